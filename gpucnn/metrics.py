@@ -1,0 +1,153 @@
+"""How good predictions are: accuracy, confusion matrix, precision, recall and F1. NumPy on host arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gpucnn.errors import InputError
+
+
+def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
+    """The share of `predictions` (N,) that equal `labels` (N,); 0.0 of none. InputError if shapes differ."""
+    labels, predictions = _pair(labels, predictions)
+    return float(np.mean(labels == predictions)) if labels.size else 0.0
+
+
+def top_k_accuracy(labels: ArrayLike, scores: ArrayLike, k: int) -> float:
+    """The share of rows of `scores` (N, C) where the label's is among the k highest; 0.0 of none.
+
+    Of equal scores the class with the smaller number counts as the higher.
+    Raises InputError for labels that are not (N,) or not in 0..C-1, and for k outside 1..C.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+        raise InputError(
+            f"scores are (N, C), labels (N,); got scores {scores.shape} and labels {labels.shape}"
+        )
+    if not 1 <= k <= scores.shape[1]:
+        raise InputError(f"k = {k} is not between 1 and the number of classes, {scores.shape[1]}")
+    _check_range(labels, scores.shape[1], "label")
+    if not labels.size:
+        return 0.0
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # (N, k)
+    return float(np.mean(np.any(best == labels[:, None], axis=1)))
+
+
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: int) -> np.ndarray:
+    """Counts (classes, classes), int64: row = true class, column = predicted class.
+
+    Raises InputError where `labels` and `predictions` are not both (N,) or hold anything but 0..classes-1.
+    """
+    labels, predictions = _pair(labels, predictions)
+    _check_range(labels, classes, "label")
+    _check_range(predictions, classes, "prediction")
+    cells = labels.astype(np.int64) * classes + predictions.astype(np.int64)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)  # (C·C,) -> (C, C)
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Precision, recall and F1 over all classes."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """What a confusion matrix (C, C; rows are true classes) says of each class and of all.
+
+    Where a class was never predicted (precision) or never there (recall), the figure is 0.0, as scikit-learn
+    has it with `zero_division=0.0`.
+    """
+
+    confusion: np.ndarray
+
+    @property
+    def support(self) -> np.ndarray:
+        """Images of each class, (C,) int64."""
+        return self.confusion.sum(axis=1)
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Of what was called class c, the share that is: (C,)."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Of what is class c, the share that was called so: (C,)."""
+        return _ratio(np.diag(self.confusion), self.support)
+
+    @property
+    def f1(self) -> np.ndarray:
+        """The harmonic mean of precision and recall, 2·TP / (predicted + true): (C,)."""
+        return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
+
+    @property
+    def accuracy(self) -> float:
+        """The share on the diagonal."""
+        return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
+
+    @property
+    def macro(self) -> Averages:
+        """The plain mean over all classes, those without images included."""
+        return self._average(np.ones(len(self.confusion)))
+
+    @property
+    def weighted(self) -> Averages:
+        """The mean over the classes, each weighted by its support."""
+        return self._average(self.support.astype(np.float64))
+
+    def _average(self, weights: np.ndarray) -> Averages:
+        total = weights.sum()
+        figures = (self.precision, self.recall, self.f1)
+        return Averages(*(float(_ratio(figure @ weights, total)) for figure in figures))
+
+    def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """The figures as result.json has them. Raises InputError unless there is one name to a class."""
+        if len(class_names) != len(self.confusion):
+            raise InputError(f"{len(class_names)} class names for {len(self.confusion)} classes; name each")
+        rows = zip(class_names, self.precision, self.recall, self.f1, self.support, strict=True)
+        return {
+            "classes": [
+                {"name": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+                for name, p, r, f, n in rows
+            ],
+            "macro": vars(self.macro),
+            "weighted": vars(self.weighted),
+            "confusion_matrix": self.confusion.tolist(),
+        }
+
+
+def classify(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Classification:
+    """The figures of `predictions` (N,) against `labels` (N,); errors as in `confusion_matrix`."""
+    return Classification(confusion_matrix(labels, predictions, classes))
+
+
+def _pair(labels: ArrayLike, predictions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.ndim != 1 or labels.shape != predictions.shape:
+        raise InputError(f"labels and predictions are both (N,); got {labels.shape} and {predictions.shape}")
+    return labels, predictions
+
+
+def _check_range(values: np.ndarray, classes: int, what: str) -> None:
+    if not values.size:
+        return
+    if values.dtype.kind not in "iu":
+        raise InputError(
+            f"a {what} is the integer number of a class; got {values.dtype} (use argmax on scores)"
+        )
+    wrong = values[(values < 0) | (values >= classes)]
+    if wrong.size:
+        raise InputError(f"{what} {wrong[0]} is outside 0..{classes - 1}, the numbers of {classes} classes")
+
+
+def _ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
+    """`part` / `whole`, 0.0 where `whole` is 0."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

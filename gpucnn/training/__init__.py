@@ -1,0 +1,1 @@
+"""Training: the loop, its records, and the run folder that outlives it."""

@@ -1,0 +1,173 @@
+"""States and weights in safetensors files: no pickle, whole or absent, the same bytes for the same content.
+
+A checkpoint is one file. Its arrays are the tensors `model.<name>` and `optimizer.<name>`.
+Everything else is one JSON text under one metadata key, for safetensors keeps metadata in an
+unordered map: two keys may change places.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gpucnn.errors import CheckpointError
+from gpucnn.files import atomic_write
+
+VALUES_KEY = "gpucnn"
+MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
+MAX_HEADER = 16 * 2**20  # bytes: names and shapes of far more tensors than any network here has
+DTYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}  # NumPy's names: safetensors'
+MAX_NAMED = 8  # differences named in one message
+
+Layout = tuple[tuple[int, ...], str]  # shape, safetensors' dtype
+
+
+@dataclass(frozen=True)
+class State:
+    """Arrays by name, and values fit for JSON: all that must be kept to go on later."""
+
+    tensors: dict[str, np.ndarray]
+    values: dict[str, Any]
+
+
+def save_state(path: Path | str, state: State) -> None:
+    """Write `state` to `path`, whole or not at all. Raises OSError, for example for a full disk."""
+    atomic_write(path, _encode(state.tensors, {VALUES_KEY: _to_json(state.values)}))
+
+
+def load_state(path: Path | str, like: Mapping[str, np.ndarray]) -> State:
+    """The state in `path`, whose tensors must have exactly the names, shapes and dtypes of `like`.
+
+    Nothing is read before that is known, so a file needs no more memory than `like` has.
+    Raises CheckpointError for a file that is damaged, cut short, of another kind or of another network.
+    """
+    with _opened(path) as file:
+        text = (file.metadata() or {}).get(VALUES_KEY)
+        if text is None:
+            raise CheckpointError(f"{path} is no checkpoint of gpucnn: it holds no state beside its tensors")
+        values = _from_json(text, path)
+        _check_fit(path, _layouts(file), like, _same_dtype)
+        return State({name: file.get_tensor(name) for name in like}, values)
+
+
+def save_weights(path: Path | str, weights: Mapping[str, np.ndarray]) -> None:
+    """Write a network's `state_dict()` to `path`, whole or not at all, under the names PyTorch uses."""
+    atomic_write(path, _encode(weights, None))
+
+
+def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights in `path`, a weights file or a checkpoint, for a network whose `state_dict()` is `like`.
+
+    Names and shapes must be the network's; float32 and float64 may stand for each other.
+    Raises CheckpointError for a file that is damaged, cut short, of another kind or of another network.
+    """
+    with _opened(path) as file:
+        prefix = MODEL if VALUES_KEY in (file.metadata() or {}) else ""
+        layouts = {name: layout for name, layout in _layouts(file).items() if name.startswith(prefix)}
+        _check_fit(path, layouts, {prefix + name: array for name, array in like.items()}, _like_dtype)
+        return {name: file.get_tensor(prefix + name) for name in like}
+
+
+def read_tensors(path: Path | str, max_bytes: int = 2**28) -> dict[str, np.ndarray]:
+    """All tensors of a file of at most `max_bytes`, whatever their names and shapes.
+
+    Raises CheckpointError for a file that is damaged, cut short, larger or of another kind.
+    """
+    with _opened(path) as file:
+        if (size := Path(path).stat().st_size) > max_bytes:
+            raise CheckpointError(f"{path} has {size} bytes; expected at most {max_bytes}")
+        unknown = {dtype for _, dtype in _layouts(file).values()} - set(DTYPES.values())
+        if unknown:
+            raise CheckpointError(
+                f"{path} holds {min(unknown)} numbers; expected {', '.join(DTYPES.values())}"
+            )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+
+
+def _encode(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None) -> bytes:
+    """The file's bytes. Arrays are copied to C order, since safetensors 0.8.0 writes others wrongly."""
+    contiguous = {name: np.array(array, order="C") for name, array in tensors.items()}
+    return safetensors.numpy.save(contiguous, metadata)
+
+
+def _to_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _from_json(text: str, path: Path | str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: the state beside its tensors is no JSON ({error})"
+        ) from None
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} is damaged: the state beside its tensors is no JSON object")
+    return values
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str) -> Iterator[Any]:
+    """The safetensors file `path`, its header checked against its length; its tensors are not read yet."""
+    path = Path(path)
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise CheckpointError(
+            f"{path} {what}; expected a safetensors file that gpucnn or another program saved"
+        )
+    with path.open("rb") as start:
+        header = int.from_bytes(start.read(8), "little")
+    if header > MAX_HEADER:
+        raise CheckpointError(f"{path} is no safetensors file: its header would take {header} bytes")
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            yield file
+    except safetensors.SafetensorError as error:
+        reason = str(error).removeprefix("Error while deserializing header: ")
+        raise CheckpointError(
+            f"{path} is damaged, cut short or no safetensors file ({reason}); give another copy"
+        ) from None
+
+
+def _layouts(file: Any) -> dict[str, Layout]:
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+    return {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
+
+
+def _same_dtype(dtype: np.dtype) -> tuple[str, ...]:
+    return (DTYPES[dtype.name],)
+
+
+def _like_dtype(dtype: np.dtype) -> tuple[str, ...]:
+    return ("F32", "F64") if dtype.kind == "f" else (DTYPES[dtype.name],)
+
+
+def _check_fit(
+    path: Path | str,
+    layouts: Mapping[str, Layout],
+    like: Mapping[str, np.ndarray],
+    accepted: Callable[[np.dtype], tuple[str, ...]],
+) -> None:
+    """Raise CheckpointError that names every difference between the file's tensors and `like`."""
+    faults = [f"{name} is missing" for name in like if name not in layouts]
+    faults += [
+        f"{name!r:.80} {shape} is not expected" for name, (shape, _) in layouts.items() if name not in like
+    ]
+    for name in [name for name in like if name in layouts]:
+        shape, dtype = layouts[name]
+        if shape != like[name].shape:
+            faults.append(f"{name} has shape {shape}, expected {like[name].shape}")
+        elif dtype not in (dtypes := accepted(like[name].dtype)):
+            faults.append(f"{name} is {dtype}, expected {' or '.join(dtypes)}")
+    if faults:
+        more = f"; and {len(faults) - MAX_NAMED} more" if len(faults) > MAX_NAMED else ""
+        raise CheckpointError(
+            f"{path} does not fit this network: {'; '.join(faults[:MAX_NAMED])}{more}. "
+            "Give the configuration that the file was trained with, or another file"
+        )

@@ -1,0 +1,62 @@
+"""What a run was trained with: versions, machine, device."""
+
+import contextlib
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from gpucnn import backend
+from gpucnn.kernels import threads
+
+PACKAGES = (
+    "gpucnn",
+    "numpy",
+    "safetensors",
+    "pillow",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)  # those installed are named
+KERNELS = "numpy"  # the set of kernels that computes; there is one so far
+
+
+def describe_environment() -> dict[str, Any]:
+    """What environment.json holds: `versions`, `platform`, `device`, `kernels`, `threads` and `git_commit`.
+
+    `git_commit` is that of the checkout this package lies in, None where it lies in none.
+    """
+    return {
+        "versions": {"python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        "device": str(backend.device()),
+        "kernels": KERNELS,
+        "threads": threads.thread_count(),
+        "git_commit": _git_commit(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that tracks this file (not of one that a virtual environment lies in)."""
+    here = Path(__file__).parent
+    tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+    return _git(here, "rev-parse", "HEAD") if tracked else None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints, None where it fails or is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

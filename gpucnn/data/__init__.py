@@ -1,0 +1,30 @@
+"""Data sets: read or fetched, split, normalised, augmented and served in batches."""
+
+from gpucnn.data.augment import Augment
+from gpucnn.data.dataset import Dataset, Source
+from gpucnn.data.download import DownloadError
+from gpucnn.data.image import read_image
+from gpucnn.data.loader import Batch, Loader
+from gpucnn.data.normalize import Normalization, Normalizer
+from gpucnn.data.sources import FALLBACKS, SOURCES, Loaded, load_source, peek
+from gpucnn.data.split import hold_out, resplit, select_classes
+
+__all__ = [
+    "FALLBACKS",
+    "SOURCES",
+    "Augment",
+    "Batch",
+    "Dataset",
+    "DownloadError",
+    "Loaded",
+    "Loader",
+    "Normalization",
+    "Normalizer",
+    "Source",
+    "hold_out",
+    "load_source",
+    "peek",
+    "read_image",
+    "resplit",
+    "select_classes",
+]

@@ -1,0 +1,129 @@
+"""Files fetched once from mirrors, checked, and kept in a folder; whole or absent, whatever happens."""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gpucnn.errors import DataError
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 15.0  # without a single byte
+
+
+class DownloadError(DataError):
+    """A data set is not on disk, and no mirror gave it."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as its publisher made it: name, size in bytes, SHA-256 in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def data_folder() -> Path:
+    """The folder of the data sets: GPUCNN_DATA_DIR, by default "gpucnn" in the user's cache folder."""
+    named = os.environ.get("GPUCNN_DATA_DIR")
+    if named:
+        return Path(named)
+    import pooch  # takes a tenth of a second to import
+
+    return Path(pooch.os_cache("gpucnn"))
+
+
+def fetch(files: Sequence[RemoteFile], mirrors: Sequence[str], folder: Path) -> None:
+    """Download `files` into `folder` from the first of `mirrors` (URLs that end in /) that gives them right.
+
+    Every mirror is tried once; what one gave is not asked of the next. A file gets its name when its size and
+    checksum are right. Raises DownloadError that tells each mirror's cause; OSError for a full disk.
+    """
+    _make_folder(folder)
+    left = list(files)
+    causes = []
+    for mirror in mirrors:
+        try:
+            while left:
+                _fetch_one(left[0], mirror, folder)
+                left.pop(0)
+            return
+        except _MirrorError as error:
+            causes.append(f"{mirror}{left[0].name}: {error}")
+    raise DownloadError(
+        f"{left[0].name} is not in {folder} and no mirror gave it:\n  " + "\n  ".join(causes) + "\n"
+        f"Put the file there yourself, or set GPUCNN_DATA_DIR to the folder that holds {folder.name}/."
+    )
+
+
+class _MirrorError(Exception):
+    """Why one mirror was of no use."""
+
+
+class _Capped:
+    """A file that refuses to grow beyond the size it must have."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file = file
+        self.size = size
+        self.left = size
+
+    def write(self, chunk: bytes) -> None:
+        self.left -= len(chunk)
+        if self.left < 0:
+            raise _MirrorError(f"it sent more than the {self.size:,} bytes the file has")
+        self.file.write(chunk)
+
+    def flush(self) -> None:
+        """pooch flushes after every chunk; closing the file is enough."""
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise DownloadError(
+            f"Downloads cannot be kept: {error}. Set GPUCNN_DATA_DIR to a folder to write to."
+        ) from None
+
+
+def _fetch_one(remote: RemoteFile, mirror: str, folder: Path) -> None:
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)  # the progress bar tells enough
+
+    def download(url: str, path: str, _: object) -> None:
+        get = pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            headers={"Accept-Encoding": "identity"},  # the bytes of the file, not of some packing of it
+        )
+        with Path(path).open("wb") as file:
+            get(url, _Capped(file, remote.size), None)
+
+    try:
+        # Into a temporary file in `folder`, renamed when the checksum is right and removed otherwise.
+        pooch.retrieve(
+            mirror + remote.name, f"sha256:{remote.sha256}", remote.name, folder, downloader=download
+        )
+    except requests.ConnectTimeout:
+        raise _MirrorError(f"no connection within {CONNECT_SECONDS:.0f} s") from None
+    except requests.RequestException as error:  # an answer of 404 or 503, a connection refused or cut off
+        raise _MirrorError(_innermost(error)) from None
+    except ValueError:
+        raise _MirrorError("it sent other bytes than the published file (SHA-256 differs)") from None
+
+
+def _innermost(error: BaseException) -> str:
+    """The cause at the bottom of requests' and urllib3's wrappings, in one line."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,138 @@
+"""The IDX format of MNIST and its relatives: images and labels of unsigned bytes, plain or gzip.
+
+A file is: two zero bytes, one byte for the type, one for the number of dimensions, each dimension as four
+bytes (big-endian), then the values, the last dimension running fastest. Source:
+http://yann.lecun.com/exdb/mnist/.
+"""
+
+import math
+import struct
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from gpucnn.data.dataset import Dataset, Source, numbered_classes
+from gpucnn.data.untrusted import check_size, naming, open_data
+from gpucnn.errors import DataError
+
+TYPES = {
+    0x08: "unsigned bytes",
+    0x09: "signed bytes",
+    0x0B: "16-bit integers",
+    0x0C: "32-bit integers",
+    0x0D: "32-bit floats",
+    0x0E: "64-bit floats",
+}
+UNSIGNED_BYTES = 0x08
+CONTENTS = {3: "images", 1: "labels"}  # by number of dimensions
+
+
+def load(
+    path: Path,
+    train_images: str = "train-images-idx3-ubyte",
+    train_labels: str = "train-labels-idx1-ubyte",
+    test_images: str = "t10k-images-idx3-ubyte",
+    test_labels: str = "t10k-labels-idx1-ubyte",
+    class_names: tuple[str, ...] | None = None,
+) -> Source:
+    """Read the four files of that name, or that name with .gz, in the folder `path`.
+
+    Without `class_names` the classes are called "0", "1", ... up to the highest label.
+    Raises DataError for a file that is missing, damaged or of another kind, and OSError where reading fails.
+    """
+    labels = {name: read_labels(find(path, name)) for name in (train_labels, test_labels)}
+    names = class_names or numbered_classes(*labels.values())
+
+    def part(images: str, labels_name: str) -> Dataset:
+        file = find(path, images)
+        pixels = read_images(file)
+        with naming(file):
+            return Dataset(pixels, labels[labels_name], names)
+
+    return Source(part(train_images, train_labels), part(test_images, test_labels))
+
+
+def peek(
+    path: Path,
+    train_images: str = "train-images-idx3-ubyte",
+    train_labels: str = "train-labels-idx1-ubyte",
+    class_names: tuple[str, ...] | None = None,
+    **others: object,
+) -> tuple[tuple[int, int, int], int]:
+    """Image shape (C, H, W) and number of classes, from one header and the training labels."""
+    height, width = read_shape(find(path, train_images), 3)[1:]
+    names = class_names or numbered_classes(read_labels(find(path, train_labels)))
+    return (1, height, width), len(names)
+
+
+def find(folder: Path | str, name: str) -> Path:
+    """The file `name` in `folder`, or `name` with .gz. Raises DataError where there is neither."""
+    for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
+        if candidate.exists():
+            return candidate
+    raise DataError(f"{folder} holds neither {name} nor {name}.gz.")
+
+
+def read_images(path: Path | str) -> np.ndarray:
+    """Grey images, (N, 1, H, W) uint8. Raises DataError."""
+    images = _read(path, 3)
+    return images[:, None]  # (N, H, W) -> (N, 1, H, W)
+
+
+def read_labels(path: Path | str) -> np.ndarray:
+    """Labels, (N,) int64. Raises DataError."""
+    return _read(path, 1).astype(np.int64)
+
+
+def read_shape(path: Path | str, ndim: int) -> tuple[int, ...]:
+    """The dimensions that the header of an `ndim`-dimensional IDX file of unsigned bytes states."""
+    with open_data(path) as file:
+        return _read_header(file, path, ndim)
+
+
+def _read(path: Path | str, ndim: int) -> np.ndarray:
+    with open_data(path) as file:
+        shape = _read_header(file, path, ndim)
+        size = math.prod(shape)
+        values = file.read(size + 1)  # one more than expected: enough to see that there is more
+    if len(values) != size:
+        held = f"only {len(values):,}" if len(values) < size else "more"
+        raise DataError(
+            f"{path}: its header announces {' x '.join(map(str, shape))} = {size:,} bytes of "
+            f"{CONTENTS[ndim]}, "
+            f"but it holds {held}. The file is truncated or damaged."
+        )
+    return np.frombuffer(values, dtype=np.uint8).reshape(shape)
+
+
+def _read_header(file: IO[bytes], path: Path | str, ndim: int) -> tuple[int, ...]:
+    """Check the magic number and return the dimensions; the file then stands at the first value."""
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
+        raise DataError(
+            f"{path} is not an IDX file: it starts with the bytes {magic.hex(' ') or '(none)'}; "
+            f"IDX {CONTENTS[ndim]} start with 00 00 08 {ndim:02x}."
+        )
+    if magic[2] != UNSIGNED_BYTES:
+        raise DataError(
+            f"{path}: its values are {TYPES[magic[2]]} (type {magic[2]:#04x}); expected unsigned bytes "
+            "(0x08)."
+        )
+    if magic[3] != ndim:
+        raise DataError(
+            f"{path}: it has {magic[3]} dimensions, but {CONTENTS[ndim]} have {ndim}. "
+            "Are the files of images and labels exchanged?"
+        )
+    dimensions = file.read(4 * ndim)
+    if len(dimensions) < 4 * ndim:
+        raise DataError(
+            f"{path}: the file ends inside its header, after {4 + len(dimensions)} bytes. It is truncated."
+        )
+    shape = struct.unpack(f">{ndim}I", dimensions)
+    if 0 in shape:
+        raise DataError(
+            f"{path}: its header announces {' x '.join(map(str, shape))} values, so it holds nothing."
+        )
+    check_size(path, math.prod(shape))
+    return shape

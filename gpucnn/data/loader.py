@@ -1,0 +1,79 @@
+"""Batches for training and evaluation, normalised, in the memory order of the kernels."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from gpucnn.data.augment import Augment
+from gpucnn.data.dataset import Dataset
+from gpucnn.data.normalize import Normalizer
+from gpucnn.errors import ConfigError
+
+
+class Batch(NamedTuple):
+    """images: (C, H, W, n), C-contiguous, floating, on the host. labels: (n,) int64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Loader:
+    """A data set in batches of `batch_size`, the last one smaller, or one larger where a single image would
+    be left.
+
+    (Batch normalisation has nothing to learn from a batch of one.) The order and the augmentation of a batch
+    depend on (seed, epoch, number of the batch) alone, so that a resumed run sees the same batches.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        normalizer: Normalizer,
+        augment: Augment | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}; it must be at least 1.")
+        if seed < 0:
+            raise ConfigError(f"seed is {seed}; it must not be negative.")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.normalizer = normalizer
+        self.augment = augment
+        self.shuffle = shuffle
+        self.seed = seed
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        whole, rest = divmod(len(self.dataset), self.batch_size)
+        return max(1, whole + (rest > 1))
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
+        order = self._order(epoch)
+        for number in range(first, len(self)):
+            start = number * self.batch_size
+            stop = None if number == len(self) - 1 else start + self.batch_size
+            indices = order[start:stop]
+            yield Batch(self._images(indices, epoch, number), self.dataset.labels[indices])
+
+    def _order(self, epoch: int) -> np.ndarray:
+        n = len(self.dataset)
+        return self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
+
+    def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
+        images = self.dataset.images[indices]  # (n, C, H, W)
+        if self.augment is not None:
+            images = self.augment(images, self._generator(epoch, 1 + number))
+        # Turned while a pixel is still one byte: (n, C*H*W) -> (C*H*W, n)
+        turned = np.ascontiguousarray(images.reshape(len(images), -1).T)
+        return self.normalizer.apply_batch_last(turned.reshape(*images.shape[1:], -1), self.dtype)
+
+    def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
+        """purpose: 0 for the epoch's order, 1 + number for what is drawn for a batch."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, purpose)))

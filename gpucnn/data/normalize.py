@@ -1,0 +1,97 @@
+"""Pixels made into the numbers a network sees: y = (x - shift) * scale, fitted on the training images."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gpucnn.data.dataset import Dataset
+from gpucnn.errors import DataError
+
+Normalization = Literal["none", "unit", "standard", "mean_image"]
+_CHUNK = 512  # images made into floats at a time, so that statistics never need a float copy of the whole set
+
+
+@dataclass(frozen=True, eq=False)
+class Normalizer:
+    """A shift and a scale, float64, each (1, 1, 1), (C, 1, 1) or (C, H, W): y = (x - shift) * scale."""
+
+    shift: np.ndarray
+    scale: np.ndarray
+
+    def apply(self, images: np.ndarray, dtype: str = "float32") -> np.ndarray:
+        """Images (N, C, H, W) of any type -> (N, C, H, W) of the floating type `dtype`."""
+        return _transform(images, self.shift.astype(dtype), self.scale.astype(dtype))
+
+    def apply_batch_last(self, images: np.ndarray, dtype: str = "float32") -> np.ndarray:
+        """Images (C, H, W, N) of any type -> (C, H, W, N) of the floating type `dtype`."""
+        return _transform(images, self.shift[..., None].astype(dtype), self.scale[..., None].astype(dtype))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What to save of it; `from_arrays` makes it again."""
+        return {"shift": self.shift, "scale": self.scale}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Normalizer":
+        """The normalizer that `arrays` was saved from. Raises DataError where it was not."""
+        if not {"shift", "scale"} <= arrays.keys():
+            raise DataError(f"A normalizer is saved as 'shift' and 'scale'; here are {sorted(arrays)}.")
+        return cls(np.asarray(arrays["shift"], np.float64), np.asarray(arrays["scale"], np.float64))
+
+    @classmethod
+    def fit(cls, kind: Normalization, train: Dataset) -> "Normalizer":
+        """The normalizer of that kind for the training images.
+
+        none: as they are. unit: 0 to 1 (of 0..255 for uint8; of the smallest and largest training pixel for
+        float32). standard: mean 0 and standard deviation 1 in every channel. mean_image: unit, minus the mean
+        of the training images at every pixel.
+        """
+        match kind:
+            case "none":
+                return cls(_whole(0.0), _whole(1.0))
+            case "unit":
+                return _unit(train.images)
+            case "standard":
+                return _standard(train.images)
+            case "mean_image":
+                mean = train.images.mean(axis=0, dtype=np.float64)  # (C, H, W)
+                return cls(mean, _unit(train.images).scale)
+        raise DataError(f"normalize is {kind!r}; it can be none, unit, standard or mean_image.")
+
+
+def _transform(images: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    out = np.empty(images.shape, dtype=shift.dtype)
+    np.subtract(images, shift, out=out)
+    np.multiply(out, scale, out=out)
+    return out
+
+
+def _whole(value: float) -> np.ndarray:
+    return np.full((1, 1, 1), value)
+
+
+def _unit(images: np.ndarray) -> Normalizer:
+    if images.dtype == np.uint8:
+        return Normalizer(_whole(0.0), _whole(1 / 255))
+    low, high = float(images.min()), float(images.max())
+    return Normalizer(_whole(low), _whole(1 / (high - low) if high > low else 1.0))
+
+
+def _standard(images: np.ndarray) -> Normalizer:
+    """Per channel, in float64: the sums over whole numbers are exact, so no order of adding changes them."""
+    channels, pixels = images.shape[1], images.shape[0] * images.shape[2] * images.shape[3]
+    sums, squares = np.zeros(channels), np.zeros(channels)
+    for channel, values in _channel_chunks(images):
+        sums[channel] += values.sum()
+        squares[channel] += np.dot(values, values)
+    mean = sums / pixels
+    deviation = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    scale = np.divide(1, deviation, out=np.ones(channels), where=deviation > 0)  # a constant channel stays 0
+    return Normalizer(mean.reshape(-1, 1, 1), scale.reshape(-1, 1, 1))  # (C,) -> (C, 1, 1)
+
+
+def _channel_chunks(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    for start in range(0, len(images), _CHUNK):
+        for channel in range(images.shape[1]):
+            yield channel, images[start : start + _CHUNK, channel].astype(np.float64).reshape(-1)

@@ -1,0 +1,113 @@
+"""Which images train, validate and test: hold-out, another split of all images, a subset of the classes.
+
+The order of use: `resplit`, `select_classes`, `Dataset.limit`, and `hold_out` last.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from gpucnn.data.dataset import Dataset, Source
+from gpucnn.data.strata import shares
+from gpucnn.errors import DataError
+
+
+def hold_out(
+    dataset: Dataset, size: int | float, seed: int = 0, stratified: bool = True, what: str = "validation"
+) -> tuple[Dataset, Dataset]:
+    """Part `dataset` into (the rest, the held-out images), both in their old order.
+
+    `size` is a number of images (int) or a fraction between 0 and 1 (float). Stratified parts keep the
+    proportions of the classes. `what` names the option in messages. Raises DataError where a part would be
+    empty.
+    """
+    count = _count(size, len(dataset), what)
+    rng = np.random.default_rng(seed)
+    if stratified:
+        parts = shares(dataset.class_counts, count)
+        chosen = [
+            rng.permutation(np.flatnonzero(dataset.labels == label))[:part]
+            for label, part in enumerate(parts)
+        ]
+        held = np.concatenate(chosen)
+    else:
+        held = rng.permutation(len(dataset))[:count]
+    mask = np.zeros(len(dataset), dtype=bool)
+    mask[held] = True
+    return dataset.take(np.flatnonzero(~mask)), dataset.take(np.flatnonzero(mask))
+
+
+def resplit(
+    source: Source,
+    train: int | float,
+    images: Literal["train", "all"] = "all",
+    order: Literal["random", "label"] = "random",
+    seed: int = 0,
+) -> Source:
+    """Part the images anew: `train` of them (a number or a fraction) to train on, the rest to test on.
+
+    images: "all" takes the training and the test images together, "train" the training images alone. order:
+    "random" draws by `seed`; "label" sorts by label and cuts, so the last classes may only be in the test.
+    """
+    pool = _joined(source) if images == "all" else source.train
+    count = _count(train, len(pool), "split.train")
+    if order == "label":
+        indices = np.argsort(pool.labels, kind="stable")
+    else:
+        indices = np.random.default_rng(seed).permutation(len(pool))
+    return Source(pool.take(indices[:count]), pool.take(indices[count:]))
+
+
+def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
+    """Only the images of `classes` (labels or class names), renumbered 0, 1, ... in the order given."""
+    names = source.train.class_names
+    chosen = [_label_of(name, names) for name in classes]
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise DataError(f"classes is {list(classes)}: name at least two classes, each once.")
+    return Source(_only(source.train, chosen), _only(source.test, chosen))
+
+
+def _count(size: int | float, total: int, what: str) -> int:
+    """The number of images that `size` (number or fraction) means; neither none nor all of `total`."""
+    if isinstance(size, float):
+        if not 0 < size < 1:
+            raise DataError(
+                f"{what} is {size}: a fraction lies between 0 and 1; a number of images has no point."
+            )
+        count = round(size * total)
+    else:
+        count = size
+    if not 0 < count < total:
+        raise DataError(
+            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be "
+            "left."
+        )
+    return count
+
+
+def _joined(source: Source) -> Dataset:
+    parts = (source.train, source.test)
+    images = np.concatenate([part.images for part in parts])  # (N + M, C, H, W)
+    labels = np.concatenate([part.labels for part in parts])
+    return Dataset(images, labels, source.train.class_names)
+
+
+def _label_of(name: int | str, names: tuple[str, ...]) -> int:
+    if isinstance(name, int) and 0 <= name < len(names):
+        return name
+    if isinstance(name, str) and name in names:
+        return names.index(name)
+    raise DataError(
+        f"There is no class {name!r}; the classes are {', '.join(names)} (labels 0 to {len(names) - 1})."
+    )
+
+
+def _only(dataset: Dataset, chosen: list[int]) -> Dataset:
+    new_label = np.full(len(dataset.class_names), -1)
+    new_label[chosen] = np.arange(len(chosen))
+    labels = new_label[dataset.labels]
+    kept = np.flatnonzero(labels >= 0)
+    if not kept.size:
+        raise DataError(f"No image belongs to the classes {[dataset.class_names[k] for k in chosen]}.")
+    return Dataset(dataset.images[kept], labels[kept], tuple(dataset.class_names[k] for k in chosen))

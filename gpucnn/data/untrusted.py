@@ -1,0 +1,53 @@
+"""Files from outside, plain or gzip, opened so that damage is a DataError and no read is without bound."""
+
+import contextlib
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from gpucnn.errors import DataError
+
+MAX_BYTES = 2**31  # of one file, unpacked: ten times CIFAR-10; data of this framework's size stays in memory
+
+
+@contextlib.contextmanager
+def open_data(path: Path | str) -> Iterator[IO[bytes]]:
+    """Open `path` for reading, through gzip where its first bytes say so (whatever it is called).
+
+    Raises DataError for a damaged or truncated gzip stream, also while the file is read inside the `with`,
+    and for what is no ordinary file; OSError where it cannot be opened.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a file but a folder or a device; name a file.")
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
+        except EOFError:
+            raise DataError(
+                f"{path}: the gzip stream ends early, so the file is truncated. Fetch it again."
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path}: the gzip stream is damaged ({error}). Fetch it again.") from None
+
+
+@contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Put the file's name before every DataError that rises out of the block."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def check_size(path: Path | str, size: int) -> None:
+    """Refuse what would need more than MAX_BYTES, before it is read. `size` in bytes."""
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{path}: {size:,} bytes unpacked are announced; at most {MAX_BYTES:,} are read. "
+            "The file is damaged or too large for this framework."
+        )

@@ -1,0 +1,47 @@
+"""gpucnn: convolutional networks on NumPy or on a GPU, from one YAML file.
+
+`import gpucnn` brings tensors, layers and optimizers; the trainer and what reads files are imported when first used.
+"""
+
+import importlib
+from typing import Any
+
+from gpucnn import functional, nn, optim
+from gpucnn.autograd import Tensor, concatenate, is_grad_enabled, no_grad, stack
+from gpucnn.backend import device, manual_seed, set_device
+from gpucnn.errors import InputError
+from gpucnn.function import Function
+from gpucnn.gradcheck import check_gradients
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Function",
+    "InputError",
+    "Tensor",
+    "Trainer",
+    "check_gradients",
+    "concatenate",
+    "data",
+    "device",
+    "functional",
+    "is_grad_enabled",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "optim",
+    "set_device",
+    "stack",
+]
+
+_LATER = {"Trainer": ("gpucnn.training", "Trainer"), "load": ("gpucnn.config", "load"), "data": ("gpucnn.data", None)}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of `_LATER` when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'gpucnn' has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    loaded = importlib.import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded

@@ -1,0 +1,99 @@
+"""Buffers that are reused from step to step.
+
+Every step of a training loop asks for the same arrays in the same order. Inside `with arena.step(key):` the n-th request
+gets the n-th buffer of the last step with that key again, so nothing is allocated, and addresses stay. Outside the
+block `empty` allocates as usual: what a user keeps is never overwritten.
+"""
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backend import Array, module_of
+
+ALIGNMENT = 64  # bytes: a cache line and the widest vector register; alignment can change the last bits of a sum
+
+
+class Arena:
+    """The buffers of one training loop, in one thread.
+
+    With `debug` (or GPUCNN_DEBUG_ARENA=1) buffers come filled with NaN, so that whatever reads what it did not write, or
+    keeps what a step lent it, shows.
+    """
+
+    def __init__(self, debug: bool | None = None) -> None:
+        self._debug = os.environ.get("GPUCNN_DEBUG_ARENA") == "1" if debug is None else debug
+        self._buffers: dict[Hashable, list[Array]] = {}
+        self._lent: list[Array] = []
+        self._next = 0
+
+    @contextlib.contextmanager
+    def step(self, key: Hashable = None) -> Iterator[None]:
+        """Serve this thread's `empty` from the buffers of the steps with the same `key` (the input's shape, say)."""
+        outer = getattr(_active, "arena", None)
+        self._lent, self._next = self._buffers.setdefault(key, []), 0
+        _active.arena = self
+        try:
+            yield
+        finally:
+            _active.arena = outer
+
+    def lend(self, shape: tuple[int, ...], like: Array, dtype: Any) -> Array:
+        """The next buffer, replaced by a new one if this step asks for something else than the last."""
+        if self._next == len(self._lent):
+            self._lent.append(None)
+        buffer = self._lent[self._next]
+        if buffer is None or buffer.shape != shape or buffer.dtype != dtype or type(buffer) is not type(like):
+            buffer = self._lent[self._next] = _allocate(shape, like, dtype)
+        self._next += 1
+        if self._debug and buffer.dtype.kind == "f":
+            buffer.fill(math.nan)
+        return buffer
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all buffers."""
+        return sum(buffer.nbytes for buffers in self._buffers.values() for buffer in buffers)
+
+
+_active = threading.local()
+
+
+def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
+    """A C-contiguous array of `shape`, its contents undefined, on the device of `like` and of its dtype unless given."""
+    dtype = like.dtype if dtype is None else np.dtype(dtype)
+    arena = getattr(_active, "arena", None)
+    return _allocate(shape, like, dtype) if arena is None else arena.lend(tuple(shape), like, dtype)
+
+
+def zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """As `empty`, filled with zeros."""
+    array = empty(shape, like)
+    array.fill(0)
+    return array
+
+
+def _allocate(shape: tuple[int, ...], like: Array, dtype: Any) -> Array:
+    xp = module_of(like)
+    if xp is not np:
+        return xp.empty(shape, dtype)  # CuPy's memory pool aligns to 512 bytes
+    count = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(count + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count].view(dtype).reshape(shape)
+
+
+def scratch(shape: tuple[int, ...], like: Array) -> Array:
+    """A C-contiguous array for use within one tile of one kernel: each thread has one, and each call takes it again."""
+    if module_of(like) is not np:
+        return _allocate(shape, like, like.dtype)
+    count = math.prod(shape)
+    memory = getattr(_active, "scratch", None)
+    if memory is None or memory.nbytes < count * like.dtype.itemsize:
+        memory = _active.scratch = _allocate((count * like.dtype.itemsize,), like, np.dtype(np.uint8))
+    return memory[: count * like.dtype.itemsize].view(like.dtype).reshape(shape)

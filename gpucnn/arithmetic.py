@@ -1,0 +1,344 @@
+"""The Functions behind a Tensor's operators and methods: arithmetic, reductions, reshaping, indexing."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gpucnn.arena import empty, zeros
+from gpucnn.backend import Array, module_of
+from gpucnn.function import Function
+
+Axes = int | tuple[int, ...] | None
+
+
+def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
+    """grad summed over the axes along which an array of `shape` was broadcast."""
+    if grad.shape == shape:
+        return grad
+    extra = grad.ndim - len(shape)
+    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1)
+    return grad.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+
+
+class Binary(Function):
+    """An operation on two arrays that broadcast against each other."""
+
+    layout = "elementwise"
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        """The gradients by both inputs, before the sums over broadcast axes."""
+        raise NotImplementedError
+
+    def forward(self, a: Array, b: Array) -> Array:
+        """The operation's result, of the broadcast shape."""
+        self.a, self.b = a, b
+        out = empty(module_of(a).broadcast_shapes(a.shape, b.shape), a, dtype=self.result_dtype(a, b))
+        self.compute(a, b, out)
+        return out
+
+    def result_dtype(self, a: Array, b: Array) -> Any:
+        """The floating one of two dtypes, else NumPy's rule: float32 times int64 stays float32, as in PyTorch."""
+        floating = [array.dtype for array in (a, b) if array.dtype.kind == "f"]
+        return floating[0] if len(floating) == 1 else module_of(a).result_type(a, b)
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        """Write the result to out."""
+        raise NotImplementedError
+
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        """Each share, summed over the axes along which its input was broadcast."""
+        a, b = self.shares(grad)
+        return (
+            None if a is None else unbroadcast(a, self.a.shape),
+            None if b is None else unbroadcast(b, self.b.shape),
+        )
+
+
+class Add(Binary):
+    """a + b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).add(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return grad, grad
+
+
+class Subtract(Binary):
+    """a - b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).subtract(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return grad, -grad if self.needs[1] else None
+
+
+class Multiply(Binary):
+    """a · b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).multiply(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return grad * self.b if self.needs[0] else None, grad * self.a if self.needs[1] else None
+
+
+class Divide(Binary):
+    """a / b; of integers, float32."""
+
+    def result_dtype(self, a: Array, b: Array) -> Any:
+        """Never an integer."""
+        dtype = super().result_dtype(a, b)
+        return dtype if dtype.kind == "f" else np.dtype(np.float32)
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).divide(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        by_a = grad / self.b
+        return by_a, -by_a * self.a / self.b if self.needs[1] else None
+
+
+class Power(Binary):
+    """a ** b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).power(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        xp, a, b = module_of(grad), self.a, self.b
+        by_a = by_b = None
+        if self.needs[0]:
+            by_a = grad * xp.where(b == 0, 0, b * a ** xp.where(b == 0, 1, b - 1))
+        if self.needs[1]:  # 0 ** b is flat for b > 0, where log(0) would not be a number
+            by_b = grad * a**b * xp.log(xp.where(a == 0, 1, a))
+        return by_a, by_b
+
+
+class Maximum(Binary):
+    """The larger of a and b; equal ones share the gradient, as in PyTorch."""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).maximum(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        share = ((self.a > self.b) + 0.5 * (self.a == self.b)).astype(grad.dtype)
+        return grad * share, grad * (1 - share)
+
+
+class Minimum(Maximum):
+    """The smaller of a and b; equal ones share the gradient, as in PyTorch."""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).minimum(a, b, out=out, casting="unsafe")
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        by_larger, by_smaller = super().shares(grad)
+        return by_smaller, by_larger
+
+
+class Negate(Function):
+    """-x"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        return -x
+
+    def backward(self, grad: Array) -> Array:
+        return -grad
+
+
+class Exp(Function):
+    """e ** x"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.y = module_of(x).exp(x)
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        return grad * self.y
+
+
+class Log(Function):
+    """The natural logarithm."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return module_of(x).log(x)
+
+    def backward(self, grad: Array) -> Array:
+        return grad / self.x
+
+
+class Sqrt(Function):
+    """The square root."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.y = module_of(x).sqrt(x)
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        return grad / (2 * self.y)
+
+
+class Abs(Function):
+    """|x|, flat at 0."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return module_of(x).abs(x)
+
+    def backward(self, grad: Array) -> Array:
+        return grad * module_of(grad).sign(self.x)
+
+
+class MatMul(Function):
+    """a @ b by NumPy's rules: vectors, matrices and stacks of matrices."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.a, self.b = a, b
+        return module_of(a).matmul(a, b)
+
+    def backward(self, grad: Array) -> tuple[Array, Array]:
+        a = self.a if self.a.ndim > 1 else self.a[None, :]
+        b = self.b if self.b.ndim > 1 else self.b[:, None]
+        if self.b.ndim == 1:
+            grad = grad[..., None]
+        if self.a.ndim == 1:
+            grad = grad[..., None, :]
+        by_a = unbroadcast(grad @ b.swapaxes(-1, -2), a.shape)
+        by_b = unbroadcast(a.swapaxes(-1, -2) @ grad, b.shape)
+        return by_a.reshape(self.a.shape), by_b.reshape(self.b.shape)
+
+
+class Sum(Function):
+    """The sum over axes."""
+
+    def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
+        self.shape = x.shape
+        self.kept = kept_shape(x.shape, axis)
+        return x.sum(axis=axis, keepdims=keepdims)
+
+    def backward(self, grad: Array) -> Array:
+        return module_of(grad).broadcast_to(grad.reshape(self.kept), self.shape)
+
+
+class Max(Function):
+    """The largest value over axes; equal ones share the gradient evenly, as in PyTorch's amax."""
+
+    def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
+        best = x.max(axis=axis, keepdims=True)
+        self.share = (x == best).astype(x.dtype)
+        self.share /= self.share.sum(axis=axis, keepdims=True)
+        self.kept = best.shape
+        return best if keepdims else best.reshape(x.max(axis=axis).shape)
+
+    def backward(self, grad: Array) -> Array:
+        return grad.reshape(self.kept) * self.share
+
+
+class Reshape(Function):
+    """The same values in another shape, in the order (N, C, H, W)."""
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        self.shape = x.shape
+        return x.reshape(shape)
+
+    def backward(self, grad: Array) -> Array:
+        return grad.reshape(self.shape)
+
+
+class Permute(Function):
+    """The axes in another order."""
+
+    def forward(self, x: Array, axes: tuple[int, ...]) -> Array:
+        self.axes = tuple(axis % x.ndim for axis in axes)
+        return module_of(x).ascontiguousarray(x.transpose(self.axes))
+
+    def backward(self, grad: Array) -> Array:
+        return grad.transpose(tuple(self.axes.index(i) for i in range(len(self.axes))))
+
+
+class BroadcastTo(Function):
+    """x repeated along new and unit axes."""
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        self.shape = x.shape
+        return module_of(x).ascontiguousarray(module_of(x).broadcast_to(x, shape))
+
+    def backward(self, grad: Array) -> Array:
+        return unbroadcast(grad, self.shape)
+
+
+class GetItem(Function):
+    """x[index], by NumPy's rules; an element picked twice gets both gradients."""
+
+    def forward(self, x: Array, index: Any) -> Array:
+        self.shape, self.index = x.shape, index
+        return module_of(x).array(x[index])
+
+    def backward(self, grad: Array) -> Array:
+        out = zeros(self.shape, grad)
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        if all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts):
+            out[self.index] = grad  # a view: no element was picked twice
+        else:
+            module_of(grad).add.at(out, self.index, grad)
+        return out
+
+
+class Concatenate(Function):
+    """Arrays joined along an existing axis."""
+
+    def forward(self, *arrays: Array, axis: int = 0) -> Array:
+        self.axis = axis
+        self.ends = [sum(a.shape[axis] for a in arrays[: i + 1]) for i in range(len(arrays) - 1)]
+        return module_of(arrays[0]).concatenate(arrays, axis=axis)
+
+    def backward(self, grad: Array) -> tuple[Array, ...]:
+        return tuple(module_of(grad).split(grad, self.ends, axis=self.axis))
+
+
+class ToBatchLast(Function):
+    """Logical (N, C, H, W) to memory order (C, H, W, N)."""
+
+    def forward(self, x: Array) -> Array:
+        out = empty((*x.shape[1:], x.shape[0]), x)
+        module_of(x).copyto(out, module_of(x).moveaxis(x, 0, -1))
+        return out
+
+    def backward(self, grad: Array) -> Array:
+        return module_of(grad).ascontiguousarray(module_of(grad).moveaxis(grad, -1, 0))
+
+
+class ToLogical(Function):
+    """Memory order (C, H, W, N) to logical (N, C, H, W)."""
+
+    def forward(self, x: Array) -> Array:
+        return module_of(x).ascontiguousarray(module_of(x).moveaxis(x, -1, 0))
+
+    def backward(self, grad: Array) -> Array:
+        return module_of(grad).ascontiguousarray(module_of(grad).moveaxis(grad, 0, -1))
+
+
+def kept_shape(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
+    """`shape` after a reduction over `axis` that keeps the reduced axes at size 1."""
+    axes = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
+    reduced = {a % len(shape) for a in axes} if shape else set()
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+def reduced_count(shape: tuple[int, ...], axis: Axes) -> int:
+    """How many values each result of a reduction over `axis` takes in."""
+    return math.prod(shape) // max(1, math.prod(kept_shape(shape, axis)))

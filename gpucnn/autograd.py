@@ -1,0 +1,444 @@
+"""Tensor and the tape: what was computed from what, and the way back.
+
+A Tensor's shape is logical, (N, C, H, W); its array may lie in memory as (C, H, W, N), which `batch_last` says. Only this
+file and the Functions that ask for it know of that order. Gradients are first order.
+"""
+
+import contextlib
+import heapq
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpucnn import arithmetic
+from gpucnn.arena import empty
+from gpucnn.arithmetic import Axes, reduced_count
+from gpucnn.backend import Array, module_of, to_device, to_host
+from gpucnn.errors import ShapeError
+from gpucnn.function import Function
+
+_mode = threading.local()
+_counter = itertools.count()  # numbers Functions in the order they ran
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded in this thread."""
+    return getattr(_mode, "recording", True)
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside: `with no_grad(): ...`, or as a decorator."""
+    outer = is_grad_enabled()
+    _mode.recording = False
+    try:
+        yield
+    finally:
+        _mode.recording = outer
+
+
+class Tensor:
+    """An array that remembers how it was computed.
+
+    `data` may be an array (NumPy or CuPy), nested lists, a number or a Tensor; it is copied, onto the current device.
+    Arrays keep their dtype; Python floats become float32. Raises TypeError for what is not numeric, and for
+    `requires_grad` on integers.
+    """
+
+    __array_ufunc__ = None  # so that array * tensor is the Tensor's business, not NumPy's
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self._set(_as_array(data), batch_last=False)
+        if requires_grad:
+            self.requires_grad_()
+
+    def _set(self, array: Array, batch_last: bool) -> None:
+        self.data = array
+        self.batch_last = batch_last and array.ndim > 1  # with one axis or none both orders are the same
+        self.requires_grad = False
+        self.grad: Tensor | None = None
+        self._creator: Function | None = None
+        self._grad_buffer: Array | None = None  # where the flat bank wants this parameter's gradient
+
+    @classmethod
+    def from_batch_last(cls, array: Array) -> "Tensor":
+        """The Tensor (N, C, H, W) whose memory is `array` (C, H, W, N); C-contiguous, not copied."""
+        return _wrap(array, batch_last=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The logical shape, images first."""
+        shape = self.data.shape
+        return (shape[-1], *shape[:-1]) if self.batch_last else shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self.data.size)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type, as NumPy names it."""
+        return self.data.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), precision=4, threshold=20, separator=", ", prefix="Tensor(")
+        return f"Tensor({values}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def numpy(self) -> np.ndarray:
+        """A copy on the host, in logical order."""
+        array = to_host(self.data)
+        return np.array(np.moveaxis(array, -1, 0) if self.batch_last else array, order="C")
+
+    def item(self) -> float | int | bool:
+        """The only element as a Python number. Raises ShapeError where there is more than one."""
+        if self.size != 1:
+            raise ShapeError(f"item() of a Tensor of shape {self.shape}; expected one element. Reduce it first")
+        return self.data.reshape(()).item()
+
+    def detach(self) -> "Tensor":
+        """The same values, outside the tape; memory is shared."""
+        return _wrap(self.data, self.batch_last)
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
+        """Ask for gradients by this Tensor (or no longer), and return it. Raises TypeError for integers."""
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(f"a Tensor of dtype {self.dtype} cannot have a gradient; expected float32 or float64")
+        self.requires_grad = requires_grad
+        return self
+
+    # --- the tape -----------------------------------------------------------------------------------------------------
+
+    def run(self, function: Function, inputs: tuple[Any, ...], options: dict[str, Any]) -> "Tensor":
+        """The result of `function` on `inputs`, each in the memory order the function asks for, recorded."""
+        tensors = [_as_operand(value, self) for value in inputs]
+        batch_last = False
+        if function.layout == "logical":
+            tensors = [tensor.to_logical() for tensor in tensors]
+        elif function.layout == "batch_last":
+            tensors[0], batch_last = tensors[0].to_batch_last(), True
+        else:
+            tensors, batch_last = _aligned(tensors)
+        return _record(function, tensors, options, batch_last)
+
+    def to_batch_last(self) -> "Tensor":
+        """This Tensor, held in memory as (C, H, W, N)."""
+        if self.batch_last or self.ndim < 2:
+            return self
+        return _record(arithmetic.ToBatchLast(), [self], {}, batch_last=True)
+
+    def to_logical(self) -> "Tensor":
+        """This Tensor, held in memory as (N, C, H, W)."""
+        return _record(arithmetic.ToLogical(), [self], {}, batch_last=False) if self.batch_last else self
+
+    def backward(self, gradient: "Tensor | Array | None" = None) -> None:
+        """Add the gradient by every leaf this Tensor was computed from to that leaf's `grad`; the tape is then spent.
+
+        `gradient` is the gradient by this Tensor, of its shape; it may be left out for a single element, where it is 1.
+        Raises RuntimeError where nothing was recorded or the tape is spent, ShapeError for a wrong shape.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward() of a Tensor that was not computed from any with requires_grad=True, or inside no_grad()"
+            )
+        _backpropagate(self, self._seed(gradient))
+
+    def _seed(self, gradient: "Tensor | Array | None") -> Array:
+        """The gradient that backward starts with, in this Tensor's memory order."""
+        if gradient is None:
+            if self.size != 1:
+                raise ShapeError(
+                    f"backward() of a Tensor of shape {self.shape} needs the gradient by it, of the same shape; "
+                    f"a loss is a single number: reduce with .sum() or .mean()"
+                )
+            return module_of(self.data).ones_like(self.data)
+        given = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
+        if given.shape != self.shape:
+            raise ShapeError(f"backward() was given a gradient of shape {given.shape}; expected {self.shape}")
+        moved = given.to_batch_last() if self.batch_last else given.to_logical()
+        return moved.data.astype(self.dtype)
+
+    def _accumulate(self, grad: Array) -> None:
+        """Add to `grad`, in memory that is this Tensor's own (never a step's, which the next step takes again)."""
+        if self.grad is not None:
+            self.grad.data += grad
+            return
+        buffer = module_of(grad).empty_like(self.data) if self._grad_buffer is None else self._grad_buffer
+        module_of(grad).copyto(buffer, grad)
+        self.grad = _wrap(buffer, self.batch_last)
+
+    # --- operators and methods ----------------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> "Tensor":
+        return arithmetic.Add.apply(self, other)
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return arithmetic.Subtract.apply(self, other)
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return arithmetic.Multiply.apply(self, other)
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return arithmetic.Divide.apply(self, other)
+
+    def __pow__(self, other: Any) -> "Tensor":
+        return arithmetic.Power.apply(self, other)
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return arithmetic.MatMul.apply(self, other)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return arithmetic.Subtract.apply(other, self)
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return arithmetic.Divide.apply(other, self)
+
+    def __rpow__(self, other: Any) -> "Tensor":
+        return arithmetic.Power.apply(other, self)
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return arithmetic.MatMul.apply(other, self)
+
+    def __neg__(self) -> "Tensor":
+        return arithmetic.Negate.apply(self)
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        parts = index if isinstance(index, tuple) else (index,)
+        plain = tuple(part.to_logical().data if isinstance(part, Tensor) else part for part in parts)
+        return arithmetic.GetItem.apply(self, index=plain if isinstance(index, tuple) else plain[0])
+
+    def exp(self) -> "Tensor":
+        """e to the power of every element."""
+        return arithmetic.Exp.apply(self)
+
+    def log(self) -> "Tensor":
+        """The natural logarithm of every element."""
+        return arithmetic.Log.apply(self)
+
+    def sqrt(self) -> "Tensor":
+        """The square root of every element."""
+        return arithmetic.Sqrt.apply(self)
+
+    def abs(self) -> "Tensor":
+        """The absolute value of every element."""
+        return arithmetic.Abs.apply(self)
+
+    def clamp(self, min: float | None = None, max: float | None = None) -> "Tensor":  # noqa: A002 (PyTorch's names)
+        """Every element, but no less than `min` and no more than `max`."""
+        least = self if min is None else arithmetic.Maximum.apply(self, min)
+        return least if max is None else arithmetic.Minimum.apply(least, max)
+
+    def sum(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
+        """The sum over `dim` (one axis, several, or all)."""
+        return arithmetic.Sum.apply(self, axis=dim, keepdims=keepdim)
+
+    def mean(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
+        """The mean over `dim` (one axis, several, or all)."""
+        return self.sum(dim, keepdim) / float(reduced_count(self.shape, dim))
+
+    def max(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
+        """The largest value over `dim`; equal ones share the gradient (PyTorch's amax)."""
+        return arithmetic.Max.apply(self, axis=dim, keepdims=keepdim)
+
+    def min(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
+        """The smallest value over `dim`; equal ones share the gradient (PyTorch's amin)."""
+        return -(-self).max(dim, keepdim)
+
+    def argmax(self, dim: int | None = None) -> "Tensor":
+        """The place of the largest value along `dim`; the first of equal ones. Integers: no gradient."""
+        return _wrap(module_of(self.data).asarray(self.to_logical().data.argmax(axis=dim)), batch_last=False)
+
+    def reshape(self, *shape: int | Sequence[int]) -> "Tensor":
+        """The same elements in another shape, one entry of which may be -1."""
+        return arithmetic.Reshape.apply(self, shape=_flat_tuple(shape))
+
+    def permute(self, *axes: int | Sequence[int]) -> "Tensor":
+        """The axes in the given order."""
+        return arithmetic.Permute.apply(self, axes=_flat_tuple(axes))
+
+    def transpose(self, first: int, second: int) -> "Tensor":
+        """Two axes exchanged."""
+        axes = list(range(self.ndim))
+        axes[first], axes[second] = axes[second], axes[first]
+        return self.permute(axes)
+
+    @property
+    def T(self) -> "Tensor":  # noqa: N802 (the field's name)
+        """The axes in reverse order."""
+        return self.permute(tuple(reversed(range(self.ndim))))
+
+    def expand(self, *shape: int | Sequence[int]) -> "Tensor":
+        """Repeated along new and unit axes up to `shape`."""
+        return arithmetic.BroadcastTo.apply(self, shape=_flat_tuple(shape))
+
+
+def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors joined along an existing axis."""
+    return arithmetic.Concatenate.apply(*tensors, axis=dim)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new axis `dim` of the result."""
+    shape = list(tensors[0].shape)
+    shape.insert(dim % (len(shape) + 1), 1)
+    return concatenate([tensor.reshape(shape) for tensor in tensors], dim)
+
+
+def _wrap(array: Array, batch_last: bool) -> Tensor:
+    """A Tensor around `array` itself, outside the tape."""
+    tensor = Tensor.__new__(Tensor)
+    tensor._set(array, batch_last)
+    return tensor
+
+
+def _as_array(data: Any) -> Array:
+    """A copy of `data` on the current device."""
+    if isinstance(data, Tensor):
+        return data.to_logical().data.copy()
+    if hasattr(data, "__cuda_array_interface__") or isinstance(data, np.ndarray | np.generic):
+        array = to_device(data).copy()
+    else:
+        array = np.asarray(data)
+        array = to_device(array.astype(np.float32) if array.dtype == np.float64 else array)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor cannot hold {array.dtype}; expected numbers")
+    return array
+
+
+def _as_operand(value: Any, other: Tensor) -> Tensor:
+    """`value` as a Tensor beside `other`: a Python number takes the other's dtype, or float32 beside integers."""
+    if isinstance(value, Tensor):
+        return value
+    xp = module_of(other.data)
+    if isinstance(value, float) and other.dtype.kind != "f":
+        return _wrap(xp.asarray(value, dtype=np.float32), batch_last=False)
+    if isinstance(value, int | float):
+        return _wrap(xp.asarray(value, dtype=other.dtype), batch_last=False)
+    return Tensor(value)
+
+
+def _aligned(tensors: list[Tensor]) -> tuple[list[Tensor], bool]:
+    """Tensors in one memory order, so that broadcasting their arrays broadcasts their logical shapes; and which order.
+
+    Batch-last if the one with the most axes is: the others are given unit axes in front up to its number, and moved.
+    """
+    if not any(tensor.batch_last for tensor in tensors):
+        return tensors, False
+    axes = max(tensor.ndim for tensor in tensors)
+    if not any(tensor.batch_last and tensor.ndim == axes for tensor in tensors):
+        return [tensor.to_logical() for tensor in tensors], False
+    return [_widened(tensor, axes).to_batch_last() for tensor in tensors], True
+
+
+def _widened(tensor: Tensor, axes: int) -> Tensor:
+    """The tensor with unit axes in front, `axes` in all; a single number broadcasts as it is."""
+    if tensor.ndim in (0, axes):
+        return tensor
+    return tensor.reshape((1,) * (axes - tensor.ndim) + tensor.shape)
+
+
+def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], batch_last: bool) -> Tensor:
+    """Run forward; remember function and inputs if a gradient may be asked for."""
+    recording = is_grad_enabled()
+    function.needs = tuple(recording and tensor.requires_grad for tensor in inputs)
+    array = function.forward(*(tensor.data for tensor in inputs), **options)
+    result = _wrap(_contiguous(array), batch_last)
+    if any(function.needs) and result.dtype.kind == "f":
+        result.requires_grad = True
+        result._creator = function
+        function.inputs, function.order = inputs, next(_counter)
+    return result
+
+
+def _contiguous(array: Any) -> Array:
+    """`array` in C order; NumPy's scalars become arrays."""
+    xp = module_of(array) if hasattr(array, "dtype") else np
+    array = xp.asarray(array)
+    return array if array.flags.c_contiguous else xp.ascontiguousarray(array)
+
+
+def _flat_tuple(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    """Numbers given one by one, or as one sequence."""
+    return tuple(numbers[0]) if len(numbers) == 1 and not isinstance(numbers[0], int) else numbers
+
+
+def _backpropagate(result: Tensor, gradient: Array) -> None:
+    """Walk the tape backwards from `result`: the Function that ran last comes first, so that each has its whole gradient."""
+    waiting = _Waiting()
+    waiting.add(result, gradient)
+    while waiting:
+        function, grad = waiting.pop()
+        inputs, needs = function.inputs, function.needs
+        if inputs is None:
+            raise RuntimeError("this part of the tape is spent: backward() ran through it already. Compute the loss anew")
+        shares = _shares(function, grad, inputs)
+        function.__dict__.clear()  # frees the arrays it kept, and marks it as spent
+        for tensor, share, needed in zip(inputs, shares, needs, strict=True):
+            if needed and share is not None:
+                waiting.add(tensor, share)
+
+
+def _shares(function: Function, grad: Array, inputs: list[Tensor]) -> tuple[Array | None, ...]:
+    """What backward returns, as a tuple, held against the inputs it belongs to."""
+    name = type(function).__name__
+    shares = function.backward(_contiguous(grad))
+    shares = shares if isinstance(shares, tuple) else (shares,)
+    if len(shares) != len(inputs):
+        raise ShapeError(f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input")
+    for share, tensor in zip(shares, inputs, strict=True):
+        if share is not None and share.shape != tensor.data.shape:
+            raise ShapeError(
+                f"{name}.backward returned a gradient of shape {share.shape} for an input of shape {tensor.data.shape}"
+            )
+    return shares
+
+
+class _Waiting:
+    """Gradients on their way back: for every Function the sum, so far, of those by its result."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[int, int, Function]] = []  # a heap: the Function that ran last is at its top
+        self._grads: dict[int, tuple[Array, bool]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
+    def add(self, tensor: Tensor, grad: Array) -> None:
+        """Hand `grad` to the Function that made `tensor`, or to the tensor itself where it is a leaf.
+
+        A first gradient is kept as it is and may be shared (x + x returns one array twice); the sum of two is the tape's
+        own array, to which further ones are added in place.
+        """
+        grad = grad if grad.dtype == tensor.dtype else grad.astype(tensor.dtype)
+        function = tensor._creator
+        if function is None:
+            tensor._accumulate(grad)
+            return
+        known = self._grads.get(id(function))
+        if known is None:
+            heapq.heappush(self._order, (-function.order, id(function), function))
+            self._grads[id(function)] = (grad, False)
+        elif known[1]:
+            module_of(grad).add(known[0], grad, out=known[0])
+        else:
+            total = empty(grad.shape, grad)
+            self._grads[id(function)] = (module_of(grad).add(known[0], grad, out=total), True)
+
+    def pop(self) -> tuple[Function, Array]:
+        """The Function that ran last of those waiting, and the gradient by its result."""
+        _, key, function = heapq.heappop(self._order)
+        return function, self._grads.pop(key)[0]

@@ -1,0 +1,164 @@
+"""Which device computes: NumPy on the CPU or CuPy on a GPU, arrays to and from the host, and the random generator.
+
+Of all files only this one, kernels/cuda.py and comm.py know CuPy. Code that computes takes its array module from
+`module_of(array)`, so that it is written once for both.
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from gpucnn.errors import DeviceError
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where arrays live: `kind` is "cpu" or "cuda", `index` counts the GPUs."""
+
+    kind: str
+    index: int = 0
+
+    @property
+    def xp(self) -> ModuleType:
+        """The array module: numpy or cupy."""
+        return np if self.kind == "cpu" else _cupy()
+
+    def __str__(self) -> str:
+        return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
+
+
+_current: Device | None = None
+
+
+def device() -> Device:
+    """The device new arrays are made on; at first the one that GPUCNN_DEVICE asks for, or `auto`."""
+    return _current or set_device(os.environ.get("GPUCNN_DEVICE") or "auto")
+
+
+def set_device(name: str) -> Device:
+    """Make `auto`, `cpu`, `cuda` or `cuda:N` the device of new arrays, and return it.
+
+    `auto` takes the first GPU where one is usable, else the CPU (`why_no_gpu` says why).
+    Raises DeviceError for another name, and for a GPU that cannot be used, with the cause.
+    """
+    global _current
+    _current = _resolve(name)
+    if _current.kind == "cuda":
+        _cupy().cuda.Device(_current.index).use()
+    return _current
+
+
+def _resolve(name: str) -> Device:
+    if name == "auto":
+        return Device("cpu") if why_no_gpu() else Device("cuda")
+    if name == "cpu":
+        return Device("cpu")
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or not (index.isdecimal() or name == "cuda"):
+        raise DeviceError(f"device {name!r} is not known; expected auto, cpu, cuda or cuda:N (as in cuda:0)")
+    chosen = Device("cuda", int(index or 0))
+    if cause := why_no_gpu(chosen.index):
+        raise DeviceError(f"device {name!r} cannot be used: {cause}. Use device cpu or auto to train without a GPU")
+    return chosen
+
+
+@functools.cache
+def why_no_gpu(index: int = 0) -> str | None:
+    """Why GPU `index` cannot be used, in a few words; None where it can.
+
+    An allocation decides, not the import: CuPy imports without a driver.
+    """
+    try:
+        cupy = _cupy()
+    except ImportError as error:
+        if getattr(error, "name", None) == "cupy":
+            return "CuPy is not installed (pip install 'gpucnn[cuda13]', or [cuda12] for a CUDA 12 driver)"
+        return f"CuPy cannot be imported: {_first_line(error)}"
+    try:
+        with cupy.cuda.Device(index):
+            cupy.zeros(1).sum().item()
+    except Exception as error:  # CuPy raises its own classes for each library it calls
+        return _gpu_cause(cupy, index, error)
+    return None
+
+
+def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
+    """The cause behind CuPy's error, in the user's words."""
+    text = _first_line(error)
+    if "InsufficientDriver" in text or "NoDevice" in text or "no CUDA-capable device" in text:
+        return f"no usable NVIDIA driver or GPU was found ({text})"
+    if "InvalidDevice" in text:
+        return f"there is no GPU {index}; {cupy.cuda.runtime.getDeviceCount()} found ({text})"
+    if isinstance(error, ImportError) or "not find" in text or "cannot open shared object" in text:
+        return f"CuPy does not match this machine's CUDA libraries ({text})"
+    return f"a first computation on it failed ({text})"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _cupy() -> ModuleType:
+    import cupy
+
+    return cupy
+
+
+def module_of(array: Array) -> ModuleType:
+    """The array module, numpy or cupy, that `array` belongs to."""
+    return np if isinstance(array, np.ndarray | np.generic) else _cupy()
+
+
+def to_host(array: Array) -> np.ndarray:
+    """`array` as a NumPy array; a copy only where it lives on a GPU."""
+    return np.asarray(array) if module_of(array) is np else array.get()
+
+
+def to_device(array: Array) -> Array:
+    """`array` on the current device; a copy only where it lives elsewhere."""
+    current = device()
+    if current.kind == "cpu":
+        return to_host(array)
+    return current.xp.asarray(array)
+
+
+# One generator for the process serves initialisers and dropout. It lives on the host, so that a seed gives the same
+# weights on every device, and its state is a few integers that a checkpoint can hold.
+_generator = np.random.Generator(np.random.PCG64())
+
+
+def manual_seed(seed: int) -> None:
+    """Start the process's random generator anew from `seed`."""
+    _generator.bit_generator.state = np.random.PCG64(seed).state
+
+
+def generator() -> np.random.Generator:
+    """The process's random generator, on the host."""
+    return _generator
+
+
+def generator_state() -> dict[str, Any]:
+    """The generator's state, fit for JSON."""
+    return dict(_generator.bit_generator.state)
+
+
+def set_generator_state(state: dict[str, Any]) -> None:
+    """Go on from a state that `generator_state` returned."""
+    _generator.bit_generator.state = state
+
+
+def fill_uniform(out: Array) -> Array:
+    """Fill float array `out` with numbers uniform in [0, 1), drawn on the device it lives on, and return it."""
+    if module_of(out) is np:
+        _generator.random(out=out, dtype=out.dtype)
+        return out
+    seed = int(_generator.integers(2**63))  # the host's generator alone has a state, which a checkpoint holds
+    random = _cupy().random
+    out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
+    return out

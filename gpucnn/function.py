@@ -1,0 +1,64 @@
+"""Function: one differentiable operation, forward and backward side by side, on arrays alone."""
+
+from typing import Any, ClassVar, Literal, Protocol
+
+from gpucnn.backend import Array
+
+# How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first input, and the
+# result, in memory order (C, H, W, N); the others (parameters) as they are. "elementwise": all in whichever of the two
+# orders the largest input has.
+Layout = Literal["logical", "batch_last", "elementwise"]
+
+
+class Recorder(Protocol):
+    """What Function needs to know of a Tensor: that it runs a Function and records it."""
+
+    def run(self, function: "Function", inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The result of `function` on `inputs`, as a Tensor."""
+
+
+class Function:
+    """A differentiable operation. Write `forward` and `backward`; call it through `apply`.
+
+    ```
+    class Cube(Function):
+        def forward(self, x):
+            self.x = x
+            return x**3
+
+        def backward(self, grad):
+            return 3 * self.x**2 * grad
+
+    y = Cube.apply(x)
+    ```
+    `forward(*arrays, **options)` returns one array. `backward(grad)` gets the gradient by that array and returns the
+    gradient by each input array (one array, or a tuple of them; None where there is none). `self.needs[i]` says whether
+    the gradient by input i is wanted. Arrays are NumPy's or CuPy's; neither method may change the ones it is given.
+    """
+
+    layout: ClassVar[Layout] = "logical"
+    needs: tuple[bool, ...] = ()
+    inputs: list[Any] | None = None  # the Tensors it ran on; the tape's, None once spent
+    order: int = -1  # its place on the tape
+
+    def forward(self, *arrays: Any, **options: Any) -> Array:
+        """The operation's result."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, grad: Array) -> Array | None | tuple[Array | None, ...]:
+        """The gradient by each input, given the gradient by the result."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward, but a gradient through it was asked for")
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """Run the operation on Tensors (arrays and numbers are taken as constants) and return a Tensor.
+
+        The first Tensor among the inputs records it. Raises TypeError where there is none.
+        """
+        for candidate in inputs:
+            if hasattr(candidate, "requires_grad"):
+                return candidate.run(cls(), inputs, options)
+        raise TypeError(
+            f"{cls.__name__} was given {', '.join(type(i).__name__ for i in inputs)}; expected at least one Tensor. "
+            f"Wrap an array as gpucnn.Tensor(array)"
+        )

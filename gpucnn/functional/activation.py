@@ -1,0 +1,164 @@
+"""Activations, element by element or along one axis, and dropout."""
+
+from gpucnn.arena import empty
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array, fill_uniform, module_of
+from gpucnn.errors import InputError, ShapeError
+from gpucnn.function import Function
+from gpucnn.kernels import softmax as kernel
+
+
+class ReLU(Function):
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.y = module_of(x).maximum(x, 0, out=empty(x.shape, x))
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        xp = module_of(grad)
+        passed = xp.greater(self.y, 0, out=empty(grad.shape, grad, dtype=bool))
+        return xp.multiply(grad, passed, out=empty(grad.shape, grad))
+
+
+class LeakyReLU(Function):
+    layout = "elementwise"
+
+    def forward(self, x: Array, negative_slope: float) -> Array:
+        xp = module_of(x)
+        self.slopes = xp.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
+        return xp.multiply(x, self.slopes, out=empty(x.shape, x))
+
+    def backward(self, grad: Array) -> Array:
+        return module_of(grad).multiply(grad, self.slopes, out=empty(grad.shape, grad))
+
+
+class ScaledTanh(Function):
+    """amplitude · tanh(slope · x)"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array, amplitude: float, slope: float) -> Array:
+        xp = module_of(x)
+        self.amplitude, self.slope = amplitude, slope
+        self.tanh = xp.multiply(x, slope, out=empty(x.shape, x))
+        xp.tanh(self.tanh, out=self.tanh)
+        return xp.multiply(self.tanh, amplitude, out=empty(x.shape, x))
+
+    def backward(self, grad: Array) -> Array:
+        xp = module_of(grad)
+        out = xp.multiply(self.tanh, self.tanh, out=empty(grad.shape, grad))
+        xp.subtract(1, out, out=out)
+        out *= self.amplitude * self.slope
+        return xp.multiply(out, grad, out=out)
+
+
+class Sigmoid(Function):
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        xp = module_of(x)
+        self.y = xp.multiply(x, 0.5, out=empty(x.shape, x))  # 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2: no overflow
+        xp.tanh(self.y, out=self.y)
+        self.y += 1
+        self.y *= 0.5
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        xp = module_of(grad)
+        out = xp.subtract(1, self.y, out=empty(grad.shape, grad))
+        out *= self.y
+        return xp.multiply(out, grad, out=out)
+
+
+class LogSoftmax(Function):
+    layout = "batch_last"
+
+    def forward(self, x: Array, axis: int) -> Array:
+        self.axis = axis
+        self.y = kernel.log_softmax(x, axis)
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        return kernel.log_softmax_backward(grad, self.y, self.axis)
+
+
+class Softmax(Function):
+    layout = "batch_last"
+
+    def forward(self, x: Array, axis: int) -> Array:
+        self.axis = axis
+        self.y = kernel.log_softmax(x, axis)
+        return module_of(x).exp(self.y, out=self.y)
+
+    def backward(self, grad: Array) -> Array:
+        return kernel.softmax_backward(grad, self.y, self.axis)
+
+
+class Dropout(Function):
+    layout = "elementwise"
+
+    def forward(self, x: Array, p: float) -> Array:
+        xp = module_of(x)
+        self.scales = fill_uniform(empty(x.shape, x))
+        xp.greater_equal(self.scales, p, out=self.scales, casting="unsafe")
+        self.scales *= 1 / (1 - p)
+        return xp.multiply(x, self.scales, out=empty(x.shape, x))
+
+    def backward(self, grad: Array) -> Array:
+        return module_of(grad).multiply(grad, self.scales, out=empty(grad.shape, grad))
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0); its slope at 0 is 0. Any shape."""
+    return ReLU.apply(x)
+
+
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """x where x > 0, else negative_slope · x. Any shape."""
+    return LeakyReLU.apply(x, negative_slope=negative_slope)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """The hyperbolic tangent. Any shape."""
+    return ScaledTanh.apply(x, amplitude=1.0, slope=1.0)
+
+
+def scaled_tanh(x: Tensor) -> Tensor:
+    """1.7159 · tanh(2x / 3), which maps ±1 to ±1. Any shape.
+
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based Learning Applied to Document Recognition, 1998.
+    """
+    return ScaledTanh.apply(x, amplitude=1.7159, slope=2 / 3)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)). Any shape."""
+    return Sigmoid.apply(x)
+
+
+def softmax(x: Tensor, dim: int = 1) -> Tensor:
+    """exp(x) / sum(exp(x)) along axis `dim`. Any shape. Raises ShapeError where there is no such axis."""
+    return Softmax.apply(x, axis=memory_axis("softmax", x, dim))
+
+
+def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
+    """The logarithm of softmax along axis `dim`, without overflow. Raises ShapeError where there is no such axis."""
+    return LogSoftmax.apply(x, axis=memory_axis("log_softmax", x, dim))
+
+
+def memory_axis(name: str, x: Tensor, dim: int) -> int:
+    """Where the logical axis `dim` of x lies in batch-last memory."""
+    if not -x.ndim <= dim < x.ndim:
+        raise ShapeError(f"{name}: dim is {dim}, but the input has {x.ndim} axes: x {x.shape}")
+    return (dim - 1) % x.ndim
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each element set to 0 with probability p, the others divided by 1 - p; x itself when not training. Any shape.
+
+    Draws from the process's generator (`gpucnn.manual_seed`). Raises InputError for p outside [0, 1).
+    """
+    if not 0 <= p < 1:
+        raise InputError(f"dropout: p is {p}; expected a probability of at least 0 and less than 1")
+    return Dropout.apply(x, p=p) if training and p else x

@@ -1,0 +1,169 @@
+"""Convolution in one, two and three dimensions, and the linear map."""
+
+from gpucnn.arena import empty
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array
+from gpucnn.errors import ShapeError
+from gpucnn.function import Function
+from gpucnn.geometry import Padding, PerAxis, Window, make_window
+from gpucnn.kernels import conv, gemm
+
+
+class Convolution(Function):
+    """x (I, spatial..., N), weight (O, I / groups, kernel...), bias (O,) or none."""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int) -> Array:
+        self.x, self.weight, self.window, self.groups = x, weight, window, groups
+        out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
+        conv.forward(x, weight, bias[0] if bias else None, window, groups, out)
+        return out
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        by_x = by_weight = None
+        if self.needs[0]:
+            by_x = empty(self.x.shape, grad)
+            conv.backward_input(self.weight, grad, self.window, self.groups, by_x)
+        if self.needs[1]:
+            by_weight = empty(self.weight.shape, grad)
+            conv.backward_weight(self.x, grad, self.window, self.groups, by_weight)
+        if len(self.needs) == 2:
+            return by_x, by_weight
+        by_bias = empty((grad.shape[0],), grad)
+        conv.backward_bias(grad, by_bias)
+        return by_x, by_weight, by_bias
+
+
+class Linear(Function):
+    """x (..., F, N), weight (O, F), bias (O,) or none; the result is (..., O, N)."""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
+        self.x, self.weight = x, weight
+        out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
+        gemm.matmul(weight, x, out)
+        if bias:
+            out += bias[0][:, None]
+        return out
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        by_x = by_weight = None
+        if self.needs[0]:
+            by_x = empty(self.x.shape, grad)
+            gemm.matmul(self.weight.T, grad, by_x)
+        if self.needs[1]:
+            by_weight = empty(self.weight.shape, grad)
+            gemm.sum_of_products(grad, self.x, by_weight)
+        if len(self.needs) == 2:
+            return by_x, by_weight
+        return by_x, by_weight, grad.sum(axis=(*range(grad.ndim - 2), -1))
+
+
+def conv1d(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+) -> Tensor:
+    """As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW)."""
+    return _convolve("conv1d", 1, x, w, b, stride, padding, dilation, groups)
+
+
+def conv2d(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation of x (N, I, H, W) with w (O, I / groups, kh, kw), plus b (O,): the result is (N, O, OH, OW).
+
+    `padding` is a number, one number per axis, a (before, after) pair per axis ((top, bottom), (left, right)), "valid", or
+    "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
+    Raises ShapeError where shapes or options do not fit.
+    """
+    return _convolve("conv2d", 2, x, w, b, stride, padding, dilation, groups)
+
+
+def conv3d(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+) -> Tensor:
+    """As conv2d, over x (N, I, D, H, W) with w (O, I / groups, kd, kh, kw): the result is (N, O, OD, OH, OW)."""
+    return _convolve("conv3d", 3, x, w, b, stride, padding, dilation, groups)
+
+
+def _convolve(
+    name: str,
+    axes: int,
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    stride: PerAxis,
+    padding: Padding,
+    dilation: PerAxis,
+    groups: int,
+) -> Tensor:
+    _check_shapes(name, axes, x, w, b, groups)
+    window = make_window(name, x.shape[2:], w.shape[2:], stride, padding, dilation)
+    return Convolution.apply(x, w, *([] if b is None else [b]), window=window, groups=groups)
+
+
+def _check_shapes(name: str, axes: int, x: Tensor, w: Tensor, b: Tensor | None, groups: int) -> None:
+    shapes = f"x {x.shape}, w {w.shape}"
+    if x.ndim != axes + 2 or w.ndim != axes + 2:
+        raise ShapeError(
+            f"{name}: expected x (images, channels, {axes} sizes) and w (out_channels, in_channels / groups, {axes} "
+            f"sizes), that is {axes + 2} axes each: {shapes}. One image needs an axis of size 1 in front"
+        )
+    if groups < 1 or x.shape[1] % groups or w.shape[0] % groups:
+        raise ShapeError(
+            f"{name}: groups is {groups}, which does not divide the {x.shape[1]} channels of the input and the "
+            f"{w.shape[0]} of the output: {shapes}"
+        )
+    if x.shape[1] != w.shape[1] * groups:
+        raise ShapeError(
+            f"{name}: input has {x.shape[1]} channels, weight expects {w.shape[1] * groups}: {shapes}. "
+            f"Give in_channels={x.shape[1]} or change the layer before"
+        )
+    if b is not None and b.shape != (w.shape[0],):
+        raise ShapeError(f"{name}: bias has shape {b.shape}; expected ({w.shape[0]},), one number per output channel")
+    if x.shape[0] == 0:
+        raise ShapeError(f"{name}: the batch is empty: {shapes}. Give at least one image")
+    _check_dtypes(name, x, w)
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): the result is (N, ..., O). Raises ShapeError where they do not fit."""
+    shapes = f"x {x.shape}, w {w.shape}"
+    if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
+        raise ShapeError(
+            f"linear: input has {x.shape[-1] if x.ndim else 0} features, weight expects {w.shape[-1]}: {shapes}. "
+            f"Give in_features={x.shape[-1] if x.ndim else 1}, or put a flatten layer before it"
+        )
+    if b is not None and b.shape != (w.shape[0],):
+        raise ShapeError(f"linear: bias has shape {b.shape}; expected ({w.shape[0]},), one number per output")
+    _check_dtypes("linear", x, w)
+    if x.ndim == 1:  # one image without an axis of images
+        return linear(x.reshape(1, -1), w, b).reshape(-1)
+    return Linear.apply(x, w, *([] if b is None else [b]))
+
+
+def _check_dtypes(name: str, x: Tensor, w: Tensor) -> None:
+    if x.dtype != w.dtype:
+        raise ShapeError(
+            f"{name}: the input is {x.dtype}, the weight {w.dtype}; expected one dtype. "
+            f"Convert the images, as in Tensor(array.astype('{w.dtype}'))"
+        )

@@ -1,0 +1,111 @@
+"""Losses: cross-entropy and mean squared error."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array, module_of
+from gpucnn.errors import InputError, ShapeError
+from gpucnn.function import Function
+from gpucnn.kernels import softmax
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+class CrossEntropy(Function):
+    """logits (C, ..., N) against probabilities (C, ..., N): one loss per place and image, (..., N)"""
+
+    layout = "batch_last"
+
+    def forward(self, logits: Array, target: Array, smoothing: float) -> Array:
+        self.keep = 1 - smoothing
+        self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
+        self.log_probabilities = softmax.log_softmax(logits, 0)
+        return -(self.target * self.log_probabilities).sum(axis=0)
+
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        by_logits = module_of(grad).exp(self.log_probabilities)
+        by_logits *= self.target.sum(axis=0)  # 1 where the rows are probabilities
+        by_logits -= self.target
+        by_logits *= grad
+        by_target = self.log_probabilities * (-self.keep * grad) if self.needs[1] else None
+        return by_logits, by_target
+
+
+class TotalCrossEntropy(CrossEntropy):
+    """The sum over places and images, times `scale`"""
+
+    def forward(self, logits: Array, target: Array, smoothing: float, scale: float) -> Array:  # type: ignore[override]
+        self.scale = logits.dtype.type(scale)
+        return super().forward(logits, target, smoothing).sum() * self.scale
+
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return super().backward(grad * self.scale)
+
+
+def cross_entropy(
+    logits: Tensor, labels: Tensor | Array, reduction: Reduction = "mean", label_smoothing: float = 0.0
+) -> Tensor:
+    """-sum(target · log_softmax(logits)), the mean or sum over images, for logits (N, C) or (N, C, ...).
+
+    `labels` are class numbers (N, ...), or one-hot or soft rows of the shape of the logits. With `label_smoothing` ε the
+    target is (1 - ε) · target + ε / C. With reduction "none" the result has the shape of class numbers. Raises ShapeError
+    where shapes do not fit, InputError for a label outside 0..C-1 or an unknown option.
+    """
+    if logits.ndim < 2:
+        raise ShapeError(f"cross_entropy: expected logits (images, classes, ...): logits {logits.shape}")
+    if not 0 <= label_smoothing <= 1:
+        raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
+    target = _target(logits, labels if isinstance(labels, Tensor) else Tensor(labels))
+    if _checked(reduction) == "none":
+        return CrossEntropy.apply(logits, target, smoothing=label_smoothing)
+    scale = logits.shape[1] / logits.size if reduction == "mean" else 1.0
+    return TotalCrossEntropy.apply(logits, target, smoothing=label_smoothing, scale=scale)
+
+
+def _target(logits: Tensor, labels: Tensor) -> Tensor:
+    """The labels as probabilities of the logits' shape, in batch-last memory."""
+    if labels.shape == logits.shape:
+        return labels.to_batch_last()
+    shape = (logits.shape[0], *logits.shape[2:])
+    if labels.shape != shape or labels.dtype.kind not in "iu":
+        raise ShapeError(
+            f"cross_entropy: labels are {labels.dtype} of shape {labels.shape}; expected whole numbers of shape {shape} "
+            f"(a class each) or rows of shape {logits.shape} (a probability per class)"
+        )
+    return Tensor.from_batch_last(one_hot(labels.to_batch_last().data, logits.shape[1], logits.dtype))
+
+
+def _checked(reduction: str) -> str:
+    if reduction not in ("mean", "sum", "none"):
+        raise InputError(f"reduction is {reduction!r}; expected mean, sum or none")
+    return reduction
+
+
+def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
+    """Class numbers of any shape as a new first axis (classes, ...): 1 at the class, 0 elsewhere.
+
+    Raises InputError for a label outside 0..classes-1 (looked at on the CPU alone: on a GPU it would stop the queue).
+    """
+    xp = module_of(labels)
+    if xp is np and labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise InputError(
+            f"label {wrong} is out of range; expected 0 to {classes - 1}, as the network has {classes} outputs. "
+            f"Renumber the labels, or give the last layer more outputs"
+        )
+    numbers = xp.arange(classes).reshape((classes,) + (1,) * labels.ndim)
+    return (numbers == labels).astype(dtype)
+
+
+def mse_loss(x: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
+    """(x - target)², the mean or sum over all elements; both of one shape. Raises ShapeError where they are not."""
+    target = target if isinstance(target, Tensor) else Tensor(target)
+    if x.shape != target.shape:
+        raise ShapeError(f"mse_loss: x {x.shape} and target {target.shape}; expected one shape")
+    difference = x - target
+    squares = difference * difference
+    if _checked(reduction) == "none":
+        return squares
+    return squares.mean() if reduction == "mean" else squares.sum()

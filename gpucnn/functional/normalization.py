@@ -1,0 +1,115 @@
+"""Batch normalisation after convolutional and linear layers."""
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array, module_of
+from gpucnn.errors import ShapeError
+from gpucnn.function import Function
+from gpucnn.kernels import norm
+
+
+class TrainingBatchNorm(Function):
+    """x (C, ..., N) by its own statistics, which also move the running ones; weight and bias (C,)"""
+
+    layout = "batch_last"
+
+    def forward(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        running_mean: Array | None,
+        running_var: Array | None,
+        momentum: float,
+        eps: float,
+    ) -> Array:
+        rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
+        mean, variance = norm.statistics(rows)
+        _move(running_mean, mean, momentum)
+        _move(running_var, variance * (rows.shape[1] / (rows.shape[1] - 1)), momentum)  # unbiased, as in PyTorch
+        self.inverse = 1 / module_of(x).sqrt(variance + eps)
+        self.weight = weight
+        self.normalised = empty(rows.shape, x)
+        norm.normalise(rows, mean, self.inverse, self.normalised)
+        out = empty(rows.shape, x)
+        norm.scale(self.normalised, weight, bias, out)
+        return out.reshape(x.shape)
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        rows = grad.reshape(self.normalised.shape)
+        scaled = rows * self.weight[:, None]
+        by_x = empty(rows.shape, grad)
+        norm.backward(scaled, self.normalised, self.inverse, by_x)
+        return by_x.reshape(grad.shape), (rows * self.normalised).sum(axis=1), rows.sum(axis=1)
+
+
+class FixedBatchNorm(Function):
+    """x (C, ..., N) by given statistics (C,), as in evaluation; weight and bias (C,)"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float) -> Array:
+        rows = x.reshape(x.shape[0], -1)  # (C, L)
+        self.inverse = (1 / module_of(x).sqrt(variance + eps))[:, None].astype(x.dtype)
+        self.weight = weight
+        self.normalised = empty(rows.shape, x)
+        norm.normalise(rows, mean[:, None], self.inverse, self.normalised)
+        out = empty(rows.shape, x)
+        norm.scale(self.normalised, weight, bias, out)
+        return out.reshape(x.shape)
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        rows = grad.reshape(self.normalised.shape)
+        by_x = rows * (self.weight[:, None] * self.inverse)
+        return by_x.reshape(grad.shape), (rows * self.normalised).sum(axis=1), rows.sum(axis=1)
+
+
+def _move(running: Array | None, batch: Array, momentum: float) -> None:
+    """running (C,) moves towards batch (C, 1) by the fraction `momentum`."""
+    if running is not None:
+        running += (batch[:, 0] - running) * momentum
+
+
+def batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) · weight + bias, per channel of x (N, C) or (N, C, ...).
+
+    In training by the batch's mean and biased variance, and the running ones (C,) move towards the batch's (there the
+    variance is unbiased) by the fraction `momentum`, in place; otherwise by the running ones.
+    S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Raises ShapeError where shapes do not fit, or a
+    training batch has a single value per channel.
+    """
+    channels = x.shape[1] if x.ndim > 1 else 0
+    for name, tensor in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if tensor is not None and tensor.shape != (channels,):
+            raise ShapeError(
+                f"batch_norm: input has {channels} channels, {name} has shape {tensor.shape}: x {x.shape}. "
+                f"Give num_features={channels}"
+            )
+    weight = _constant(1, x, channels) if weight is None else weight
+    bias = _constant(0, x, channels) if bias is None else bias
+    if not training and running_mean is not None and running_var is not None:
+        return FixedBatchNorm.apply(x, weight, bias, mean=running_mean.data, variance=running_var.data, eps=eps)
+    if x.size <= channels:
+        raise ShapeError(
+            f"batch_norm: a batch in training needs more than one value per channel to have a variance: x {x.shape}. "
+            f"Give at least two images, or call eval() first"
+        )
+    means, variances = (None if t is None else t.data for t in (running_mean, running_var))
+    return TrainingBatchNorm.apply(
+        x, weight, bias, running_mean=means, running_var=variances, momentum=momentum, eps=eps
+    )
+
+
+def _constant(value: float, x: Tensor, channels: int) -> Tensor:
+    return Tensor(np.full(channels, value, x.dtype))

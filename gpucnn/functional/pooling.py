@@ -1,0 +1,198 @@
+"""Pooling: the largest value or the average under a window, or over the whole map."""
+
+from gpucnn.arena import empty
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array
+from gpucnn.errors import ShapeError
+from gpucnn.function import Function
+from gpucnn.geometry import Padding, PerAxis, Sides, Window, make_window, sides_of
+from gpucnn.kernels import pool
+
+
+class MaxPool(Function):
+    """x (C, spatial..., N)"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, window: Window) -> Array:
+        self.shape, self.window = x.shape, window
+        out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
+        self.beaten = pool.max_forward(x, window, out)
+        return out
+
+    def backward(self, grad: Array) -> Array:
+        out = empty(self.shape, grad)
+        pool.max_backward(grad, self.beaten, self.window, out)
+        return out
+
+
+class AveragePool(Function):
+    """x (C, spatial..., N), divided by counts (outputs..., 1)"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, window: Window, counted: Sides) -> Array:
+        self.shape, self.window = x.shape, window
+        outputs = window.output_sizes(x.shape[1:-1])
+        out = empty((x.shape[0], *outputs, x.shape[-1]), x)
+        self.counts = pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
+        pool.average_forward(x, window, self.counts, out)
+        return out
+
+    def backward(self, grad: Array) -> Array:
+        out = empty(self.shape, grad)
+        pool.average_backward(grad, self.window, self.counts, out)
+        return out
+
+
+def max_pool1d(
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """As max_pool2d, over x (N, C, W)."""
+    return _max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d(
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The largest value under each window of x (N, C, H, W): (N, C, OH, OW). Padding is -inf; ties go to the first.
+
+    `stride` is `kernel_size` unless given; `padding` as for conv2d; with `ceil_mode` a partial last window counts.
+    Raises ShapeError where the window does not fit.
+    """
+    return _max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d(
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """As max_pool2d, over x (N, C, D, H, W)."""
+    return _max_pool("max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def avg_pool1d(
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """As avg_pool2d, over x (N, C, W)."""
+    return _average_pool("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The average under each window of x (N, C, H, W): (N, C, OH, OW).
+
+    The padding's zeros count unless `count_include_pad` is False; what `ceil_mode` adds beyond it never does.
+    `stride` is `kernel_size` unless given; `padding` as for conv2d. Raises ShapeError where the window does not fit.
+    """
+    return _average_pool("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool3d(
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """As avg_pool2d, over x (N, C, D, H, W)."""
+    return _average_pool("avg_pool3d", 3, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def global_avg_pool2d(x: Tensor) -> Tensor:
+    """The average of each map of x (N, C, H, W): (N, C, 1, 1)."""
+    check_axes("global_avg_pool2d", 2, x)
+    return avg_pool2d(x, x.shape[2:])
+
+
+def global_max_pool2d(x: Tensor) -> Tensor:
+    """The largest value of each map of x (N, C, H, W): (N, C, 1, 1)."""
+    check_axes("global_max_pool2d", 2, x)
+    return max_pool2d(x, x.shape[2:])
+
+
+def _max_pool(
+    name: str,
+    axes: int,
+    x: Tensor,
+    kernel: PerAxis,
+    stride: PerAxis | None,
+    padding: Padding,
+    dilation: PerAxis,
+    ceil_mode: bool,
+) -> Tensor:
+    window = pooling_window(name, axes, x, kernel, stride, padding, dilation, ceil_mode)
+    return MaxPool.apply(x, window=window)
+
+
+def _average_pool(
+    name: str,
+    axes: int,
+    x: Tensor,
+    kernel: PerAxis,
+    stride: PerAxis | None,
+    padding: Padding,
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Tensor:
+    window = pooling_window(name, axes, x, kernel, stride, padding, 1, ceil_mode)
+    counted = sides_of(name, window, x.shape[2:], padding if count_include_pad else 0)
+    return AveragePool.apply(x, window=window, counted=counted)
+
+
+def pooling_window(
+    name: str,
+    axes: int,
+    x: Tensor,
+    kernel: PerAxis,
+    stride: PerAxis | None,
+    padding: Padding,
+    dilation: PerAxis,
+    ceil_mode: bool,
+) -> Window:
+    """The window over x, checked: no more padding than the window reaches over, or it would see padding alone."""
+    check_axes(name, axes, x)
+    window = make_window(
+        name, x.shape[2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode
+    )
+    for extent, (before, _) in zip(window.extent, window.padding, strict=True):
+        if before >= extent:
+            raise ShapeError(
+                f"{name}: padding is {padding!r}, as wide as the window, which reaches over {extent} pixels: "
+                f"a window would see padding alone. Give less padding than that"
+            )
+    return window
+
+
+def check_axes(name: str, axes: int, x: Tensor) -> None:
+    """Raises ShapeError unless x is (images, channels, `axes` sizes)."""
+    if x.ndim != axes + 2 or 0 in x.shape:
+        raise ShapeError(
+            f"{name}: expected x (images, channels, {axes} sizes), {axes + 2} axes, none of them empty: x {x.shape}"
+        )

@@ -1,0 +1,186 @@
+"""The integers of sliding windows: padding, output sizes, where each tap of a window reads, receptive fields.
+
+Nothing here touches an array. Every function serves one, two and three spatial axes alike; a tuple holds one entry per axis.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gpucnn.errors import ShapeError
+
+Sizes = tuple[int, ...]
+PerAxis = int | tuple[int, ...]
+Sides = tuple[tuple[int, int], ...]  # (before, after) per axis
+Padding = int | tuple[int, ...] | Sides | Literal["same", "valid"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of `kernel` taps, `dilation` apart, that moves by `stride` over axes padded by `padding` (before, after)."""
+
+    kernel: Sizes
+    stride: Sizes
+    padding: Sides
+    dilation: Sizes
+
+    @property
+    def extent(self) -> Sizes:
+        """How far the window reaches along each axis, gaps included: dilation · (kernel - 1) + 1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def padded(self) -> bool:
+        """Whether any side is padded."""
+        return any(before or after for before, after in self.padding)
+
+    def output_sizes(self, sizes: Sizes) -> Sizes:
+        """Number of places the window stops at: floor((size + before + after - extent) / stride) + 1 along each axis."""
+        return tuple(
+            (size + before + after - extent) // stride + 1
+            for size, (before, after), extent, stride in zip(
+                sizes, self.padding, self.extent, self.stride, strict=True
+            )
+        )
+
+
+def make_window(
+    name: str,
+    sizes: Sizes,
+    kernel: PerAxis,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+) -> Window:
+    """The window of operation `name` over an input of the given spatial `sizes`.
+
+    `padding` is a number, one number per axis, one (before, after) pair per axis, "valid" (none), or "same":
+    ceil(size / stride) outputs, the odd pixel at the end (TensorFlow's rule).
+    With `ceil_mode` a last, partial window counts too if it starts inside the input or the padding before it.
+    Raises ShapeError where a number is out of range or the window does not fit into the input.
+    """
+    axes = len(sizes)
+    kernel = per_axis(name, "kernel_size", kernel, axes, least=1)
+    stride = per_axis(name, "stride", stride, axes, least=1)
+    dilation = per_axis(name, "dilation", dilation, axes, least=1)
+    window = Window(kernel, stride, ((0, 0),) * axes, dilation)
+    window = Window(kernel, stride, sides_of(name, window, sizes, padding), dilation)
+    if ceil_mode:
+        window = Window(kernel, stride, _ceil_padding(window, sizes), dilation)
+    for size, extent, (before, after) in zip(sizes, window.extent, window.padding, strict=True):
+        if size + before + after < extent:
+            raise ShapeError(
+                f"{name}: the window does not fit: it reaches over {extent} pixels (kernel_size {kernel}, "
+                f"dilation {dilation}), the input has {size} with {before} + {after} of padding "
+                f"(input sizes {sizes}). Give a smaller kernel_size or more padding, or remove a pooling layer before it."
+            )
+    return window
+
+
+def per_axis(name: str, option: str, value: object, axes: int, least: int) -> Sizes:
+    """`value` as one integer per axis; a single integer stands for all. Raises ShapeError otherwise."""
+    values = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,) * axes
+    whole = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+    if len(values) != axes or not whole or any(v < least for v in values):
+        raise ShapeError(
+            f"{name}: {option} is {value!r}; expected a whole number of at least {least}, or {axes} of them"
+        )
+    return values
+
+
+def sides_of(name: str, window: Window, sizes: Sizes, padding: Padding) -> Sides:
+    """`padding` in any of its spellings as a (before, after) pair per axis. Raises ShapeError for anything else."""
+    axes = len(sizes)
+    if padding == "valid":
+        return ((0, 0),) * axes
+    if padding == "same":
+        return tuple(map(_same, sizes, window.extent, window.stride))
+    if isinstance(padding, int) and not isinstance(padding, bool) and padding >= 0:
+        return ((padding, padding),) * axes
+    if isinstance(padding, Sequence) and not isinstance(padding, str) and len(padding) == axes:
+        sides = tuple(
+            tuple(side) if isinstance(side, Sequence) and not isinstance(side, str) else (side, side)
+            for side in padding
+        )
+        if all(len(side) == 2 and all(type(p) is int and p >= 0 for p in side) for side in sides):
+            return sides
+    raise ShapeError(
+        f'{name}: padding is {padding!r}; expected a whole number of at least 0, {axes} of them (one per axis), '
+        f'{axes} pairs (before, after), "same" or "valid"'
+    )
+
+
+def _same(size: int, extent: int, stride: int) -> tuple[int, int]:
+    """Padding for ceil(size / stride) outputs, the odd pixel at the end."""
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + extent - size, 0)
+    return total // 2, total - total // 2
+
+
+def _ceil_padding(window: Window, sizes: Sizes) -> Sides:
+    """Padding enlarged at the end so that the last, partial window fits, as PyTorch's pooling counts it."""
+    sides = []
+    for size, extent, stride, (before, after) in zip(
+        sizes, window.extent, window.stride, window.padding, strict=True
+    ):
+        steps = -(-(size + before + after - extent) // stride)
+        if steps * stride >= size + before:  # it would start in the padding at the end
+            steps -= 1
+        sides.append((before, max(after, steps * stride + extent - size - before)))
+    return tuple(sides)
+
+
+def tap_slices(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where one tap of the window meets the unpadded input: (slices of the input, slices of the outputs), of equal shape.
+
+    Output o reads input o · stride + tap · dilation - before; outputs whose tap lies in the padding are left out.
+    """
+    inside, places = [], []
+    for axis, position in enumerate(tap):
+        stride = window.stride[axis]
+        offset = position * window.dilation[axis] - window.padding[axis][0]
+        first = max(0, -(offset // stride))  # the first output whose tap is not before the input
+        last = min(outputs[axis], (sizes[axis] - 1 - offset) // stride + 1)
+        count = max(0, last - first)
+        start = first * stride + offset if count else 0
+        inside.append(slice(start, start + (count - 1) * stride + 1 if count else 0, stride))
+        places.append(slice(first, first + count))
+    return tuple(inside), tuple(places)
+
+
+def split(length: int, parts: int) -> list[tuple[int, int]]:
+    """`length` cut into at most `parts` non-empty ranges (start, stop) whose sizes differ by one at most."""
+    parts = max(1, min(parts, length))
+    return [(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The input pixels a unit sees, along each axis: unit i sees [start + i · jump, start + i · jump + size).
+
+    Source: A. Araujo, W. Norris, J. Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill, 2019.
+    """
+
+    size: Sizes
+    jump: Sizes
+    start: Sizes
+
+    @classmethod
+    def of_input(cls, axes: int) -> "ReceptiveField":
+        """A pixel sees itself."""
+        return cls((1,) * axes, (1,) * axes, (0,) * axes)
+
+    def through(self, window: Window) -> "ReceptiveField":
+        """The field of the outputs of `window` sliding over units of this field."""
+        before = tuple(side[0] for side in window.padding)
+        return ReceptiveField(
+            tuple(s + (e - 1) * j for s, e, j in zip(self.size, window.extent, self.jump, strict=True)),
+            tuple(j * s for j, s in zip(self.jump, window.stride, strict=True)),
+            tuple(a - p * j for a, p, j in zip(self.start, before, self.jump, strict=True)),
+        )
+
+    def whole(self, sizes: Sizes) -> "ReceptiveField":
+        """The field of a unit that sees every unit of a map of `sizes`, as behind flatten or global pooling."""
+        window = Window(sizes, (1,) * len(sizes), ((0, 0),) * len(sizes), (1,) * len(sizes))
+        return self.through(window)

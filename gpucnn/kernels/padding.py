@@ -1,0 +1,62 @@
+"""Padding on its own: a border of one value, of the nearest pixel, or of the mirrored image."""
+
+import functools
+
+import numpy as np
+
+from gpucnn.arena import empty, zeros
+from gpucnn.backend import Array, module_of
+from gpucnn.geometry import Sides
+
+
+def constant(x: Array, sides: Sides, value: float) -> Array:
+    """x with (before, after) more elements of `value` along each of its axes."""
+    sizes = tuple(size + before + after for size, (before, after) in zip(x.shape, sides, strict=True))
+    out = empty(sizes, x)
+    inside = _inside(sides, x.shape)
+    for axis, (before, after) in enumerate(sides):  # the borders alone: the inside is written once
+        if before:
+            out[(*inside[:axis], slice(0, before))] = value
+        if after:
+            out[(*inside[:axis], slice(sizes[axis] - after, sizes[axis]))] = value
+    out[inside] = x
+    return out
+
+
+def constant_backward(grad: Array, sides: Sides, shape: tuple[int, ...]) -> Array:
+    """The gradient by the inside, of `shape`."""
+    out = empty(shape, grad)
+    out[...] = grad[_inside(sides, shape)]
+    return out
+
+
+def _inside(sides: Sides, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(before, before + size) for size, (before, _) in zip(shape, sides, strict=True))
+
+
+def replicate_sources(size: int, before: int, after: int) -> np.ndarray:
+    """For every place along a padded axis, the pixel it repeats: the nearest one."""
+    return np.clip(np.arange(-before, size + after), 0, size - 1)
+
+
+def reflect_sources(size: int, before: int, after: int) -> np.ndarray:
+    """For every place along a padded axis, the pixel it mirrors; the pixel at the border is not repeated."""
+    place = np.abs(np.arange(-before, size + after))
+    return np.where(place < size, place, 2 * (size - 1) - place)
+
+
+def gather(x: Array, sources: dict[int, np.ndarray]) -> Array:
+    """x with each axis of `sources` replaced by the pixels named there."""
+    xp = module_of(x)
+    return functools.reduce(lambda array, axis: xp.take(array, xp.asarray(sources[axis]), axis=axis), sources, x)
+
+
+def gather_backward(grad: Array, sources: dict[int, np.ndarray], shape: tuple[int, ...]) -> Array:
+    """The gradient by x, of `shape`: for each pixel the sum over the places that repeat it, in their order."""
+    for axis in reversed(sources):
+        total = zeros((*grad.shape[:axis], shape[axis], *grad.shape[axis + 1 :]), grad)
+        by_pixel, by_place = (module_of(grad).moveaxis(array, axis, 0) for array in (total, grad))
+        for place, pixel in enumerate(sources[axis].tolist()):
+            by_pixel[pixel] += by_place[place]
+        grad = total
+    return grad

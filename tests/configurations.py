@@ -81,7 +81,7 @@ def _pairs(rng, bounds) -> tuple[tuple[int, int], ...]:
 
 @functools.cache
 def pooling(index: int, kind: str) -> Configuration:
-    """Any window, stride, padding up to the window, ceil mode; "max" has dilation, "avg" count_include_pad."""
+    """Any window, stride, padding below the window, ceil mode; and dilation or count_include_pad."""
     rng = np.random.default_rng([2, index])
     axes = _choose(rng, AXES_OF)
     while True:

@@ -1,8 +1,10 @@
 """How an operation is judged: against values, against PyTorch, and against its own differences."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 # PyTorch's defaults in torch.testing.assert_close
 TOLERANCES = {np.dtype("float64"): (1e-7, 1e-7), np.dtype("float32"): (1.3e-6, 1e-5)}
@@ -43,13 +45,12 @@ def torch_forward_backward(torch, function: Callable, *arrays: np.ndarray) -> li
     return [y.detach().numpy(), *(x.grad.numpy() for x in inputs)]
 
 
-def agrees_with_torch(torch, ours, theirs, *arrays, what: object = "", terms: int = 1) -> None:
-    """The outputs of both, and the gradients by every array, are equal at PyTorch's tolerances."""
-    found = forward_backward(ours, *arrays)
-    expected = torch_forward_backward(torch, theirs, *arrays)
+def agrees(
+    found: Sequence[np.ndarray], expected: Sequence[np.ndarray], what: object = "", terms: int = 1
+) -> None:
+    """An output, and the gradients by every input, equal the expected ones."""
     for position, (a, b) in enumerate(zip(found, expected, strict=True)):
         name = "output" if position == 0 else f"gradient by input {position - 1}"
-        assert a.dtype == b.dtype, f"{name} is {a.dtype}, expected {b.dtype}: {what}"
         close(a, b, f"{name}: {what}", terms)
 
 
@@ -68,3 +69,34 @@ def has_right_slopes(function: Callable, *arrays: np.ndarray, what: object = "")
     stated = sum((g * v).sum() for g, v in zip(gradients, steps, strict=True))
     # PyTorch's gradcheck holds float64 to atol 1e-5 and rtol 1e-3 at this step
     np.testing.assert_allclose(stated, measured, rtol=1e-5, atol=1e-5, err_msg=str(what))
+
+
+def agrees_with_torch(torch, ours, theirs, *arrays: np.ndarray, terms: int = 1) -> None:
+    """Output, gradients and their dtype are PyTorch's."""
+    found = forward_backward(ours, *arrays)
+    expected = torch_forward_backward(torch, theirs, *arrays)
+    assert [a.dtype for a in found] == [a.dtype for a in expected]
+    agrees(found, expected, terms=terms)
+
+
+class Operation(NamedTuple):
+    """A differentiable operation under its name, as gpucnn does it and as PyTorch does, on inputs of `shapes`."""
+
+    name: str
+    ours: Callable
+    theirs: Callable  # its first argument is the torch module
+    shapes: Sequence[tuple[int, ...]]
+    least: float | None = None  # inputs are this much or more, where the operation asks for it
+
+    def inputs(self, dtype="float64") -> list[np.ndarray]:
+        """Standard normal values, the same in every run."""
+        rng = np.random.default_rng(len(self.name))
+        arrays = [rng.standard_normal(shape) for shape in self.shapes]
+        if self.least is not None:
+            arrays = [abs(a) + self.least for a in arrays]
+        return [a.astype(dtype) for a in arrays]
+
+
+def judged(operations: Sequence[Operation]) -> Callable:
+    """The test runs once for each operation, as `operation`."""
+    return pytest.mark.parametrize("operation", operations, ids=lambda operation: operation.name)

@@ -1,0 +1,146 @@
+"""Sizes and receptive fields against PyTorch and against brute force."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from gpucnn import Tensor, nn
+from gpucnn import functional as F
+from gpucnn.errors import ShapeError
+from gpucnn.geometry import ReceptiveField, make_window, split, tap_slices
+
+GRID = list(itertools.product(range(1, 9), range(1, 5), range(1, 5), range(3), range(1, 4)))
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_output_sizes_are_pytorchs(torch, ceil_mode):
+    """Every size to 8, kernel and stride to 4, padding to 2 and dilation to 3 that PyTorch takes."""
+    judged = 0
+    for size, kernel, stride, padding, dilation in GRID:
+        extent = dilation * (kernel - 1) + 1
+        if 2 * padding > kernel or size + 2 * padding < extent:
+            continue
+        options = (kernel, stride, padding, dilation, ceil_mode)
+        expected = torch.nn.functional.max_pool1d(torch.zeros(1, 1, size), *options).shape[2:]
+        found = make_window("max_pool1d", (size,), *options).output_sizes((size,))
+        assert found == expected, (size, options)
+        judged += 1
+    assert judged > 500
+
+
+@pytest.mark.parametrize(("size", "stride"), list(itertools.product(range(1, 12), range(1, 5))))
+def test_same_gives_ceil_of_size_over_stride_the_odd_pixel_after(size, stride):
+    for kernel, dilation in itertools.product(range(1, 6), range(1, 4)):
+        window = make_window("conv1d", (size,), kernel, stride, "same", dilation)
+        assert window.output_sizes((size,)) == (-(-size // stride),)
+        ((before, after),) = window.padding
+        assert after - before in (0, 1)
+
+
+def test_every_spelling_of_the_same_padding():
+    spelled = [1, (1, 1), ((1, 1), (1, 1)), [[1, 1], [1, 1]], [1, 1], (1, (1, 1))]
+    assert {make_window("conv2d", (5, 5), 3, padding=padding).padding for padding in spelled} == {
+        ((1, 1), (1, 1))
+    }
+    assert make_window("conv2d", (5, 5), 3, padding="valid") == make_window("conv2d", (5, 5), 3, padding=0)
+    assert make_window("conv2d", (5, 5), 3, padding=(1, 2)).padding == ((1, 1), (2, 2))
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_split_covers_everything_once(length):
+    for parts in range(1, 10):
+        ranges = split(length, parts)
+        assert [i for start, stop in ranges for i in range(start, stop)] == list(range(length))
+        assert len(ranges) <= parts and len({stop - start for start, stop in ranges}) <= 2
+
+
+def test_tap_slices_meet_where_a_window_reads():
+    """Of every window, each tap and output: the pixel it reads, or none in the padding."""
+    for size, kernel, stride, padding, dilation in GRID:
+        if size + 2 * padding < dilation * (kernel - 1) + 1:
+            continue
+        window = make_window("conv1d", (size,), kernel, stride, padding, dilation)
+        (outputs,) = window.output_sizes((size,))
+        for tap in range(kernel):
+            (inside,), (places,) = tap_slices(window, (tap,), (size,), (outputs,))
+            reads = [(o, o * stride + tap * dilation - padding) for o in range(outputs)]
+            expected = [(o, pixel) for o, pixel in reads if 0 <= pixel < size]
+            found = zip(range(outputs)[places], range(size)[inside], strict=True)
+            assert list(found) == expected, (window, tap)
+
+
+# Receptive fields
+
+
+def convolution(kernel, **options):
+    """All weights are one: whatever a unit sees reaches it."""
+    return lambda x: F.conv2d(x, Tensor(np.ones((1, 1, *kernel))), **options), (kernel, options)
+
+
+def pooling(kernel, **options):
+    return lambda x: F.max_pool2d(x, kernel, **options), (kernel, {"stride": kernel, **options})
+
+
+NETWORKS = {
+    "LeNet's": [convolution((5, 5), padding="same"), pooling((2, 2)), convolution((5, 5)), pooling((2, 2))],
+    "strides, padding": [
+        convolution((3, 3), stride=2, padding=1),
+        convolution((3, 3), stride=(1, 2), padding=(1, 2)),
+    ],
+    "dilation": [convolution((3, 2)), convolution((3, 3), dilation=2), convolution((2, 2), dilation=(3, 1))],
+    "overlapping pooling": [
+        pooling((3, 3), stride=2, padding=1),
+        convolution((2, 3)),
+        pooling((3, 2), stride=1),
+    ],
+    "four sides": [
+        convolution((3, 3), padding=((2, 0), (0, 1))),
+        convolution((2, 2), stride=2, padding="same"),
+    ],
+    "ceil mode": [pooling((2, 2), ceil_mode=True), pooling((3, 3), stride=2, ceil_mode=True)],
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_receptive_fields_are_what_changes_a_unit(network):
+    """One image per pixel, which alone is lit: a unit sees the pixels of the images that light it."""
+    sizes = (17, 15) if network != "LeNet's" else (20, 21)
+    pixels = sizes[0] * sizes[1]
+    y, field, extent = Tensor(np.eye(pixels).reshape(pixels, 1, *sizes)), ReceptiveField.of_input(2), sizes
+    for layer, (kernel, options) in NETWORKS[network]:
+        window = make_window("layer", extent, kernel, **options)
+        y, field, extent = layer(y), field.through(window), window.output_sizes(extent)
+    seen = y.numpy().reshape(*sizes, *extent) > 0
+    for unit in np.ndindex(*extent):
+        for axis, place in enumerate(unit):
+            lit = np.flatnonzero(seen[(..., *unit)].any(axis=1 - axis))
+            first = field.start[axis] + place * field.jump[axis]
+            expected = max(first, 0), min(first + field.size[axis], sizes[axis])
+            assert (lit[0], lit[-1] + 1) == expected, (network, unit)
+
+
+def test_a_layers_window_is_the_one_it_uses():
+    """What `summary` prints rests on it."""
+    window = nn.Conv2d(1, 6, 5, stride=2, padding="same", dilation=2).window((1, 28, 29))
+    assert window.output_sizes((28, 29)) == (14, 15)
+    assert nn.MaxPool2d(3, 2, 1).window((1, 28, 28)).output_sizes((28, 28)) == (14, 14)
+    assert nn.ReLU().window((1, 28, 28)) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kernel": 6}, ["6", "5"]),
+        ({"kernel": 3, "dilation": 3}, ["7", "5", "dilation"]),
+        ({"kernel": 3, "padding": (1, 1, 1)}, ["padding", "(1, 1, 1)", "same", "valid"]),
+        ({"kernel": 3, "padding": ((1, 1), (1, -1))}, ["padding", "-1"]),
+        ({"kernel": 3, "padding": True}, ["padding", "True"]),
+        ({"kernel": 3, "stride": 0}, ["stride", "0"]),
+        ({"kernel": "3"}, ["kernel_size", "'3'"]),
+    ],
+)
+def test_errors_speak(options, words):
+    with pytest.raises(ShapeError) as error:
+        make_window("conv2d", (5, 5), **options)
+    assert [word for word in ["conv2d", *words] if word not in str(error.value)] == [], str(error.value)

@@ -1,0 +1,50 @@
+"""What is wrong with a configuration, and where: collected, so that a user mends everything in one go."""
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gpucnn.errors import ConfigError
+
+Path = tuple[str | int, ...]  # the keys and list positions that lead to a value, from the top
+
+MOST_SAID = 50  # faults in one message
+
+
+class Place(NamedTuple):
+    """Where a value was written: a line and column of a file (both from 1), or an override (line 0)."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+class Fault(NamedTuple):
+    """One thing to mend."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+def raise_if_any(faults: Iterable[Fault]) -> None:
+    """Raise one ConfigError with a line for every fault: overrides first, then the file in its order."""
+    lines = [str(fault) for fault in sorted(dict.fromkeys(faults), key=lambda fault: fault.place[1:])]
+    if len(lines) > MOST_SAID:
+        lines = [*lines[:MOST_SAID], f"and {len(lines) - MOST_SAID} more faults"]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """The names most like the given one, or all of them where none is like it."""
+    known = list(known)
+    alike = difflib.get_close_matches(str(given), known, n=2, cutoff=0.6)
+    if alike:
+        return "did you mean " + " or ".join(alike) + "?"
+    return "known are " + ", ".join(known) if known else "there is nothing to choose here"

@@ -1,0 +1,57 @@
+"""Which text a CONFIG names, and which folder a RUN."""
+
+from importlib import resources
+from pathlib import Path
+
+from gpucnn.config.faults import did_you_mean
+from gpucnn.config.yaml_reader import LONGEST
+from gpucnn.errors import ConfigError, InputError
+from gpucnn.training.run import ENVIRONMENT, RunFolder
+
+LATEST = "latest"  # stands for the run that was started last
+RUNS = Path("runs")  # where runs go that are given no folder
+
+
+def shipped_configs() -> list[str]:
+    """The names of the configurations that come with the package."""
+    folder = resources.files("gpucnn.configs")
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def read_config(config: str) -> tuple[str, str]:
+    """The text of CONFIG, a file or the name of a shipped configuration, and its name in messages.
+
+    Raises ConfigError where there is no such configuration or its text is not UTF-8.
+    """
+    path = Path(config)
+    if path.exists() and not path.is_dir():
+        with path.open("rb") as file:
+            return _decoded(file.read(4 * LONGEST + 1), config), config
+    if config in shipped_configs():
+        resource = resources.files("gpucnn.configs") / f"{config}.yaml"
+        return _decoded(resource.read_bytes(), config), f"{config}.yaml"
+    what = "is a folder" if path.is_dir() else "is neither a file nor a shipped configuration"
+    raise ConfigError(f"CONFIG '{config}' {what}; {did_you_mean(path.stem, shipped_configs())}")
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{name}:{line}:1: not text in UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8"
+        ) from None
+
+
+def find_run(run: str) -> RunFolder:
+    """RUN: a run's folder, or `latest`, the run below `runs/` that was started last. Raises InputError."""
+    if run != LATEST:
+        return RunFolder.open(run)
+    started = [*RUNS.glob(f"*/{ENVIRONMENT}"), *RUNS.glob(f"*/*/{ENVIRONMENT}")]
+    if not started:
+        raise InputError(
+            f"RUN 'latest': there is no run below {RUNS.resolve()}; "
+            "train one first (gpucnn train CONFIG), or give a run's folder"
+        )
+    return RunFolder.open(max(started, key=lambda file: (file.stat().st_mtime_ns, str(file))).parent)

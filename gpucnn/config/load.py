@@ -1,0 +1,130 @@
+"""A configuration read, checked and resolved: every fault at once, before any data is read."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from gpucnn.config.explain import explain, label
+from gpucnn.config.faults import Fault, raise_if_any
+from gpucnn.config.find import read_config
+from gpucnn.config.layers import Layer, OneLayer, written_out
+from gpucnn.config.network import MisfitError, build_layers, check_outputs
+from gpucnn.config.overrides import apply_overrides
+from gpucnn.config.schema import DATA, Config, Data, json_schema, source_options
+from gpucnn.config.yaml_reader import Document, read_yaml
+from gpucnn.data.sources import peek
+from gpucnn.errors import ConfigError, InputError
+
+
+class Loaded(NamedTuple):
+    """A configuration that was found right, and the text it came from, for messages."""
+
+    config: Config
+    document: Document
+
+
+def load(config: str, overrides: Iterable[str] = ()) -> Loaded:
+    """The configuration CONFIG (a file, or the name of a shipped one) with `key.path=value` overrides.
+
+    Raises ConfigError that tells every fault with its place: of the YAML, of names, types and ranges, and of
+    layers that do not fit each other or the data's images, whose shape is looked up but which are not read.
+    """
+    text, source = read_config(config)
+    return check(read_yaml(text, source), overrides)
+
+
+def check(document: Document, overrides: Iterable[str] = ()) -> Loaded:
+    """Check a whole configuration; see `load`."""
+    loaded, faults = _read(document, overrides)
+    raise_if_any([*faults, *network_faults(document)])
+    assert loaded is not None  # there were no faults
+    return loaded
+
+
+def load_options(config: str, overrides: Iterable[str] = ()) -> Loaded:
+    """As `load`, without a look at the data, which may be elsewhere."""
+    text, source = read_config(config)
+    loaded, faults = _read(read_yaml(text, source), overrides)
+    raise_if_any(faults)
+    assert loaded is not None
+    return loaded
+
+
+def _read(document: Document, overrides: Iterable[str]) -> tuple[Loaded | None, list[Fault]]:
+    """The configuration with its overrides, or the faults of both."""
+    if not isinstance(document.data, dict):
+        found = "nothing" if document.data is None else "a single value or a list"
+        raise ConfigError(
+            f"{document.place(())}: found {found}, expected a mapping that begins, for example, "
+            "with 'name: lenet'; `gpucnn config show lenet` prints a whole one"
+        )
+    _write_layers_out(document.data)
+    override_faults = apply_overrides(document, overrides)
+    _write_layers_out(document.data)
+    loaded, schema_faults = _validated(document)
+    return loaded, [*override_faults, *schema_faults]
+
+
+def network_faults(document: Document) -> list[Fault]:
+    """What is wrong with the layers before the first that is none; nothing where the data is unknown."""
+    data = _valid(DATA, document.data.get("data"))
+    entries = _leading_layers(document.data.get("model"))
+    if data is None or not entries:
+        return []
+    try:
+        shape, classes = data_shape(data)
+    except (InputError, OSError) as error:
+        return [Fault(document.place(("data",)), f"data: {error}")]
+    try:
+        init = document.data.get("init")
+        _, output = build_layers(entries, shape, init if isinstance(init, str) else None)
+        if len(entries) == len(document.data["model"]):
+            check_outputs(entries, output, _loss_name(document.data), classes)
+    except MisfitError as error:
+        return [Fault(document.place(error.path), f"{label(error.path, document.data)}: {error}")]
+    return []
+
+
+def data_shape(data: Data) -> tuple[tuple[int, int, int], int | None]:
+    """Image shape (C, H, W), and number of classes where it is known before the data is read."""
+    shape, classes = peek(data.name, source_options(data))
+    return shape, len(data.classes) if isinstance(data.classes, list) else classes
+
+
+def _write_layers_out(data: dict[str, Any]) -> None:
+    if "model" in data:
+        data["model"] = written_out(data["model"])
+
+
+def _validated(document: Document) -> tuple[Loaded | None, list[Fault]]:
+    """The configuration, or its faults. It goes through JSON, where a list may stand for a tuple."""
+    try:
+        return Loaded(Config.model_validate_json(json.dumps(document.data)), document), []
+    except ValidationError as error:
+        return None, explain(error, document, json_schema())
+
+
+def _valid(annotation: Any, data: Any) -> Any:
+    """A part of the configuration by itself, or None where it has faults."""
+    try:
+        return TypeAdapter(annotation).validate_json(json.dumps(data))
+    except ValidationError:
+        return None
+
+
+def _leading_layers(model: Any) -> list[OneLayer]:
+    """The layers before the first that has faults."""
+    layers: list[OneLayer] = []
+    for entry in model if isinstance(model, list) else []:
+        layer = _valid(Layer, entry)
+        if layer is None:
+            break
+        layers.append(layer)
+    return layers
+
+
+def _loss_name(data: dict[str, Any]) -> str:
+    loss = data.get("loss", {"name": "cross_entropy"})
+    return str(loss.get("name")) if isinstance(loss, dict) else ""

@@ -1,0 +1,62 @@
+"""Changes to a configuration from the command line: `optimizer.lr=0.01`, `model.3.linear.out_features=50`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gpucnn.config.expected import inside
+from gpucnn.config.faults import Fault, Path, Place
+from gpucnn.config.yaml_reader import Document, read_value
+from gpucnn.errors import ConfigError
+
+
+def apply_overrides(document: Document, overrides: Iterable[str]) -> list[Fault]:
+    """Set each `key.path=value` in the document, the value read as YAML, and return the faults of doing so.
+
+    Keys that are not there yet are made; whether they may be there is for the schema to say.
+    """
+    faults = []
+    for override in overrides:
+        place = Place(f"override '{override}'")
+        try:
+            path, value = _parse(override, document.data)
+        except ConfigError as error:
+            faults.append(Fault(place, str(error)))
+        else:
+            _set(document, path, value, place)
+    return faults
+
+
+def _parse(override: str, data: Any) -> tuple[Path, Any]:
+    """The path and the value of an override. Raises ConfigError where it is none or leads nowhere."""
+    keys, equals, text = override.partition("=")
+    names = keys.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError("expected key.path=value, for example optimizer.lr=0.01")
+    path: Path = ()
+    for name in names:
+        if data is not None and not isinstance(data, dict | list):
+            raise ConfigError(f"{'.'.join(map(str, path))} is {data!r}; it has no options below it")
+        key = _list_position(name, path, data) if isinstance(data, list) else name
+        path, data = (*path, key), inside(data, key)
+    return path, read_value(text, "the value")
+
+
+def _list_position(name: str, path: Path, data: list[Any]) -> int:
+    """A position in a list, from 0."""
+    if not name.isdecimal() or int(name) >= len(data):
+        raise ConfigError(f"{'.'.join(map(str, path))} has the entries 0 to {len(data) - 1}; given {name!r}")
+    return int(name)
+
+
+def _set(document: Document, path: Path, value: Any, place: Place) -> None:
+    """Put `value` at `path`, making the mappings on the way, and note its place."""
+    for below in [known for known in document.places if known[: len(path)] == path]:
+        del document.places[below]
+    here = document.data
+    for depth, key in enumerate(path[:-1], start=1):
+        if isinstance(here, dict) and here.get(key) is None:
+            here[key] = {}
+            document.places[path[:depth]] = place
+        here = here[key]
+    here[path[-1]] = value
+    document.places[path] = place

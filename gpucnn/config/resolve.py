@@ -1,0 +1,58 @@
+"""A configuration with every default filled in, as text that trains again as it is."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import yaml
+
+from gpucnn.config.schema import Config
+from gpucnn.config.yaml_reader import FLOAT, INTEGER, OCTAL_OR_HEX
+
+WIDTH = 110
+
+
+def resolve(config: Config) -> dict[str, Any]:
+    """Plain data in a fixed order; resolving it again gives the same."""
+    return config.model_dump(mode="json")
+
+
+def to_yaml(config: Config) -> str:
+    """The resolved configuration as YAML without anchors, which YAML 1.1 and 1.2 read alike."""
+    return yaml.dump(
+        resolve(config),
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=None,
+        width=WIDTH,
+        allow_unicode=True,
+    )
+
+
+def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -> list[str]:
+    """The options in which two configurations differ, as `train.batch_size: 64 -> 32`."""
+    old, new = dict(_leaves(resolve(before), "")), dict(_leaves(resolve(after), ""))
+    return [
+        f"{key}: {old.get(key, '(none)')} -> {new.get(key, '(none)')}"
+        for key in {**old, **new}
+        if key not in ignoring and (key not in old or key not in new or old[key] != new[key])
+    ]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every single value below `value`, with its dotted path."""
+    if not isinstance(value, dict | list) or not value:
+        yield path, value
+        return
+    for key, inside in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _leaves(inside, f"{path}.{key}" if path else str(key))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.2 would read as a number, beside what YAML 1.1 would."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _pattern in (INTEGER, OCTAL_OR_HEX, FLOAT):
+    _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _pattern, list("+-.0123456789"))

@@ -1,0 +1,167 @@
+"""The whole YAML as pydantic models. What layers, optimizers and data take comes from their signatures."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import Field, field_validator
+
+from gpucnn import nn, optim
+from gpucnn.config.expected import Node
+from gpucnn.config.from_signature import Options, options_model
+from gpucnn.config.layers import Layer, needs_options
+from gpucnn.data.augment import Augment
+from gpucnn.data.normalize import Normalization
+from gpucnn.data.sources import SOURCES
+from gpucnn.training.losses import LOSSES
+from gpucnn.training.position import EarlyStop
+
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+# The data sets that can be had without naming a file.
+STAND_INS = tuple(
+    name
+    for name, load in SOURCES.items()
+    if all(option.default is not option.empty for option in inspect.signature(load).parameters.values())
+)
+
+
+class Split(Options):
+    """Another split into training and test images than the data set's own."""
+
+    source: Literal["train", "all"] = Field(default="all", description="The images that are split.")
+    train: Count | Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="How many of them to train on, a number or a fraction; the rest is the test set."
+    )
+    order: Literal["random", "label"] = Field(
+        default="random", description="Drawn by the seed, or sorted by label and cut."
+    )
+
+
+class Data(Options):
+    """The options that every data set has."""
+
+    name: str
+    fallback: Literal[STAND_INS] | None = Field(  # type: ignore[valid-type]
+        default=None, description="Data set to use where this one is neither on disk nor to be downloaded."
+    )
+    validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0, description="Training images held out for validation: a number or a fraction; 0 for none."
+    )
+    stratified: bool = Field(
+        default=True, description="Whether the validation images keep the classes' proportions."
+    )
+    normalize: Normalization = Field(default="standard", description="How pixels become numbers.")
+    limit: Count | None = Field(
+        default=None, description="Keep at most so many training images, of all classes alike."
+    )
+    classes: list[int | str] | None = Field(
+        default=None, description="Only these classes, renumbered in this order."
+    )
+    split: Split | None = Field(default=None, description="Another split into training and test images.")
+    augment: options_model("augment", Augment) | None = Field(  # type: ignore[valid-type]
+        default=None, description="Random changes to the training images."
+    )
+
+
+MONITOR = (
+    Literal[EarlyStop.MONITORS],
+    Field(default="validation_loss", description="What is to get better."),
+)
+EARLY_STOP = options_model("early_stop", EarlyStop, extra={"monitor": MONITOR})
+
+
+class Train(Options):
+    """How long, in which portions and with which safeguards to train."""
+
+    epochs: Count = Field(default=10, description="Passes over the training images.")
+    batch_size: Count = Field(default=64, description="Images per step.")
+    shuffle: bool = Field(default=True, description="Whether every epoch has its own order.")
+    clip_norm: Positive | None = Field(
+        default=None, description="Shrink the gradient to this norm where it is longer."
+    )
+    clip_value: Positive | None = Field(
+        default=None, description="Clip every entry of the gradient to this size."
+    )
+    early_stop: EARLY_STOP | None = Field(  # type: ignore[valid-type]
+        default=None, description="Stop when nothing has got better for a while."
+    )
+    init_from: str | None = Field(default=None, description="A run whose weights to begin with.")
+
+
+def _named(name: str, takes: Callable[..., Any], **keywords: Any) -> type[Options]:
+    """Options that stand beside the `name` of what takes them."""
+    return options_model(f"{name}_options", takes, extra={"name": (Literal[name], ...)}, **keywords)
+
+
+def _one_of(models: list[type[Options]]) -> Any:
+    """The union of such options, told apart by their `name`."""
+    return Annotated[Union[tuple(models)], Field(discriminator="name")]  # noqa: UP007  (built from a tuple)
+
+
+DATA = _one_of([_named(name, load, base=Data) for name, load in SOURCES.items()])
+LOSS = _one_of([_named(name, loss) for name, loss in LOSSES.items()])
+OPTIMIZER = _one_of([_named(name, cls, skip=("params",)) for name, cls in optim.OPTIMIZERS.items()])
+SCHEDULE = _one_of([_named(name, cls) for name, cls in optim.SCHEDULES.items()])
+
+
+class Config(Options):
+    """Everything that one training depends on."""
+
+    name: str = Field(default="unnamed", description="What the run's folder below runs/ is called.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        default=0, description="Where every random choice begins."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
+    dtype: Literal["float32", "float64"] = Field(
+        default="float32", description="Type of weights and activations."
+    )
+    init: Literal[tuple(nn.init.NAMES)] | None = Field(  # type: ignore[valid-type]
+        default=None, description="How weights are drawn in layers that do not say."
+    )
+    data: DATA = Field(description="What to train on.")  # type: ignore[valid-type]
+    model: list[Layer] = Field(min_length=1, description="The layers; input sizes are inferred.")  # type: ignore[valid-type]
+    loss: LOSS = Field(default={"name": "cross_entropy"}, validate_default=True)  # type: ignore[valid-type]
+    optimizer: OPTIMIZER  # type: ignore[valid-type]
+    schedule: SCHEDULE = Field(default={"name": "constant"}, validate_default=True)  # type: ignore[valid-type]
+    train: Train = Train()
+    report: bool = Field(default=True, description="Whether report.html is written at the end.")
+
+    @field_validator("name")
+    @classmethod
+    def _fit_for_a_folder(cls, name: str) -> str:
+        if not FOLDER_NAME.fullmatch(name):
+            raise ValueError(
+                f"given {name!r}, expected letters, digits, '.', '_' and '-' (at most 64): it names a folder"
+            )
+        return name
+
+    @field_validator("device")
+    @classmethod
+    def _a_device(cls, device: str) -> str:
+        if not DEVICE.fullmatch(device):
+            raise ValueError(f"given {device!r}, expected auto, cpu, cuda or cuda:N")
+        return device
+
+
+def source_options(data: Data) -> dict[str, Any]:
+    """Those of the options under `data:` that its data set takes itself."""
+    return {name: getattr(data, name) for name in inspect.signature(SOURCES[data.name]).parameters}
+
+
+@functools.cache
+def json_schema() -> Node:
+    """The JSON schema of a configuration, for editors and for messages."""
+    schema = Config.model_json_schema()
+    layer = schema["$defs"]["Layer"]
+    for options in layer["properties"].values():
+        options.pop("default", None)
+    bare = {"enum": [name for name in nn.LAYERS if not needs_options(name)], "type": "string"}
+    schema["$defs"]["Layer"] = {"anyOf": [bare, {**layer, "minProperties": 1, "maxProperties": 1}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -35,7 +35,11 @@ __all__ = [
     "stack",
 ]
 
-_LATER = {"Trainer": ("gpucnn.training", "Trainer"), "load": ("gpucnn.config", "load"), "data": ("gpucnn.data", None)}
+_LATER = {
+    "Trainer": ("gpucnn.training", "Trainer"),
+    "load": ("gpucnn.config", "load"),
+    "data": ("gpucnn.data", None),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Buffers that are reused from step to step.
 
-Every step of a training loop asks for the same arrays in the same order. Inside `with arena.step(key):` the n-th request
-gets the n-th buffer of the last step with that key again, so nothing is allocated, and addresses stay. Outside the
-block `empty` allocates as usual: what a user keeps is never overwritten.
+Every step of a training loop asks for the same arrays in the same order. Inside `with arena.step(key):` the n-th
+request gets the n-th buffer of the last step with that key again, so nothing is allocated, and addresses stay. Outside
+the block `empty` allocates as usual: what a user keeps is never overwritten.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ ALIGNMENT = 64  # bytes: a cache line and the widest vector register; alignment 
 class Arena:
     """The buffers of one training loop, in one thread.
 
-    With `debug` (or GPUCNN_DEBUG_ARENA=1) buffers come filled with NaN, so that whatever reads what it did not write, or
-    keeps what a step lent it, shows.
+    With `debug` (or GPUCNN_DEBUG_ARENA=1) buffers come filled with NaN, so that whatever reads what it did not write,
+    or keeps what a step lent it, shows.
     """
 
     def __init__(self, debug: bool | None = None) -> None:
@@ -65,7 +65,7 @@ _active = threading.local()
 
 
 def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
-    """A C-contiguous array of `shape`, its contents undefined, on the device of `like` and of its dtype unless given."""
+    """A C-contiguous array of `shape`, contents undefined, on the device of `like` and of its dtype unless given."""
     dtype = like.dtype if dtype is None else np.dtype(dtype)
     arena = getattr(_active, "arena", None)
     return _allocate(shape, like, dtype) if arena is None else arena.lend(tuple(shape), like, dtype)

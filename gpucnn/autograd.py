@@ -1,7 +1,7 @@
 """Tensor and the tape: what was computed from what, and the way back.
 
-A Tensor's shape is logical, (N, C, H, W); its array may lie in memory as (C, H, W, N), which `batch_last` says. Only this
-file and the Functions that ask for it know of that order. Gradients are first order.
+A Tensor's shape is logical, (N, C, H, W); its array may lie in memory as (C, H, W, N), which `batch_last` says. Only
+this file and the Functions that ask for it know of that order. Gradients are first order.
 """
 
 import contextlib
@@ -377,14 +377,16 @@ def _flat_tuple(numbers: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _backpropagate(result: Tensor, gradient: Array) -> None:
-    """Walk the tape backwards from `result`: the Function that ran last comes first, so that each has its whole gradient."""
+    """Walk the tape backwards from `result`, the Function that ran last first: so each has its whole gradient."""
     waiting = _Waiting()
     waiting.add(result, gradient)
     while waiting:
         function, grad = waiting.pop()
         inputs, needs = function.inputs, function.needs
         if inputs is None:
-            raise RuntimeError("this part of the tape is spent: backward() ran through it already. Compute the loss anew")
+            raise RuntimeError(
+                "this part of the tape is spent: backward() ran through it already. Compute the loss anew"
+            )
         shares = _shares(function, grad, inputs)
         function.__dict__.clear()  # frees the arrays it kept, and marks it as spent
         for tensor, share, needed in zip(inputs, shares, needs, strict=True):
@@ -398,7 +400,9 @@ def _shares(function: Function, grad: Array, inputs: list[Tensor]) -> tuple[Arra
     shares = function.backward(_contiguous(grad))
     shares = shares if isinstance(shares, tuple) else (shares,)
     if len(shares) != len(inputs):
-        raise ShapeError(f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input")
+        raise ShapeError(
+            f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input"
+        )
     for share, tensor in zip(shares, inputs, strict=True):
         if share is not None and share.shape != tensor.data.shape:
             raise ShapeError(
@@ -420,8 +424,8 @@ class _Waiting:
     def add(self, tensor: Tensor, grad: Array) -> None:
         """Hand `grad` to the Function that made `tensor`, or to the tensor itself where it is a leaf.
 
-        A first gradient is kept as it is and may be shared (x + x returns one array twice); the sum of two is the tape's
-        own array, to which further ones are added in place.
+        A first gradient is kept as it is and may be shared (x + x returns one array twice); the sum of two is the
+        tape's own array, to which further ones are added in place.
         """
         grad = grad if grad.dtype == tensor.dtype else grad.astype(tensor.dtype)
         function = tensor._creator

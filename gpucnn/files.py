@@ -19,11 +19,11 @@ def atomic_write(path: Path | str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())  # mkstemp makes files that only their owner may read
-        os.replace(beside, path)
+        Path(beside).chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
+        Path(beside).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(beside)
+            Path(beside).unlink()
         raise
     _sync_folder(path.parent)
 

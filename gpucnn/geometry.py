@@ -1,11 +1,11 @@
 """The integers of sliding windows: padding, output sizes, where each tap of a window reads, receptive fields.
 
-Nothing here touches an array. Every function serves one, two and three spatial axes alike; a tuple holds one entry per axis.
+Nothing here touches an array. Every function serves one, two and three spatial axes; tuples hold one entry per axis.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gpucnn.errors import ShapeError
 
@@ -17,7 +17,7 @@ Padding = int | tuple[int, ...] | Sides | Literal["same", "valid"]
 
 @dataclass(frozen=True)
 class Window:
-    """A window of `kernel` taps, `dilation` apart, that moves by `stride` over axes padded by `padding` (before, after)."""
+    """A window of `kernel` taps, `dilation` apart, moving by `stride` over axes padded by `padding` (before, after)."""
 
     kernel: Sizes
     stride: Sizes
@@ -35,12 +35,10 @@ class Window:
         return any(before or after for before, after in self.padding)
 
     def output_sizes(self, sizes: Sizes) -> Sizes:
-        """Number of places the window stops at: floor((size + before + after - extent) / stride) + 1 along each axis."""
+        """How many places the window stops at: floor((size + before + after - extent) / stride) + 1 along each axis."""
         return tuple(
             (size + before + after - extent) // stride + 1
-            for size, (before, after), extent, stride in zip(
-                sizes, self.padding, self.extent, self.stride, strict=True
-            )
+            for size, (before, after), extent, stride in zip(sizes, self.padding, self.extent, self.stride, strict=True)
         )
 
 
@@ -73,16 +71,15 @@ def make_window(
             raise ShapeError(
                 f"{name}: the window does not fit: it reaches over {extent} pixels (kernel_size {kernel}, "
                 f"dilation {dilation}), the input has {size} with {before} + {after} of padding "
-                f"(input sizes {sizes}). Give a smaller kernel_size or more padding, or remove a pooling layer before it."
+                f"(input sizes {sizes}). Give a smaller kernel_size or more padding, or pool less before it"
             )
     return window
 
 
 def per_axis(name: str, option: str, value: object, axes: int, least: int) -> Sizes:
     """`value` as one integer per axis; a single integer stands for all. Raises ShapeError otherwise."""
-    values = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,) * axes
-    whole = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-    if len(values) != axes or not whole or any(v < least for v in values):
+    values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    if len(values) != axes or not all(type(v) is int and v >= least for v in values):
         raise ShapeError(
             f"{name}: {option} is {value!r}; expected a whole number of at least {least}, or {axes} of them"
         )
@@ -96,17 +93,12 @@ def sides_of(name: str, window: Window, sizes: Sizes, padding: Padding) -> Sides
         return ((0, 0),) * axes
     if padding == "same":
         return tuple(map(_same, sizes, window.extent, window.stride))
-    if isinstance(padding, int) and not isinstance(padding, bool) and padding >= 0:
-        return ((padding, padding),) * axes
-    if isinstance(padding, Sequence) and not isinstance(padding, str) and len(padding) == axes:
-        sides = tuple(
-            tuple(side) if isinstance(side, Sequence) and not isinstance(side, str) else (side, side)
-            for side in padding
-        )
-        if all(len(side) == 2 and all(type(p) is int and p >= 0 for p in side) for side in sides):
-            return sides
+    given: tuple[Any, ...] = tuple(padding) if isinstance(padding, Sequence) else (padding,) * axes
+    sides = tuple(tuple(side) if isinstance(side, Sequence) else (side, side) for side in given)
+    if len(sides) == axes and all(len(side) == 2 and all(type(p) is int and p >= 0 for p in side) for side in sides):
+        return sides
     raise ShapeError(
-        f'{name}: padding is {padding!r}; expected a whole number of at least 0, {axes} of them (one per axis), '
+        f"{name}: padding is {padding!r}; expected a whole number of at least 0, {axes} of them (one per axis), "
         f'{axes} pairs (before, after), "same" or "valid"'
     )
 
@@ -121,9 +113,7 @@ def _same(size: int, extent: int, stride: int) -> tuple[int, int]:
 def _ceil_padding(window: Window, sizes: Sizes) -> Sides:
     """Padding enlarged at the end so that the last, partial window fits, as PyTorch's pooling counts it."""
     sides = []
-    for size, extent, stride, (before, after) in zip(
-        sizes, window.extent, window.stride, window.padding, strict=True
-    ):
+    for size, extent, stride, (before, after) in zip(sizes, window.extent, window.stride, window.padding, strict=True):
         steps = -(-(size + before + after - extent) // stride)
         if steps * stride >= size + before:  # it would start in the padding at the end
             steps -= 1
@@ -132,7 +122,7 @@ def _ceil_padding(window: Window, sizes: Sizes) -> Sides:
 
 
 def tap_slices(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where one tap of the window meets the unpadded input: (slices of the input, slices of the outputs), of equal shape.
+    """Where one tap of the window meets the unpadded input: slices of the input and of the outputs, of equal shape.
 
     Output o reads input o · stride + tap · dilation - before; outputs whose tap lies in the padding are left out.
     """

@@ -24,9 +24,7 @@ def top_k_accuracy(labels: ArrayLike, scores: ArrayLike, k: int) -> float:
     """
     labels, scores = np.asarray(labels), np.asarray(scores)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
-        raise InputError(
-            f"scores are (N, C), labels (N,); got scores {scores.shape} and labels {labels.shape}"
-        )
+        raise InputError(f"scores are (N, C), labels (N,); got scores {scores.shape} and labels {labels.shape}")
     if not 1 <= k <= scores.shape[1]:
         raise InputError(f"k = {k} is not between 1 and the number of classes, {scores.shape[1]}")
     _check_range(labels, scores.shape[1], "label")
@@ -139,9 +137,7 @@ def _check_range(values: np.ndarray, classes: int, what: str) -> None:
     if not values.size:
         return
     if values.dtype.kind not in "iu":
-        raise InputError(
-            f"a {what} is the integer number of a class; got {values.dtype} (use argmax on scores)"
-        )
+        raise InputError(f"a {what} is the integer number of a class; got {values.dtype} (use argmax on scores)")
     wrong = values[(values < 0) | (values >= classes)]
     if wrong.size:
         raise InputError(f"{what} {wrong[0]} is outside 0..{classes - 1}, the numbers of {classes} classes")

@@ -27,9 +27,10 @@ from gpucnn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from gpucnn.functional.shaping import flatten, pad
+from gpucnn.functional.shaping import PadMode, flatten, pad
 
 __all__ = [
+    "PadMode",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",

@@ -85,8 +85,8 @@ def conv2d(
 ) -> Tensor:
     """Cross-correlation of x (N, I, H, W) with w (O, I / groups, kh, kw), plus b (O,): the result is (N, O, OH, OW).
 
-    `padding` is a number, one number per axis, a (before, after) pair per axis ((top, bottom), (left, right)), "valid", or
-    "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
+    `padding` is a number, one number per axis, a (before, after) pair per axis ((top, bottom), (left, right)), "valid",
+    or "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
     Raises ShapeError where shapes or options do not fit.
     """
     return _convolve("conv2d", 2, x, w, b, stride, padding, dilation, groups)
@@ -146,7 +146,7 @@ def _check_shapes(name: str, axes: int, x: Tensor, w: Tensor, b: Tensor | None, 
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): the result is (N, ..., O). Raises ShapeError where they do not fit."""
+    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O). Raises ShapeError where they do not fit."""
     shapes = f"x {x.shape}, w {w.shape}"
     if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
         raise ShapeError(

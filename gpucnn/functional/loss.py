@@ -49,9 +49,9 @@ def cross_entropy(
 ) -> Tensor:
     """-sum(target · log_softmax(logits)), the mean or sum over images, for logits (N, C) or (N, C, ...).
 
-    `labels` are class numbers (N, ...), or one-hot or soft rows of the shape of the logits. With `label_smoothing` ε the
-    target is (1 - ε) · target + ε / C. With reduction "none" the result has the shape of class numbers. Raises ShapeError
-    where shapes do not fit, InputError for a label outside 0..C-1 or an unknown option.
+    `labels` are class numbers (N, ...), or one-hot or soft rows of the shape of the logits. With `label_smoothing` ε
+    the target is (1 - ε) · target + ε / C. With reduction "none" the result has the shape of class numbers. Raises
+    ShapeError where shapes do not fit, InputError for a label outside 0..C-1 or an unknown option.
     """
     if logits.ndim < 2:
         raise ShapeError(f"cross_entropy: expected logits (images, classes, ...): logits {logits.shape}")
@@ -71,8 +71,8 @@ def _target(logits: Tensor, labels: Tensor) -> Tensor:
     shape = (logits.shape[0], *logits.shape[2:])
     if labels.shape != shape or labels.dtype.kind not in "iu":
         raise ShapeError(
-            f"cross_entropy: labels are {labels.dtype} of shape {labels.shape}; expected whole numbers of shape {shape} "
-            f"(a class each) or rows of shape {logits.shape} (a probability per class)"
+            f"cross_entropy: labels are {labels.dtype} of shape {labels.shape}; expected whole numbers of shape "
+            f"{shape} (a class each) or rows of shape {logits.shape} (a probability per class)"
         )
     return Tensor.from_batch_last(one_hot(labels.to_batch_last().data, logits.shape[1], logits.dtype))
 

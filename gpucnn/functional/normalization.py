@@ -90,7 +90,12 @@ def batch_norm(
     training batch has a single value per channel.
     """
     channels = x.shape[1] if x.ndim > 1 else 0
-    for name, tensor in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, tensor in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if tensor is not None and tensor.shape != (channels,):
             raise ShapeError(
                 f"batch_norm: input has {channels} channels, {name} has shape {tensor.shape}: x {x.shape}. "

@@ -5,7 +5,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
-from gpucnn.geometry import Padding, PerAxis, Sides, Window, make_window, sides_of
+from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Window, make_window, sides_of
 from gpucnn.kernels import pool
 
 
@@ -127,13 +127,13 @@ def avg_pool3d(
 
 def global_avg_pool2d(x: Tensor) -> Tensor:
     """The average of each map of x (N, C, H, W): (N, C, 1, 1)."""
-    check_axes("global_avg_pool2d", 2, x)
+    check_axes("global_avg_pool2d", 2, x.shape)
     return avg_pool2d(x, x.shape[2:])
 
 
 def global_max_pool2d(x: Tensor) -> Tensor:
     """The largest value of each map of x (N, C, H, W): (N, C, 1, 1)."""
-    check_axes("global_max_pool2d", 2, x)
+    check_axes("global_max_pool2d", 2, x.shape)
     return max_pool2d(x, x.shape[2:])
 
 
@@ -147,7 +147,7 @@ def _max_pool(
     dilation: PerAxis,
     ceil_mode: bool,
 ) -> Tensor:
-    window = pooling_window(name, axes, x, kernel, stride, padding, dilation, ceil_mode)
+    window = pooling_window(name, axes, x.shape, kernel, stride, padding, dilation, ceil_mode)
     return MaxPool.apply(x, window=window)
 
 
@@ -161,7 +161,7 @@ def _average_pool(
     ceil_mode: bool,
     count_include_pad: bool,
 ) -> Tensor:
-    window = pooling_window(name, axes, x, kernel, stride, padding, 1, ceil_mode)
+    window = pooling_window(name, axes, x.shape, kernel, stride, padding, 1, ceil_mode)
     counted = sides_of(name, window, x.shape[2:], padding if count_include_pad else 0)
     return AveragePool.apply(x, window=window, counted=counted)
 
@@ -169,18 +169,16 @@ def _average_pool(
 def pooling_window(
     name: str,
     axes: int,
-    x: Tensor,
+    shape: Sizes,
     kernel: PerAxis,
     stride: PerAxis | None,
     padding: Padding,
     dilation: PerAxis,
     ceil_mode: bool,
 ) -> Window:
-    """The window over x, checked: no more padding than the window reaches over, or it would see padding alone."""
-    check_axes(name, axes, x)
-    window = make_window(
-        name, x.shape[2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode
-    )
+    """The window over an x of `shape`, checked: with less padding than it reaches over, or it would see nothing else."""
+    check_axes(name, axes, shape)
+    window = make_window(name, shape[2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
     for extent, (before, _) in zip(window.extent, window.padding, strict=True):
         if before >= extent:
             raise ShapeError(
@@ -190,9 +188,9 @@ def pooling_window(
     return window
 
 
-def check_axes(name: str, axes: int, x: Tensor) -> None:
-    """Raises ShapeError unless x is (images, channels, `axes` sizes)."""
-    if x.ndim != axes + 2 or 0 in x.shape:
+def check_axes(name: str, axes: int, shape: Sizes) -> None:
+    """Raises ShapeError unless `shape` is (images, channels, `axes` sizes)."""
+    if len(shape) != axes + 2 or 0 in shape:
         raise ShapeError(
-            f"{name}: expected x (images, channels, {axes} sizes), {axes + 2} axes, none of them empty: x {x.shape}"
+            f"{name}: expected x (images, channels, {axes} sizes), {axes + 2} axes, none of them empty: x {shape}"
         )

@@ -110,5 +110,3 @@ def _count(total_bytes: int, like: Array) -> int:
     if module_of(like) is not np:
         return -(-total_bytes // GPU_TILE_BYTES)
     return 2 * -(-total_bytes // (2 * TILE_BYTES))
-
-

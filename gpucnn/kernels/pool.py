@@ -54,7 +54,9 @@ def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, lik
     counts = np.ones((1,) * (len(sizes) + 1))
     for axis, (size, count, (before, after)) in enumerate(zip(sizes, outputs, counted, strict=True)):
         first = np.arange(count) * window.stride[axis] - window.padding[axis][0]
-        taps_along = first[:, None] + np.arange(window.kernel[axis])  # (outputs, kernel); pooling by average has no gaps
+        taps_along = first[:, None] + np.arange(
+            window.kernel[axis]
+        )  # (outputs, kernel); pooling by average has no gaps
         within = ((taps_along >= -before) & (taps_along < size + after)).sum(axis=1)
         counts = counts * within.reshape([-1 if i == axis else 1 for i in range(counts.ndim)])
     return module_of(like).asarray(counts, dtype=like.dtype)

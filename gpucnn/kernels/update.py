@@ -1,4 +1,4 @@
-"""One optimizer step over flat arrays (length,), in place and in a few passes. Formulas and their order are PyTorch's."""
+"""One optimizer step over flat arrays (length,), in place and in a few passes. The formulas are PyTorch's."""
 
 from gpucnn.arena import scratch
 from gpucnn.backend import Array, module_of

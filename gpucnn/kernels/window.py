@@ -22,15 +22,13 @@ def tap_view(x: Array, window: Window, tap: Sizes, outputs: Sizes) -> Array:
     """What one tap reads of the padded x for every output: a view (C, outputs..., N)."""
     places = tuple(
         slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
-        for position, dilation, stride, count in zip(
-            tap, window.dilation, window.stride, outputs, strict=True
-        )
+        for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
     )
     return x[(slice(None), *places)]
 
 
 def window_view(x: Array, window: Window, outputs: Sizes) -> Array:
-    """What every tap reads of the padded x for every output: a view (C, kernel..., outputs..., N) that repeats pixels."""
+    """What every tap reads of the padded x for every output: a view (C, kernel..., outputs..., N), pixels repeated."""
     channels, *steps, images = x.strides
     by_tap = [step * dilation for step, dilation in zip(steps, window.dilation, strict=True)]
     by_output = [step * stride for step, stride in zip(steps, window.stride, strict=True)]

@@ -1,0 +1,71 @@
+"""The flat bank: parameters and their gradients as views into two flat arrays.
+
+One norm, one update and one checkpoint tensor serve a whole network. A parameter that had no gradient is left out, and
+one whose array was exchanged from outside is taken in again.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array, module_of
+from gpucnn.errors import InputError
+
+PIECE = 1 << 18  # elements updated at a time: small enough to stay in cache through an update's passes
+
+
+class Bank:
+    """The `parameters`, in their order, in flat arrays `values` and `gradients` (length,) of their dtype and device.
+
+    Raises InputError where there are none, or their dtypes or devices differ.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        if not parameters:
+            raise InputError("an optimizer needs at least one parameter; the network has none")
+        kinds = {(parameter.dtype, module_of(parameter.data).__name__) for parameter in parameters}
+        if len(kinds) > 1:
+            raise InputError(
+                f"parameters of one optimizer must share dtype and device; found {sorted(map(str, kinds))}"
+            )
+        self.parameters = list(parameters)
+        first = parameters[0].data
+        length = sum(parameter.size for parameter in parameters)
+        self.values = module_of(first).empty(length, first.dtype)
+        self.gradients = module_of(first).zeros(length, first.dtype)
+        self._views: list[tuple[Array, Array]] = []
+        ends = 0
+        for parameter in parameters:
+            start, ends = ends, ends + parameter.size
+            shape = parameter.data.shape
+            self._views.append((self.values[start:ends].reshape(shape), self.gradients[start:ends].reshape(shape)))
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Make every parameter and gradient a view of the bank, copying those that are not (yet, or no longer)."""
+        for parameter, (values, gradients) in zip(self.parameters, self._views, strict=True):
+            if parameter.data is not values:
+                values[...] = parameter.data
+                parameter.data = values
+            parameter._grad_buffer = gradients
+            if parameter.grad is not None and parameter.grad.data is not gradients:
+                gradients[...] = parameter.grad.data
+                parameter.grad.data = gradients
+
+    def pieces(self) -> Iterator[slice]:
+        """Ranges of the flat arrays whose parameters all have a gradient, each of at most PIECE elements."""
+        for start, stop in self._runs():
+            for begin in range(start, stop, PIECE):
+                yield slice(begin, min(begin + PIECE, stop))
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        start = stop = 0
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                if stop > start:
+                    yield start, stop
+                start = stop + parameter.size
+                stop = start
+            else:
+                stop += parameter.size
+        if stop > start:
+            yield start, stop

@@ -1,0 +1,124 @@
+"""Layers that work place by place, without weights: activations, dropout, flatten."""
+
+import math
+
+from gpucnn import functional as F
+from gpucnn.autograd import Tensor
+from gpucnn.errors import InputError
+from gpucnn.geometry import Sizes, Window
+from gpucnn.nn.layer import Layer
+
+
+class ReLU(Layer):
+    """max(x, 0)"""
+
+    kind = "relu"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.relu(x)
+
+
+class LeakyReLU(Layer):
+    """x where x > 0, else negative_slope · x"""
+
+    kind = "leaky_relu"
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.leaky_relu(x, self.negative_slope)
+
+
+class Tanh(Layer):
+    """The hyperbolic tangent"""
+
+    kind = "tanh"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.tanh(x)
+
+
+class ScaledTanh(Layer):
+    """1.7159 · tanh(2x / 3), LeNet-5's activation"""
+
+    kind = "scaled_tanh"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.scaled_tanh(x)
+
+
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x))"""
+
+    kind = "sigmoid"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.sigmoid(x)
+
+
+class Softmax(Layer):
+    """Probabilities along axis `dim` of (N, C, ...)"""
+
+    kind = "softmax"
+
+    def __init__(self, dim: int = 1) -> None:
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.softmax(x, self.dim)
+
+
+class LogSoftmax(Layer):
+    """Logarithms of probabilities along axis `dim` of (N, C, ...)"""
+
+    kind = "log_softmax"
+
+    def __init__(self, dim: int = 1) -> None:
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.log_softmax(x, self.dim)
+
+
+class Dropout(Layer):
+    """Each element dropped with probability p in training, the others divided by 1 - p; p in [0, 1), else InputError."""
+
+    kind = "dropout"
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p < 1:
+            raise InputError(f"dropout: p is {p}; expected a probability of at least 0 and less than 1")
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        return F.dropout(x, self.p, self.training)
+
+
+class Flatten(Layer):
+    """(N, C, H, W) as (N, C·H·W)"""
+
+    kind = "flatten"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C·H·W)"""
+        return F.flatten(x)
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(C·H·W,)"""
+        return (math.prod(shape),)
+
+    def window(self, shape: Sizes) -> Window | None:
+        """All of the map: behind flatten a unit may see every pixel."""
+        if len(shape) < 2:
+            return None
+        sizes = shape[1:]
+        return Window(sizes, (1,) * len(sizes), ((0, 0),) * len(sizes), (1,) * len(sizes))

@@ -1,0 +1,127 @@
+"""Modules made of modules: Sequential, Residual, ModuleList."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gpucnn.autograd import Tensor
+from gpucnn.errors import InputError, ShapeError
+from gpucnn.geometry import Sizes
+from gpucnn.nn.layer import Layer
+from gpucnn.nn.module import Module
+
+
+class ModuleList(Module):
+    """Modules by number, as PyTorch names them."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self._modules: list[Module] = list(modules)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Each module under its number."""
+        return ((str(i), module) for i, module in enumerate(self._modules))
+
+    def append(self, module: Module) -> None:
+        """Add a module at the end."""
+        self._modules.append(module)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules)
+
+    def __getitem__(self, index: int) -> Module:
+        return self._modules[index]
+
+
+class Sequential(Layer):
+    """Layers one after the other: `net[0]` is the first, `net[:3]` the first three."""
+
+    kind = "sequential"
+
+    def __init__(self, *layers: Module) -> None:
+        self.layers = list(layers)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Each layer under its number."""
+        return ((str(i), layer) for i, layer in enumerate(self.layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every layer in turn. A ShapeError says in which layer it arose."""
+        for number, layer in enumerate(self.layers):
+            try:
+                x = layer(x)
+            except ShapeError as error:
+                raise _in_layer(number, layer, error) from None
+        return x
+
+    def append(self, layer: Module) -> None:
+        """Add a layer at the end."""
+        self.layers.append(layer)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+    def shapes(self, shape: Sizes) -> list[Sizes]:
+        """The input's shape and that behind every layer. Raises ShapeError that names the layer."""
+        shapes = [shape]
+        for number, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise InputError(
+                    f"layer {number} ({type(layer).__name__}) does not tell its output shape; make it an nn.Layer"
+                )
+            try:
+                shapes.append(layer.output_shape(shapes[-1]))
+            except ShapeError as error:
+                raise _in_layer(number, layer, error) from None
+        return shapes
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """The shape behind the last layer."""
+        return self.shapes(shape)[-1]
+
+    def multiply_adds(self, shape: Sizes) -> int:
+        """The sum over all layers."""
+        shapes = self.shapes(shape)
+        return sum(
+            layer.multiply_adds(s) for layer, s in zip(self.layers, shapes, strict=False) if isinstance(layer, Layer)
+        )
+
+
+class Residual(Sequential):
+    """The input plus what the layers make of it, as in K. He et al., Deep Residual Learning, 2015; both of one shape."""
+
+    kind = "residual"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x + layers(x). Raises ShapeError where the layers change the shape."""
+        y = super().forward(x)
+        if y.shape != x.shape:
+            raise ShapeError(_residual_fault(x.shape[1:], y.shape[1:]))
+        return x + y
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """The input's shape, which the layers must keep."""
+        inner = super().output_shape(shape)
+        if inner != shape:
+            raise ShapeError(_residual_fault(shape, inner))
+        return shape
+
+
+def _residual_fault(before: Sizes, after: Sizes) -> str:
+    return (
+        f"residual: its layers turn an input of shape {before} into {after}, which cannot be added to it. "
+        f'Keep channels and sizes, as with padding "same" and stride 1'
+    )
+
+
+def _in_layer(number: int, layer: Module, error: ShapeError) -> ShapeError:
+    """The error with the layer's number and kind in front: 'layer 3 (conv2d): what happened'."""
+    kind = getattr(layer, "kind", type(layer).__name__)
+    return ShapeError(f"layer {number} ({kind}): {str(error).removeprefix(f'{kind}: ')}")

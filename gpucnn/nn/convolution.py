@@ -1,0 +1,129 @@
+"""Layers with weights that slide or map: convolutions and the linear layer."""
+
+import math
+from typing import ClassVar
+
+from gpucnn import functional as F
+from gpucnn.autograd import Tensor
+from gpucnn.errors import ShapeError
+from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
+from gpucnn.nn import init as initial
+from gpucnn.nn.init import Init
+from gpucnn.nn.layer import Layer
+from gpucnn.nn.module import Parameter
+
+
+class _Convolution(Layer):
+    """What convolutions in one, two and three dimensions share; `axes` is the number of dimensions."""
+
+    axes: ClassVar[int]
+    inferred = "in_channels"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool = True,
+        init: Init | None = None,
+    ) -> None:
+        kernel = per_axis(self.kind, "kernel_size", kernel_size, self.axes, least=1)
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ShapeError(
+                f"{self.kind}: groups is {groups}, which does not divide the {in_channels} channels of the input "
+                f"and the {out_channels} of the output"
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.padding, self.dilation = kernel, stride, padding, dilation
+        shape = (out_channels, in_channels // groups, *kernel)
+        fan_in, fan_out = math.prod(shape[1:]), out_channels // groups * math.prod(kernel)
+        rule = init or "default"
+        self.weight = Parameter(initial.weights(rule, shape, fan_in, fan_out).astype("float32"))
+        self.bias = Parameter(initial.biases(rule, out_channels, fan_in).astype("float32")) if bias else None
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(O, outputs...) for (I, sizes...)."""
+        if len(shape) != self.axes + 1:
+            raise ShapeError(
+                f"{self.kind}: expected {self.axes + 1} axes (channels and {self.axes} sizes), given {shape}"
+            )
+        if shape[0] != self.in_channels:
+            raise ShapeError(
+                f"{self.kind}: input has {shape[0]} channels, weight expects {self.in_channels}: x {shape}, "
+                f"w {self.weight.shape}. Give in_channels={shape[0]} or change the layer before"
+            )
+        return (self.out_channels, *self.window(shape).output_sizes(shape[1:]))
+
+    def multiply_adds(self, shape: Sizes) -> int:
+        """One for each weight at each place."""
+        return self.weight.size * math.prod(self.output_shape(shape)[1:])
+
+    def window(self, shape: Sizes) -> Window:
+        """The kernel's window."""
+        return make_window(self.kind, shape[1:], self.kernel_size, self.stride, self.padding, self.dilation)
+
+
+class Conv1d(_Convolution):
+    """Convolution over (N, I, W); see functional.conv1d. Weight (O, I / groups, k), bias (O,)."""
+
+    kind, axes = "conv1d", 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O, OW)"""
+        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Conv2d(_Convolution):
+    """Convolution over (N, I, H, W); see functional.conv2d. Weight (O, I / groups, kh, kw), bias (O,)."""
+
+    kind, axes = "conv2d", 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O, OH, OW)"""
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Conv3d(_Convolution):
+    """Convolution over (N, I, D, H, W); see functional.conv3d. Weight (O, I / groups, kd, kh, kw), bias (O,)."""
+
+    kind, axes = "conv3d", 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O, OD, OH, OW)"""
+        return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Linear(Layer):
+    """x @ weightᵀ + bias over (N, F); weight (O, F), bias (O,)."""
+
+    kind, inferred = "linear", "in_features"
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, init: Init | None = None) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        rule = init or "default"
+        self.weight = Parameter(
+            initial.weights(rule, (out_features, in_features), in_features, out_features).astype("float32")
+        )
+        self.bias = Parameter(initial.biases(rule, out_features, in_features).astype("float32")) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O)"""
+        return F.linear(x, self.weight, self.bias)
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(O,) for (F,)."""
+        if len(shape) != 1:
+            raise ShapeError(f"linear: expected an input of one axis, given {shape}. Put a flatten layer before it")
+        if shape[0] != self.in_features:
+            raise ShapeError(
+                f"linear: input has {shape[0]} features, weight expects {self.in_features}. Give in_features={shape[0]}"
+            )
+        return (self.out_features,)
+
+    def multiply_adds(self, shape: Sizes) -> int:
+        """One for each weight."""
+        return self.weight.size

@@ -1,0 +1,47 @@
+"""Initial weights: He's, Xavier's and PyTorch's, normal and uniform.
+
+fan_in = inputs each output sums over, fan_out = outputs each input reaches (in / out channels per group × kernel taps).
+He: K. He et al., Delving Deep into Rectifiers, 2015. Xavier: X. Glorot, Y. Bengio, Understanding the difficulty of
+training deep feedforward neural networks, 2010. Numbers are drawn on the host, so that a seed gives the same weights on
+every device.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+
+from gpucnn.backend import generator
+from gpucnn.errors import InputError
+
+Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default"]
+NAMES: tuple[str, ...] = get_args(Init)
+
+# The standard deviation each gives the weights, from fan_in and fan_out.
+_SPREADS: dict[str, Callable[[int, int], float]] = {
+    "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "he_uniform": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "xavier_normal": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+    "xavier_uniform": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+    "default": lambda fan_in, fan_out: math.sqrt(1 / (3 * fan_in)),  # PyTorch's: uniform in ±1 / sqrt(fan_in)
+}
+
+
+def weights(name: Init, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+    """float64 weights of `shape` by the named rule. Raises InputError for an unknown name."""
+    if name not in _SPREADS:
+        raise InputError(f"init is {name!r}; expected one of {', '.join(NAMES)}")
+    spread = _SPREADS[name](fan_in, fan_out)
+    if name.endswith("normal"):
+        return generator().normal(0.0, spread, shape)
+    limit = math.sqrt(3) * spread  # a uniform distribution on ±limit has this deviation
+    return generator().uniform(-limit, limit, shape)
+
+
+def biases(name: Init, length: int, fan_in: int) -> np.ndarray:
+    """float64 biases (length,): uniform in ±1 / sqrt(fan_in) by PyTorch's default, zero by the others."""
+    if name != "default":
+        return np.zeros(length)
+    limit = 1 / math.sqrt(fan_in)
+    return generator().uniform(-limit, limit, length)

@@ -1,0 +1,26 @@
+"""Layer: a module whose geometry is known before it runs."""
+
+from gpucnn.geometry import Sizes, Window
+from gpucnn.nn.module import Module
+
+
+class Layer(Module):
+    """A module whose geometry is known before it runs: what the summary and the configuration ask for.
+
+    Shapes here are without the images' axis: (C, H, W) or (F,).
+    """
+
+    kind: str  # its name in a configuration and in messages
+    inferred: str | None = None  # the constructor's argument that is the first entry of the input's shape
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """The shape of the result for an input of `shape`. Raises ShapeError where it does not fit."""
+        return shape
+
+    def multiply_adds(self, shape: Sizes) -> int:
+        """Multiply-adds per image for an input of `shape`."""
+        return 0
+
+    def window(self, shape: Sizes) -> Window | None:
+        """The window that slides over an input of `shape`; None for a layer that works place by place."""
+        return None

@@ -1,0 +1,175 @@
+"""Module: a part of a network that finds its own parameters; and what it finds, Parameter and Buffer.
+
+State dictionaries have PyTorch's names and layouts.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gpucnn.autograd import Tensor
+from gpucnn.backend import module_of, set_device, to_device
+from gpucnn.errors import CheckpointError
+
+M = TypeVar("M", bound="Module")
+
+
+class Parameter(Tensor):
+    """A Tensor that is learned. `array` is copied onto the current device."""
+
+    def __init__(self, array: Any, requires_grad: bool = True) -> None:
+        super().__init__(array, requires_grad)
+
+
+class Buffer(Tensor):
+    """A Tensor that is kept with the weights but not learned, such as running statistics."""
+
+
+class Module:
+    """A part of a network: set Parameters, Buffers and Modules (or lists of Modules) as attributes, write `forward`.
+
+    Parameters are found in the order they were set, a module's own before those of the modules inside it.
+    """
+
+    training: bool = True
+
+    def forward(self, *inputs: Any) -> Any:
+        """The module's result. To be written by each module."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    # --- what is inside -----------------------------------------------------------------------------------------------
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """Modules set as attributes, and those in lists set as attributes (named `attribute.index`)."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list | tuple):
+                yield from ((f"{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, Module))
+
+    def children(self) -> Iterator["Module"]:
+        """The modules directly inside."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, "Module"]]:
+        """This module and all inside it, each once, the outer before the inner."""
+        seen = set() if seen is None else seen
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+
+    def modules(self) -> Iterator["Module"]:
+        """This module and all inside it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _named_tensors(self, kind: type[Tensor]) -> Iterator[tuple[str, Tensor]]:
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, kind):
+                    yield (f"{prefix}.{name}" if prefix else name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter once, by its first name; one shared by several modules is one parameter."""
+        seen: set[int] = set()
+        for name, parameter in self._named_tensors(Parameter):
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield name, parameter
+
+    def parameters(self) -> Iterator[Tensor]:
+        """Every parameter once."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Every buffer."""
+        return (buffer for _, buffer in self._named_tensors(Buffer))
+
+    # --- modes --------------------------------------------------------------------------------------------------------
+
+    def train(self: M, mode: bool = True) -> M:
+        """Put this module and all inside it into training mode (dropout drops, batch norm uses the batch)."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Put this module and all inside it into evaluation mode."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's gradient."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Learn all parameters, or freeze them."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def to(self: M, device: str) -> M:
+        """Make `device` the current one and move every parameter and buffer there."""
+        set_device(device)
+        for _, tensor in self._named_tensors(Tensor):
+            tensor.data, tensor.grad, tensor._grad_buffer = to_device(tensor.data), None, None
+        return self
+
+    def astype(self: M, dtype: str) -> M:
+        """Turn every floating parameter and buffer into `dtype`, float32 or float64."""
+        for _, tensor in self._named_tensors(Tensor):
+            if tensor.dtype.kind == "f":
+                tensor.data, tensor.grad, tensor._grad_buffer = tensor.data.astype(dtype), None, None
+        return self
+
+    # --- state --------------------------------------------------------------------------------------------------------
+
+    def named_state(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name, as PyTorch orders them: module by module, parameters before buffers."""
+        state: dict[str, Tensor] = {}
+        for prefix, module in self.named_modules():
+            for kind in (Parameter, Buffer):
+                for name, value in vars(module).items():
+                    if isinstance(value, kind):
+                        state[f"{prefix}.{name}" if prefix else name] = value
+        return state
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of parameters and buffers on the host, with PyTorch's names and layouts."""
+        return {name: tensor.numpy() for name, tensor in self.named_state().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Copy `state` (arrays, Tensors or PyTorch's tensors by name) into the parameters and buffers, in place.
+
+        Raises CheckpointError that names missing and unknown entries (unless `strict` is False) and wrong shapes;
+        nothing is changed then.
+        """
+        own = self.named_state()
+        faults = _name_faults(own, state) if strict else []
+        arrays = {name: np.asarray(_plain(state[name])) for name in own if name in state}
+        faults += [
+            f"{name} has shape {array.shape}, the network's has {own[name].shape}"
+            for name, array in arrays.items()
+            if array.shape != own[name].shape
+        ]
+        if faults:
+            raise CheckpointError("the weights are of another network: " + "; ".join(faults))
+        for name, array in arrays.items():
+            own[name].data[...] = module_of(own[name].data).asarray(array)
+
+
+def _plain(value: Any) -> Any:
+    """A Tensor's array, else the value itself, which NumPy can read."""
+    return value.numpy() if isinstance(value, Tensor) else value
+
+
+def _name_faults(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What is missing and what is unknown, in words."""
+    missing, unknown = [n for n in own if n not in given], [n for n in given if n not in own]
+    return [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(unknown)}"] * bool(unknown)

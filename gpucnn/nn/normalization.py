@@ -1,0 +1,74 @@
+"""Batch normalisation layers."""
+
+import numpy as np
+
+from gpucnn import functional as F
+from gpucnn.autograd import Tensor
+from gpucnn.errors import ShapeError
+from gpucnn.geometry import Sizes
+from gpucnn.nn.layer import Layer
+from gpucnn.nn.module import Buffer, Parameter
+
+
+class BatchNorm(Layer):
+    """Each channel of (N, C) or (N, C, ...) to mean 0 and variance 1, then · weight + bias; see functional.batch_norm.
+
+    weight, bias, running_mean, running_var: (num_features,). The running statistics serve in evaluation.
+    """
+
+    kind, inferred = "batch_norm", "num_features"
+    axes: tuple[int, ...] = (1, 2, 3, 4)  # lengths of an input's shape, without the images
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
+        self.running_mean = Buffer(np.zeros(num_features, np.float32))
+        self.running_var = Buffer(np.ones(num_features, np.float32))
+        self.num_batches_tracked = Buffer(np.zeros((), np.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input's shape."""
+        self.output_shape(x.shape[1:])
+        if self.training:
+            self.num_batches_tracked.data += 1
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """The input's shape, checked."""
+        if len(shape) not in self.axes:
+            expected = " or ".join(map(str, self.axes))
+            raise ShapeError(f"{self.kind}: expected {expected} axes beside the images, given {shape}")
+        if shape[0] != self.num_features:
+            raise ShapeError(
+                f"{self.kind}: input has {shape[0]} channels, expected {self.num_features}. "
+                f"Give num_features={shape[0]}"
+            )
+        return shape
+
+
+class BatchNorm1d(BatchNorm):
+    """Over (N, C) or (N, C, W)"""
+
+    kind, axes = "batch_norm1d", (1, 2)
+
+
+class BatchNorm2d(BatchNorm):
+    """Over (N, C, H, W)"""
+
+    kind, axes = "batch_norm2d", (3,)
+
+
+class BatchNorm3d(BatchNorm):
+    """Over (N, C, D, H, W)"""
+
+    kind, axes = "batch_norm3d", (4,)

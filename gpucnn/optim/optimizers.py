@@ -1,0 +1,231 @@
+"""Optimizers over the flat bank. Formulas, names and options are PyTorch's."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array, module_of
+from gpucnn.bank import Bank
+from gpucnn.errors import CheckpointError, InputError
+from gpucnn.kernels import threads, update
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """What all optimizers share: parameter groups, each a flat bank with the optimizer's own flat arrays beside it.
+
+    `parameters` are Tensors, or groups such as {"params": [...], "lr": 0.01} whose options replace the common ones.
+    Raises InputError for options out of range, no parameters, or one in two groups.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays kept from step to step
+
+    def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> None:
+        given = list(parameters)
+        groups: list[Any] = given if given and isinstance(given[0], dict) else [{"params": given}]
+        self.param_groups: list[Group] = []
+        self._banks: list[Bank] = []
+        self._arrays: list[dict[str, Array]] = []
+        for group in groups:
+            settings = {**options, **group, "params": list(group["params"])}
+            self._check(settings)
+            bank = Bank(settings["params"])
+            self.param_groups.append(settings)
+            self._banks.append(bank)
+            self._arrays.append({name: module_of(bank.values).zeros_like(bank.values) for name in self.slots})
+        self._base = [group["lr"] for group in self.param_groups]
+        identities = [id(parameter) for group in self.param_groups for parameter in group["params"]]
+        if len(set(identities)) != len(identities):
+            raise InputError("a parameter was given to the optimizer twice; each belongs to one group, once")
+
+    @classmethod
+    def _check(cls, group: Group) -> None:
+        """Raises InputError for an option out of range."""
+        name = cls.__name__
+        if not group["lr"] >= 0:
+            raise InputError(f"{name}: lr is {group['lr']}; expected at least 0")
+        if not group["weight_decay"] >= 0:
+            raise InputError(f"{name}: weight_decay is {group['weight_decay']}; expected at least 0")
+
+    @property
+    def lr(self) -> float:
+        """The first group's learning rate; setting it moves all groups, each in proportion to where it began."""
+        return self.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        first = self._base[0]
+        for group, base in zip(self.param_groups, self._base, strict=True):
+            group["lr"] = lr * (base / first) if first else lr
+
+    @property
+    def base_lr(self) -> float:
+        """The first group's learning rate as it was given, which a schedule multiplies."""
+        return self._base[0]
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for group, bank, arrays in zip(self.param_groups, self._banks, self._arrays, strict=True):
+            bank.adopt()
+            self._begin(group)
+            self._step_group(group, bank, arrays)
+
+    def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
+        pieces = list(bank.pieces())
+
+        def piece(index: int) -> None:
+            part = pieces[index]
+            state = {name: array[part] for name, array in arrays.items()}
+            self._update(bank.values[part], bank.gradients[part], state, group)
+
+        threads.run(piece, len(pieces), bank.values)
+
+    def _begin(self, group: Group) -> None:
+        """Called once per group and step, before its pieces."""
+
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
+        """Move one piece of the bank, in place; all arrays are (length,)."""
+        raise NotImplementedError
+
+    def state_arrays(self) -> dict[str, Array]:
+        """The flat arrays kept from step to step, by "group.slot"; live, not copies."""
+        return {f"{i}.{name}": array for i, arrays in enumerate(self._arrays) for name, array in arrays.items()}
+
+    def state_counters(self) -> dict[str, int]:
+        """Whole numbers kept from step to step, by name."""
+        return {}
+
+    def load_state(self, arrays: dict[str, Array], counters: dict[str, int]) -> None:
+        """Go on from what `state_arrays` and `state_counters` gave. Raises CheckpointError where they do not fit."""
+        own = self.state_arrays()
+        if set(own) != set(arrays) or set(self.state_counters()) != set(counters):
+            raise CheckpointError(
+                f"the saved optimizer keeps {sorted([*arrays, *counters])}; {type(self).__name__} keeps "
+                f"{sorted([*own, *self.state_counters()])}. Resume with the optimizer the run began with"
+            )
+        for name, array in arrays.items():
+            if array.shape != own[name].shape:
+                raise CheckpointError(
+                    f"the saved optimizer's {name} has shape {array.shape}; expected {own[name].shape}"
+                )
+            own[name][...] = module_of(own[name]).asarray(array)
+
+
+class SGD(Optimizer):
+    """p -= lr · g, with momentum v = momentum · v + g in place of g, or Nesterov's g + momentum · v.
+
+    `weight_decay` adds weight_decay · p to g. Options must not be negative; `nesterov` needs momentum.
+    """
+
+    slots = ("velocity",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | Iterable[Group],
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": nesterov}
+        super().__init__(parameters, options)
+
+    @classmethod
+    def _check(cls, group: Group) -> None:
+        super()._check(group)
+        if not group["momentum"] >= 0:
+            raise InputError(f"SGD: momentum is {group['momentum']}; expected at least 0")
+        if group["nesterov"] and not group["momentum"]:
+            raise InputError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum, such as 0.9")
+
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
+        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        if not momentum:
+            update.sgd(values, gradients, lr, decay)
+        elif group["nesterov"]:
+            update.nesterov(values, gradients, state["velocity"], lr, momentum, decay)
+        else:
+            update.momentum(values, gradients, state["velocity"], lr, momentum, decay)
+
+
+class Adam(Optimizer):
+    """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
+
+    slots = ("mean", "square")
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | Iterable[Group],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        for group in self.param_groups:
+            group["steps"] = 0
+
+    @classmethod
+    def _check(cls, group: Group) -> None:
+        super()._check(group)
+        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
+            raise InputError(
+                f"{cls.__name__}: betas is {group['betas']}; expected two numbers of at least 0, less than 1"
+            )
+        if not group["eps"] >= 0:
+            raise InputError(f"{cls.__name__}: eps is {group['eps']}; expected at least 0")
+
+    def _begin(self, group: Group) -> None:
+        group["steps"] += 1
+
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
+        self._move(values, gradients, state, group, group["weight_decay"])
+
+    @staticmethod
+    def _move(values: Array, gradients: Array, state: dict[str, Array], group: Group, decay: float) -> None:
+        update.adam(
+            values,
+            gradients,
+            state["mean"],
+            state["square"],
+            group["lr"],
+            group["betas"],
+            group["eps"],
+            decay,
+            group["steps"],
+        )
+
+    def state_counters(self) -> dict[str, int]:
+        """The number of steps each group has made."""
+        return {f"{i}.steps": group["steps"] for i, group in enumerate(self.param_groups)}
+
+    def load_state(self, arrays: dict[str, Array], counters: dict[str, int]) -> None:
+        """As Optimizer.load_state."""
+        super().load_state(arrays, counters)
+        for i, group in enumerate(self.param_groups):
+            group["steps"] = int(counters[f"{i}.steps"])
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the weights themselves (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor] | Iterable[Group],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
+        values *= 1 - group["lr"] * group["weight_decay"]
+        self._move(values, gradients, state, group, 0.0)

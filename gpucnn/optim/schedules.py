@@ -1,0 +1,98 @@
+"""Schedules: what the learning rate is multiplied by at each step of a run."""
+
+import math
+from dataclasses import dataclass
+
+from gpucnn.errors import InputError
+
+
+def _fraction(name: str, option: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise InputError(f"{name}: {option} is {value}; expected a fraction of 0 to 1")
+
+
+def _ramp(position: float, warmup: float) -> tuple[float, float]:
+    """How far into the warm-up, and how far into what follows it, a run is: both 0 to 1."""
+    up = min(1.0, position / warmup) if warmup else 1.0
+    after = max(0.0, (position - warmup) / (1 - warmup)) if warmup < 1 else 0.0
+    return up, after
+
+
+class Schedule:
+    """A rule for the learning rate. Steps count from 0; `total` is the whole run's number of them."""
+
+    def factor(self, step: int, total: int, per_epoch: int) -> float:
+        """What step number `step` of `total`, `per_epoch` to an epoch, multiplies the learning rate by."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """Always 1."""
+
+    def factor(self, step: int, total: int, per_epoch: int) -> float:
+        """1"""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """Multiplied by `gamma` after every `epochs` epochs."""
+
+    epochs: int = 10
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"step: epochs is {self.epochs}; expected at least 1")
+
+    def factor(self, step: int, total: int, per_epoch: int) -> float:
+        """gamma to the power of the number of times `epochs` have passed"""
+        return self.gamma ** (step // per_epoch // self.epochs)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Up in a line during the fraction `warmup` of the run, then down along half a cosine to `final`.
+
+    I. Loshchilov, F. Hutter, SGDR, 2016, arXiv:1608.03983.
+    """
+
+    warmup: float = 0.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        _fraction("cosine", "warmup", self.warmup)
+        _fraction("cosine", "final", self.final)
+
+    def factor(self, step: int, total: int, per_epoch: int) -> float:
+        """min(1, t / warmup), then final + (1 - final) · (1 + cos(π · t')) / 2"""
+        up, after = _ramp((step + 1) / total, self.warmup) if self.warmup else (1.0, step / total)
+        return up if up < 1 else self.final + (1 - self.final) * (1 + math.cos(math.pi * after)) / 2
+
+
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """Up in a line during the fraction `warmup` of the run, then down in a line to `final`."""
+
+    warmup: float = 0.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        _fraction(type(self).__name__.lower(), "warmup", self.warmup)
+        _fraction(type(self).__name__.lower(), "final", self.final)
+
+    def factor(self, step: int, total: int, per_epoch: int) -> float:
+        """min(1, t / warmup), then 1 - (1 - final) · t'"""
+        up, after = _ramp((step + 1) / total, self.warmup) if self.warmup else (1.0, step / total)
+        return up if up < 1 else 1 - (1 - self.final) * after
+
+
+@dataclass(frozen=True)
+class OneCycle(Linear):
+    """Up in a line during the fraction `warmup` of the run, then down in a line to 0.
+
+    After L. Smith, N. Topin, Super-Convergence, 2017, arXiv:1708.07120, without its last, lower phase.
+    """
+
+    warmup: float = 0.2

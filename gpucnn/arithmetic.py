@@ -117,28 +117,6 @@ class Power(Binary):
         return by_a, by_b
 
 
-class Maximum(Binary):
-    """The larger of a and b; equal ones share the gradient, as in PyTorch."""
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).maximum(a, b, out=out, casting="unsafe")
-
-    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
-        share = ((self.a > self.b) + 0.5 * (self.a == self.b)).astype(grad.dtype)
-        return grad * share, grad * (1 - share)
-
-
-class Minimum(Maximum):
-    """The smaller of a and b; equal ones share the gradient, as in PyTorch."""
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).minimum(a, b, out=out, casting="unsafe")
-
-    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
-        by_larger, by_smaller = super().shares(grad)
-        return by_smaller, by_larger
-
-
 class Negate(Function):
     """-x"""
 
@@ -201,6 +179,20 @@ class Abs(Function):
 
     def backward(self, grad: Array) -> Array:
         return grad * module_of(grad).sign(self.x)
+
+
+class Clamp(Function):
+    """x, but no less than `least` and no more than `most`; flat beyond the bounds, not at them, as in PyTorch"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array, least: float | None, most: float | None) -> Array:
+        y = module_of(x).clip(x, least, most)
+        self.inside = x == y
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        return grad * self.inside
 
 
 class MatMul(Function):

@@ -127,7 +127,9 @@ class Tensor:
         if function.layout == "logical":
             tensors = [tensor.to_logical() for tensor in tensors]
         elif function.layout == "batch_last":
-            tensors[0], batch_last = tensors[0].to_batch_last(), True
+            images = function.images
+            tensors = [t.to_batch_last() if i < images else t.to_logical() for i, t in enumerate(tensors)]
+            batch_last = True
         else:
             tensors, batch_last = _aligned(tensors)
         return _record(function, tensors, options, batch_last)
@@ -239,8 +241,7 @@ class Tensor:
 
     def clamp(self, min: float | None = None, max: float | None = None) -> "Tensor":  # noqa: A002 (PyTorch's names)
         """Every element, but no less than `min` and no more than `max`."""
-        least = self if min is None else arithmetic.Maximum.apply(self, min)
-        return least if max is None else arithmetic.Minimum.apply(least, max)
+        return arithmetic.Clamp.apply(self, least=min, most=max)
 
     def sum(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The sum over `dim` (one axis, several, or all)."""

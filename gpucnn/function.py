@@ -4,9 +4,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from gpucnn.backend import Array
 
-# How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first input, and the
-# result, in memory order (C, H, W, N); the others (parameters) as they are. "elementwise": all in whichever of the two
-# orders the largest input has.
+# How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first `images` inputs,
+# and the result, in memory order (C, H, W, N), the others (parameters) logical. "elementwise": all in whichever of the
+# two orders the largest input has.
 Layout = Literal["logical", "batch_last", "elementwise"]
 
 
@@ -37,6 +37,7 @@ class Function:
     """
 
     layout: ClassVar[Layout] = "logical"
+    images: ClassVar[int] = 1
     needs: tuple[bool, ...] = ()
     inputs: list[Any] | None = None  # the Tensors it ran on; the tape's, None once spent
     order: int = -1  # its place on the tape

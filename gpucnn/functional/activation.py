@@ -58,17 +58,12 @@ class Sigmoid(Function):
 
     def forward(self, x: Array) -> Array:
         xp = module_of(x)
-        self.y = xp.multiply(x, 0.5, out=empty(x.shape, x))  # 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2: no overflow
-        xp.tanh(self.y, out=self.y)
-        self.y += 1
-        self.y *= 0.5
+        small = xp.exp(-xp.abs(x))  # at most 1: no overflow, and small results keep their digits
+        self.y = xp.where(x >= 0, 1, small) / (1 + small)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        xp = module_of(grad)
-        out = xp.subtract(1, self.y, out=empty(grad.shape, grad))
-        out *= self.y
-        return xp.multiply(out, grad, out=out)
+        return grad * self.y * (1 - self.y)
 
 
 class LogSoftmax(Function):

@@ -16,7 +16,7 @@ Reduction = Literal["mean", "sum", "none"]
 class CrossEntropy(Function):
     """logits (C, ..., N) against probabilities (C, ..., N): one loss per place and image, (..., N)"""
 
-    layout = "batch_last"
+    layout, images = "batch_last", 2
 
     def forward(self, logits: Array, target: Array, smoothing: float) -> Array:
         self.keep = 1 - smoothing

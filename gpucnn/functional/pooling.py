@@ -176,7 +176,7 @@ def pooling_window(
     dilation: PerAxis,
     ceil_mode: bool,
 ) -> Window:
-    """The window over an x of `shape`, checked: with less padding than it reaches over, or it would see nothing else."""
+    """The window over an x of `shape`, checked: with less padding than it reaches over, so that it sees a pixel."""
     check_axes(name, axes, shape)
     window = make_window(name, shape[2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
     for extent, (before, _) in zip(window.extent, window.padding, strict=True):

@@ -43,7 +43,7 @@ def usable_cores() -> int:
 
 
 def run(task: Task, count: int, like: Array) -> None:
-    """Call task(0) ... task(count - 1), in any order, on the pool's threads; on a GPU, where work queues up, in turn."""
+    """Call task(0) ... task(count - 1) in any order on the pool's threads; on a GPU, where work queues up, in turn."""
     helpers = min(thread_count(), count) - 1 if module_of(like) is np else 0
     if helpers < 1:
         for index in range(count):

@@ -89,7 +89,7 @@ class LogSoftmax(Layer):
 
 
 class Dropout(Layer):
-    """Each element dropped with probability p in training, the others divided by 1 - p; p in [0, 1), else InputError."""
+    """Elements dropped with probability p in training, the others divided by 1 - p. InputError unless 0 <= p < 1."""
 
     kind = "dropout"
 

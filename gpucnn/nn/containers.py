@@ -74,7 +74,7 @@ class Sequential(Layer):
         for number, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise InputError(
-                    f"layer {number} ({type(layer).__name__}) does not tell its output shape; make it an nn.Layer"
+                    f"layer {number} ({type(layer).__name__}) does not tell its output shape; make it a Layer"
                 )
             try:
                 shapes.append(layer.output_shape(shapes[-1]))
@@ -95,7 +95,7 @@ class Sequential(Layer):
 
 
 class Residual(Sequential):
-    """The input plus what the layers make of it, as in K. He et al., Deep Residual Learning, 2015; both of one shape."""
+    """The input plus what the layers make of it, of one shape with it (K. He et al., Deep Residual Learning, 2015)."""
 
     kind = "residual"
 

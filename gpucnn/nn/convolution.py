@@ -9,7 +9,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
-from gpucnn.nn.layer import Layer
+from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
 
 
@@ -31,6 +31,8 @@ class _Convolution(Layer):
         bias: bool = True,
         init: Init | None = None,
     ) -> None:
+        check_count(self.kind, "in_channels", in_channels)
+        check_count(self.kind, "out_channels", out_channels)
         kernel = per_axis(self.kind, "kernel_size", kernel_size, self.axes, least=1)
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ShapeError(
@@ -103,7 +105,8 @@ class Linear(Layer):
     kind, inferred = "linear", "in_features"
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, init: Init | None = None) -> None:
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features = check_count("linear", "in_features", in_features)
+        self.out_features = check_count("linear", "out_features", out_features)
         rule = init or "default"
         self.weight = Parameter(
             initial.weights(rule, (out_features, in_features), in_features, out_features).astype("float32")

@@ -1,5 +1,6 @@
 """Layer: a module whose geometry is known before it runs."""
 
+from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes, Window
 from gpucnn.nn.module import Module
 
@@ -24,3 +25,10 @@ class Layer(Module):
     def window(self, shape: Sizes) -> Window | None:
         """The window that slides over an input of `shape`; None for a layer that works place by place."""
         return None
+
+
+def check_count(kind: str, option: str, value: int) -> int:
+    """`value`, a number of channels or features. Raises ShapeError unless it is a whole number of at least 1."""
+    if type(value) is not int or value < 1:
+        raise ShapeError(f"{kind}: {option} is {value!r}; expected a whole number of at least 1")
+    return value

@@ -6,7 +6,7 @@ from gpucnn import functional as F
 from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes
-from gpucnn.nn.layer import Layer
+from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Buffer, Parameter
 
 
@@ -20,7 +20,8 @@ class BatchNorm(Layer):
     axes: tuple[int, ...] = (1, 2, 3, 4)  # lengths of an input's shape, without the images
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features = check_count(self.kind, "num_features", num_features)
+        self.eps, self.momentum = eps, momentum
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
         self.running_mean = Buffer(np.zeros(num_features, np.float32))

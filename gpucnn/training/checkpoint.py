@@ -18,6 +18,7 @@ import safetensors.numpy
 
 from gpucnn.errors import CheckpointError
 from gpucnn.files import atomic_write
+from gpucnn.nn import Module
 
 VALUES_KEY = "gpucnn"
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
@@ -74,6 +75,17 @@ def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, 
         return {name: file.get_tensor(prefix + name) for name in like}
 
 
+def load_weights(path: Path | str, net: Module) -> None:
+    """Copy the weights in `path`, a weights file or a checkpoint, into `net`. Raises as `read_weights` does."""
+    net.load_state_dict(read_weights(path, net.state_dict()))
+
+
+def check_tensors(what: str, tensors: Mapping[str, np.ndarray], like: Mapping[str, np.ndarray]) -> None:
+    """Raise CheckpointError unless `tensors`, those of `what`, have exactly the names, shapes and dtypes of `like`."""
+    layouts = {name: (array.shape, DTYPES.get(array.dtype.name, array.dtype.name)) for name, array in tensors.items()}
+    _check_fit(what, layouts, like, _same_dtype)
+
+
 def read_tensors(path: Path | str, max_bytes: int = 2**28) -> dict[str, np.ndarray]:
     """All tensors of a file of at most `max_bytes`, whatever their names and shapes.
 
@@ -84,9 +96,7 @@ def read_tensors(path: Path | str, max_bytes: int = 2**28) -> dict[str, np.ndarr
             raise CheckpointError(f"{path} has {size} bytes; expected at most {max_bytes}")
         unknown = {dtype for _, dtype in _layouts(file).values()} - set(DTYPES.values())
         if unknown:
-            raise CheckpointError(
-                f"{path} holds {min(unknown)} numbers; expected {', '.join(DTYPES.values())}"
-            )
+            raise CheckpointError(f"{path} holds {min(unknown)} numbers; expected {', '.join(DTYPES.values())}")
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
 
 
@@ -104,9 +114,7 @@ def _from_json(text: str, path: Path | str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: the state beside its tensors is no JSON ({error})"
-        ) from None
+        raise CheckpointError(f"{path} is damaged: the state beside its tensors is no JSON ({error})") from None
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} is damaged: the state beside its tensors is no JSON object")
     return values
@@ -118,9 +126,7 @@ def _opened(path: Path | str) -> Iterator[Any]:
     path = Path(path)
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise CheckpointError(
-            f"{path} {what}; expected a safetensors file that gpucnn or another program saved"
-        )
+        raise CheckpointError(f"{path} {what}; expected a safetensors file that gpucnn or another program saved")
     with path.open("rb") as start:
         header = int.from_bytes(start.read(8), "little")
     if header > MAX_HEADER:
@@ -149,16 +155,14 @@ def _like_dtype(dtype: np.dtype) -> tuple[str, ...]:
 
 
 def _check_fit(
-    path: Path | str,
+    what: Path | str,
     layouts: Mapping[str, Layout],
     like: Mapping[str, np.ndarray],
     accepted: Callable[[np.dtype], tuple[str, ...]],
 ) -> None:
     """Raise CheckpointError that names every difference between the file's tensors and `like`."""
     faults = [f"{name} is missing" for name in like if name not in layouts]
-    faults += [
-        f"{name!r:.80} {shape} is not expected" for name, (shape, _) in layouts.items() if name not in like
-    ]
+    faults += [f"{name!r:.80} {shape} is not expected" for name, (shape, _) in layouts.items() if name not in like]
     for name in [name for name in like if name in layouts]:
         shape, dtype = layouts[name]
         if shape != like[name].shape:
@@ -168,6 +172,6 @@ def _check_fit(
     if faults:
         more = f"; and {len(faults) - MAX_NAMED} more" if len(faults) > MAX_NAMED else ""
         raise CheckpointError(
-            f"{path} does not fit this network: {'; '.join(faults[:MAX_NAMED])}{more}. "
-            "Give the configuration that the file was trained with, or another file"
+            f"{what} does not fit this network: {'; '.join(faults[:MAX_NAMED])}{more}. "
+            "Give the configuration that it was trained with, or another file"
         )

@@ -2,6 +2,15 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
+
+
+class Outcome(NamedTuple):
+    """What a minibatch came to, in host numbers: the mean loss per image, and how many images were told right."""
+
+    images: int
+    loss: float
+    correct: int
 
 
 @dataclass(frozen=True)

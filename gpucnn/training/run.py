@@ -22,7 +22,6 @@ CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
 METRICS, BATCHES = "metrics.jsonl", "batches.csv"
 MODEL, NORMALIZATION = "model.safetensors", "normalization.safetensors"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
-LATEST = "latest"  # stands for the run that was started last
 
 
 class RunFolder:
@@ -65,16 +64,8 @@ class RunFolder:
         """The folder of a run that was started before. Raises InputError where there is none."""
         path = Path(path)
         if not (path / CONFIG).is_file():
-            what = (
-                "holds no config.yaml"
-                if path.is_dir()
-                else "is no folder"
-                if path.exists()
-                else "does not exist"
-            )
-            raise InputError(
-                f"no run at {path}: it {what}; expected a folder that `gpucnn train` made, or {LATEST}"
-            )
+            what = "holds no config.yaml" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
+            raise InputError(f"no run at {path}: it {what}; expected a folder that `gpucnn train` made")
         return cls(path)
 
     @property
@@ -177,9 +168,7 @@ class RunFolder:
         try:
             return json.loads((self.path / RESULT).read_bytes())
         except (ValueError, RecursionError) as error:
-            raise CheckpointError(
-                f"{self.path / RESULT} is damaged ({error}); remove it and resume"
-            ) from None
+            raise CheckpointError(f"{self.path / RESULT} is damaged ({error}); remove it and resume") from None
 
 
 def new_run_path(name: str, root: Path | str = "runs") -> Path:
@@ -192,16 +181,6 @@ def new_run_path(name: str, root: Path | str = "runs") -> Path:
     return path
 
 
-def find_run(text: str, root: Path | str = "runs") -> Path:
-    """The run folder `text`, or for `latest` the one under `root` started last. Raises InputError."""
-    if text != LATEST:
-        return RunFolder.open(text).path
-    started = [*Path(root).glob(f"*/{ENVIRONMENT}"), *Path(root).glob(f"*/*/{ENVIRONMENT}")]
-    if not started:
-        raise InputError(f"no latest run: none is under {Path(root).resolve()}; train one, or name a folder")
-    return max(started, key=lambda path: (path.stat().st_mtime_ns, str(path))).parent
-
-
 def _refuse_taken(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"the run folder {path} is a file; give another --run-dir")
@@ -211,9 +190,7 @@ def _refuse_taken(path: Path) -> None:
 
 
 def _taken(path: Path, name: str) -> InputError:
-    return InputError(
-        f"{path} already holds a run ({name}); give another --run-dir, or go on with it: --resume {path}"
-    )
+    return InputError(f"{path} already holds a run ({name}); give another --run-dir, or go on with it: --resume {path}")
 
 
 def _remove_new(path: Path, made: bool) -> None:

@@ -14,7 +14,7 @@ from gpucnn.training import run
 from gpucnn.training.checkpoint import State
 from gpucnn.training.environment import describe_environment
 from gpucnn.training.records import BatchRecord, EpochRecord
-from gpucnn.training.run import RunFolder, find_run, new_run_path
+from gpucnn.training.run import RunFolder, new_run_path
 
 TENSORS = {"model.w": np.ones(3, np.float32)}
 
@@ -231,16 +231,6 @@ def test_paths_of_new_runs_are_free(tmp_path):
     second = new_run_path("lenet", tmp_path)
     assert second != first
     assert not second.exists()
-
-
-def test_latest_is_the_run_started_last(tmp_path):
-    for number, name in enumerate(["lenet/b", "mlp/a", "plain"]):
-        create(tmp_path / name)
-        os.utime(tmp_path / name / "environment.json", (1000 - number, 1000 - number))
-    assert find_run("latest", tmp_path) == tmp_path / "lenet/b"
-    assert find_run(str(tmp_path / "plain"), tmp_path) == tmp_path / "plain"
-    with pytest.raises(InputError, match="no latest run: none is under .*elsewhere; train one"):
-        find_run("latest", tmp_path / "elsewhere")
 
 
 def test_environment_is_fit_for_json():

@@ -1,0 +1,50 @@
+"""Where a number that is not finite first came up."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gpucnn.autograd import Tensor, no_grad
+from gpucnn.backend import Array, module_of, to_device
+from gpucnn.data.loader import Batch
+from gpucnn.nn import Module
+
+
+def first_not_finite(net: Module, batch: Batch) -> str:
+    """In words, what is first not finite when `net` takes `batch`: the images, a parameter or a layer's output."""
+    if not _finite(batch.images):
+        return "the minibatch's images are not finite; look at the data"
+    for name, parameter in net.named_parameters():
+        if not _finite(parameter.data):
+            return f"parameter {name} is the first that is not finite; the update before was too large"
+    if layer := _first_layer(net, batch):
+        return f"the parameters are finite, the output of layer {layer} is the first that is not"
+    return "the parameters and all layers' outputs are finite, the loss of them is not"
+
+
+def _first_layer(net: Module, batch: Batch) -> str | None:
+    """The first module without modules inside whose output is not finite; each is watched while the network runs."""
+    found: list[str] = []
+
+    def watched(forward: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def run(*inputs: Any) -> Any:
+            output = forward(*inputs)
+            if isinstance(output, Tensor) and not _finite(output.data):
+                found.append(name)
+            return output
+
+        return run
+
+    leaves = [(name, module) for name, module in net.named_modules() if not any(module.children())]
+    try:
+        for name, module in leaves:
+            vars(module)["forward"] = watched(module.forward, f"{name} ({type(module).__name__})")
+        with no_grad():
+            net(Tensor.from_batch_last(to_device(batch.images)))
+    finally:
+        for _, module in leaves:
+            del vars(module)["forward"]
+    return found[0] if found else None
+
+
+def _finite(array: Array) -> bool:
+    return bool(module_of(array).isfinite(array).all())

@@ -1,0 +1,97 @@
+"""What a trained network makes of images: its loss, its figures, its probabilities."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpucnn import functional as F
+from gpucnn import nn
+from gpucnn.arena import Arena
+from gpucnn.autograd import Tensor, no_grad
+from gpucnn.backend import to_device
+from gpucnn.data.loader import Batch
+from gpucnn.metrics import Classification, classify
+from gpucnn.nn import Module
+from gpucnn.training.losses import CrossEntropy, Loss
+from gpucnn.training.position import Tally
+from gpucnn.training.records import Outcome
+from gpucnn.training.sources import Data, as_batches, to_batch_last
+from gpucnn.training.step import class_numbers, forward, measure
+
+BATCH_SIZE = 256  # images at a time where no gradients are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A network's figures on a data set: `loss` and `accuracy` are means over images.
+
+    `probabilities` are (N, C), in the data's order.
+    """
+
+    loss: float
+    accuracy: float
+    classification: Classification
+    probabilities: np.ndarray
+
+
+def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int = BATCH_SIZE) -> Evaluation:
+    """`net` in evaluation mode on all images of `data`; `loss` is cross-entropy unless given."""
+    loss = CrossEntropy() if loss is None else loss
+    batches, arena, tally = as_batches(data, batch_size, dtype_of(net)), Arena(), Tally()
+    labels, outputs = [], []
+    with evaluating(net):
+        for batch in batches.batches(epoch=0):
+            outcome, output = evaluate_batch(net, loss, batch, arena)
+            tally.add(outcome)
+            labels.append(class_numbers(batch.labels))
+            outputs.append(output)
+    scores = np.concatenate(outputs)  # (N, C)
+    figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1])
+    return Evaluation(tally.loss, tally.accuracy, figures, _probabilities(net, Tensor(scores)))
+
+
+def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    """The probabilities (N, C) of `images` (N, C, H, W), which are as the network was trained on them: normalised.
+
+    uint8 images are divided by 255.
+    """
+    arena, dtype, rows = Arena(), dtype_of(net), []
+    with evaluating(net):
+        for start in range(0, len(images), batch_size):
+            array = to_device(to_batch_last(images[start : start + batch_size], dtype))
+            with arena.step(array.shape):
+                rows.append(_probabilities(net, net(Tensor.from_batch_last(array))))
+    return np.concatenate(rows)
+
+
+def evaluate_batch(net: Module, loss: Loss, batch: Batch, arena: Arena) -> tuple[Outcome, np.ndarray]:
+    """One minibatch's outcome and the network's output (N, C); to be called inside `evaluating`."""
+    with arena.step(("evaluate", batch.images.shape)):
+        output, value = forward(net, loss, batch)
+        return measure(loss, batch, output, value), output.numpy()
+
+
+@contextlib.contextmanager
+def evaluating(net: Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every module is in the mode it was in."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def dtype_of(net: Module) -> np.dtype:
+    """The floating type a network computes in: its first parameter's, float32 without any."""
+    return next((parameter.dtype for parameter in net.parameters()), np.dtype(np.float32))
+
+
+def _probabilities(net: Module, output: Tensor) -> np.ndarray:
+    """The softmax of the output, unless the network ends in one; of log-probabilities it is the probabilities."""
+    last = list(net.modules())[-1]
+    return output.numpy() if isinstance(last, nn.Softmax) else F.softmax(output, dim=1).numpy()

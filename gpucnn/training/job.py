@@ -1,0 +1,100 @@
+"""The whole job in a run folder: train, log, checkpoint, test, and write down what came out."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpucnn import backend
+from gpucnn.errors import TrainingError
+from gpucnn.training.environment import KERNELS
+from gpucnn.training.interruption import Interruption
+from gpucnn.training.records import EpochRecord
+from gpucnn.training.run import RunFolder
+from gpucnn.training.sources import Batches
+from gpucnn.training.trainer import Record, Trainer
+
+CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The images to train on, to validate on after each epoch, and to test on at the end."""
+
+    train: Batches
+    validation: Batches | None = None
+    test: Batches | None = None
+
+
+def train_run(
+    folder: RunFolder,
+    trainer: Trainer,
+    loaders: Loaders,
+    epochs: int,
+    *,
+    class_names: Sequence[str],
+    dataset: str,
+    dataset_requested: str,
+    resume: bool = False,
+    normalization: Mapping[str, np.ndarray] | None = None,
+    on_record: Callable[[Record], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> dict[str, Any]:
+    """Train in `folder`, which was entered, until `epochs` are done; returns what result.json holds.
+
+    With `resume` training goes on from the last checkpoint, and ends as if it had never stopped; otherwise
+    `normalization` is written and training begins. There is a checkpoint at the beginning, after each epoch, every
+    `checkpoint_seconds`, and on Ctrl-C, after which KeyboardInterrupt rises. `on_record` is given every record, logged.
+
+    Raises CheckpointError for a checkpoint that cannot be gone on from, TrainingError for a loss that is not finite,
+    OSError for files that cannot be written; the last checkpoint stays whole.
+    """
+    if resume:
+        trainer.load_state(folder.load(trainer.state().tensors))
+    elif normalization is not None:
+        folder.write_normalization(normalization)
+    records = trainer.run(loaders.train, loaders.validation, epochs)
+    if not resume:
+        folder.save(trainer.state())
+    saved = time.monotonic()
+    with Interruption() as interruption:
+        for record in records:
+            folder.log(record)
+            if on_record is not None:
+                on_record(record)
+            interrupted, ended = interruption.requested, isinstance(record, EpochRecord)
+            if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
+                folder.save(trainer.state(), best=ended and trainer.position.best.epoch == record.epoch)
+                saved = time.monotonic()
+            if interrupted:
+                raise KeyboardInterrupt
+    folder.write_model(trainer.net.state_dict())
+    result = _result(trainer, loaders.test, class_names)
+    result |= {"dataset": dataset, "dataset_requested": dataset_requested}
+    result |= {"device": str(backend.device()), "kernels": KERNELS}
+    folder.write_result(result)
+    return result
+
+
+def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) -> dict[str, Any]:
+    """The figures of the trained network on the test images; None where there are no such images."""
+    figures: dict[str, Any]
+    if test is None:
+        figures = dict.fromkeys(("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix"))
+    else:
+        evaluation = trainer.evaluate(test)
+        if not math.isfinite(evaluation.loss):
+            raise TrainingError(
+                f"the test loss is {evaluation.loss}: the last updates were too large. Lower the learning rate "
+                "(optimizer.lr), or clip the gradients (clip_norm)"
+            )
+        figures = {"test_loss": evaluation.loss, "test_accuracy": evaluation.accuracy}
+        figures |= evaluation.classification.as_dict(class_names)
+    return {
+        **figures,
+        "parameters": sum(parameter.size for parameter in trainer.net.parameters()),
+        "train_seconds": trainer.position.train_seconds,
+    }

@@ -1,0 +1,57 @@
+"""A progress bar for people at a terminal."""
+
+import sys
+from types import TracebackType
+
+from tqdm import tqdm
+
+from gpucnn.training.records import BatchRecord, EpochRecord
+
+
+class Progress:
+    """Shows records as they come: a bar to an epoch, which counts images, and a line for what it came to.
+
+    Use it as a context: `with Progress() as progress: progress(record)`. Where standard error is no
+    terminal (or `shown` is False) nothing is shown.
+    """
+
+    def __init__(self, shown: bool | None = None) -> None:
+        self._shown = sys.stderr.isatty() if shown is None else shown
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def __call__(self, record: BatchRecord | EpochRecord) -> None:
+        """Take note of a record."""
+        if not self._shown:
+            return
+        if isinstance(record, EpochRecord):
+            self._close()
+            tqdm.write(describe(record), file=sys.stderr)
+        elif record.split == "train":
+            self._count(record)
+
+    def _count(self, record: BatchRecord) -> None:
+        if self._bar is None:
+            self._bar = tqdm(desc=f"epoch {record.epoch}", unit=" images", leave=False, mininterval=0.2)
+        self._bar.set_postfix(loss=f"{record.loss:.4f}", accuracy=f"{record.accuracy:.3f}", refresh=False)
+        self._bar.update(record.images)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def describe(record: EpochRecord) -> str:
+    """An epoch in one line, for people."""
+    line = f"epoch {record.epoch}: loss {record.train_loss:.4f}, accuracy {record.train_accuracy:.2%}"
+    if record.validation_loss is not None:
+        line += f"; validation loss {record.validation_loss:.4f}, accuracy {record.validation_accuracy:.2%}"
+    return f"{line}; {record.seconds:.1f} s, {record.images_per_second:,.0f} images/s"

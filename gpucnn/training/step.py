@@ -1,0 +1,73 @@
+"""One training step: the loss of one minibatch, its gradients, and the update that they ask for."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gpucnn import optim
+from gpucnn.arena import Arena
+from gpucnn.autograd import Tensor
+from gpucnn.backend import module_of, to_device
+from gpucnn.data.loader import Batch
+from gpucnn.errors import ShapeError
+from gpucnn.nn import Module
+from gpucnn.training.losses import Loss, is_sum
+from gpucnn.training.records import Outcome
+
+
+@dataclass(frozen=True)
+class Step:
+    """A network with all that one step of its training needs beside the minibatch."""
+
+    net: Module
+    optimizer: optim.Optimizer
+    loss: Loss
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    arena: Arena = field(default_factory=Arena)
+
+    def __call__(self, batch: Batch, lr: float) -> Outcome:
+        """Update the weights by one minibatch at learning rate `lr`; the outcome is that before the update.
+
+        Where the loss is not finite nothing is updated, so that the cause can still be found.
+        """
+        with self.arena.step(("train", batch.images.shape)):
+            self.optimizer.zero_grad()
+            output, loss = forward(self.net, self.loss, batch)
+            outcome = measure(self.loss, batch, output, loss)
+            if math.isfinite(outcome.loss):
+                loss.backward()
+                self._clip()
+                self.optimizer.lr = lr
+                self.optimizer.step()
+        return outcome
+
+    def _clip(self) -> None:
+        if self.clip_value is not None:
+            optim.clip_grad_value_(self.net.parameters(), self.clip_value)
+        if self.clip_norm is not None:
+            optim.clip_grad_norm_(self.net.parameters(), self.clip_norm)
+
+
+def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The network's output (N, C) for a minibatch, and its loss. Raises ShapeError for an output of another shape."""
+    output = net(Tensor.from_batch_last(to_device(batch.images)))
+    if output.ndim != 2:
+        raise ShapeError(
+            f"the network's output is {output.shape}; expected (images, classes). End it with flatten and linear"
+        )
+    return output, loss(output, to_device(batch.labels))
+
+
+def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> Outcome:
+    """The loss `value` of a minibatch per image, and how many images `output` (N, C) tells right."""
+    scores = output.data if output.batch_last else output.data.T  # (C, N)
+    images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
+    correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
+    return Outcome(images, value.item() / (images if is_sum(loss) else 1), int(correct))
+
+
+def class_numbers(labels: np.ndarray) -> np.ndarray:
+    """Labels (N,), or rows (N, C), as class numbers (N,)."""
+    return labels if labels.ndim == 1 else labels.argmax(axis=1)

@@ -13,6 +13,7 @@ from gpucnn.backend import module_of, set_device, to_device
 from gpucnn.errors import CheckpointError
 
 M = TypeVar("M", bound="Module")
+T = TypeVar("T")
 
 
 class Parameter(Tensor):
@@ -55,33 +56,32 @@ class Module:
         """The modules directly inside."""
         return (child for _, child in self.named_children())
 
-    def named_modules(self, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, "Module"]]:
-        """This module and all inside it, each once, the outer before the inner."""
-        seen = set() if seen is None else seen
-        if id(self) in seen:
-            return
-        seen.add(id(self))
+    def _walk(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and all inside it, the outer before the inner; one used twice comes twice."""
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+            yield from child._walk(f"{prefix}.{name}" if prefix else name)
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """This module and all inside it, each once, by its first name."""
+        return _once(self._walk())
 
     def modules(self) -> Iterator["Module"]:
         """This module and all inside it, each once."""
         return (module for _, module in self.named_modules())
 
     def _named_tensors(self, kind: type[Tensor]) -> Iterator[tuple[str, Tensor]]:
-        for prefix, module in self.named_modules():
-            for name, value in vars(module).items():
-                if isinstance(value, kind):
-                    yield (f"{prefix}.{name}" if prefix else name), value
+        for prefix, module in self._walk():
+            yield from module._own(prefix, kind)
+
+    def _own(self, prefix: str, kind: type[Tensor]) -> Iterator[tuple[str, Tensor]]:
+        for name, value in vars(self).items():
+            if isinstance(value, kind):
+                yield (f"{prefix}.{name}" if prefix else name), value
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Every parameter once, by its first name; one shared by several modules is one parameter."""
-        seen: set[int] = set()
-        for name, parameter in self._named_tensors(Parameter):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
+        return _once(self._named_tensors(Parameter))
 
     def parameters(self) -> Iterator[Tensor]:
         """Every parameter once."""
@@ -89,7 +89,7 @@ class Module:
 
     def buffers(self) -> Iterator[Tensor]:
         """Every buffer."""
-        return (buffer for _, buffer in self._named_tensors(Buffer))
+        return (buffer for _, buffer in _once(self._named_tensors(Buffer)))
 
     # --- modes --------------------------------------------------------------------------------------------------------
 
@@ -132,13 +132,12 @@ class Module:
 
     def named_state(self) -> dict[str, Tensor]:
         """Parameters and buffers by name, as PyTorch orders them: module by module, parameters before buffers."""
-        state: dict[str, Tensor] = {}
-        for prefix, module in self.named_modules():
-            for kind in (Parameter, Buffer):
-                for name, value in vars(module).items():
-                    if isinstance(value, kind):
-                        state[f"{prefix}.{name}" if prefix else name] = value
-        return state
+        return {
+            name: tensor
+            for prefix, module in self._walk()
+            for kind in (Parameter, Buffer)
+            for name, tensor in module._own(prefix, kind)
+        }
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of parameters and buffers on the host, with PyTorch's names and layouts."""
@@ -162,6 +161,15 @@ class Module:
             raise CheckpointError("the weights are of another network: " + "; ".join(faults))
         for name, array in arrays.items():
             own[name].data[...] = module_of(own[name].data).asarray(array)
+
+
+def _once(named: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    """Each thing under its first name only."""
+    seen: set[int] = set()
+    for name, thing in named:
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            yield name, thing
 
 
 def _plain(value: Any) -> Any:

@@ -89,9 +89,7 @@ class _Layout:
     first: tuple[_Line, ...]  # the line read to find this out, where it holds numbers
 
 
-def _dataset(
-    path: Path, table: tuple[np.ndarray, np.ndarray], class_names: tuple[str, ...] | None
-) -> Dataset:
+def _dataset(path: Path, table: tuple[np.ndarray, np.ndarray], class_names: tuple[str, ...] | None) -> Dataset:
     images, labels = table
     with naming(path):
         return Dataset(images, labels, class_names or numbered_classes(labels))
@@ -105,16 +103,13 @@ def _read_layout(
     _check_length(first, path)
     fields = [field.strip().strip(b'"') for field in first.text.split(b",")]
     if len(fields) < 2:
-        raise DataError(
-            f"{path}, line 1: expected a label and pixels, separated by commas; it has one field only."
-        )
+        raise DataError(f"{path}, line 1: expected a label and pixels, separated by commas; it has one field only.")
     named = not all(map(_is_number, fields)) if header is None else header
     column = _label_column(path, label, fields, named)
     pixels = len(fields) - 1
     if shape is not None and math.prod(shape) != pixels:
         raise DataError(
-            f"{path}: {pixels} pixels a line do not make images of shape {list(shape)}, "
-            f"which need {math.prod(shape)}."
+            f"{path}: {pixels} pixels a line do not make images of shape {list(shape)}, which need {math.prod(shape)}."
         )
     return _Layout(len(fields), column, shape or _square(path, pixels), () if named else (first,))
 
@@ -123,13 +118,9 @@ def _label_column(path: Path | str, label: int | str, fields: list[bytes], named
     if isinstance(label, int):
         if -len(fields) <= label < len(fields):
             return label % len(fields)
-        raise DataError(
-            f"{path}: label is column {label}, but a line has {len(fields)} columns, counted from 0."
-        )
+        raise DataError(f"{path}: label is column {label}, but a line has {len(fields)} columns, counted from 0.")
     if not named:
-        raise DataError(
-            f"{path}: label is {label!r}, but the file has no header line. Give the column's number."
-        )
+        raise DataError(f"{path}: label is {label!r}, but the file has no header line. Give the column's number.")
     if label.encode() not in fields:
         begin = b", ".join(fields[:5]).decode(errors="replace")
         raise DataError(f"{path}: no column is called {label!r}; the header begins {begin}.")
@@ -174,9 +165,7 @@ def _parse(lines: list[_Line], layout: _Layout, path: Path | str) -> tuple[np.nd
     for line in lines:
         if line.text.count(b",") + 1 != layout.columns:
             fields = line.text.count(b",") + 1
-            raise DataError(
-                f"{path}, line {line.number}: it has {fields} fields, but line 1 has {layout.columns}."
-            )
+            raise DataError(f"{path}, line {line.number}: it has {fields} fields, but line 1 has {layout.columns}.")
     values = _numbers(b",".join(line.text for line in lines))
     if values is None or values.size != len(lines) * layout.columns:
         raise DataError(_complaint(lines, path))

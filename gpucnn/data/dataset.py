@@ -79,9 +79,7 @@ def numbered_classes(*labels: np.ndarray) -> tuple[str, ...]:
     """Names "0", "1", ... for every class up to the highest label in any of the arrays `labels`."""
     highest = max((int(part.max()) for part in labels if part.size), default=0)
     if highest >= MAX_CLASSES:
-        raise DataError(
-            f"The highest label is {highest}; labels number the classes from 0 to {MAX_CLASSES - 1}."
-        )
+        raise DataError(f"The highest label is {highest}; labels number the classes from 0 to {MAX_CLASSES - 1}.")
     return tuple(str(k) for k in range(highest + 1))
 
 
@@ -99,9 +97,7 @@ def compact(values: np.ndarray) -> np.ndarray:
 
 def _check_images(images: np.ndarray) -> None:
     if images.ndim != 4 or 0 in images.shape:
-        raise DataError(
-            f"Images have the shape {images.shape}; expected (N, C, H, W) with at least one image."
-        )
+        raise DataError(f"Images have the shape {images.shape}; expected (N, C, H, W) with at least one image.")
     if images.dtype not in (np.uint8, np.float32):
         raise DataError(f"Pixels are {images.dtype}; expected uint8 (0 to 255) or float32.")
     if images.dtype == np.float32 and not np.isfinite(images).all():
@@ -118,6 +114,5 @@ def _check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
     if wrong.size:
         at = int(wrong[0])
         raise DataError(
-            f"Label {labels[at]} of image {at} is out of range: {n_classes} classes are labelled 0 to "
-            f"{n_classes - 1}."
+            f"Label {labels[at]} of image {at} is out of range: {n_classes} classes are labelled 0 to {n_classes - 1}."
         )

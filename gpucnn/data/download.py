@@ -3,16 +3,15 @@
 import errno
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from gpucnn.errors import DataError
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0  # without a single byte
+_CHUNK = 2**16
 
 
 class DownloadError(DataError):
@@ -65,24 +64,6 @@ class _MirrorError(Exception):
     """Why one mirror was of no use."""
 
 
-class _Capped:
-    """A file that refuses to grow beyond the size it must have."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file = file
-        self.size = size
-        self.left = size
-
-    def write(self, chunk: bytes) -> None:
-        self.left -= len(chunk)
-        if self.left < 0:
-            raise _MirrorError(f"it sent more than the {self.size:,} bytes the file has")
-        self.file.write(chunk)
-
-    def flush(self) -> None:
-        """pooch flushes after every chunk; closing the file is enough."""
-
-
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,25 +82,40 @@ def _fetch_one(remote: RemoteFile, mirror: str, folder: Path) -> None:
     pooch.get_logger().setLevel(logging.WARNING)  # the progress bar tells enough
 
     def download(url: str, path: str, _: object) -> None:
-        get = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(),
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
-            headers={"Accept-Encoding": "identity"},  # the bytes of the file, not of some packing of it
-        )
-        with Path(path).open("wb") as file:
-            get(url, _Capped(file, remote.size), None)
+        _stream(url, Path(path), remote.size)
 
     try:
         # Into a temporary file in `folder`, renamed when the checksum is right and removed otherwise.
-        pooch.retrieve(
-            mirror + remote.name, f"sha256:{remote.sha256}", remote.name, folder, downloader=download
-        )
+        pooch.retrieve(mirror + remote.name, f"sha256:{remote.sha256}", remote.name, folder, downloader=download)
     except requests.ConnectTimeout:
         raise _MirrorError(f"no connection within {CONNECT_SECONDS:.0f} s") from None
     except requests.RequestException as error:  # an answer of 404 or 503, a connection refused or cut off
         raise _MirrorError(_innermost(error)) from None
     except ValueError:
         raise _MirrorError("it sent other bytes than the published file (SHA-256 differs)") from None
+
+
+def _stream(url: str, path: Path, size: int) -> None:
+    """Write what `url` sends to `path`, and give up when it sends more than `size` bytes."""
+    import requests
+    from tqdm import tqdm
+
+    with (
+        requests.get(
+            url,
+            stream=True,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            headers={"Accept-Encoding": "identity"},  # the bytes of the file, not of some packing of it
+        ) as response,
+        path.open("wb") as file,
+        tqdm(desc=url.rsplit("/", 1)[-1], total=size, unit="B", unit_scale=True, disable=None) as progress,
+    ):
+        response.raise_for_status()
+        for chunk in response.iter_content(_CHUNK):
+            if file.tell() + len(chunk) > size:
+                raise _MirrorError(f"it sent more than the {size:,} bytes the file has")
+            file.write(chunk)
+            progress.update(len(chunk))
 
 
 def _innermost(error: BaseException) -> str:

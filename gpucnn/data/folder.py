@@ -58,17 +58,13 @@ def _parts(path: Path | str) -> list[Path]:
     """[train, test] where `path` holds both, else [path]."""
     path = Path(path)
     if not path.is_dir():
-        raise DataError(
-            f"{path} is not a folder. Give the folder that holds one subfolder of pictures per class."
-        )
+        raise DataError(f"{path} is not a folder. Give the folder that holds one subfolder of pictures per class.")
     both = [path / "train", path / "test"]
     return both if all(part.is_dir() for part in both) else [path]
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    names = sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if len(names) < 2:
         raise DataError(f"{folder} holds {len(names)} subfolders; expected one per class, at least two.")
     return tuple(names)

@@ -116,8 +116,7 @@ def _read_header(file: IO[bytes], path: Path | str, ndim: int) -> tuple[int, ...
         )
     if magic[2] != UNSIGNED_BYTES:
         raise DataError(
-            f"{path}: its values are {TYPES[magic[2]]} (type {magic[2]:#04x}); expected unsigned bytes "
-            "(0x08)."
+            f"{path}: its values are {TYPES[magic[2]]} (type {magic[2]:#04x}); expected unsigned bytes (0x08)."
         )
     if magic[3] != ndim:
         raise DataError(
@@ -126,13 +125,9 @@ def _read_header(file: IO[bytes], path: Path | str, ndim: int) -> tuple[int, ...
         )
     dimensions = file.read(4 * ndim)
     if len(dimensions) < 4 * ndim:
-        raise DataError(
-            f"{path}: the file ends inside its header, after {4 + len(dimensions)} bytes. It is truncated."
-        )
+        raise DataError(f"{path}: the file ends inside its header, after {4 + len(dimensions)} bytes. It is truncated.")
     shape = struct.unpack(f">{ndim}I", dimensions)
     if 0 in shape:
-        raise DataError(
-            f"{path}: its header announces {' x '.join(map(str, shape))} values, so it holds nothing."
-        )
+        raise DataError(f"{path}: its header announces {' x '.join(map(str, shape))} values, so it holds nothing.")
     check_size(path, math.prod(shape))
     return shape

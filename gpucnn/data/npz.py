@@ -1,6 +1,7 @@
 """NumPy's .npz archives with Keras's names, read without pickle and measured before they are unpacked."""
 
 import contextlib
+import errno
 import math
 import struct
 import zipfile
@@ -48,9 +49,7 @@ def load(
             labels.append(_labels(archive, test_labels))
             images.append(_channels_first(test_images, _array(archive, test_images), layout))
         names = class_names or numbered_classes(*labels)
-        parts = [
-            Dataset(np.ascontiguousarray(compact(x)), y, names) for x, y in zip(images, labels, strict=True)
-        ]
+        parts = [Dataset(np.ascontiguousarray(compact(x)), y, names) for x, y in zip(images, labels, strict=True)]
         if len(parts) == 1:
             parts = list(hold_out(parts[0], test, seed, what="test"))
         return Source(*parts)
@@ -87,18 +86,18 @@ def _archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
                 yield archive
         except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError) as error:
             raise DataError(f"this is no npz archive, or it is damaged ({error}).") from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # not a seek to before the start, as a damaged directory asks
+                raise
+            raise DataError(f"this npz archive is damaged ({error.strerror}).") from None
 
 
 @contextlib.contextmanager
-def _member(
-    archive: zipfile.ZipFile, name: str
-) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]]:
+def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]]:
     """The array `name`, whose header fits the size it takes: (file standing at the values, shape, type)."""
     names = [member.removesuffix(".npy") for member in archive.namelist()]
     if name not in names:
-        raise DataError(
-            f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean."
-        )
+        raise DataError(f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean.")
     info = archive.infolist()[names.index(name)]
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"array {name!r} is encrypted or packed in a way that NumPy does not write.")
@@ -124,9 +123,7 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[np.ge
     except (ValueError, TypeError, SyntaxError, RecursionError) as error:
         raise DataError(f"array {name!r} is damaged: {error}") from None
     if dtype.hasobject:
-        raise DataError(
-            f"array {name!r} holds pickled Python objects, which are never loaded. Save it as numbers."
-        )
+        raise DataError(f"array {name!r} holds pickled Python objects, which are never loaded. Save it as numbers.")
     if dtype.kind not in "buif":
         raise DataError(f"array {name!r} holds {dtype}; expected numbers.")
     if columns_first and len(shape) > 1:
@@ -145,9 +142,7 @@ def _labels(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]  # (N, 1) -> (N,), as Keras ships CIFAR-10
     if labels.ndim != 1 or labels.dtype.kind not in "ui" or not labels.size:
-        raise DataError(
-            f"labels {name!r} are {labels.dtype} of shape {labels.shape}; expected whole numbers, (N,)."
-        )
+        raise DataError(f"labels {name!r} are {labels.dtype} of shape {labels.shape}; expected whole numbers, (N,).")
     return labels
 
 
@@ -156,9 +151,7 @@ def _channels_first(name: str, images: np.ndarray, layout: Layout | None) -> np.
     if images.ndim == 3:
         return images[:, None]
     if images.ndim != 4:
-        raise DataError(
-            f"images {name!r} have shape {images.shape}; expected (N, H, W), (N, C, H, W) or (N, H, W, C)."
-        )
+        raise DataError(f"images {name!r} have shape {images.shape}; expected (N, H, W), (N, C, H, W) or (N, H, W, C).")
     if layout is None:
         first, last = images.shape[1] in (1, 3), images.shape[3] in (1, 3)
         if first == last:

@@ -26,10 +26,7 @@ def hold_out(
     rng = np.random.default_rng(seed)
     if stratified:
         parts = shares(dataset.class_counts, count)
-        chosen = [
-            rng.permutation(np.flatnonzero(dataset.labels == label))[:part]
-            for label, part in enumerate(parts)
-        ]
+        chosen = [rng.permutation(np.flatnonzero(dataset.labels == label))[:part] for label, part in enumerate(parts)]
         held = np.concatenate(chosen)
     else:
         held = rng.permutation(len(dataset))[:count]
@@ -72,16 +69,13 @@ def _count(size: int | float, total: int, what: str) -> int:
     """The number of images that `size` (number or fraction) means; neither none nor all of `total`."""
     if isinstance(size, float):
         if not 0 < size < 1:
-            raise DataError(
-                f"{what} is {size}: a fraction lies between 0 and 1; a number of images has no point."
-            )
+            raise DataError(f"{what} is {size}: a fraction lies between 0 and 1; a number of images has no point.")
         count = round(size * total)
     else:
         count = size
     if not 0 < count < total:
         raise DataError(
-            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be "
-            "left."
+            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left."
         )
     return count
 
@@ -98,9 +92,7 @@ def _label_of(name: int | str, names: tuple[str, ...]) -> int:
         return name
     if isinstance(name, str) and name in names:
         return names.index(name)
-    raise DataError(
-        f"There is no class {name!r}; the classes are {', '.join(names)} (labels 0 to {len(names) - 1})."
-    )
+    raise DataError(f"There is no class {name!r}; the classes are {', '.join(names)} (labels 0 to {len(names) - 1}).")
 
 
 def _only(dataset: Dataset, chosen: list[int]) -> Dataset:

@@ -41,9 +41,7 @@ def peek(
 def _patterns(rng: np.random.Generator, classes: int, shape: tuple[int, int, int]) -> np.ndarray:
     """One image of blocks with values 0 to 127 per class, (K, C, H, W)."""
     channels, height, width = shape
-    coarse = rng.integers(
-        0, 128, (classes, channels, -(-height // _BLOCK), -(-width // _BLOCK)), dtype=np.uint8
-    )
+    coarse = rng.integers(0, 128, (classes, channels, -(-height // _BLOCK), -(-width // _BLOCK)), dtype=np.uint8)
     return coarse.repeat(_BLOCK, axis=2).repeat(_BLOCK, axis=3)[:, :, :height, :width]
 
 

@@ -28,9 +28,7 @@ def open_data(path: Path | str) -> Iterator[IO[bytes]]:
         try:
             yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw
         except EOFError:
-            raise DataError(
-                f"{path}: the gzip stream ends early, so the file is truncated. Fetch it again."
-            ) from None
+            raise DataError(f"{path}: the gzip stream ends early, so the file is truncated. Fetch it again.") from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{path}: the gzip stream is damaged ({error}). Fetch it again.") from None
 

@@ -1,0 +1,106 @@
+"""IDX files, healthy and hostile."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from gpucnn.data import idx, untrusted
+from gpucnn.errors import DataError
+from tests.data.files import idx_bytes, memory_below, write_mnist_like
+
+IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_reads_plain_and_gzip_whatever_the_name_says(tmp_path, pack):
+    path = tmp_path / "images.bin"
+    path.write_bytes(pack(idx_bytes(IMAGES)))
+    assert np.array_equal(idx.read_images(path), IMAGES[:, None])
+    path.write_bytes(pack(idx_bytes(np.array([3, 1, 2]))))
+    labels = idx.read_labels(path)
+    assert labels.tolist() == [3, 1, 2]
+    assert labels.dtype == np.int64
+
+
+def test_load_and_peek_agree_on_what_was_written(tmp_path):
+    arrays = write_mnist_like(tmp_path, side=5)
+    source = idx.load(tmp_path)
+    assert np.array_equal(source.train.images[:, 0], arrays["train-images-idx3-ubyte"])
+    assert np.array_equal(source.test.labels, arrays["t10k-labels-idx1-ubyte"])
+    assert source.train.class_names == tuple("0123456789")
+    assert idx.peek(tmp_path) == ((1, 5, 5), 10)
+
+
+GOOD = idx_bytes(IMAGES)
+HOSTILE = {
+    "empty": (b"", r"not an IDX file: it starts with the bytes \(none\)"),
+    "wrong magic": (b"\x89PNG" + GOOD, "starts with the bytes 89 50 4e 47; IDX images start with 00 00 08 03"),
+    "unknown type": (idx_bytes(IMAGES, kind=7), "not an IDX file"),
+    "type": (idx_bytes(IMAGES, kind=0x0D), r"values are 32-bit floats \(type 0x0d\); expected unsigned bytes"),
+    "labels": (idx_bytes(np.arange(5)), "1 dimensions, but images have 3. Are the files .* exchanged"),
+    "header cut": (GOOD[:9], "ends inside its header, after 9 bytes"),
+    "truncated": (GOOD[:-1], "announces 2 x 3 x 4 = 24 bytes of images, but it holds only 23"),
+    "junk after": (GOOD + b"!", "24 bytes of images, but it holds more"),
+    "no images": (idx_bytes(IMAGES, dimensions=(0, 28, 28)), "so it holds nothing"),
+    "oversized": (idx_bytes(IMAGES, dimensions=(2**32 - 1,) * 3), "at most 2,147,483,648 are read"),
+    "claims 1 GB": (idx_bytes(IMAGES, dimensions=(2**20, 32, 32)), "but it holds only 24"),
+}
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_refused_in_words(tmp_path, case, pack):
+    content, words = HOSTILE[case]
+    path = tmp_path / "train-images"
+    path.write_bytes(pack(content))
+    with pytest.raises(DataError, match=words) as caught:
+        idx.read_images(path)
+    assert str(path) in str(caught.value)
+
+
+def test_damaged_gzip_is_refused(tmp_path):
+    path = tmp_path / "images.gz"
+    packed = gzip.compress(GOOD)
+    path.write_bytes(packed[:-9])
+    with pytest.raises(DataError, match="gzip stream ends early, so the file is truncated"):
+        idx.read_images(path)
+    path.write_bytes(packed + b"junk")
+    with pytest.raises(DataError, match="gzip stream is damaged"):
+        idx.read_images(path)
+    path.write_bytes(packed[:-5] + bytes([packed[-5] ^ 1]) + packed[-4:])
+    with pytest.raises(DataError, match="gzip stream is damaged .*CRC"):
+        idx.read_images(path)
+
+
+def test_a_gzip_bomb_is_not_unpacked(tmp_path):
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(GOOD + bytes(2**28)))  # 0.26 MB that unpack to 268
+    with memory_below(2**20), pytest.raises(DataError, match="it holds more"):
+        idx.read_images(path)
+
+
+def test_unequal_counts_and_labels_out_of_range_name_the_file(tmp_path):
+    write_mnist_like(tmp_path)
+    labels = tmp_path / "train-labels-idx1-ubyte.gz"
+    labels.write_bytes(idx_bytes(np.zeros(19)))
+    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz: 20 images but 19 labels"):
+        idx.load(tmp_path)
+    labels.write_bytes(idx_bytes(np.arange(20)))
+    with pytest.raises(DataError, match="Label 2 of image 2 is out of range: 2 classes"):
+        idx.load(tmp_path, class_names=("a", "b"))
+
+
+def test_missing_files_and_folders_are_told(tmp_path):
+    with pytest.raises(DataError, match="holds neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz"):
+        idx.load(tmp_path)
+    with pytest.raises(DataError, match="is not a file but a folder or a device"):
+        idx.read_images(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        idx.read_images(tmp_path / "nothing")
+
+
+def test_the_bound_is_two_gibibytes():
+    untrusted.check_size("x", 2**31)
+    with pytest.raises(DataError, match="x: 2,147,483,649 bytes unpacked are announced"):
+        untrusted.check_size("x", 2**31 + 1)

@@ -1,0 +1,72 @@
+"""Normalisation against its definitions."""
+
+import numpy as np
+import pytest
+
+from gpucnn.data import Dataset, Normalizer
+from gpucnn.errors import DataError
+from tests.data.files import memory_below
+
+RNG = np.random.default_rng(3)
+BYTES = RNG.integers(0, 256, (700, 2, 3, 5), dtype=np.uint8)  # more images than one part of the sums
+FLOATS = RNG.normal(3, 2, (700, 2, 3, 5)).astype(np.float32)
+
+
+def fit(kind, images):
+    return Normalizer.fit(kind, Dataset(images, np.arange(len(images)) % 2, ("a", "b")))
+
+
+def expected(kind, images):
+    """By the definitions, in float64, on the whole array at once."""
+    x = images.astype(np.float64)
+    if kind == "none":
+        return x
+    if kind == "standard":
+        return (x - x.mean(axis=(0, 2, 3), keepdims=True)) / x.std(axis=(0, 2, 3), keepdims=True)
+    unit = x / 255 if images.dtype == np.uint8 else (x - x.min()) / (x.max() - x.min())
+    return unit if kind == "unit" else unit - unit.mean(axis=0)
+
+
+@pytest.mark.parametrize("images", [BYTES, FLOATS], ids=["uint8", "float32"])
+@pytest.mark.parametrize("kind", ["none", "unit", "standard", "mean_image"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("float64", 1e-12)])
+def test_values_are_those_of_the_definition(kind, images, dtype, tolerance):
+    normalizer = fit(kind, images)
+    y = normalizer.apply(images[:9], dtype)
+    assert y.dtype == dtype
+    scale = 255 if kind == "none" else 1
+    np.testing.assert_allclose(y, expected(kind, images)[:9], rtol=tolerance, atol=tolerance * scale)
+    last = normalizer.apply_batch_last(np.ascontiguousarray(images[:9].transpose(1, 2, 3, 0)), dtype)
+    assert np.array_equal(last.transpose(3, 0, 1, 2), y)
+    assert last.flags.c_contiguous
+
+
+def test_the_training_images_serve_the_test_images():
+    normalizer = fit("standard", np.array([0, 100], np.uint8).reshape(2, 1, 1, 1))
+    assert normalizer.apply(np.array([[[[150]]]], np.uint8)).item() == 2.0  # (150 - 50) / 50
+
+
+def test_constant_images_become_zero_not_nan():
+    for kind in ("standard", "mean_image"):
+        assert not fit(kind, np.full((4, 1, 2, 2), 7, np.uint8)).apply(np.full((1, 1, 2, 2), 7, np.uint8)).any()
+    assert not fit("unit", np.full((4, 1, 2, 2), 7, np.float32)).apply(np.full((1, 1, 2, 2), 7, np.float32)).any()
+
+
+def test_saved_and_made_again_it_is_the_same():
+    normalizer = fit("mean_image", BYTES)
+    again = Normalizer.from_arrays(normalizer.arrays())
+    assert np.array_equal(again.apply(BYTES), normalizer.apply(BYTES))
+    with pytest.raises(DataError, match=r"saved as 'shift' and 'scale'; here are \['weight'\]"):
+        Normalizer.from_arrays({"weight": np.zeros(1)})
+
+
+def test_fitting_makes_no_float_copy_of_the_set():
+    images = np.zeros((20_000, 1, 28, 28), np.uint8)
+    with memory_below(images.nbytes // 2):
+        fit("standard", images)
+        fit("mean_image", images)
+
+
+def test_an_unknown_kind_is_told():
+    with pytest.raises(DataError, match="normalize is 'zca'; it can be none, unit, standard or mean_image"):
+        fit("zca", BYTES)

@@ -4,6 +4,7 @@ One norm, one update and one checkpoint tensor serve a whole network. A paramete
 one whose array was exchanged from outside is taken in again.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from gpucnn.autograd import Tensor
@@ -51,21 +52,21 @@ class Bank:
                 gradients[...] = parameter.grad.data
                 parameter.grad.data = gradients
 
-    def pieces(self) -> Iterator[slice]:
-        """Ranges of the flat arrays whose parameters all have a gradient, each of at most PIECE elements."""
-        for start, stop in self._runs():
-            for begin in range(start, stop, PIECE):
-                yield slice(begin, min(begin + PIECE, stop))
+    def pieces(self, marks: Sequence[int]) -> Iterator[tuple[slice, int]]:
+        """Ranges of the flat arrays, of at most PIECE elements, whose parameters all have a gradient and one mark.
 
-    def _runs(self) -> Iterator[tuple[int, int]]:
-        start = stop = 0
-        for parameter in self.parameters:
-            if parameter.grad is None:
-                if stop > start:
-                    yield start, stop
-                start = stop + parameter.size
-                stop = start
-            else:
-                stop += parameter.size
-        if stop > start:
-            yield start, stop
+        `marks` has a number for each parameter; each range comes with its own.
+        """
+        for start, stop, mark in self._runs(marks):
+            for begin in range(start, stop, PIECE):
+                yield slice(begin, min(begin + PIECE, stop)), mark
+
+    def _runs(self, marks: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """Neighbouring parameters that have a gradient and share a mark, as (start, stop, mark)."""
+        stop = 0
+        has_gradient = [parameter.grad is not None for parameter in self.parameters]
+        sizes = [parameter.size for parameter in self.parameters]
+        for (given, mark), run in itertools.groupby(zip(has_gradient, marks, sizes, strict=True), lambda p: p[:2]):
+            start, stop = stop, stop + sum(size for _, _, size in run)
+            if given:
+                yield start, stop, mark

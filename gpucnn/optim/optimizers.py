@@ -74,24 +74,24 @@ class Optimizer:
         """Move every parameter that has a gradient."""
         for group, bank, arrays in zip(self.param_groups, self._banks, self._arrays, strict=True):
             bank.adopt()
-            self._begin(group)
             self._step_group(group, bank, arrays)
 
     def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
-        pieces = list(bank.pieces())
+        pieces = list(bank.pieces(self._counted(group)))
 
         def piece(index: int) -> None:
-            part = pieces[index]
+            part, count = pieces[index]
             state = {name: array[part] for name, array in arrays.items()}
-            self._update(bank.values[part], bank.gradients[part], state, group)
+            self._update(bank.values[part], bank.gradients[part], state, group, count)
 
         threads.run(piece, len(pieces), bank.values)
 
-    def _begin(self, group: Group) -> None:
-        """Called once per group and step, before its pieces."""
+    def _counted(self, group: Group) -> list[int]:
+        """The number of this step for each parameter of the group, where the optimizer counts them; else 0."""
+        return [0] * len(group["params"])
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
-        """Move one piece of the bank, in place; all arrays are (length,)."""
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
+        """Move one piece of the bank, whose step has number `count`, in place; all arrays are (length,)."""
         raise NotImplementedError
 
     def state_arrays(self) -> dict[str, Array]:
@@ -145,7 +145,7 @@ class SGD(Optimizer):
         if group["nesterov"] and not group["momentum"]:
             raise InputError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum, such as 0.9")
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
         if not momentum:
             update.sgd(values, gradients, lr, decay)
@@ -170,7 +170,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
         for group in self.param_groups:
-            group["steps"] = 0
+            group["steps"] = [0] * len(group["params"])  # each parameter's own: those without a gradient wait
 
     @classmethod
     def _check(cls, group: Group) -> None:
@@ -182,14 +182,18 @@ class Adam(Optimizer):
         if not group["eps"] >= 0:
             raise InputError(f"{cls.__name__}: eps is {group['eps']}; expected at least 0")
 
-    def _begin(self, group: Group) -> None:
-        group["steps"] += 1
+    def _counted(self, group: Group) -> list[int]:
+        group["steps"] = [
+            steps + (parameter.grad is not None)
+            for steps, parameter in zip(group["steps"], group["params"], strict=True)
+        ]
+        return group["steps"]
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
-        self._move(values, gradients, state, group, group["weight_decay"])
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
+        self._move(values, gradients, state, group, count, group["weight_decay"])
 
     @staticmethod
-    def _move(values: Array, gradients: Array, state: dict[str, Array], group: Group, decay: float) -> None:
+    def _move(values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int, decay: float) -> None:
         update.adam(
             values,
             gradients,
@@ -199,18 +203,22 @@ class Adam(Optimizer):
             group["betas"],
             group["eps"],
             decay,
-            group["steps"],
+            count,
         )
 
     def state_counters(self) -> dict[str, int]:
-        """The number of steps each group has made."""
-        return {f"{i}.steps": group["steps"] for i, group in enumerate(self.param_groups)}
+        """The number of steps each parameter has made, by "group.parameter.steps"."""
+        return {
+            f"{i}.{j}.steps": steps
+            for i, group in enumerate(self.param_groups)
+            for j, steps in enumerate(group["steps"])
+        }
 
     def load_state(self, arrays: dict[str, Array], counters: dict[str, int]) -> None:
         """As Optimizer.load_state."""
         super().load_state(arrays, counters)
         for i, group in enumerate(self.param_groups):
-            group["steps"] = int(counters[f"{i}.steps"])
+            group["steps"] = [int(counters[f"{i}.{j}.steps"]) for j in range(len(group["steps"]))]
 
 
 class AdamW(Adam):
@@ -226,6 +234,6 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group) -> None:
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
         values *= 1 - group["lr"] * group["weight_decay"]
-        self._move(values, gradients, state, group, 0.0)
+        self._move(values, gradients, state, group, count, 0.0)

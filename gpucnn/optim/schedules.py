@@ -11,11 +11,15 @@ def _fraction(name: str, option: str, value: float) -> None:
         raise InputError(f"{name}: {option} is {value}; expected a fraction of 0 to 1")
 
 
-def _ramp(position: float, warmup: float) -> tuple[float, float]:
-    """How far into the warm-up, and how far into what follows it, a run is: both 0 to 1."""
-    up = min(1.0, position / warmup) if warmup else 1.0
-    after = max(0.0, (position - warmup) / (1 - warmup)) if warmup < 1 else 0.0
-    return up, after
+def _rise(step: int, total: int, warmup: float) -> tuple[float, float]:
+    """The factor of a rise in a line over the fraction `warmup` of a run, 1 behind it; and how much of the rest is over.
+
+    The rise begins above 0 and the rest is never quite over, so that no step of a run stands still.
+    """
+    rising = round(warmup * total)
+    if step < rising:
+        return (step + 1) / rising, 0.0
+    return 1.0, (step - rising) / (total - rising)
 
 
 class Schedule:
@@ -66,9 +70,9 @@ class Cosine(Schedule):
         _fraction("cosine", "final", self.final)
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """min(1, t / warmup), then final + (1 - final) · (1 + cos(π · t')) / 2"""
-        up, after = _ramp((step + 1) / total, self.warmup) if self.warmup else (1.0, step / total)
-        return up if up < 1 else self.final + (1 - self.final) * (1 + math.cos(math.pi * after)) / 2
+        """The rise, then final + (1 - final) · (1 + cos(π · t)) / 2, t the share of the rest that is over."""
+        rise, over = _rise(step, total, self.warmup)
+        return rise * (self.final + (1 - self.final) * (1 + math.cos(math.pi * over)) / 2)
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,9 @@ class Linear(Schedule):
         _fraction(type(self).__name__.lower(), "final", self.final)
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """min(1, t / warmup), then 1 - (1 - final) · t'"""
-        up, after = _ramp((step + 1) / total, self.warmup) if self.warmup else (1.0, step / total)
-        return up if up < 1 else 1 - (1 - self.final) * after
+        """The rise, then 1 - (1 - final) · t, t the share of the rest that is over."""
+        rise, over = _rise(step, total, self.warmup)
+        return rise * (1 - (1 - self.final) * over)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 from gpucnn.config.faults import Path
 
 Node = dict[str, Any]  # a part of a JSON schema
+MOST_NAMES = 8  # more than these are not told one by one
 LIMITS = {
     "minimum": "at least",
     "exclusiveMinimum": "above",
@@ -47,6 +48,8 @@ def describe(node: Node, schema: Node) -> str:
     if choices:
         return " or ".join(dict.fromkeys(describe(choice, schema) for choice in choices))
     if "enum" in node:
+        if len(node["enum"]) > MOST_NAMES:
+            return "a name"
         return "one of " + ", ".join(str(word) for word in node["enum"])
     if "const" in node:
         return str(node["const"])

@@ -32,13 +32,12 @@ class Fault(NamedTuple):
         return f"{self.place}: {self.message}"
 
 
-def raise_if_any(faults: Iterable[Fault]) -> None:
-    """Raise one ConfigError with a line for every fault: overrides first, then the file in its order."""
+def config_error(faults: Iterable[Fault]) -> ConfigError:
+    """One error with a line for every fault: overrides first, then the file in its order."""
     lines = [str(fault) for fault in sorted(dict.fromkeys(faults), key=lambda fault: fault.place[1:])]
     if len(lines) > MOST_SAID:
         lines = [*lines[:MOST_SAID], f"and {len(lines) - MOST_SAID} more faults"]
-    if lines:
-        raise ConfigError("\n".join(lines))
+    return ConfigError("\n".join(lines))
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:

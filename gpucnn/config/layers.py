@@ -1,7 +1,7 @@
 """The `model:` part of the YAML: one entry per layer, each with the options of the layer's constructor."""
 
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, model_serializer, model_validator
 
@@ -83,5 +83,8 @@ def _entry_written_out(entry: Any) -> Any:
     }
 
 
-Layer = layer_model()
-Layer.model_rebuild()
+if TYPE_CHECKING:
+    Layer = OneLayer
+else:
+    Layer = layer_model()
+    Layer.model_rebuild()

@@ -78,4 +78,4 @@ def _fitted(
         layer = kind(*layers, **options)
         return layer, layer.output_shape(shape)
     except InputError as error:
-        raise MisfitError(path, str(error)) from None
+        raise MisfitError(path, str(error).removeprefix(f"{kind.kind}: ")) from None

@@ -3,8 +3,8 @@
 import functools
 import inspect
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, field_validator
 
@@ -12,24 +12,13 @@ from gpucnn import nn, optim
 from gpucnn.config.expected import Node
 from gpucnn.config.from_signature import Options, options_model
 from gpucnn.config.layers import Layer, needs_options
-from gpucnn.data.augment import Augment
-from gpucnn.data.normalize import Normalization
-from gpucnn.data.sources import SOURCES
-from gpucnn.training.losses import LOSSES
-from gpucnn.training.position import EarlyStop
+from gpucnn.data import FALLBACKS, SOURCES, Augment, Normalization
+from gpucnn.training import LOSSES, EarlyStop
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
-
-
-# The data sets that can be had without naming a file.
-STAND_INS = tuple(
-    name
-    for name, load in SOURCES.items()
-    if all(option.default is not option.empty for option in inspect.signature(load).parameters.values())
-)
 
 
 class Split(Options):
@@ -48,33 +37,56 @@ class Data(Options):
     """The options that every data set has."""
 
     name: str
-    fallback: Literal[STAND_INS] | None = Field(  # type: ignore[valid-type]
+    fallback: Literal[FALLBACKS] | None = Field(  # type: ignore[valid-type]
         default=None, description="Data set to use where this one is neither on disk nor to be downloaded."
     )
     validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0, description="Training images held out for validation: a number or a fraction; 0 for none."
     )
-    stratified: bool = Field(
-        default=True, description="Whether the validation images keep the classes' proportions."
-    )
+    stratified: bool = Field(default=True, description="Whether the validation images keep the classes' proportions.")
     normalize: Normalization = Field(default="standard", description="How pixels become numbers.")
-    limit: Count | None = Field(
-        default=None, description="Keep at most so many training images, of all classes alike."
-    )
-    classes: list[int | str] | None = Field(
-        default=None, description="Only these classes, renumbered in this order."
-    )
+    limit: Count | None = Field(default=None, description="Keep at most so many training images, of all classes alike.")
+    classes: list[int | str] | None = Field(default=None, description="Only these classes, renumbered in this order.")
     split: Split | None = Field(default=None, description="Another split into training and test images.")
     augment: options_model("augment", Augment) | None = Field(  # type: ignore[valid-type]
         default=None, description="Random changes to the training images."
     )
 
 
-MONITOR = (
-    Literal[EarlyStop.MONITORS],
-    Field(default="validation_loss", description="What is to get better."),
-)
-EARLY_STOP = options_model("early_stop", EarlyStop, extra={"monitor": MONITOR})
+class Named(Options):
+    """Options that stand beside a `name`, which says what takes them."""
+
+    name: str
+
+    def beside_name(self) -> dict[str, Any]:
+        """The options without the name."""
+        return {key: value for key, value in self if key != "name"}
+
+
+def _named(
+    name: str, takes: Callable[..., Any], base: type[Options] = Named, skip: Collection[str] = ()
+) -> type[Options]:
+    """The options that `takes` has, beside its name."""
+    return options_model(f"{name}_options", takes, skip=skip, base=base, extra={"name": (Literal[name], ...)})
+
+
+def _one_of(models: list[type[Options]]) -> Any:
+    """The union of such options, told apart by their `name`."""
+    return Annotated[Union[tuple(models)], Field(discriminator="name")]  # noqa: UP007  (built from a tuple)
+
+
+if TYPE_CHECKING:  # what mypy may know of models that are made when this file is imported
+    AnyData = Data
+    AnyLoss = Named
+    AnyOptimizer = Named
+    AnySchedule = Named
+    EarlyStopOptions = Options
+else:
+    AnyData = _one_of([_named(name, load, base=Data) for name, load in SOURCES.items()])
+    AnyLoss = _one_of([_named(name, loss) for name, loss in LOSSES.items()])
+    AnyOptimizer = _one_of([_named(name, cls, skip=("parameters", "params")) for name, cls in optim.OPTIMIZERS.items()])
+    EarlyStopOptions = options_model("early_stop", EarlyStop)
+    AnySchedule = _one_of([_named(name, cls) for name, cls in optim.SCHEDULES.items()])
 
 
 class Train(Options):
@@ -83,54 +95,34 @@ class Train(Options):
     epochs: Count = Field(default=10, description="Passes over the training images.")
     batch_size: Count = Field(default=64, description="Images per step.")
     shuffle: bool = Field(default=True, description="Whether every epoch has its own order.")
-    clip_norm: Positive | None = Field(
-        default=None, description="Shrink the gradient to this norm where it is longer."
-    )
-    clip_value: Positive | None = Field(
-        default=None, description="Clip every entry of the gradient to this size."
-    )
-    early_stop: EARLY_STOP | None = Field(  # type: ignore[valid-type]
+    clip_norm: Positive | None = Field(default=None, description="Shrink the gradient to this norm where it is longer.")
+    clip_value: Positive | None = Field(default=None, description="Clip every entry of the gradient to this size.")
+    early_stop: EarlyStopOptions | None = Field(
         default=None, description="Stop when nothing has got better for a while."
     )
     init_from: str | None = Field(default=None, description="A run whose weights to begin with.")
-
-
-def _named(name: str, takes: Callable[..., Any], **keywords: Any) -> type[Options]:
-    """Options that stand beside the `name` of what takes them."""
-    return options_model(f"{name}_options", takes, extra={"name": (Literal[name], ...)}, **keywords)
-
-
-def _one_of(models: list[type[Options]]) -> Any:
-    """The union of such options, told apart by their `name`."""
-    return Annotated[Union[tuple(models)], Field(discriminator="name")]  # noqa: UP007  (built from a tuple)
-
-
-DATA = _one_of([_named(name, load, base=Data) for name, load in SOURCES.items()])
-LOSS = _one_of([_named(name, loss) for name, loss in LOSSES.items()])
-OPTIMIZER = _one_of([_named(name, cls, skip=("params",)) for name, cls in optim.OPTIMIZERS.items()])
-SCHEDULE = _one_of([_named(name, cls) for name, cls in optim.SCHEDULES.items()])
 
 
 class Config(Options):
     """Everything that one training depends on."""
 
     name: str = Field(default="unnamed", description="What the run's folder below runs/ is called.")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
-        default=0, description="Where every random choice begins."
-    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Where every random choice begins.")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
-    dtype: Literal["float32", "float64"] = Field(
-        default="float32", description="Type of weights and activations."
-    )
+    dtype: Literal["float32", "float64"] = Field(default="float32", description="Type of weights and activations.")
     init: Literal[tuple(nn.init.NAMES)] | None = Field(  # type: ignore[valid-type]
         default=None, description="How weights are drawn in layers that do not say."
     )
-    data: DATA = Field(description="What to train on.")  # type: ignore[valid-type]
-    model: list[Layer] = Field(min_length=1, description="The layers; input sizes are inferred.")  # type: ignore[valid-type]
-    loss: LOSS = Field(default={"name": "cross_entropy"}, validate_default=True)  # type: ignore[valid-type]
-    optimizer: OPTIMIZER  # type: ignore[valid-type]
-    schedule: SCHEDULE = Field(default={"name": "constant"}, validate_default=True)  # type: ignore[valid-type]
-    train: Train = Train()
+    data: AnyData = Field(description="What to train on.")
+    model: list[Layer] = Field(min_length=1, description="The layers; input sizes are inferred.")
+    loss: AnyLoss = Field(
+        default={"name": "cross_entropy"}, validate_default=True, description="What is to become small."
+    )
+    optimizer: AnyOptimizer = Field(description="How the weights are moved.")
+    schedule: AnySchedule = Field(
+        default={"name": "constant"}, validate_default=True, description="How the learning rate changes."
+    )
+    train: Train = Field(default=Train(), description="How long and in which portions to train.")
     report: bool = Field(default=True, description="Whether report.html is written at the end.")
 
     @field_validator("name")

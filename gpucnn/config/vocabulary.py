@@ -28,8 +28,7 @@ MEANINGS: dict[str, Meaning] = {
     "stride": Meaning(ONE_UP, "How far the window moves: one number, or one per axis."),
     "padding": Meaning(
         ZERO_UP,
-        "Pixels added around the image: one number, one per axis, a pair (before, "
-        "after) per axis, or a word.",
+        "Pixels added around the image: one number, one per axis, a pair (before, after) per axis, or a word.",
     ),
     "dilation": Meaning(ONE_UP, "Distance between the window's taps."),
     "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),

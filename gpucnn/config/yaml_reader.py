@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from gpucnn.config.faults import Fault, Path, Place, raise_if_any
+from gpucnn.config.faults import Fault, Path, Place, config_error
 
 LONGEST = 128 * 1024  # characters; a config of a thousand layers has half as many
 DEEPEST = 24  # nested lists and mappings
@@ -50,7 +50,8 @@ def read_yaml(text: str, source: str) -> Document:
     """
     reader = _Reader(text, source)
     data = reader.document()
-    raise_if_any(reader.faults)
+    if reader.faults:
+        raise config_error(reader.faults)
     return Document(data, reader.places)
 
 
@@ -58,7 +59,8 @@ def read_value(text: str, source: str) -> Any:
     """Read the value of an override. Raises ConfigError naming the override, without lines and columns."""
     reader = _Reader(text, source)
     data = reader.document()
-    raise_if_any(Fault(Place(source), fault.message) for fault in reader.faults)
+    if reader.faults:
+        raise config_error(Fault(Place(source), fault.message) for fault in reader.faults)
     return data
 
 

@@ -1,0 +1,93 @@
+"""What a configuration names, made: the data, the network, the trainer."""
+
+from typing import NamedTuple
+
+from gpucnn import nn
+from gpucnn.config.check import Checked, fault_of
+from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
+from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
+from gpucnn.config.schema import Config, source_options
+from gpucnn.data import Dataset, Loaded, Loader, Normalizer, hold_out, load_source, resplit, select_classes
+from gpucnn.errors import ConfigError
+from gpucnn.training import Loaders, Trainer
+
+EVALUATED_AT_ONCE = 256  # images, where no gradients are kept
+
+
+class TrainingData(NamedTuple):
+    """The images of a training, its parts apart. `loaded` tells which data set they are of."""
+
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset
+    normalizer: Normalizer
+    loaded: Loaded
+
+
+def load_data(config: Config) -> TrainingData:
+    """Read the data set and part it as `data:` says. After a fallback numbers of images keep their fraction.
+
+    Raises DataError for data that is damaged or does not suffice, DownloadError where it cannot be had.
+    """
+    data = config.data
+    loaded = load_source(data.name, source_options(data), data.fallback)
+    source = loaded.source
+    if data.split:
+        count = loaded.scaled(data.split.train, of=data.split.source)
+        source = resplit(source, count, data.split.source, data.split.order, config.seed)
+    if isinstance(data.classes, list):  # of `synthetic` it is the number of classes that are made
+        source = select_classes(source, data.classes)
+    train, validation = source.train if data.limit is None else source.train.limit(data.limit), None
+    if data.validation:
+        size = loaded.scaled(data.validation)
+        train, validation = hold_out(train, size, config.seed, data.stratified)
+    return TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
+
+
+def build_loaders(config: Config, data: TrainingData) -> Loaders:
+    """The parts of the data in batches."""
+    return Loaders(
+        Loader(
+            data.train,
+            config.train.batch_size,
+            data.normalizer,
+            build_augment(config),
+            config.train.shuffle,
+            config.seed,
+            config.dtype,
+        ),
+        None if data.validation is None else evaluation_loader(data.validation, data.normalizer, config.dtype),
+        evaluation_loader(data.test, data.normalizer, config.dtype),
+    )
+
+
+def evaluation_loader(dataset: Dataset, normalizer: Normalizer, dtype: str) -> Loader:
+    """A data set in batches that nothing is learned from."""
+    return Loader(dataset, EVALUATED_AT_ONCE, normalizer, dtype=dtype)
+
+
+def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Sequential:
+    """The network for images of `shape` (C, H, W), with initial weights drawn from the process's generator.
+
+    Raises ConfigError with the place of a layer that does not fit.
+    """
+    config = checked.config
+    try:
+        layers, output = build_layers(config.model, shape, config.init)
+        check_outputs(config.model, output, config.loss.name, classes)
+    except MisfitError as error:
+        raise ConfigError(str(fault_of(error, checked.document))) from None
+    return nn.Sequential(*layers).astype(config.dtype)
+
+
+def build_trainer(config: Config, net: nn.Module) -> Trainer:
+    """What trains `net` as the configuration says."""
+    return Trainer(
+        net,
+        build_optimizer(config, net.parameters()),
+        build_loss(config),
+        build_schedule(config),
+        config.train.clip_norm,
+        config.train.clip_value,
+        build_early_stop(config),
+    )

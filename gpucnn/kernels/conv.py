@@ -1,59 +1,58 @@
-"""Convolution as im2col and GEMM, in tiles: the column matrix exists for a few output rows at a time only.
+"""Convolution as im2col and GEMM, in tiles: the column matrix exists for a range of output rows at a time only.
 
-Shapes: x (I, spatial..., N), weight (O, I / groups, kernel...), outputs (O, outputs..., N). A tile is a range of the
-first output axis, and its columns (groups, I / groups · taps, rows · ... · N) fit into a core's cache.
+Shapes: x (I, spatial..., N), weight (O, I / groups, kernel...), outputs (O, outputs..., N); G groups, K taps, and
+L = outputs · N places. A tile is a range of the first output axis. GEMM takes the threads that BLAS has.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from gpucnn.arena import empty, scratch
+from gpucnn.arena import scratch
 from gpucnn.backend import Array, module_of
-from gpucnn.geometry import Window, split
-from gpucnn.kernels import threads
+from gpucnn.geometry import Sizes, Window, split
 from gpucnn.kernels.window import col2im, padded, window_view
 
-TILE_BYTES = 1 << 20  # columns of about a megabyte stay in a core's second-level cache
+CPU_TILE_BYTES = (
+    1 << 23
+)  # columns of at most 8 MiB, a part of the last-level cache; smaller tiles starve BLAS's threads
 GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in few large pieces
+WIDE = 32  # rows of a product from which BLAS runs well
 
 
 def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, out: Array) -> None:
     """out[o] = sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o]."""
-    outputs = out.shape[1:-1]
-    view = window_view(padded(x, window, 0), window, outputs)
-    matrix = _by_group(weight, groups)  # (G, O/G, I/G·K)
-    result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L), L = outputs · N
-    row = result.shape[2] // outputs[0]  # elements of L in one row of the first output axis
-    tiles = _tiles(view, len(outputs))
-
-    def tile(index: int) -> None:
-        start, stop = tiles[index]
-        part = result[:, :, start * row : stop * row]
-        module_of(x).matmul(matrix, _columns(view, start, stop, groups), out=part)
-        if bias is not None:
-            part += bias.reshape(groups, -1, 1)
-
-    threads.run(tile, len(tiles), x)
+    xp = module_of(x)
+    matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
+    result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
+    for places, columns in _column_tiles(padded(x, window, 0), window, out.shape[1:-1], groups):
+        xp.matmul(matrix, columns, out=result[:, :, places])
+    if bias is not None:
+        result += bias.reshape(groups, -1, 1)
 
 
 def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out = the gradient by the weight: for each tile grad · columnsᵀ, the tiles summed in their order."""
+    """out = the gradient by the weight: grad · columnsᵀ, the tiles summed in their order.
+
+    With few output channels that product is too thin for BLAS. So R neighbouring output rows are taken together, as if
+    each were a channel of its own, over a window that reaches over the input rows of all R; what the product then says
+    of each of the R rows is added up.
+    """
     xp = module_of(x)
-    outputs = grad.shape[1:-1]
-    view = window_view(padded(x, window, 0), window, outputs)
-    grads = grad.reshape(groups, out.shape[0] // groups, -1)  # (G, O/G, L)
-    row = grads.shape[2] // outputs[0]
-    tiles = _tiles(view, len(outputs))
-    parts = empty((len(tiles), *_by_group(out, groups).shape), x)  # (tiles, G, O/G, I/G·K)
-
-    def tile(index: int) -> None:
-        start, stop = tiles[index]
-        columns = _columns(view, start, stop, groups)
-        xp.matmul(grads[:, :, start * row : stop * row], columns.swapaxes(1, 2), out=parts[index])
-
-    threads.run(tile, len(tiles), x)
-    xp.sum(parts, axis=0, out=_by_group(out, groups))
+    outputs, outs = grad.shape[1:-1], out.shape[0] // groups
+    rows = _rows_together(window, outputs, outs)
+    tall = _over_rows(window, rows)
+    grads = grad.reshape(groups, outs, outputs[0] // rows, rows, -1).swapaxes(2, 3)  # (G, O/G, R, rows/R, rest·N)
+    grads = grads.reshape(groups, outs * rows, -1)  # (G, O/G·R, L/R): a copy where R > 1
+    total = xp.zeros((groups, outs * rows, out.shape[1] * math.prod(tall.kernel)), x.dtype)  # (G, O/G·R, I/G·K)
+    for places, columns in _column_tiles(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]), groups):
+        total += xp.matmul(grads[:, :, places], columns.swapaxes(1, 2))
+    by_row = total.reshape(out.shape[0], rows, out.shape[1], *tall.kernel)  # (O, R, I/G, tall kernel...)
+    out.fill(0)
+    for row in range(rows):
+        start = row * window.stride[0]
+        out += by_row[:, row, :, start : start + window.kernel[0]]
 
 
 def backward_bias(grad: Array, out: Array) -> None:
@@ -64,49 +63,50 @@ def backward_bias(grad: Array, out: Array) -> None:
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
     """out = the gradient by the input: columns weightᵀ · grad, added up where they came from.
 
-    A tile is a range of one group's input channels: tiles share no pixel, and each adds up in the order of its taps.
+    A tile is a range of one group's input channels, so that tiles share no pixel.
     """
-    xp = module_of(grad)
-    outputs, images = grad.shape[1:-1], grad.shape[-1]
-    matrix = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)  # (G, O/G, I/G, K)
-    grads = grad.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
+    outputs, images, outs = grad.shape[1:-1], grad.shape[-1], weight.shape[0] // groups
+    matrix = weight.reshape(groups, outs, weight.shape[1], -1)  # (G, O/G, I/G, K)
+    grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)
     channels = out.reshape(groups, weight.shape[1], *out.shape[1:])  # (G, I/G, spatial..., N)
-    bytes_each = matrix.shape[3] * grads.shape[2] * grad.itemsize
-    ranges = split(weight.shape[1], _count(weight.shape[1] * bytes_each, grad))
-
-    def tile(index: int) -> None:
-        group, (start, stop) = index // len(ranges), ranges[index % len(ranges)]
-        columns = scratch((stop - start, *window.kernel, *outputs, images), grad)
-        by_tap = matrix[group, :, start:stop].reshape(grads.shape[1], -1)  # (O/G, channels·K)
-        xp.matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
-        col2im(columns, window, channels[group, start:stop])
-
-    threads.run(tile, groups * len(ranges), grad)
+    columns_bytes = weight[0].size * grads[0, 0].nbytes
+    for group in range(groups):
+        for start, stop in split(weight.shape[1], _tile_count(columns_bytes, grad)):
+            columns = scratch((stop - start, *window.kernel, *outputs, images), grad)
+            by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
+            module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
+            col2im(columns, window, channels[group, start:stop])
 
 
-def _by_group(weight: Array, groups: int) -> Array:
-    """(O, I/G, kernel...) as (G, O/G, I/G·K)."""
-    return weight.reshape(groups, weight.shape[0] // groups, -1)
+def _column_tiles(x: Array, window: Window, outputs: Sizes, groups: int) -> Iterator[tuple[slice, Array]]:
+    """im2col of the padded x, tile by tile: the tile's range of places, and its columns (G, I/G·K, places)."""
+    axes = len(outputs)
+    view = window_view(x, window, outputs)  # (I, kernel..., outputs..., N)
+    row = math.prod(outputs[1:]) * x.shape[-1]  # places in one row of the first output axis
+    for start, stop in split(outputs[0], _tile_count(view.size * view.itemsize, x)):
+        part = view[(slice(None),) * (1 + axes) + (slice(start, stop),)]
+        columns = scratch(part.shape, x)
+        module_of(x).copyto(columns, part)
+        yield slice(start * row, stop * row), columns.reshape(groups, -1, (stop - start) * row)
 
 
-def _columns(view: Array, start: int, stop: int, groups: int) -> Array:
-    """im2col: rows [start, stop) of the window view (I, kernel..., outputs..., N) copied to (G, I/G·K, L)."""
-    axes = (view.ndim - 2) // 2
-    rows = view[(slice(None),) * (1 + axes) + (slice(start, stop),)]
-    columns = scratch(rows.shape, view)
-    module_of(view).copyto(columns, rows)
-    taps = math.prod(rows.shape[: 1 + axes]) // groups
-    return columns.reshape(groups, taps, -1)
+def _tile_count(columns_bytes: int, like: Array) -> int:
+    """How many tiles columns of so many bytes are cut into."""
+    return -(-columns_bytes // (CPU_TILE_BYTES if module_of(like) is np else GPU_TILE_BYTES))
 
 
-def _tiles(view: Array, axes: int) -> list[tuple[int, int]]:
-    """Ranges of the first output axis whose columns fill a tile each; their number depends on the shapes alone."""
-    total = math.prod(view.shape) * view.itemsize
-    return split(view.shape[1 + axes], _count(total, view))
+def _rows_together(window: Window, outputs: Sizes, outs: int) -> int:
+    """How many output rows to take together: enough to make the product WIDE, at no more than twice the work."""
+    if window.dilation[0] > 1:
+        return 1
+    most = min(WIDE // outs, 1 + window.kernel[0] // window.stride[0])
+    return max((rows for rows in range(1, most + 1) if outputs[0] % rows == 0), default=1)
 
 
-def _count(total_bytes: int, like: Array) -> int:
-    """How many tiles `total_bytes` of columns are cut into: an even number, so that two threads share them evenly."""
-    if module_of(like) is not np:
-        return -(-total_bytes // GPU_TILE_BYTES)
-    return 2 * -(-total_bytes // (2 * TILE_BYTES))
+def _over_rows(window: Window, rows: int) -> Window:
+    """The window that reaches over the input rows of `rows` output rows, and moves on by as many."""
+    if rows == 1:
+        return window
+    stride = window.stride[0]
+    kernel = (window.kernel[0] + (rows - 1) * stride, *window.kernel[1:])
+    return Window(kernel, (stride * rows, *window.stride[1:]), window.padding, window.dilation)

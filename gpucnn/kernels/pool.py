@@ -1,7 +1,10 @@
 """Pooling over windows of (C, spatial..., N): maximum and average."""
 
+import contextlib
 import functools
 import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import numpy as np
 
@@ -40,13 +43,13 @@ def max_backward(grad: Array, beaten: list[Array], window: Window, out: Array) -
     first, *others = taps(window)
     rest = empty(grad.shape, grad)
     xp.copyto(rest, grad)
-    share = empty(grad.shape, grad)
-    give = _spread(window, out, grad.shape[1:-1])
+    spread = _spread(window, out, grad)
     for tap, wins in zip(reversed(others), reversed(beaten), strict=True):
-        xp.multiply(rest, wins, out=share)
-        xp.subtract(rest, share, out=rest)
-        give(tap, share)
-    give(first, rest)
+        with spread(tap) as share:
+            xp.multiply(rest, wins, out=share)
+            xp.subtract(rest, share, out=rest)
+    with spread(first) as share:
+        share[...] = rest
 
 
 def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
@@ -75,31 +78,38 @@ def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None
 
 def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> None:
     """out (C, spatial..., N) = for each pixel the sum of grad / counts over the windows it lies in."""
-    share = empty(grad.shape, grad)
-    module_of(grad).divide(grad, counts, out=share)
-    give = _spread(window, out, grad.shape[1:-1])
+    xp = module_of(grad)
+    each = xp.divide(grad, counts, out=empty(grad.shape, grad))
+    spread = _spread(window, out, grad)
     for tap in taps(window):
-        give(tap, share)
+        with spread(tap) as share:
+            share[...] = each
 
 
-def _spread(window: Window, out: Array, outputs: Sizes) -> functools.partial[None]:
-    """The function give(tap, share) that hands each window's share to the pixel under its tap.
+Spread = Callable[[Sizes], AbstractContextManager[Array]]
 
-    Where windows cover every pixel exactly once it writes; else out starts at zero and it adds.
+
+def _spread(window: Window, out: Array, grad: Array) -> Spread:
+    """`with spread(tap) as share`: what is written to share, of grad's shape, goes to the pixels under the tap.
+
+    Where windows cover every pixel exactly once, share is a view of out; else out starts at zero and shares are added.
     """
-    sizes = out.shape[1:-1]
     tiling = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}
-    if tiling and sizes == tuple(k * o for k, o in zip(window.kernel, outputs, strict=True)):
-        return functools.partial(_write, window, out)
+    sizes = tuple(k * o for k, o in zip(window.kernel, grad.shape[1:-1], strict=True))
+    if tiling and out.shape[1:-1] == sizes:
+        return functools.partial(_written, window, out, grad.shape[1:-1])
     out.fill(0)
-    return functools.partial(_add, window, out)
+    return functools.partial(_added, window, out, empty(grad.shape, grad))
 
 
-def _write(window: Window, out: Array, tap: Sizes, share: Array) -> None:
-    tap_view(out, window, tap, share.shape[1:-1])[...] = share
+@contextlib.contextmanager
+def _written(window: Window, out: Array, outputs: Sizes, tap: Sizes) -> Iterator[Array]:
+    yield tap_view(out, window, tap, outputs)
 
 
-def _add(window: Window, out: Array, tap: Sizes, share: Array) -> None:
+@contextlib.contextmanager
+def _added(window: Window, out: Array, share: Array, tap: Sizes) -> Iterator[Array]:
+    yield share
     inside, places = tap_slices(window, tap, out.shape[1:-1], share.shape[1:-1])
     target = out[(slice(None), *inside)]
     target += share[(slice(None), *places)]

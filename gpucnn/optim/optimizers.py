@@ -7,7 +7,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.bank import Bank
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.kernels import threads, update
+from gpucnn.kernels import update
 
 Group = dict[str, Any]
 
@@ -77,14 +77,9 @@ class Optimizer:
             self._step_group(group, bank, arrays)
 
     def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
-        pieces = list(bank.pieces(self._counted(group)))
-
-        def piece(index: int) -> None:
-            part, count = pieces[index]
+        for part, count in bank.pieces(self._counted(group)):
             state = {name: array[part] for name, array in arrays.items()}
             self._update(bank.values[part], bank.gradients[part], state, group, count)
-
-        threads.run(piece, len(pieces), bank.values)
 
     def _counted(self, group: Group) -> list[int]:
         """The number of this step for each parameter of the group, where the optimizer counts them; else 0."""

@@ -12,7 +12,7 @@ def _fraction(name: str, option: str, value: float) -> None:
 
 
 def _rise(step: int, total: int, warmup: float) -> tuple[float, float]:
-    """The factor of a rise in a line over the fraction `warmup` of a run, 1 behind it; and how much of the rest is over.
+    """The factor of a rise in a line over the fraction `warmup` of a run, then 1; and how much of the rest is over.
 
     The rise begins above 0 and the rest is never quite over, so that no step of a run stands still.
     """

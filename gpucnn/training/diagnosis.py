@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import Array, module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.nn import Module
 
 
+@np.errstate(all="ignore")
 def first_not_finite(net: Module, batch: Batch) -> str:
     """In words, what is first not finite when `net` takes `batch`: the images, a parameter or a layer's output."""
     if not _finite(batch.images):

@@ -7,17 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from gpucnn import backend
-from gpucnn.kernels import threads
+from gpucnn import backend, threads
 
-PACKAGES = (
-    "gpucnn",
-    "numpy",
-    "safetensors",
-    "pillow",
-    "cupy-cuda12x",
-    "cupy-cuda13x",
-)  # those installed are named
+PACKAGES = ("gpucnn", "numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  # where installed
 KERNELS = "numpy"  # the set of kernels that computes; there is one so far
 
 

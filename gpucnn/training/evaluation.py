@@ -12,6 +12,7 @@ from gpucnn.arena import Arena
 from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import to_device
 from gpucnn.data.loader import Batch
+from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
 from gpucnn.training.losses import CrossEntropy, Loss
@@ -55,8 +56,10 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
 def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
     """The probabilities (N, C) of `images` (N, C, H, W), which are as the network was trained on them: normalised.
 
-    uint8 images are divided by 255.
+    uint8 images are divided by 255. Raises DataError where there are none.
     """
+    if images.ndim < 2 or not len(images):
+        raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
     arena, dtype, rows = Arena(), dtype_of(net), []
     with evaluating(net):
         for start in range(0, len(images), batch_size):
@@ -66,6 +69,7 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
     return np.concatenate(rows)
 
 
+@np.errstate(all="ignore")  # the loss tells of overflow
 def evaluate_batch(net: Module, loss: Loss, batch: Batch, arena: Arena) -> tuple[Outcome, np.ndarray]:
     """One minibatch's outcome and the network's output (N, C); to be called inside `evaluating`."""
     with arena.step(("evaluate", batch.images.shape)):

@@ -11,12 +11,13 @@ from gpucnn.training.records import BatchRecord, EpochRecord
 class Progress:
     """Shows records as they come: a bar to an epoch, which counts images, and a line for what it came to.
 
-    Use it as a context: `with Progress() as progress: progress(record)`. Where standard error is no
-    terminal (or `shown` is False) nothing is shown.
+    Use it as a context: `with Progress() as progress: progress(record)`. `images` is the number of them in an
+    epoch; without it the first bar has no end. Where standard error is no terminal, or `shown` is False, all is silent.
     """
 
-    def __init__(self, shown: bool | None = None) -> None:
-        self._shown = sys.stderr.isatty() if shown is None else shown
+    def __init__(self, images: int | None = None, shown: bool = True) -> None:
+        self._images = images
+        self._shown = shown and sys.stderr.isatty()
         self._bar: tqdm | None = None
 
     def __enter__(self) -> "Progress":
@@ -32,6 +33,7 @@ class Progress:
         if not self._shown:
             return
         if isinstance(record, EpochRecord):
+            self._images = round(record.images_per_second * record.seconds)
             self._close()
             tqdm.write(describe(record), file=sys.stderr)
         elif record.split == "train":
@@ -39,7 +41,9 @@ class Progress:
 
     def _count(self, record: BatchRecord) -> None:
         if self._bar is None:
-            self._bar = tqdm(desc=f"epoch {record.epoch}", unit=" images", leave=False, mininterval=0.2)
+            self._bar = tqdm(
+                desc=f"epoch {record.epoch}", total=self._images, unit=" images", leave=False, mininterval=0.2
+            )
         self._bar.set_postfix(loss=f"{record.loss:.4f}", accuracy=f"{record.accuracy:.3f}", refresh=False)
         self._bar.update(record.images)
 

@@ -45,7 +45,7 @@ class ArrayBatches:
     ) -> None:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}; it must be at least 1")
-        if images.ndim < 2 or labels.ndim < 1 or len(images) != len(labels) or not len(images):
+        if images.ndim < 2 or labels.ndim < 1 or len(images) != len(labels) or len(images) < 1:
             raise DataError(
                 f"images {images.shape} and labels {labels.shape}: expected (N, ...) and (N,), N at least 1"
             )

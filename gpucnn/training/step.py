@@ -27,6 +27,7 @@ class Step:
     clip_value: float | None = None
     arena: Arena = field(default_factory=Arena)
 
+    @np.errstate(all="ignore")  # the loss tells of overflow, with the place and the remedy
     def __call__(self, batch: Batch, lr: float) -> Outcome:
         """Update the weights by one minibatch at learning rate `lr`; the outcome is that before the update.
 

@@ -80,9 +80,7 @@ def test_weights_come_out_of_a_checkpoint_too(tmp_path):
 
 
 def test_weights_are_pytorchs_to_read(tmp_path):
-    torch_file = pytest.importorskip(
-        "safetensors.torch", reason="PyTorch is not installed", exc_type=ImportError
-    )
+    torch_file = pytest.importorskip("safetensors.torch", reason="PyTorch is not installed", exc_type=ImportError)
     save_weights(tmp_path / "w", {"0.weight": np.ones((2, 3), np.float32)})
     assert torch_file.load_file(tmp_path / "w")["0.weight"].tolist() == [[1.0] * 3] * 2
 
@@ -94,12 +92,8 @@ DAMAGED = {
     "a pickle": b"\x80\x04\x95" + b"x" * 100,
     "a header longer than the file": struct.pack("<Q", 1000) + b"{}",
     "a header of many gigabytes": struct.pack("<Q", 2**60) + b"{}",
-    "a shape that overflows": by_hand(
-        {"a": {"dtype": "F32", "shape": [2**62, 8], "data_offsets": [0, 4]}}, b"1234"
-    ),
-    "a shape without its bytes": by_hand(
-        {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
-    ),
+    "a shape that overflows": by_hand({"a": {"dtype": "F32", "shape": [2**62, 8], "data_offsets": [0, 4]}}, b"1234"),
+    "a shape without its bytes": by_hand({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}),
     "a header nested without end": struct.pack("<Q", 10**5) + b"[" * 10**5,
     "bytes that belong to two tensors": by_hand({"a": F32, "b": F32}, b"1234"),
     "bytes after the last tensor": by_hand({"a": F32}, b"12345678"),
@@ -218,9 +212,7 @@ try:
 except OSError as error:
     print(error.strerror)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
     assert "File too large" in done.stdout
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["last"]

@@ -161,9 +161,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 def test_where_there_is_no_run(tmp_path, what, words):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        InputError, match=f"no run at .*{what}: it {words}; expected a folder that `gpucnn train` made"
-    ):
+    with pytest.raises(InputError, match=f"no run at .*{what}: it {words}; expected a folder that `gpucnn train` made"):
         RunFolder.open(tmp_path / what)
 
 

@@ -27,7 +27,7 @@ class Checked(NamedTuple):
     document: Document
 
 
-def load(config: str, overrides: Iterable[str] = ()) -> Checked:
+def load_config(config: str, overrides: Iterable[str] = ()) -> Checked:
     """The configuration CONFIG (a file, or the name of a shipped one) with `key.path=value` overrides.
 
     Raises ConfigError that tells every fault with its place: of the YAML, of names, types and ranges, and of
@@ -38,13 +38,13 @@ def load(config: str, overrides: Iterable[str] = ()) -> Checked:
 
 
 def check(document: Document, overrides: Iterable[str] = ()) -> Checked:
-    """Check a whole configuration; see `load`."""
+    """Check a whole configuration; see `load_config`."""
     checked, faults = _read(document, overrides)
     return _accepted(checked, [*faults, *network_faults(document)])
 
 
 def load_options(config: str, overrides: Iterable[str] = ()) -> Checked:
-    """As `load`, without a look at the data, which may be elsewhere."""
+    """As `load_config`, without a look at the data, which may be elsewhere."""
     text, source = read_config(config)
     return _accepted(*_read(read_yaml(text, source), overrides))
 

@@ -147,6 +147,11 @@ def source_options(data: Data) -> dict[str, Any]:
     return {name: getattr(data, name) for name in inspect.signature(SOURCES[data.name]).parameters}
 
 
+def needs_files(name: str) -> bool:
+    """Whether a data set must be told where its files are."""
+    return any(option.default is option.empty for option in inspect.signature(SOURCES[name]).parameters.values())
+
+
 @functools.cache
 def json_schema() -> Node:
     """The JSON schema of a configuration, for editors and for messages."""

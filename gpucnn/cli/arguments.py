@@ -1,0 +1,109 @@
+"""What the command line takes: commands, their arguments and options."""
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gpucnn import __version__
+
+CONFIG = "a YAML file, or the name of a configuration that comes with gpucnn (lenet, smoke, ...)"
+RUN = "a run's folder, or 'latest'"
+OVERRIDE = "a change to the configuration, such as optimizer.lr=0.01 or train.clip_norm=null"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The parsed command line; `run` is the function to call with it. Exits with 2 where it cannot be understood."""
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    # Overrides and images may stand on both sides of the options; argparse takes those of one side only.
+    several = getattr(parsed, "overrides", getattr(parsed, "images", None))
+    unknown = [word for word in rest if word.startswith("-") or several is None]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if several is not None:
+        several += rest
+    return parsed
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
+    parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_train, _eval, _predict, _summary, _info, _data, _config):
+        add(commands)
+    return parser
+
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _train(commands: "Commands") -> None:
+    train = _command(commands, "train", "train a network, or go on training it")
+    train.add_argument("config", metavar="CONFIG", help=CONFIG)
+    train.add_argument("overrides", metavar="key.path=value", nargs="*", help=OVERRIDE)
+    folder = train.add_mutually_exclusive_group()
+    folder.add_argument("--run-dir", metavar="DIR", help="the run's folder (default: runs/NAME/TIME/)")
+    folder.add_argument("--resume", metavar="RUN", help=f"go on with a run that was stopped: {RUN}")
+    train.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
+    train.add_argument("--quiet", action="store_true", help="print nothing but the result")
+
+
+def _eval(commands: "Commands") -> None:
+    evaluate = _command(commands, "eval", "measure a trained network on test images", module="evaluate")
+    evaluate.add_argument("run_name", metavar="RUN", help=RUN)
+    evaluate.add_argument("--data", metavar="NAME", help="the data set whose test images to take (default: the run's)")
+
+
+def _predict(commands: "Commands") -> None:
+    predict = _command(commands, "predict", "tell what image files show")
+    predict.add_argument("run_name", metavar="RUN", help=RUN)
+    predict.add_argument("images", metavar="IMAGE", nargs="+", help="a picture of any size (PNG, JPEG, ...)")
+    predict.add_argument("--invert", action="store_true", help="exchange black and white first")
+    predict.add_argument("--json", action="store_true", help="print JSON with the probabilities of all classes")
+
+
+def _summary(commands: "Commands") -> None:
+    summary = _command(commands, "summary", "list a network's layers and what they cost")
+    summary.add_argument("network", metavar="CONFIG|RUN", help="what `train` takes, or a run's folder, or 'latest'")
+
+
+def _info(commands: "Commands") -> None:
+    _command(commands, "info", "tell versions, threads, device and folders")
+
+
+def _data(commands: "Commands") -> None:
+    data = commands.add_parser("data", help="list data sets, or fetch one", description="List data sets, or fetch one.")
+    actions = data.add_subparsers(title="actions", metavar="list|fetch", required=True)
+    _command(actions, "list", "list the data sets", module="data", function="list_sets")
+    fetch = _command(actions, "fetch", "download a data set into the data folder", module="data", function="fetch")
+    fetch.add_argument("name", metavar="NAME", help="mnist or fashion_mnist")
+
+
+def _config(commands: "Commands") -> None:
+    text = "Show a configuration with every default, check one, or print the JSON schema for editors."
+    config = commands.add_parser("config", help=text[0].lower() + text[1:-1], description=text)
+    actions = config.add_subparsers(title="actions", metavar="show|validate|schema", required=True)
+    for name, what in (
+        ("show", "print a configuration with every default filled in"),
+        ("validate", "tell every fault of a configuration"),
+    ):
+        action = _command(actions, name, what, module="config", function=name)
+        action.add_argument("config", metavar="CONFIG", help=CONFIG)
+        action.add_argument("overrides", metavar="key.path=value", nargs="*", help=OVERRIDE)
+    _command(actions, "schema", "print the JSON schema of configurations", module="config", function="schema")
+
+
+def _command(
+    commands: "Commands", name: str, what: str, module: str | None = None, function: str = "run"
+) -> argparse.ArgumentParser:
+    """A command, carried out by `function` of gpucnn.cli's `module`, which by default has the command's name."""
+    command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    command.set_defaults(run=_later(module or name, function))
+    return command
+
+
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], int | None]:
+    """The function, imported when it is called."""
+    return lambda parsed: getattr(importlib.import_module(f"gpucnn.cli.{module}"), function)(parsed)

@@ -1,0 +1,33 @@
+"""Which device a command computes on, and a configuration that is checked before there is one."""
+
+import os
+import sys
+from collections.abc import Iterable
+
+from gpucnn import backend
+from gpucnn.config.check import Checked, load_config
+from gpucnn.errors import InputError
+
+KERNELS = ("auto", "numpy")
+
+
+def accept_config(config: str, overrides: Iterable[str] = ()) -> Checked:
+    """The configuration, found right on the CPU: its faults are to be told before those of the device."""
+    backend.set_device("cpu")
+    return load_config(config, overrides)
+
+
+def choose_device(option: str | None, configured: str) -> backend.Device:
+    """Make the device current that --device names, else GPUCNN_DEVICE, else the configuration.
+
+    Where `auto` comes to the CPU, one line says why. Raises DeviceError for a device that cannot be had, InputError
+    for an unknown GPUCNN_KERNELS.
+    """
+    kernels = os.environ.get("GPUCNN_KERNELS") or "auto"
+    if kernels not in KERNELS:
+        raise InputError(f"GPUCNN_KERNELS is {kernels!r}; expected {' or '.join(KERNELS)}, or leave it unset")
+    name = option or os.environ.get("GPUCNN_DEVICE") or configured
+    device = backend.set_device(name)
+    if name == "auto" and device.kind == "cpu":
+        print(f"device auto: computing on the CPU, since {backend.why_no_gpu()}", file=sys.stderr)
+    return device

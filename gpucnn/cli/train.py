@@ -1,0 +1,133 @@
+"""`gpucnn train`: from a configuration to a run folder with a trained network."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from gpucnn.backend import manual_seed
+from gpucnn.cli.device import accept_config, choose_device
+from gpucnn.cli.summary import summarize
+from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
+from gpucnn.config.resolve import differences, to_yaml
+from gpucnn.config.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
+from gpucnn.config.schema import Config
+from gpucnn.errors import ConfigError, InputError
+from gpucnn.training import EpochRecord, Progress, RunFolder, Trainer, describe_environment, new_run_path, train_run
+from gpucnn.training.progress import describe
+from gpucnn.training.trainer import Record
+
+INTERRUPTED = 130
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Accept the configuration, the device and the data, in this order; then make the run's folder and train."""
+    checked = accept_config(arguments.config, arguments.overrides)
+    config = checked.config
+    before = open_run(arguments.resume) if arguments.resume else None
+    if before is not None:
+        check_same(before.config, config, before.folder.path)
+        if before.folder.finished and before.config.train.epochs == config.train.epochs:
+            return _already_finished(before)
+    choose_device(arguments.device, config.device)
+    data = load_data(config)
+    _announce_fallback(data)
+    manual_seed(config.seed)
+    net = build_network(checked, data.train.image_shape, len(data.train.class_names))
+    if before is None:
+        load_initial_weights(config, net)
+    trainer = build_trainer(config, net)
+    folder = _new_folder(arguments, config, data) if before is None else _same_folder(before, data)
+    if not arguments.quiet:
+        print(summarize(net, data.train.image_shape), end="\n\n")
+    try:
+        result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
+    except KeyboardInterrupt:
+        return _interrupted(arguments, folder)
+    _tell(result, folder)
+    return 0
+
+
+def check_same(before: Config, now: Config, path: Path) -> None:
+    """Raise ConfigError with every difference from the run's own configuration, but for more epochs."""
+    different = differences(before, now, ignoring=("train.epochs",))
+    if different:
+        raise ConfigError(
+            f"--resume {path}: the configuration is not the run's own; they differ in\n  "
+            + "\n  ".join(different)
+            + f"\n(the run's -> the one given). Give {path}/config.yaml, or begin a new run"
+        )
+
+
+def _train(
+    folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, resume: bool, quiet: bool
+) -> dict[str, Any]:
+    """Train in the folder, which no other process may use meanwhile."""
+    with folder, Progress(shown=sys.stderr.isatty() and not quiet) as progress:
+        if resume:
+            folder.replace_config(to_yaml(config))
+        return train_run(
+            folder,
+            trainer,
+            build_loaders(config, data),
+            config.train.epochs,
+            class_names=data.train.class_names,
+            dataset=data.loaded.used,
+            dataset_requested=data.loaded.requested,
+            resume=resume,
+            normalization=data.normalizer.arrays(),
+            on_record=progress if quiet or sys.stderr.isatty() else _tell_epoch,
+        )
+
+
+def _new_folder(arguments: argparse.Namespace, config: Config, data: TrainingData) -> RunFolder:
+    path = Path(arguments.run_dir) if arguments.run_dir else new_run_path(config.name)
+    environment = describe_environment() | {DATA: describe_data(data)}
+    return RunFolder.create(path, to_yaml(config), environment)
+
+
+def _same_folder(before: SavedRun, data: TrainingData) -> RunFolder:
+    """The folder of the run that goes on, if its data is still the same."""
+    if before.dataset != data.loaded.used:
+        raise InputError(
+            f"--resume {before.folder.path}: the run was trained on {before.dataset}, and now {data.loaded.used} was "
+            "found; set GPUCNN_DATA_DIR as it was, or begin a new run"
+        )
+    return before.folder
+
+
+def _announce_fallback(data: TrainingData) -> None:
+    loaded = data.loaded
+    if loaded.why is not None:
+        reason = "\n".join(f"    {line}" for line in loaded.why.splitlines())
+        print(
+            f"WARNING: {loaded.requested} is not to be had; training on {loaded.used} instead (data.fallback):",
+            reason,
+            sep="\n",
+            file=sys.stderr,
+        )
+
+
+def _tell_epoch(record: Record) -> None:
+    if isinstance(record, EpochRecord):
+        print(describe(record), flush=True)
+
+
+def _tell(result: dict[str, Any], folder: RunFolder) -> None:
+    print(f"test accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f} ({result['dataset']})")
+    print(f"run: {folder.path}")
+
+
+def _already_finished(before: SavedRun) -> int:
+    print(
+        f"{before.folder.path} is finished after {before.config.train.epochs} epochs; more train.epochs go on with it"
+    )
+    _tell(before.folder.result(), before.folder)
+    return 0
+
+
+def _interrupted(arguments: argparse.Namespace, folder: RunFolder) -> int:
+    again = ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
+    print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
+    return INTERRUPTED

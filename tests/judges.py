@@ -45,9 +45,7 @@ def torch_forward_backward(torch, function: Callable, *arrays: np.ndarray) -> li
     return [y.detach().numpy(), *(x.grad.numpy() for x in inputs)]
 
 
-def agrees(
-    found: Sequence[np.ndarray], expected: Sequence[np.ndarray], what: object = "", terms: int = 1
-) -> None:
+def agrees(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], what: object = "", terms: int = 1) -> None:
     """An output, and the gradients by every input, equal the expected ones."""
     for position, (a, b) in enumerate(zip(found, expected, strict=True)):
         name = "output" if position == 0 else f"gradient by input {position - 1}"
@@ -62,8 +60,7 @@ def has_right_slopes(function: Callable, *arrays: np.ndarray, what: object = "")
     steps = [rng.standard_normal(a.shape) for a in arrays]
     y, *gradients = forward_backward(function, *arrays)
     ahead, behind = (
-        function(*(Tensor(a + sign * eps * v) for a, v in zip(arrays, steps, strict=True))).numpy()
-        for sign in (1, -1)
+        function(*(Tensor(a + sign * eps * v) for a, v in zip(arrays, steps, strict=True))).numpy() for sign in (1, -1)
     )
     measured = ((ahead - behind) * upstream(y.shape)).sum() / (2 * eps)
     stated = sum((g * v).sum() for g, v in zip(gradients, steps, strict=True))

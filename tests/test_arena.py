@@ -112,7 +112,7 @@ class Step:
             nn.LeakyReLU(0.1),
             nn.ReflectionPad2d(1),
             nn.Flatten(),
-            nn.Linear(4 * 5 * 5, 6),
+            nn.Linear(4 * 6 * 6, 6),
             nn.BatchNorm1d(6),
             nn.Sigmoid(),
             nn.Linear(6, 3),
@@ -135,17 +135,13 @@ class Step:
 
     def run(self, batches) -> list[bytes]:
         losses = [self(*batch) for batch in batches]
-        return [np.float64(loss).tobytes() for loss in losses] + [
-            a.tobytes() for a in self.net.state_dict().values()
-        ]
+        return [np.float64(loss).tobytes() for loss in losses] + [a.tobytes() for a in self.net.state_dict().values()]
 
 
 @pytest.fixture
 def batches(rng):
     sizes = [8, 8, 3, 8, 1, 8, 3]
-    return [
-        (rng.standard_normal((n, 2, 10, 10)).astype("float32"), rng.integers(0, 3, n)) for n in sizes if n > 1
-    ]
+    return [(rng.standard_normal((n, 2, 10, 10)).astype("float32"), rng.integers(0, 3, n)) for n in sizes if n > 1]
 
 
 def test_steps_with_reused_buffers_filled_with_nan_give_the_same_bits(batches, device):

@@ -40,9 +40,7 @@ def test_same_gives_ceil_of_size_over_stride_the_odd_pixel_after(size, stride):
 
 def test_every_spelling_of_the_same_padding():
     spelled = [1, (1, 1), ((1, 1), (1, 1)), [[1, 1], [1, 1]], [1, 1], (1, (1, 1))]
-    assert {make_window("conv2d", (5, 5), 3, padding=padding).padding for padding in spelled} == {
-        ((1, 1), (1, 1))
-    }
+    assert {make_window("conv2d", (5, 5), 3, padding=padding).padding for padding in spelled} == {((1, 1), (1, 1))}
     assert make_window("conv2d", (5, 5), 3, padding="valid") == make_window("conv2d", (5, 5), 3, padding=0)
     assert make_window("conv2d", (5, 5), 3, padding=(1, 2)).padding == ((1, 1), (2, 2))
 

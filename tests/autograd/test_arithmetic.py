@@ -171,9 +171,7 @@ def test_gradients_are_the_slopes(operation):
 @judged([*OPERATORS, *NUMBERS, *PRODUCTS, *ELEMENTWISE, *REDUCTIONS])
 def test_float32_agrees_with_pytorch(torch, operation):
     arrays = operation.inputs("float32")
-    agrees_with_torch(
-        torch, operation.ours, lambda *a: operation.theirs(torch, *a), *arrays, terms=arrays[0].size
-    )
+    agrees_with_torch(torch, operation.ours, lambda *a: operation.theirs(torch, *a), *arrays, terms=arrays[0].size)
 
 
 @judged([op for op in OPERATIONS if op not in OPERATORS and op not in AFTER_CONVOLUTION])

@@ -57,9 +57,7 @@ def test_a_users_function(torch, rng):
 
 def test_a_function_of_two_with_an_option(torch, rng):
     arrays = rng.standard_normal((2, 4, 3))
-    agrees_with_torch(
-        torch, lambda a, b: ScaledDifference.apply(a, b, scale=3.0), lambda a, b: 3 * (a - b), *arrays
-    )
+    agrees_with_torch(torch, lambda a, b: ScaledDifference.apply(a, b, scale=3.0), lambda a, b: 3 * (a - b), *arrays)
 
 
 def test_a_users_function_gets_logical_arrays_after_a_convolution(torch, rng):

@@ -58,7 +58,5 @@ def test_a_large_mean_costs_no_precision():
 )
 def test_errors_speak(shape, length, words):
     with pytest.raises(ShapeError) as error:
-        F.batch_norm(
-            Tensor(np.zeros(shape)), Tensor(np.zeros(length)), Tensor(np.ones(length)), training=True
-        )
+        F.batch_norm(Tensor(np.zeros(shape)), Tensor(np.zeros(length)), Tensor(np.ones(length)), training=True)
     assert [word for word in words if word not in str(error.value)] == [], str(error.value)

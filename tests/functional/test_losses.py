@@ -104,9 +104,7 @@ def test_cross_entropy_errors_speak(shape, labels, error, words):
     assert missing == [], str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "options", [{"reduction": "median"}, {"label_smoothing": 1.5}, {"label_smoothing": -0.1}]
-)
+@pytest.mark.parametrize("options", [{"reduction": "median"}, {"label_smoothing": 1.5}, {"label_smoothing": -0.1}])
 def test_options_out_of_range_are_named(options):
     (name, value), *_ = options.items()
     with pytest.raises(InputError) as raised:

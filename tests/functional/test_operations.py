@@ -31,9 +31,7 @@ def ours_batch_norm(training):
 def their_batch_norm(training):
     def function(torch, x, *affine):
         mean, variance = (torch.tensor(s, dtype=x.dtype) for s in running())
-        return torch.nn.functional.batch_norm(
-            x, mean, variance, *affine, training=training, momentum=0.3, eps=1e-3
-        )
+        return torch.nn.functional.batch_norm(x, mean, variance, *affine, training=training, momentum=0.3, eps=1e-3)
 
     return function
 
@@ -97,15 +95,9 @@ POOLINGS = [
 ]
 PADDINGS = [
     Operation("pad with zeros", lambda x: F.pad(x, PAIRS), their("pad", PAIRS), [IMAGES]),
-    Operation(
-        "pad with a value", lambda x: F.pad(x, PAIRS, value=-2.5), their("pad", PAIRS, value=-2.5), [IMAGES]
-    ),
-    Operation(
-        "pad replicating", lambda x: F.pad(x, PAIRS, "replicate"), their("pad", PAIRS, "replicate"), [IMAGES]
-    ),
-    Operation(
-        "pad reflecting", lambda x: F.pad(x, PAIRS, "reflect"), their("pad", PAIRS, "reflect"), [IMAGES]
-    ),
+    Operation("pad with a value", lambda x: F.pad(x, PAIRS, value=-2.5), their("pad", PAIRS, value=-2.5), [IMAGES]),
+    Operation("pad replicating", lambda x: F.pad(x, PAIRS, "replicate"), their("pad", PAIRS, "replicate"), [IMAGES]),
+    Operation("pad reflecting", lambda x: F.pad(x, PAIRS, "reflect"), their("pad", PAIRS, "reflect"), [IMAGES]),
     Operation("pad one axis", lambda x: F.pad(x, (1, 3)), their("pad", (1, 3)), [(4, 3, 5)]),
     Operation("pad one axis of two", lambda x: F.pad(x, (1, 3)), their("pad", (1, 3)), [IMAGES]),
 ]
@@ -129,9 +121,7 @@ ACTIVATIONS = [
         ("sigmoid", F.sigmoid, lambda torch, x: torch.sigmoid(x)),
     ]
 ] + [
-    Operation(
-        f"{name} of {shape} along {dim}", lambda x, f=ours, d=dim: f(x, dim=d), their(name, dim=dim), [shape]
-    )
+    Operation(f"{name} of {shape} along {dim}", lambda x, f=ours, d=dim: f(x, dim=d), their(name, dim=dim), [shape])
     for name, ours in [("softmax", F.softmax), ("log_softmax", F.log_softmax)]
     for shape, dim in [
         ((6, 4), 1),
@@ -144,9 +134,7 @@ ACTIVATIONS = [
     ]
 ]
 NORMALISATIONS = [
-    Operation(
-        f"batch_norm {mode} {shape}", ours_batch_norm(training), their_batch_norm(training), [shape, *affine]
-    )
+    Operation(f"batch_norm {mode} {shape}", ours_batch_norm(training), their_batch_norm(training), [shape, *affine])
     for mode, training in [("training", True), ("evaluating", False)]
     for shape, affine in [
         (IMAGES, [(3,), (3,)]),

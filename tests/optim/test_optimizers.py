@@ -1,0 +1,298 @@
+"""Optimizers take PyTorch's steps; parameter groups, frozen, tied and idle parameters; state that resumes."""
+
+import numpy as np
+import pytest
+
+from gpucnn import Tensor, nn, optim
+from gpucnn import functional as F
+from gpucnn.errors import CheckpointError, InputError
+
+pytestmark = pytest.mark.usefixtures("device")
+
+SHAPES = [(3, 4), (5,), (2, 3, 2, 2), ()]
+STEPS = 50
+OPTIMIZERS = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.05}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05, "nesterov": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-4}),
+    ("Adam", {"lr": 0.1, "weight_decay": 0.05}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.1}),
+]
+every_optimizer = pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
+
+
+class Pair:
+    """The same parameters twice, for us and for PyTorch, moved by the same gradients."""
+
+    def __init__(self, torch, name, options, groups=lambda parameters: parameters):
+        rng = np.random.default_rng(0)
+        arrays = [rng.standard_normal(shape) for shape in SHAPES]
+        self.torch = torch
+        self.ours = [nn.Parameter(a) for a in arrays]
+        self.theirs = [torch.nn.Parameter(torch.tensor(a)) for a in arrays]
+        self.our_optimizer = getattr(optim, name)(groups(self.ours), **options)
+        self.their_optimizer = getattr(torch.optim, name)(groups(self.theirs), **options)
+        self.rng = rng
+
+    def step(self, idle: tuple[int, ...] = ()) -> None:
+        """One step along random gradients; the parameters `idle` get none."""
+        arrays = [self.rng.standard_normal(shape) for shape in SHAPES]
+        for optimizer in (self.our_optimizer, self.their_optimizer):
+            optimizer.zero_grad()
+        for i, array in enumerate(arrays):
+            if i not in idle:  # the gradient of a sum of products is the other factor
+                (self.ours[i] * Tensor(array)).sum().backward()
+                (self.theirs[i] * self.torch.tensor(array)).sum().backward()
+        for optimizer in (self.our_optimizer, self.their_optimizer):
+            optimizer.step()
+
+    def assert_equal(self) -> None:
+        for a, b in zip(self.ours, self.theirs, strict=True):
+            assert a.dtype == np.float64
+            np.testing.assert_allclose(a.numpy(), b.detach(), rtol=1e-10, atol=1e-10)
+
+
+@every_optimizer
+def test_fifty_steps_are_pytorchs(torch, name, options):
+    pair = Pair(torch, name, options)
+    for _ in range(STEPS):
+        pair.step()
+    pair.assert_equal()
+
+
+@every_optimizer
+def test_a_parameter_without_gradient_is_not_moved(torch, name, options):
+    """Neither by decay nor by momentum; and Adam counts each parameter's own steps."""
+    pair = Pair(torch, name, options)
+    for number in range(STEPS):
+        pair.step(idle=(1,) if number % 3 else (0, 2))
+    pair.assert_equal()
+
+
+@every_optimizer
+def test_a_step_without_any_gradient_changes_nothing(torch, name, options):
+    pair = Pair(torch, name, options)
+    pair.step()
+    pair.step(idle=(0, 1, 2, 3))
+    pair.step()
+    pair.assert_equal()
+
+
+@every_optimizer
+def test_groups_have_their_own_options(torch, name, options):
+    def groups(parameters):
+        return [{"params": parameters[:1], "lr": 0.3}, {"params": parameters[1:], "weight_decay": 0.2}]
+
+    pair = Pair(torch, name, {"lr": 0.01, **options}, groups)
+    for _ in range(STEPS):
+        pair.step()
+    pair.assert_equal()
+
+
+@every_optimizer
+def test_a_learning_rate_that_changes_every_step(torch, name, options):
+    pair = Pair(torch, name, options)
+    for number in range(STEPS):
+        pair.our_optimizer.lr = pair.their_optimizer.param_groups[0]["lr"] = 0.1 / (1 + number)
+        pair.step()
+    pair.assert_equal()
+
+
+@every_optimizer
+def test_float32_parameters_stay_float32(name, options):
+    parameter = nn.Parameter(np.ones(3, np.float32))
+    optimizer = getattr(optim, name)([parameter], **options)
+    (parameter * parameter).sum().backward()
+    optimizer.step()
+    assert parameter.dtype == np.float32 and (parameter.numpy() < 1).all()
+    assert {array.dtype.name for array in optimizer.state_arrays().values()} <= {"float32"}
+
+
+def test_defaults_are_pytorchs(torch):
+    """Read from PyTorch's own optimizers."""
+    for name in ("SGD", "Adam", "AdamW"):
+        ours, theirs = getattr(optim, name)([nn.Parameter(np.ones(1))], 0.5), None
+        theirs = getattr(torch.optim, name)([torch.nn.Parameter(torch.ones(1))], 0.5).param_groups[0]
+        for option in ("lr", "momentum", "weight_decay", "nesterov", "betas", "eps"):
+            if option in theirs:
+                assert ours.param_groups[0][option] == theirs[option], (name, option)
+
+
+def test_the_learning_rate_moves_all_groups_in_proportion():
+    a, b = (nn.Parameter(np.ones(1)) for _ in range(2))
+    optimizer = optim.SGD([{"params": [a], "lr": 0.1}, {"params": [b], "lr": 0.02}], lr=1.0)
+    assert optimizer.lr == 0.1
+    optimizer.lr = 0.5
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.5, 0.1])
+
+
+def test_zero_grad_forgets():
+    parameter = nn.Parameter(np.ones(2))
+    optimizer = optim.SGD([parameter], lr=1.0)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (parameter * 2).sum().backward()
+        assert parameter.grad.numpy().tolist() == [2, 2]
+    optimizer.zero_grad()
+    optimizer.step()
+    assert parameter.numpy().tolist() == [1, 1]
+
+
+def test_gradients_accumulate_until_they_are_forgotten():
+    parameter = nn.Parameter(np.ones(2))
+    optimizer = optim.SGD([parameter], lr=1.0)
+    for _ in range(3):
+        (parameter * 2).sum().backward()
+    optimizer.step()
+    assert parameter.numpy().tolist() == [-5, -5]
+
+
+def test_a_frozen_parameter_stays(rng):
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    net[0].requires_grad_(False)
+    before = net.state_dict()
+    optimizer = optim.Adam(net.parameters(), lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        net(Tensor(rng.standard_normal((5, 3)).astype("float32"))).sum().backward()
+        optimizer.step()
+    moved = {name for name, array in net.state_dict().items() if (array != before[name]).any()}
+    assert moved == {"2.weight", "2.bias"}
+
+
+def test_a_tied_parameter_is_moved_once_by_both_gradients(torch, rng):
+    x = rng.standard_normal((5, 3))
+
+    def train(nn, optim, tensor):
+        layer = nn.Linear(3, 3, bias=False)
+        net = nn.Sequential(layer, nn.Tanh(), layer)
+        net.load_state_dict(dict.fromkeys(("0.weight", "2.weight"), tensor(np.full((3, 3), 0.1))), strict=False)
+        optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(5):
+            optimizer.zero_grad()
+            net(tensor(x.astype("float32"))).sum().backward()
+            optimizer.step()
+        return layer.weight
+
+    ours, theirs = train(nn, optim, Tensor), train(torch.nn, torch.optim, torch.tensor)
+    np.testing.assert_allclose(ours.numpy(), theirs.detach(), rtol=1e-5)
+
+
+def test_weights_loaded_after_the_optimizer_was_made_are_the_ones_moved():
+    net = nn.Linear(2, 1, bias=False)
+    optimizer = optim.SGD(net.parameters(), lr=1.0)
+    net.load_state_dict({"weight": np.array([[5.0, 6.0]])})
+    net.weight.sum().backward()
+    optimizer.step()
+    assert net.weight.numpy().tolist() == [[4, 5]]
+
+
+def test_an_array_put_in_a_parameters_place_is_moved_too():
+    parameter = nn.Parameter(np.ones(2))
+    optimizer = optim.SGD([parameter], lr=1.0)
+    parameter.data = np.array([5.0, 6.0]) if isinstance(parameter.data, np.ndarray) else parameter.data * 0 + 5
+    expected = parameter.numpy() - 1
+    parameter.sum().backward()
+    optimizer.step()
+    np.testing.assert_array_equal(parameter.numpy(), expected)
+
+
+def test_a_gradient_put_in_place_by_the_user_is_followed():
+    parameter = nn.Parameter(np.ones(2))
+    optimizer = optim.SGD([parameter], lr=1.0)
+    parameter.grad = Tensor(np.array([1.0, 2.0]))
+    optimizer.step()
+    assert parameter.numpy().tolist() == [0, -1]
+
+
+def test_many_parameters_over_several_pieces_move_alike(torch):
+    """A bank is updated piece by piece, on several threads: the pieces' borders show nowhere."""
+    sizes, rng = [(300_000,), (7,), (1000, 401), (3,)], np.random.default_rng(0)
+    ours = [nn.Parameter(rng.standard_normal(size)) for size in sizes]
+    theirs = [torch.nn.Parameter(torch.tensor(p.numpy())) for p in ours]
+    pair = optim.Adam(ours, lr=0.1), torch.optim.Adam(theirs, lr=0.1)
+    for _ in range(2):
+        for parameters, optimizer in zip((ours, theirs), pair, strict=True):
+            optimizer.zero_grad()
+            for i in (0, 2, 3):
+                (parameters[i] * parameters[i]).sum().backward()
+            optimizer.step()
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.detach(), rtol=1e-10, atol=1e-12)
+
+
+# State
+
+
+def train(net, optimizer, batches) -> None:
+    for x, labels in batches:
+        optimizer.zero_grad()
+        F.cross_entropy(net(Tensor(x)), labels).backward()
+        optimizer.step()
+
+
+@every_optimizer
+def test_a_resumed_optimizer_goes_on_to_the_same_bits(name, options, rng):
+    batches = [(rng.standard_normal((4, 3)).astype("float32"), rng.integers(0, 2, 4)) for _ in range(6)]
+
+    def make():
+        net = nn.Linear(3, 2)
+        return net, getattr(optim, name)(net.parameters(), **{"lr": 0.1, **options})
+
+    net, optimizer = make()
+    train(net, optimizer, batches[:3])
+    weights = net.state_dict()
+    arrays = {name: np.array(array) for name, array in optimizer.state_arrays().items()}
+    counters = dict(optimizer.state_counters())
+    resumed, other = make()
+    resumed.load_state_dict(weights)
+    other.load_state(arrays, counters)
+    for each in ((net, optimizer), (resumed, other)):
+        train(*each, batches[3:])
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, resumed.state_dict()[name])
+
+
+def test_the_state_of_another_optimizer_is_refused():
+    parameters = [nn.Parameter(np.ones(3))]
+    sgd, adam = optim.SGD(parameters, lr=0.1, momentum=0.9), optim.Adam(parameters)
+    with pytest.raises(CheckpointError, match="Adam"):
+        adam.load_state(sgd.state_arrays(), sgd.state_counters())
+    smaller = optim.Adam([nn.Parameter(np.ones(2))])
+    with pytest.raises(CheckpointError, match=r"\(3,\).*\(2,\)"):
+        smaller.load_state(adam.state_arrays(), adam.state_counters())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("SGD", {"lr": -0.1}, r"lr.*-0\.1"),
+        ("SGD", {"lr": float("nan")}, r"lr.*nan"),
+        ("SGD", {"lr": 0.1, "momentum": -1}, r"momentum.*-1"),
+        ("SGD", {"lr": 0.1, "weight_decay": -1}, r"weight_decay.*-1"),
+        ("SGD", {"lr": 0.1, "nesterov": True}, r"nesterov.*momentum"),
+        ("Adam", {"betas": (0.9, 1.0)}, r"betas.*1\.0"),
+        ("Adam", {"betas": (-0.1, 0.9)}, r"betas.*-0\.1"),
+        ("Adam", {"eps": -1}, r"eps.*-1"),
+        ("AdamW", {"weight_decay": -1}, r"weight_decay.*-1"),
+    ],
+)
+def test_options_out_of_range_are_named(name, options, words):
+    with pytest.raises(InputError, match=words):
+        getattr(optim, name)([nn.Parameter(np.ones(1))], **options)
+
+
+def test_parameters_must_be_some_and_once():
+    parameter = nn.Parameter(np.ones(1))
+    with pytest.raises(InputError, match="parameter"):
+        optim.SGD([], lr=0.1)
+    with pytest.raises(InputError, match="twice"):
+        optim.SGD([parameter, parameter], lr=0.1)
+    with pytest.raises(InputError, match="twice"):
+        optim.SGD([{"params": [parameter]}, {"params": [parameter]}], lr=0.1)

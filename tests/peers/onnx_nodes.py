@@ -1,0 +1,232 @@
+"""ONNX's operators in terms of gpucnn: enough of them to run ONNX's own test cases.
+
+The meanings are those of https://onnx.ai/onnx/operators. A translation returns the node's outputs, None for one
+that it does not give, and raises LacksError for what gpucnn has no word for.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+import gpucnn
+from gpucnn import Tensor, nn, optim
+from gpucnn import functional as F
+
+FLOATS = ("float32", "float64")
+
+
+class LacksError(Exception):
+    """gpucnn does not offer this."""
+
+
+def run(graph, inputs: list[np.ndarray]) -> list[np.ndarray | None]:
+    """The outputs of an ONNX graph, node by node."""
+    from onnx import helper, numpy_helper
+
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    free = [value.name for value in graph.input if value.name not in values]
+    values |= dict(zip(free, inputs, strict=True)) | {"": None}
+    for node in graph.node:
+        if node.op_type not in TRANSLATIONS:
+            raise LacksError(node.op_type)
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        attributes = {name: a.decode() if isinstance(a, bytes) else a for name, a in attributes.items()}
+        arrays = [values[name] for name in node.input]
+        if arrays and arrays[0] is not None and arrays[0].dtype.name not in FLOATS:
+            raise LacksError("integers")
+        values |= dict(zip(node.output, _as_list(TRANSLATIONS[node.op_type](*arrays, **attributes)), strict=False))
+    return [values.get(value.name) for value in graph.output]
+
+
+def _as_list(outputs) -> list[np.ndarray | None]:
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [output.numpy() if isinstance(output, Tensor) else output for output in outputs]
+
+
+def _dimensional(name: str, x: np.ndarray) -> Callable:
+    """conv2d for (N, C, H, W), and so on."""
+    return getattr(F, f"{name}{x.ndim - 2}d")
+
+
+def _sides(x, kernel, strides, dilations, pads, auto_pad):
+    """(before, after) of every spatial axis; SAME_LOWER puts the odd pixel before."""
+    axes = x.ndim - 2
+    if auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
+        pads = pads or [0] * 2 * axes
+        return tuple(zip(pads[:axes], pads[axes:], strict=True))
+    totals = [
+        max((math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0)
+        for n, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True)
+    ]
+    sides = [(total // 2, total - total // 2) for total in totals]
+    return tuple(sides if auto_pad == "SAME_UPPER" else [(after, before) for before, after in sides])
+
+
+def _window(x, kernel, strides=None, dilations=None, pads=None, auto_pad="NOTSET"):
+    """stride, padding and dilation, as gpucnn's windows take them."""
+    ones = [1] * (x.ndim - 2)
+    strides, dilations = strides or ones, dilations or ones
+    return tuple(strides), _sides(x, kernel, strides, dilations, pads, auto_pad), tuple(dilations)
+
+
+def conv(x, w, b=None, group=1, kernel_shape=None, **window):
+    stride, padding, dilation = _window(x, w.shape[2:], **window)
+    bias = None if b is None else Tensor(b)
+    return _dimensional("conv", x)(Tensor(x), Tensor(w), bias, stride, padding, dilation, group)
+
+
+def max_pool(x, kernel_shape, ceil_mode=0, storage_order=0, **window):
+    stride, padding, dilation = _window(x, kernel_shape, **window)
+    pool = _dimensional("max_pool", x)
+    return pool(Tensor(x), tuple(kernel_shape), stride, padding, dilation, bool(ceil_mode)), None  # no indices
+
+
+def average_pool(x, kernel_shape, ceil_mode=0, count_include_pad=0, **window):
+    stride, padding, dilation = _window(x, kernel_shape, **window)
+    if set(dilation) != {1}:
+        raise LacksError("dilated average pooling")
+    pool = _dimensional("avg_pool", x)
+    return pool(Tensor(x), tuple(kernel_shape), stride, padding, bool(ceil_mode), bool(count_include_pad))
+
+
+def batch_normalization(x, scale, bias, mean, variance, epsilon=1e-5, momentum=0.9, training_mode=0, is_test=1):
+    """Running variances are not judged: ONNX's is the biased one, ours PyTorch's unbiased."""
+    mean = Tensor(mean)
+    options = (bool(training_mode), 1 - momentum, epsilon)
+    y = F.batch_norm(Tensor(x), mean, Tensor(variance), Tensor(scale), Tensor(bias), *options)
+    return y, mean, None
+
+
+def gemm(a, b, c=None, alpha=1.0, beta=1.0, transA=0, transB=0, broadcast=0):  # noqa: N803 (ONNX's names)
+    left, right = (Tensor(m).T if transposed else Tensor(m) for m, transposed in [(a, transA), (b, transB)])
+    y = alpha * (left @ right)
+    return y if c is None else y + beta * Tensor(c)
+
+
+def pad(x, pads=None, value=None, axes=None, mode="constant", paddings=None):
+    if mode == "wrap":
+        raise LacksError("padding that wraps around")
+    axes = range(x.ndim) if axes is None else [axis % x.ndim for axis in axes]
+    before, after = np.split(np.asarray(pads if paddings is None else paddings), 2)
+    if min(*before, *after) < 0:
+        raise LacksError("padding that cuts off")
+    amounts = {axis: (int(b), int(a)) for axis, b, a in zip(axes, before, after, strict=True)}
+    flat = [side for axis in reversed(range(x.ndim)) for side in amounts.get(axis, (0, 0))]
+    mode = {"constant": "zeros", "edge": "replicate", "reflect": "reflect"}[mode]
+    return F.pad(Tensor(x), flat, mode, 0.0 if value is None else float(value))
+
+
+def flatten(x, axis=1):
+    return F.flatten(Tensor(x)) if axis == 1 < x.ndim else Tensor(x).reshape(math.prod(x.shape[:axis]), -1)
+
+
+def dropout(x, ratio=0.5, training=False, seed=0, is_test=1):
+    if training and ratio:
+        raise LacksError("another generator's random numbers")
+    return F.dropout(Tensor(x), float(ratio), bool(training)), None  # no mask
+
+
+def cross_entropy(x, labels, weight=None, reduction="mean", ignore_index=None):
+    if weight is not None:
+        raise LacksError("weights of classes")
+    if ignore_index is not None:
+        raise LacksError("labels that are ignored")
+    return F.cross_entropy(Tensor(x), labels, reduction), F.log_softmax(Tensor(x), 1)
+
+
+def momentum(lr, count, *arrays, alpha, beta, mode, norm_coefficient):
+    """X, G, V of every parameter; the first step, which ONNX numbers 0, takes the whole gradient."""
+    if count:
+        raise LacksError("dampening")
+    each = len(arrays) // 3
+    points, gradients, velocities = arrays[:each], arrays[each : 2 * each], arrays[2 * each :]
+    parameters = [nn.Parameter(point) for point in points]
+    options = {
+        "lr": float(lr),
+        "momentum": alpha,
+        "weight_decay": norm_coefficient,
+        "nesterov": mode == "nesterov",
+    }
+    optimizer = optim.SGD(parameters, **options)
+    optimizer.load_state({"0.velocity": np.concatenate(velocities)}, {})
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        (parameter * Tensor(gradient)).sum().backward()
+    optimizer.step()
+    ends = np.cumsum([len(point) for point in points])[:-1]
+    return *parameters, *np.split(gpucnn.backend.to_host(optimizer.state_arrays()["0.velocity"]), ends)
+
+
+def reduction(name: str) -> Callable:
+    def reduce(x, axes=None, keepdims=1, noop_with_empty_axes=0):
+        if 0 in x.shape:
+            raise LacksError("reductions of nothing")
+        if axes is None or len(axes) == 0:
+            return Tensor(x) if noop_with_empty_axes else getattr(Tensor(x), name)(None, bool(keepdims))
+        return getattr(Tensor(x), name)(tuple(int(axis) for axis in axes), bool(keepdims))
+
+    return reduce
+
+
+def reshape(x, shape, allowzero=0):
+    wanted = [x.shape[i] if n == 0 and not allowzero else int(n) for i, n in enumerate(shape)]
+    return Tensor(x).reshape(wanted)
+
+
+def unsqueeze(x, axes):
+    return Tensor(x).reshape(np.expand_dims(x, tuple(int(axis) for axis in axes)).shape)
+
+
+def squeeze(x, axes=None):
+    return Tensor(x).reshape(np.squeeze(x, None if axes is None else tuple(int(axis) for axis in axes)).shape)
+
+
+def elementwise(function: Callable) -> Callable:
+    """A function of Tensors alone. `axis` and `broadcast` are the first version's, before broadcasting was a rule."""
+
+    def translated(*arrays, axis=None, broadcast=0, consumed_inputs=None):
+        return function(*map(Tensor, arrays))
+
+    return translated
+
+
+TRANSLATIONS = {
+    "Conv": conv,
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": lambda x: F.global_avg_pool2d(Tensor(x)),
+    "GlobalMaxPool": lambda x: F.global_max_pool2d(Tensor(x)),
+    "BatchNormalization": batch_normalization,
+    "Gemm": gemm,
+    "MatMul": elementwise(lambda a, b: a @ b),
+    "Pad": pad,
+    "Flatten": flatten,
+    "Dropout": dropout,
+    "SoftmaxCrossEntropyLoss": cross_entropy,
+    "Momentum": momentum,
+    "Softmax": lambda x, axis=-1: F.softmax(Tensor(x), axis),
+    "LogSoftmax": lambda x, axis=-1: F.log_softmax(Tensor(x), axis),
+    "Relu": elementwise(F.relu),
+    "LeakyRelu": lambda x, alpha=0.01: F.leaky_relu(Tensor(x), alpha),
+    "Sigmoid": elementwise(F.sigmoid),
+    "Tanh": elementwise(F.tanh),
+    "Clip": lambda x, least=None, most=None, **bounds: Tensor(x).clamp(**(bounds or {"min": least, "max": most})),
+    "Add": elementwise(lambda a, b: a + b),
+    "Sub": elementwise(lambda a, b: a - b),
+    "Mul": elementwise(lambda a, b: a * b),
+    "Div": elementwise(lambda a, b: a / b),
+    "Pow": lambda a, b: Tensor(a) ** Tensor(b.astype(a.dtype)),
+    "Neg": elementwise(lambda x: -x),
+    "Exp": elementwise(lambda x: x.exp()),
+    "Log": elementwise(lambda x: x.log()),
+    "Sqrt": elementwise(lambda x: x.sqrt()),
+    "Abs": elementwise(lambda x: x.abs()),
+    "ReduceSum": reduction("sum"),
+    "ReduceMean": reduction("mean"),
+    "ReduceMax": reduction("max"),
+    "Reshape": reshape,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Transpose": lambda x, perm=None: Tensor(x).permute(perm or tuple(reversed(range(x.ndim)))),
+    "Concat": lambda *arrays, axis: gpucnn.concatenate([Tensor(a) for a in arrays], axis),
+}

@@ -131,37 +131,37 @@ def to_device(array: Array) -> Array:
     return current.xp.asarray(array)
 
 
-# One generator for the process serves initialisers and dropout. It lives on the host, so that a seed gives the same
-# weights on every device, and its state is a few integers that a checkpoint can hold.
-_generator = np.random.Generator(np.random.PCG64())
+@functools.cache
+def generator() -> "np.random.Generator":
+    """The process's random generator, which serves initialisers and dropout.
+
+    It lives on the host, so that a seed gives the same weights on every device, and its state is a few integers that a
+    checkpoint can hold.
+    """
+    return np.random.Generator(np.random.PCG64())
 
 
 def manual_seed(seed: int) -> None:
     """Start the process's random generator anew from `seed`."""
-    _generator.bit_generator.state = np.random.PCG64(seed).state
-
-
-def generator() -> np.random.Generator:
-    """The process's random generator, on the host."""
-    return _generator
+    set_generator_state(dict(np.random.PCG64(seed).state))
 
 
 def generator_state() -> dict[str, Any]:
     """The generator's state, fit for JSON."""
-    return dict(_generator.bit_generator.state)
+    return dict(generator().bit_generator.state)
 
 
 def set_generator_state(state: dict[str, Any]) -> None:
     """Go on from a state that `generator_state` returned."""
-    _generator.bit_generator.state = state
+    generator().bit_generator.state = state
 
 
 def fill_uniform(out: Array) -> Array:
     """Fill float array `out` with numbers uniform in [0, 1), drawn on the device it lives on, and return it."""
     if module_of(out) is np:
-        _generator.random(out=out, dtype=out.dtype)
+        generator().random(out=out, dtype=out.dtype)
         return out
-    seed = int(_generator.integers(2**63))  # the host's generator alone has a state, which a checkpoint holds
+    seed = int(generator().integers(2**63))  # the host's generator alone has a state, which a checkpoint holds
     random = _cupy().random
     out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
     return out

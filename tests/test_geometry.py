@@ -142,3 +142,7 @@ def test_errors_speak(options, words):
     with pytest.raises(ShapeError) as error:
         make_window("conv2d", (5, 5), **options)
     assert [word for word in ["conv2d", *words] if word not in str(error.value)] == [], str(error.value)
+
+
+def test_numpys_integers_are_integers():
+    assert make_window("conv2d", (5, 5), np.int64(3), np.int32(2)) == make_window("conv2d", (5, 5), 3, 2)

@@ -6,6 +6,7 @@ import pytest
 import gpucnn
 from gpucnn import Tensor
 from gpucnn import functional as F
+from gpucnn.errors import ShapeError
 from tests.judges import Operation, agrees_with_torch, close, has_right_slopes, judged
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -202,3 +203,20 @@ def test_argmax_takes_the_first_of_equal_ones():
     x = Tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
     assert x.argmax(1).numpy().tolist() == [1, 0]
     assert x.argmax(1).dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        (lambda x, y: x + y, [(2, 3), (4,)]),
+        (lambda x, y: x * y, [(2, 3, 4, 5), (2, 1, 1)]),
+        (lambda x, y: x @ y, [(2, 3), (2, 3)]),
+        (lambda x, y: x.reshape(*y.shape), [(2, 3), (4, 2)]),
+        (lambda x, y: gpucnn.concatenate([x, y], 1), [(2, 3), (4, 2)]),
+        (lambda x, y: gpucnn.stack([x, y]), [(2, 3), (4, 2)]),
+    ],
+)
+def test_shapes_that_do_not_fit_are_told_in_words(function, shapes):
+    with pytest.raises(ShapeError) as error:
+        function(*(Tensor(np.zeros(shape)) for shape in shapes))
+    assert all(str(shape) in str(error.value) for shape in shapes), str(error.value)

@@ -1,6 +1,7 @@
 """The tape: forks, accumulation, what is recorded and what is not, and arrays that nobody else may change."""
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -247,3 +248,55 @@ def test_item_is_one_number():
     assert Tensor(np.array([[2.5]])).item() == 2.5
     with pytest.raises(ShapeError, match=r"\(2,\)"):
         Tensor(np.ones(2)).item()
+
+
+def test_a_single_element_is_a_python_number():
+    assert float(Tensor(np.array([2.5]))) == 2.5
+    assert bool(Tensor(1.0)) and not bool(Tensor(0.0))
+    with pytest.raises(ShapeError, match=r"\(2,\)"):
+        bool(Tensor(np.ones(2)))
+
+
+def test_channels_weighed_by_what_the_image_holds(torch, rng):
+    """Squeeze and excitation (Hu et al. 2018): pooled images pass linear layers and weigh the maps they came from."""
+    arrays = [rng.standard_normal(shape) for shape in [(4, 3, 5, 6), (8, 3, 3, 3), (2, 8), (8, 2), (8,)]]
+
+    def ours(x, w, a, b, c):
+        y = F.conv2d(x, w)
+        scale = F.sigmoid(F.linear(F.relu(F.linear(F.flatten(F.global_avg_pool2d(y)), a)), b) + c)
+        return y * scale.reshape(4, 8, 1, 1) + scale[:, :, None, None]
+
+    def theirs(x, w, a, b, c):
+        y = torch.conv2d(x, w)
+        f = torch.nn.functional
+        scale = torch.sigmoid(f.linear(torch.relu(f.linear(y.mean((2, 3)), a)), b) + c)
+        return y * scale[:, :, None, None] + scale[:, :, None, None]
+
+    agrees_with_torch(torch, ours, theirs, *arrays)
+
+
+def test_a_batch_last_leaf_has_a_logical_gradient(rng):
+    x = Tensor.from_batch_last(gpucnn.backend.to_device(rng.standard_normal((3, 5, 6, 4)))).requires_grad_()
+    weights = rng.standard_normal((4, 3, 5, 6))
+    (x * Tensor(weights)).sum().backward()
+    assert x.grad.shape == (4, 3, 5, 6)
+    np.testing.assert_array_equal(x.grad.numpy(), weights)
+
+
+def test_threads_have_their_own_tape():
+    """no_grad in one thread does not silence another."""
+    found, inside, done = [], threading.Event(), threading.Event()
+
+    def silent():
+        with no_grad():
+            inside.set()
+            done.wait(5)
+            found.append((variable(1) * 2).requires_grad)
+
+    thread = threading.Thread(target=silent)
+    thread.start()
+    inside.wait(5)
+    found.append((variable(1) * 2).requires_grad)
+    done.set()
+    thread.join()
+    assert found == [True, False]

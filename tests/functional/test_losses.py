@@ -7,7 +7,7 @@ from gpucnn import Tensor
 from gpucnn import functional as F
 from gpucnn.errors import InputError, ShapeError
 from tests import references
-from tests.judges import agrees, close, forward_backward
+from tests.judges import agrees, agrees_with_torch, close, forward_backward
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -116,3 +116,20 @@ def test_mse_of_unequal_shapes_is_refused():
     """Broadcasting a (4,) target against (4, 1) outputs would average sixteen wrong differences."""
     with pytest.raises(ShapeError, match=r"mse_loss.*\(4, 1\).*\(4,\)"):
         F.mse_loss(Tensor(np.zeros((4, 1))), Tensor(np.zeros(4)))
+
+
+def test_a_masked_class_costs_nothing(torch):
+    """A logit of -inf has no probability: the loss and the gradient of another class stay finite."""
+    x = np.array([[0.0, -np.inf, 1.0], [2.0, 1.0, -np.inf]])
+    labels = np.array([2, 0])
+    agrees_with_torch(
+        torch,
+        lambda x: F.cross_entropy(x, labels),
+        lambda x: torch.nn.functional.cross_entropy(x, torch.tensor(labels)),
+        x,
+    )
+
+
+def test_an_empty_batch_is_told():
+    with pytest.raises(ShapeError, match=r"empty.*\(0, 3\)"):
+        F.cross_entropy(Tensor(np.zeros((0, 3))), np.zeros(0, int))

@@ -5,6 +5,7 @@ import pytest
 
 import gpucnn
 from gpucnn import functional as F
+from gpucnn.errors import InputError
 from tests.judges import Operation, agrees_with_torch, has_right_slopes, judged
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -185,3 +186,22 @@ def test_gradients_are_the_slopes(operation):
 @judged(OPERATIONS)
 def test_passes_the_gradient_check(operation):
     gpucnn.check_gradients(operation.ours, [gpucnn.Tensor(a, requires_grad=True) for a in operation.inputs()])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.conv2d(x, gpucnn.Tensor(np.ones((1, 1, 3, 3)))),
+        lambda x: F.max_pool2d(x, 3, padding=1),
+        lambda x: F.avg_pool2d(x, 2),
+        lambda x: F.batch_norm(x, None, None, training=True),
+        F.tanh,
+        F.sigmoid,
+        F.softmax,
+        F.dropout,
+    ],
+)
+def test_integer_images_are_refused_in_words(function, dtype):
+    with pytest.raises(InputError, match=rf"{dtype}.*float(32|64)"):
+        function(gpucnn.Tensor(np.ones((2, 1, 4, 4), dtype)))

@@ -1,5 +1,7 @@
 """Optimizers take PyTorch's steps; parameter groups, frozen, tied and idle parameters; state that resumes."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -296,3 +298,34 @@ def test_parameters_must_be_some_and_once():
         optim.SGD([parameter, parameter], lr=0.1)
     with pytest.raises(InputError, match="twice"):
         optim.SGD([{"params": [parameter]}, {"params": [parameter]}], lr=0.1)
+
+
+def test_a_dtype_changed_under_the_optimizer_is_told():
+    """Its bank is of the old one; turning the parameter back in silence would lose precision."""
+    net = nn.Linear(2, 1)
+    optimizer = optim.SGD(net.parameters(), lr=1.0)
+    net.astype("float64")
+    net(Tensor(np.ones((1, 2)))).sum().backward()
+    with pytest.raises(InputError, match=r"float64.*float32"):
+        optimizer.step()
+
+
+def test_two_optimizers_may_share_a_parameter():
+    parameter = nn.Parameter(np.ones(2))
+    for optimizer in (first := optim.SGD([parameter], lr=1.0), second := optim.SGD([parameter], lr=0.5), first, second):
+        optimizer.zero_grad()
+        parameter.sum().backward()
+        optimizer.step()
+    assert parameter.numpy().tolist() == [-2, -2]
+
+
+def test_a_copied_network_is_on_its_own():
+    """The best weights so far are often kept as a copy of the network."""
+    net = nn.Linear(2, 1, bias=False)
+    optimizer = optim.SGD(net.parameters(), lr=1.0)
+    before, kept = net.weight.numpy(), copy.deepcopy(net)
+    for each in (net, kept):
+        each(Tensor(np.ones((1, 2), np.float32))).sum().backward()
+    optimizer.step()
+    np.testing.assert_allclose(net.weight.numpy(), before - 1, rtol=1e-6)
+    np.testing.assert_array_equal(kept.weight.numpy(), before)

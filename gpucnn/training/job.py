@@ -39,18 +39,21 @@ def train_run(
     dataset: str,
     dataset_requested: str,
     resume: bool = False,
+    config_text: str | None = None,
     normalization: Mapping[str, np.ndarray] | None = None,
     on_record: Callable[[Record], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
     """Train in `folder`, which was entered, until `epochs` are done; returns what result.json holds.
 
-    With `resume` training goes on from the last checkpoint, and ends as if it had never stopped; otherwise
-    `normalization` is written and training begins. There is a checkpoint at the beginning, after each epoch, every
-    `checkpoint_seconds`, and on Ctrl-C, after which KeyboardInterrupt rises. `on_record` is given every record, logged.
+    With `resume` training goes on from the last checkpoint, and ends as if it had never stopped;
+    `config_text`, which may differ in the number of epochs, takes the place of config.yaml once the
+    checkpoint fits. Otherwise `normalization` is written and training begins. There is a checkpoint at the
+    beginning, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, after which KeyboardInterrupt
+    rises. `on_record` is given every record, logged.
 
-    Raises CheckpointError for a checkpoint that cannot be gone on from, TrainingError for a loss that is not finite,
-    OSError for files that cannot be written; the last checkpoint stays whole.
+    Raises CheckpointError for a checkpoint that cannot be gone on from, TrainingError for a loss that is
+    not finite, OSError for files that cannot be written; the last checkpoint stays whole.
     """
     if resume:
         trainer.load_state(folder.load(trainer.state().tensors))
@@ -59,6 +62,8 @@ def train_run(
     records = trainer.run(loaders.train, loaders.validation, epochs)
     if not resume:
         folder.save(trainer.state())
+    elif config_text is not None:
+        folder.replace_config(config_text)
     saved = time.monotonic()
     with Interruption() as interruption:
         for record in records:

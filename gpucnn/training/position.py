@@ -141,7 +141,17 @@ class Position:
     @classmethod
     def from_dict(cls, values: Any) -> "Position":
         """The position that `as_dict` was made of. Raises CheckpointError for anything else."""
-        return _like(cls(), values, "position")
+        position = _like(cls(), values, "position")
+        for name in ("train", "validation"):
+            _check_tally(getattr(position, name), f"position.{name}")
+        if position.train.batches and position.seconds <= 0:
+            raise CheckpointError("the checkpoint's position.seconds is damaged: no time for what was done")
+        return position
+
+
+def _check_tally(tally: Tally, where: str) -> None:
+    if not tally.correct <= tally.images or (tally.images > 0) != (tally.batches > 0):
+        raise CheckpointError(f"the checkpoint's {where} is damaged: {tally}")
 
 
 def _like(example: Any, values: Any, where: str) -> Any:

@@ -161,17 +161,12 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path, number):
 
 def test_a_finished_run_goes_on_when_it_is_given_more_epochs(tmp_path):
     def run(path, epochs, resume=False):
+        gpucnn.manual_seed(1 if resume else 0)
         trainer = examples.plain_trainer(examples.network(), lr=0.01)
-        if resume:
-            folder = RunFolder.open(path)
-            folder.replace_config(f"train: {{epochs: {epochs}}}\n")
-            assert not folder.finished
-        else:
-            gpucnn.manual_seed(0)
-            trainer = examples.plain_trainer(examples.network(), lr=0.01)
-            folder = RunFolder.create(path, f"train: {{epochs: {epochs}}}\n", {})
-        with folder:
-            job(folder, trainer, examples.loaders(), epochs, resume=resume)
+        config = f"train: {{epochs: {epochs}}}\n"
+        with RunFolder.open(path) if resume else RunFolder.create(path, config, {}) as folder:
+            job(folder, trainer, examples.loaders(), epochs, resume=resume, config_text=config)
+        assert folder.config_path.read_text() == config
         return folder
 
     whole = run(tmp_path / "whole", 3)

@@ -20,7 +20,7 @@ PER_EPOCH = 5 + 3 + 1  # training minibatches, validation minibatches, the epoch
 ROOT = Path(__file__).parents[2]
 
 
-def train(path, resume=False, on_record=None, seed=0, dtype="float32", checkpoint_seconds=1e9, epochs=EPOCHS):
+def train(path, resume=False, on_record=None, seed=0, dtype="float32", epochs=EPOCHS, **options):
     """The whole job in `path`; a resume starts from other weights than the run did."""
     trainer = examples.trainer(dtype, seed=99 if resume else seed)
     with RunFolder.open(path) if resume else RunFolder.create(path, "name: test\n", {}) as folder:
@@ -34,7 +34,7 @@ def train(path, resume=False, on_record=None, seed=0, dtype="float32", checkpoin
             dataset_requested="rows",
             resume=resume,
             on_record=on_record,
-            checkpoint_seconds=checkpoint_seconds,
+            **{"checkpoint_seconds": 1e9, **options},
         )
 
 
@@ -181,10 +181,12 @@ def test_a_finished_run_is_not_trained_further(whole, tmp_path):
     assert outcome(tmp_path / "run") == whole
 
 
-def test_fewer_epochs_than_are_done(tmp_path):
+def test_fewer_epochs_than_are_done_change_nothing(whole, tmp_path):
     train(tmp_path / "run")
     with pytest.raises(InputError, match="epochs is 2, but 3 are done"):
-        train(tmp_path / "run", resume=True, epochs=2)
+        train(tmp_path / "run", resume=True, epochs=2, config_text="name: shorter\n")
+    assert outcome(tmp_path / "run") == whole
+    assert (tmp_path / "run" / "config.yaml").read_text() == "name: test\n"
 
 
 def test_another_networks_run_is_refused_and_left_as_it_was(tmp_path):
@@ -265,6 +267,21 @@ def test_damaged_counters_are_refused(count):
 def test_a_damaged_position_says_where(where, value):
     position = {**examples.trainer().position.as_dict(), where: value}
     with pytest.raises(CheckpointError, match=f"position.{where} is damaged: {value!r}"):
+        examples.trainer().load_state(damaged(position=position))
+
+
+@pytest.mark.parametrize(
+    "tally",
+    [
+        {"batches": 5, "images": 0, "loss_sum": 0.0, "correct": 0},
+        {"batches": 0, "images": 5, "loss_sum": 0.0, "correct": 0},
+        {"batches": 1, "images": 5, "loss_sum": 0.0, "correct": 6},
+    ],
+)
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_sums_that_cannot_be_are_refused(split, tally):
+    position = {**examples.trainer().position.as_dict(), split: tally}
+    with pytest.raises(CheckpointError, match=rf"position\.{split} is damaged"):
         examples.trainer().load_state(damaged(position=position))
 
 

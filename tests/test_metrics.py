@@ -80,9 +80,7 @@ def test_against_scikit_learn(classes):
         expected = metrics.confusion_matrix(labels, predictions, labels=numbers)
         np.testing.assert_array_equal(figures.confusion, expected)
         each = metrics.precision_recall_fscore_support(labels, predictions, labels=numbers, zero_division=0.0)
-        for ours, theirs in zip(
-            (figures.precision, figures.recall, figures.f1, figures.support), each, strict=True
-        ):
+        for ours, theirs in zip((figures.precision, figures.recall, figures.f1, figures.support), each, strict=True):
             np.testing.assert_allclose(ours, theirs)
         for name in ("macro", "weighted"):
             average = getattr(figures, name)

@@ -65,8 +65,6 @@ def _train(
 ) -> dict[str, Any]:
     """Train in the folder, which no other process may use meanwhile."""
     with folder, Progress(shown=sys.stderr.isatty() and not quiet) as progress:
-        if resume:
-            folder.replace_config(to_yaml(config))
         return train_run(
             folder,
             trainer,
@@ -76,6 +74,7 @@ def _train(
             dataset=data.loaded.used,
             dataset_requested=data.loaded.requested,
             resume=resume,
+            config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
             on_record=progress if quiet or sys.stderr.isatty() else _tell_epoch,
         )

@@ -6,7 +6,7 @@ from gpucnn import nn
 from gpucnn.config.check import Checked, fault_of
 from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
 from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
-from gpucnn.config.schema import Config, source_options
+from gpucnn.config.schema import Config, Data, source_options
 from gpucnn.data import Dataset, Loaded, Loader, Normalizer, hold_out, load_source, resplit, select_classes
 from gpucnn.errors import ConfigError
 from gpucnn.training import Loaders, Trainer
@@ -39,9 +39,16 @@ def load_data(config: Config) -> TrainingData:
         source = select_classes(source, data.classes)
     train, validation = source.train if data.limit is None else source.train.limit(data.limit), None
     if data.validation:
-        size = loaded.scaled(data.validation)
-        train, validation = hold_out(train, size, config.seed, data.stratified)
+        train, validation = hold_out(train, _held_out(data, loaded), config.seed, data.stratified)
     return TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
+
+
+def _held_out(data: Data, loaded: Loaded) -> int | float:
+    """How many validation images, or what share: after a fallback the share of those that `limit` leaves."""
+    size = loaded.scaled(data.validation)
+    if isinstance(size, int) or isinstance(data.validation, float) or data.limit is None:
+        return size
+    return size / min(1.0, loaded.scaled(data.limit))
 
 
 def build_loaders(config: Config, data: TrainingData) -> Loaders:

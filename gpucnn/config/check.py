@@ -120,7 +120,7 @@ def network_faults(document: Document) -> list[Fault]:
 
 def fault_of(error: MisfitError, document: Document) -> Fault:
     """A layer that does not fit, with its place."""
-    return Fault(document.place(error.path), f"{label(error.path, document.data)}: {error}")
+    return Fault(document.place_of_whole(error.path), f"{label(error.path, document.data)}: {error}")
 
 
 def data_shape(data: Data) -> tuple[tuple[int, int, int], int | None]:

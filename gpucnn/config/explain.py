@@ -17,7 +17,8 @@ def explain(error: ValidationError, document: Document, schema: Node) -> list[Fa
         path = _path_in_data(item["loc"], document.data, missing=item["type"] == "missing")
         if path not in faults:
             words = _words(item, path, document.data, schema)
-            faults[path] = Fault(document.place(path), f"{label(path, document.data)}: {words}")
+            place = document.place_of_whole(path) if item["type"] == "value_error" else document.place(path)
+            faults[path] = Fault(place, f"{label(path, document.data)}: {words}")
     return list(faults.values())
 
 

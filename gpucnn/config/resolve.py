@@ -1,5 +1,6 @@
 """A configuration with every default filled in, as text that trains again as it is."""
 
+import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -32,10 +33,16 @@ def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -
     """The options in which two configurations differ, as `train.batch_size: 64 -> 32`."""
     old, new = dict(_leaves(resolve(before), "")), dict(_leaves(resolve(after), ""))
     return [
-        f"{key}: {old.get(key, '(none)')} -> {new.get(key, '(none)')}"
+        f"{key}: {_said(old, key)} -> {_said(new, key)}"
         for key in {**old, **new}
         if key not in ignoring and (key not in old or key not in new or old[key] != new[key])
     ]
+
+
+def _said(leaves: dict[str, Any], key: str) -> str:
+    """A value as YAML has it."""
+    value = leaves.get(key, "(nothing)")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

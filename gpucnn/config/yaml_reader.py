@@ -42,6 +42,11 @@ class Document(NamedTuple):
             path = path[:-1]
         return self.places[path]
 
+    def place_of_whole(self, path: Path) -> Place:
+        """The place for a fault of all that is written at `path`: of the override, where one reached into it."""
+        overrides = [place for known, place in self.places.items() if known[: len(path)] == path and not place.line]
+        return overrides[-1] if overrides else self.place(path)
+
 
 def read_yaml(text: str, source: str) -> Document:
     """Read one YAML document; `source` names it in messages.

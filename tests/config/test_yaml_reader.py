@@ -81,7 +81,10 @@ def test_an_empty_text_is_none() -> None:
         ("a: &x 1", "x.yaml:1:4: the anchor '&x' is not read; remove it"),
         ("b: *x", "x.yaml:1:4: the alias '*x' repeats another part; write that part out here"),
         ("<<: {a: 1}", "x.yaml:1:1: the merge key '<<' is not read; write the options out here"),
-        ("a: 1\nb: 2\na: 3", "x.yaml:3:1: the key 'a' stands here a second time (first at line 1); keep one of the two"),
+        (
+            "a: 1\nb: 2\na: 3",
+            "x.yaml:3:1: the key 'a' stands here a second time (first at line 1); keep one of the two",
+        ),
         ("a: !!python/object:os.system 1", "x.yaml:1:4: the tag 'tag:yaml.org,2002:python/object:os.system' is not"),
         ("a: !mine 1", "x.yaml:1:4: the tag '!mine' is not read"),
         ("a: 1\n---\nb: 2", "x.yaml:2:1: a second document begins here"),

@@ -1,0 +1,70 @@
+"""Small runs that several tests share."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import gpucnn
+from gpucnn.cli import main
+
+CONFIG = """\
+name: tiny
+device: cpu
+data: {name: digits, limit: 300, validation: 60}
+model:
+  - conv2d: {out_channels: 4, kernel_size: 5, stride: 2}
+  - relu
+  - flatten
+  - linear: {out_features: 10}
+optimizer: {name: adam, lr: 0.01}
+train: {epochs: 2, batch_size: 32}
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch) -> Path:
+    """Every test runs where there are no runs, with the environment's own device."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GPUCNN_DEVICE", "GPUCNN_KERNELS", "GPUCNN_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    gpucnn.set_device("cpu")
+    return tmp_path
+
+
+@pytest.fixture
+def config(tmp_path) -> str:
+    """A configuration that trains in a moment."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A run of `CONFIG`, trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    assert main(["train", str(folder / "tiny.yaml"), "--run-dir", str(folder / "run"), "--quiet"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def run(trained, tmp_path) -> Path:
+    """A copy of that run, which a test may change."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+@pytest.fixture
+def fails(capsys) -> Callable[..., str]:
+    """Runs a command that must fail with a code and leave one message, which it returns."""
+
+    def run_command(code: int, *arguments: str) -> str:
+        capsys.readouterr()
+        assert main(list(arguments)) == code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err and printed.err.strip()
+        return printed.err
+
+    return run_command

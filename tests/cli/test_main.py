@@ -1,0 +1,92 @@
+"""What every command shares: exit codes, help, and errors as one message."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gpucnn.cli import main
+
+
+def gpucnn_process(*arguments: str, **keywords: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "gpucnn.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **keywords)  # type: ignore[call-overload]
+
+
+def test_wrong_input_exits_with_2_and_one_message_without_a_traceback() -> None:
+    done = gpucnn_process("train", "lenet", "train.epochs=0", "optimizer.lr=x")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "override 'optimizer.lr=x': optimizer.lr: given \"x\", expected a number above 0",
+        "override 'train.epochs=0': train.epochs: given 0, expected a whole number at least 1",
+    ]
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    heavy = ("pydantic", "PIL", "matplotlib", "tqdm", "pooch", "yaml", "safetensors")
+    code = (
+        "import sys\nfrom gpucnn.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"sys.exit(', '.join(name for name in {heavy!r} if name in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in ("train", "eval", "predict", "summary", "info", "data", "config"):
+        assert f"\n    {command} " in done.stdout
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    command = f"{sys.executable} -m gpucnn.cli config schema | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "{\n" and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["trian", "lenet"],
+        ["train"],
+        ["train", "lenet", "--verbose"],
+        ["train", "lenet", "--run-dir"],
+        ["eval"],
+        ["eval", "one", "two"],
+        ["predict", "run"],
+        ["data"],
+        ["data", "drop"],
+        ["config", "show"],
+        ["info", "more"],
+    ],
+)
+def test_a_command_line_that_cannot_be_understood_exits_with_2(arguments, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2 and "usage: gpucnn" in capsys.readouterr().err
+
+
+def test_the_version(capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0 and capsys.readouterr().out.startswith("gpucnn 0.")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError("Unable to allocate 9 GiB"), 1, "out of memory: Unable to allocate 9 GiB"),
+        (OSError(28, "No space left on device", "x.csv"), 1, "the disk is full while writing x.csv"),
+        (OSError(28, "No space left on device"), 1, "the disk is full: No space left on device; free some space"),
+        (OSError(122, "Disk quota exceeded"), 1, "the disk is full"),
+        (PermissionError(13, "Permission denied", "x"), 2, "x: Permission denied; give another path, or yourself"),
+        (FileNotFoundError(2, "No such file or directory", "x"), 2, "x: No such file or directory; give another path"),
+        (OSError(5, "Input/output error", "x"), 1, "the system refused: [Errno 5] Input/output error: 'x'"),
+    ],
+)
+def test_each_end_has_its_exit_code_and_words(error, code, words, monkeypatch, capsys) -> None:
+    def fail(parsed: object) -> None:
+        raise error
+
+    monkeypatch.setattr("gpucnn.cli.info.run", fail)
+    assert main(["info"]) == code
+    assert capsys.readouterr().err.startswith(words)

@@ -64,7 +64,7 @@ def _train(
     folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, resume: bool, quiet: bool
 ) -> dict[str, Any]:
     """Train in the folder, which no other process may use meanwhile."""
-    with folder, Progress(shown=sys.stderr.isatty() and not quiet) as progress:
+    with folder, Progress(len(data.train), shown=not quiet) as progress:
         return train_run(
             folder,
             trainer,

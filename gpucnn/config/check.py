@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from gpucnn import nn
 from gpucnn.autograd import Tensor
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error
@@ -110,7 +111,7 @@ def network_faults(document: Document) -> list[Fault]:
         return [Fault(document.place(("data",)), f"data: {error}")]
     try:
         init = document.data.get("init")
-        _, output = build_layers(entries, shape, init if isinstance(init, str) else None)
+        _, output = build_layers(entries, shape, init if init in nn.init.NAMES else None)
         if len(entries) == len(document.data["model"]):
             check_outputs(entries, output, _loss_name(document.data), classes)
     except MisfitError as error:

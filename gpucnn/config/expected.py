@@ -83,8 +83,9 @@ def _alternatives(node: Node, data: Any, schema: Node) -> list[Node]:
     """The parts of a union that may hold for `data`; a node that is no union is its only alternative."""
     node = _resolved(node, schema)
     mapping = node.get("discriminator", {}).get("mapping", {})
-    if isinstance(data, dict) and data.get("name") in mapping:
-        return [_resolved({"$ref": mapping[data["name"]]}, schema)]
+    name = inside(data, "name")
+    if isinstance(name, str) and name in mapping:
+        return [_resolved({"$ref": mapping[name]}, schema)]
     choices = node.get("anyOf") or node.get("oneOf")
     return [each for choice in choices for each in _alternatives(choice, data, schema)] if choices else [node]
 

@@ -84,7 +84,7 @@ if TYPE_CHECKING:  # what mypy may know of models that are made when this file i
 else:
     AnyData = _one_of([_named(name, load, base=Data) for name, load in SOURCES.items()])
     AnyLoss = _one_of([_named(name, loss) for name, loss in LOSSES.items()])
-    AnyOptimizer = _one_of([_named(name, cls, skip=("parameters", "params")) for name, cls in optim.OPTIMIZERS.items()])
+    AnyOptimizer = _one_of([_named(name, cls, skip=("parameters",)) for name, cls in optim.OPTIMIZERS.items()])
     EarlyStopOptions = options_model("early_stop", EarlyStop)
     AnySchedule = _one_of([_named(name, cls) for name, cls in optim.SCHEDULES.items()])
 

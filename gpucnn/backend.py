@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from gpucnn.errors import DeviceError
-from gpucnn.threads import bound_blas
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -50,9 +49,7 @@ def set_device(name: str) -> Device:
     """
     global _current
     _current = _resolve(name)
-    if _current.kind == "cpu":
-        bound_blas()
-    else:
+    if _current.kind == "cuda":
         _cupy().cuda.Device(_current.index).use()
     return _current
 

@@ -1,11 +1,25 @@
-"""How many threads compute: BLAS's, bounded by what this process may use."""
+"""One pool of threads for tiles of work, asleep while idle, and BLAS held to one thread beside it.
+
+NumPy's loops and BLAS release Python's lock, so tiles truly run side by side. How work is cut into tiles depends on
+shapes alone and partial sums are added in the tiles' order: results do not depend on the number of threads. BLAS's own
+threads would wait for each other spinning, which costs milliseconds a product where another program has a core.
+"""
 
 import contextlib
 import functools
 import os
+import queue
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError
+
+Task = Callable[[int], None]
 
 
 @functools.cache
@@ -28,11 +42,106 @@ def usable_cores() -> int:
     return cores
 
 
-@functools.cache
-def bound_blas() -> None:
-    """Let BLAS compute on at most `thread_count` threads from now on: it knows nothing of quotas."""
-    from threadpoolctl import ThreadpoolController  # looks through the loaded libraries: not before there are any
+def run(task: Task, count: int, like: Array) -> None:
+    """Call task(0) ... task(count - 1), each once, on the pool's threads, BLAS held to one; raises what a task raised.
 
-    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
-        if library.get_num_threads() > thread_count():
-            library.set_num_threads(thread_count())
+    Where `like` lives on a GPU the calls are made in turn: the work they ask for queues up there.
+    """
+    if module_of(like) is not np:
+        _run_here(task, iter(range(count)))
+        return
+    with _blas:
+        helpers = min(thread_count(), count) - 1
+        indices = iter(range(count))  # shared: next() on it is atomic
+        if helpers < 1:
+            _run_here(task, indices)
+        else:
+            _run_with(helpers, task, indices)
+
+
+def _run_here(task: Task, indices: Any) -> None:
+    for index in indices:
+        task(index)
+
+
+def _run_with(helpers: int, task: Task, indices: Any) -> None:
+    done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    jobs = _jobs()
+    for _ in range(helpers):
+        jobs.put((task, indices, done))
+    try:
+        _run_here(task, indices)
+    finally:
+        failures = [failure for failure in (done.get() for _ in range(helpers)) if failure]
+    if failures:
+        raise failures[0]
+
+
+def _jobs() -> "queue.SimpleQueue[Any]":
+    """The queue that the pool's threads take jobs from; the threads start with the first job."""
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            _pool = queue.SimpleQueue()
+            for _ in range(thread_count() - 1):
+                threading.Thread(target=_work, args=(_pool,), name="gpucnn", daemon=True).start()
+        return _pool
+
+
+def _work(jobs: "queue.SimpleQueue[Any]") -> None:
+    while True:
+        task, indices, done = jobs.get()
+        failure = None
+        try:
+            _run_here(task, indices)
+        except BaseException as error:  # handed to the thread that called run, which raises it
+            failure = error
+        del task, indices  # an idle thread keeps no arrays alive
+        done.put(failure)
+
+
+class _OneBlasThread:
+    """BLAS held to one thread, in the whole process, while any thread is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._counts: list[int] = []
+
+    @functools.cached_property
+    def _libraries(self) -> list[Any]:
+        from threadpoolctl import ThreadpoolController  # looks through the loaded libraries: when first needed
+
+        return ThreadpoolController().select(user_api="blas").lib_controllers
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._counts = [library.get_num_threads() for library in self._libraries]
+                self._set([1] * len(self._counts))
+            self._inside += 1
+
+    def __exit__(self, *failure: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._set(self._counts)
+
+    def _set(self, counts: list[int]) -> None:
+        for library, count, current in zip(self._libraries, counts, self._counts, strict=True):
+            if current > 1:
+                library.set_num_threads(count)
+
+
+def _begin() -> None:
+    """Start anew: at first, and in a forked child, which has none of its parent's threads."""
+    global _pool, _pool_lock, _blas
+    _pool, _pool_lock, _blas = None, threading.Lock(), _OneBlasThread()
+
+
+_pool: "queue.SimpleQueue[Any] | None"
+_pool_lock: threading.Lock
+_blas: _OneBlasThread
+_begin()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin)

@@ -2,11 +2,11 @@
 
 from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.geometry import Padding, PerAxis, Window, make_window
-from gpucnn.kernels import conv
+from gpucnn.kernels import conv, gemm
 
 
 class Convolution(Function):
@@ -43,7 +43,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        module_of(x).matmul(weight, x, out=out)
+        gemm.matmul(weight, x, out)
         if bias:
             out += bias[0][:, None]
         return out
@@ -52,7 +52,7 @@ class Linear(Function):
         by_x = by_weight = None
         if self.needs[0]:
             by_x = empty(self.x.shape, grad)
-            module_of(grad).matmul(self.weight.T, grad, out=by_x)
+            gemm.matmul(self.weight.T, grad, by_x)
         if self.needs[1]:
             by_weight = self._sum_of_products(grad)
         if len(self.needs) == 2:
@@ -61,10 +61,9 @@ class Linear(Function):
 
     def _sum_of_products(self, grad: Array) -> Array:
         """The gradient by the weight (O, F): grad (..., O, N) @ x (..., F, N)ᵀ, summed over the leading axes."""
-        xp, x = module_of(grad), self.x
-        if grad.ndim == 2:
-            return xp.matmul(grad, x.T, out=empty(self.weight.shape, grad))
-        return xp.matmul(grad, x.swapaxes(-1, -2)).sum(axis=tuple(range(grad.ndim - 2)))
+        products = empty((*grad.shape[:-2], *self.weight.shape), grad)
+        gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
+        return products if grad.ndim == 2 else products.sum(axis=tuple(range(grad.ndim - 2)))
 
 
 def conv1d(

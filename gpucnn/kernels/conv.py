@@ -1,23 +1,23 @@
 """Convolution as im2col and GEMM, in tiles: the column matrix exists for a range of output rows at a time only.
 
 Shapes: x (I, spatial..., N), weight (O, I / groups, kernel...), outputs (O, outputs..., N); G groups, K taps, and
-L = outputs · N places. A tile is a range of the first output axis. GEMM takes the threads that BLAS has.
+L = outputs · N places. A tile is a range of the first output axis, or of input channels; the pool of threads shares
+them.
 """
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
-from gpucnn.arena import scratch
+from gpucnn import threads
+from gpucnn.arena import empty, scratch
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import Sizes, Window, split
 from gpucnn.kernels.window import col2im, padded, window_view
 
-CPU_TILE_BYTES = (
-    1 << 23
-)  # columns of at most 8 MiB, a part of the last-level cache; smaller tiles starve BLAS's threads
-GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in few large pieces
+CPU_TILE_BYTES = 1 << 22  # columns of at most 4 MiB: a few large pieces of work, within the last-level cache
+GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in as few pieces as its memory allows
+WORTH_SHARING = 1 << 19  # bytes of columns that take longer to work through than a thread to wake
 WIDE = 32  # rows of a product from which BLAS runs well
 
 
@@ -26,10 +26,15 @@ def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups:
     xp = module_of(x)
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
     result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
-    for places, columns in _column_tiles(padded(x, window, 0), window, out.shape[1:-1], groups):
+    tiles = _Columns(padded(x, window, 0), window, out.shape[1:-1], groups)
+
+    def tile(index: int) -> None:
+        places, columns = tiles[index]
         xp.matmul(matrix, columns, out=result[:, :, places])
-    if bias is not None:
-        result += bias.reshape(groups, -1, 1)
+        if bias is not None:
+            result[:, :, places] += bias.reshape(groups, -1, 1)
+
+    threads.run(tile, len(tiles), x)
 
 
 def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
@@ -45,10 +50,16 @@ def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Arr
     tall = _over_rows(window, rows)
     grads = grad.reshape(groups, outs, outputs[0] // rows, rows, -1).swapaxes(2, 3)  # (G, O/G, R, rows/R, rest·N)
     grads = grads.reshape(groups, outs * rows, -1)  # (G, O/G·R, L/R): a copy where R > 1
-    total = xp.zeros((groups, outs * rows, out.shape[1] * math.prod(tall.kernel)), x.dtype)  # (G, O/G·R, I/G·K)
-    for places, columns in _column_tiles(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]), groups):
-        total += xp.matmul(grads[:, :, places], columns.swapaxes(1, 2))
-    by_row = total.reshape(out.shape[0], rows, out.shape[1], *tall.kernel)  # (O, R, I/G, tall kernel...)
+    tiles = _Columns(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]), groups)
+    shape = (groups, outs * rows, out.shape[1] * math.prod(tall.kernel))  # (G, O/G·R, I/G·K)
+    parts = empty((len(tiles), *shape), x)
+
+    def tile(index: int) -> None:
+        places, columns = tiles[index]
+        xp.matmul(grads[:, :, places], columns.swapaxes(1, 2), out=parts[index])
+
+    threads.run(tile, len(tiles), x)
+    by_row = parts.sum(axis=0).reshape(out.shape[0], rows, out.shape[1], *tall.kernel)  # (O, R, I/G, tall kernel...)
     out.fill(0)
     for row in range(rows):
         start = row * window.stride[0]
@@ -69,30 +80,43 @@ def backward_input(weight: Array, grad: Array, window: Window, groups: int, out:
     matrix = weight.reshape(groups, outs, weight.shape[1], -1)  # (G, O/G, I/G, K)
     grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)
     channels = out.reshape(groups, weight.shape[1], *out.shape[1:])  # (G, I/G, spatial..., N)
-    columns_bytes = weight[0].size * grads[0, 0].nbytes
-    for group in range(groups):
-        for start, stop in split(weight.shape[1], _tile_count(columns_bytes, grad)):
-            columns = scratch((stop - start, *window.kernel, *outputs, images), grad)
-            by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
-            module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
-            col2im(columns, window, channels[group, start:stop])
+    ranges = split(weight.shape[1], _tile_count(weight[0].size * grads[0, 0].nbytes, grad))
+
+    def tile(index: int) -> None:
+        group, (start, stop) = index // len(ranges), ranges[index % len(ranges)]
+        columns = scratch((stop - start, *window.kernel, *outputs, images), grad)
+        by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
+        module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
+        col2im(columns, window, channels[group, start:stop])
+
+    threads.run(tile, groups * len(ranges), grad)
 
 
-def _column_tiles(x: Array, window: Window, outputs: Sizes, groups: int) -> Iterator[tuple[slice, Array]]:
-    """im2col of the padded x, tile by tile: the tile's range of places, and its columns (G, I/G·K, places)."""
-    axes = len(outputs)
-    view = window_view(x, window, outputs)  # (I, kernel..., outputs..., N)
-    row = math.prod(outputs[1:]) * x.shape[-1]  # places in one row of the first output axis
-    for start, stop in split(outputs[0], _tile_count(view.size * view.itemsize, x)):
-        part = view[(slice(None),) * (1 + axes) + (slice(start, stop),)]
-        columns = scratch(part.shape, x)
-        module_of(x).copyto(columns, part)
-        yield slice(start * row, stop * row), columns.reshape(groups, -1, (stop - start) * row)
+class _Columns:
+    """im2col of the padded x, cut into tiles: tile i is its range of places, and its columns (G, I/G·K, places)."""
+
+    def __init__(self, x: Array, window: Window, outputs: Sizes, groups: int) -> None:
+        self._view = window_view(x, window, outputs)  # (I, kernel..., outputs..., N)
+        self._axes, self._groups = len(outputs), groups
+        self._row = math.prod(outputs[1:]) * x.shape[-1]  # places in one row of the first output axis
+        self._ranges = split(outputs[0], _tile_count(self._view.size * x.itemsize, x))
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def __getitem__(self, index: int) -> tuple[slice, Array]:
+        start, stop = self._ranges[index]
+        part = self._view[(slice(None),) * (1 + self._axes) + (slice(start, stop),)]
+        columns = scratch(part.shape, part)
+        module_of(part).copyto(columns, part)
+        return slice(start * self._row, stop * self._row), columns.reshape(self._groups, -1, (stop - start) * self._row)
 
 
 def _tile_count(columns_bytes: int, like: Array) -> int:
-    """How many tiles columns of so many bytes are cut into."""
-    return -(-columns_bytes // (CPU_TILE_BYTES if module_of(like) is np else GPU_TILE_BYTES))
+    """How many tiles columns of so many bytes are cut into: an even number, so that two threads share them evenly."""
+    if module_of(like) is not np:
+        return -(-columns_bytes // GPU_TILE_BYTES)
+    return 2 * -(-columns_bytes // (2 * CPU_TILE_BYTES)) if columns_bytes > WORTH_SHARING else 1
 
 
 def _rows_together(window: Window, outputs: Sizes, outs: int) -> int:

@@ -1,0 +1,20 @@
+"""Matrix products, the large ones cut into tiles of rows for the pool of threads."""
+
+from gpucnn import threads
+from gpucnn.backend import Array, module_of
+from gpucnn.geometry import split
+
+TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50 microseconds
+MOST_TILES = 16
+
+
+def matmul(a: Array, b: Array, out: Array) -> None:
+    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N)."""
+    xp = module_of(out)
+    tiles = split(out.shape[-2], min(MOST_TILES, 2 * (a.shape[-1] * out.size // (2 * TILE_PRODUCTS))))
+
+    def tile(index: int) -> None:
+        start, stop = tiles[index]
+        xp.matmul(a[..., start:stop, :], b, out=out[..., start:stop, :])
+
+    threads.run(tile, len(tiles), out)

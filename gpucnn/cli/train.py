@@ -128,5 +128,6 @@ def _already_finished(before: SavedRun) -> int:
 
 def _interrupted(arguments: argparse.Namespace, folder: RunFolder) -> int:
     again = ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
+    again += ["--device", arguments.device] if arguments.device else []
     print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
     return INTERRUPTED

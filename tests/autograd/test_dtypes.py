@@ -88,6 +88,14 @@ def test_integers_carry_no_gradient():
     assert weights.grad.numpy().tolist() == [0, 1, 2]
 
 
+def test_a_float_beside_integers_is_float32():
+    """As in PyTorch; beside an integer the number is an integer too."""
+    y = Tensor(np.array([1, 2])) * 0.5
+    assert y.dtype == np.float32 and y.numpy().tolist() == [0.5, 1.0]
+    y = Tensor(np.array([1, 2])) * 3
+    assert y.dtype == np.int64 and y.numpy().tolist() == [3, 6]
+
+
 def test_integers_divide_to_floats():
     """Raw images over 255, as PyTorch: float32."""
     y = Tensor(np.array([0, 51, 255], np.uint8)) / 255

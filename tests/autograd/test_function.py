@@ -6,6 +6,7 @@ import pytest
 import gpucnn
 from gpucnn import Function, Tensor
 from gpucnn import functional as F
+from gpucnn.backend import module_of
 from gpucnn.errors import ShapeError
 from tests.judges import agrees_with_torch, has_right_slopes
 
@@ -45,7 +46,7 @@ class SeesImages(Function):
         return x[:, 0]
 
     def backward(self, grad):
-        full = np.zeros(self.shape) if isinstance(grad, np.ndarray) else grad.__class__(self.shape) * 0
+        full = module_of(grad).zeros(self.shape)
         full[:, 0] = grad
         return full
 

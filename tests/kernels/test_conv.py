@@ -19,6 +19,7 @@ def test_any_tiles_give_the_naive_result(monkeypatch, tile_bytes, wide):
     """A tile of one byte is a single row or channel; `wide` decides how many rows one product takes."""
     monkeypatch.setattr(conv, "CPU_TILE_BYTES", tile_bytes)
     monkeypatch.setattr(conv, "GPU_TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(conv, "WORTH_SHARING", 0)
     monkeypatch.setattr(conv, "WIDE", wide)
     for config in map(convolution, range(0, COUNT, 3)):
         x, w, *_ = config.arrays

@@ -66,6 +66,7 @@ def test_no_step_of_a_short_run_stands_still(name, warmup, total):
     [
         ("step", {"epochs": 0}, r"step.*epochs.*0"),
         ("cosine", {"warmup": 1.5}, r"cosine.*warmup.*1\.5"),
+        ("cosine", {"final": -1}, r"cosine.*final.*-1"),
         ("linear", {"final": -0.1}, r"linear.*final.*-0\.1"),
         ("one_cycle", {"warmup": -0.2}, r"one_?cycle.*warmup.*-0\.2"),
     ],

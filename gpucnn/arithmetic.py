@@ -1,12 +1,15 @@
 """The Functions behind a Tensor's operators and methods: arithmetic, reductions, reshaping, indexing."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gpucnn.arena import empty, zeros
 from gpucnn.backend import Array, module_of
+from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 
 Axes = int | tuple[int, ...] | None
@@ -21,6 +24,15 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     return grad.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
 
 
+@contextlib.contextmanager
+def told(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
+    """Turn the array module's error about shapes into a ShapeError that names the operation and the shapes."""
+    try:
+        yield
+    except ValueError as error:
+        raise ShapeError(f"{name}: the shapes {', '.join(map(str, shapes))} do not fit together ({error})") from None
+
+
 class Binary(Function):
     """An operation on two arrays that broadcast against each other."""
 
@@ -33,7 +45,9 @@ class Binary(Function):
     def forward(self, a: Array, b: Array) -> Array:
         """The operation's result, of the broadcast shape."""
         self.a, self.b = a, b
-        out = empty(module_of(a).broadcast_shapes(a.shape, b.shape), a, dtype=self.result_dtype(a, b))
+        with told(type(self).__name__.lower(), a.shape, b.shape):
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        out = empty(shape, a, dtype=self.result_dtype(a, b))
         self.compute(a, b, out)
         return out
 
@@ -200,7 +214,8 @@ class MatMul(Function):
 
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
-        return module_of(a).matmul(a, b)
+        with told("matmul", a.shape, b.shape):
+            return module_of(a).matmul(a, b)
 
     def backward(self, grad: Array) -> tuple[Array, Array]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
@@ -245,7 +260,8 @@ class Reshape(Function):
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         self.shape = x.shape
-        return x.reshape(shape)
+        with told("reshape", x.shape, shape):
+            return x.reshape(shape)
 
     def backward(self, grad: Array) -> Array:
         return grad.reshape(self.shape)
@@ -256,7 +272,7 @@ class Permute(Function):
 
     def forward(self, x: Array, axes: tuple[int, ...]) -> Array:
         self.axes = tuple(axis % x.ndim for axis in axes)
-        return module_of(x).ascontiguousarray(x.transpose(self.axes))
+        return x.transpose(self.axes)
 
     def backward(self, grad: Array) -> Array:
         return grad.transpose(tuple(self.axes.index(i) for i in range(len(self.axes))))
@@ -267,7 +283,8 @@ class BroadcastTo(Function):
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         self.shape = x.shape
-        return module_of(x).ascontiguousarray(module_of(x).broadcast_to(x, shape))
+        with told("expand", x.shape, shape):
+            return module_of(x).broadcast_to(x, shape)
 
     def backward(self, grad: Array) -> Array:
         return unbroadcast(grad, self.shape)
@@ -296,7 +313,8 @@ class Concatenate(Function):
     def forward(self, *arrays: Array, axis: int = 0) -> Array:
         self.axis = axis
         self.ends = [sum(a.shape[axis] for a in arrays[: i + 1]) for i in range(len(arrays) - 1)]
-        return module_of(arrays[0]).concatenate(arrays, axis=axis)
+        with told("concatenate", *(a.shape for a in arrays)):
+            return module_of(arrays[0]).concatenate(arrays, axis=axis)
 
     def backward(self, grad: Array) -> tuple[Array, ...]:
         return tuple(module_of(grad).split(grad, self.ends, axis=self.axis))

@@ -107,6 +107,12 @@ class Tensor:
             raise ShapeError(f"item() of a Tensor of shape {self.shape}; expected one element. Reduce it first")
         return self.data.reshape(()).item()
 
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
     def detach(self) -> "Tensor":
         """The same values, outside the tape; memory is shared."""
         return _wrap(self.data, self.batch_last)
@@ -293,7 +299,9 @@ def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis `dim` of the result."""
+    """Tensors of one shape joined along a new axis `dim` of the result. Raises ShapeError where shapes differ."""
+    if len({tensor.shape for tensor in tensors}) != 1:
+        raise ShapeError(f"stack: the shapes {', '.join(str(t.shape) for t in tensors)} differ; expected one shape")
     shape = list(tensors[0].shape)
     shape.insert(dim % (len(shape) + 1), 1)
     return concatenate([tensor.reshape(shape) for tensor in tensors], dim)

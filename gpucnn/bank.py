@@ -42,9 +42,17 @@ class Bank:
         self.adopt()
 
     def adopt(self) -> None:
-        """Make every parameter and gradient a view of the bank, copying those that are not (yet, or no longer)."""
+        """Make every parameter and gradient a view of the bank, copying those that are not (yet, or no longer).
+
+        Raises InputError for one whose dtype was changed since.
+        """
         for parameter, (values, gradients) in zip(self.parameters, self._views, strict=True):
             if parameter.data is not values:
+                if parameter.dtype != values.dtype:
+                    raise InputError(
+                        f"a parameter is {parameter.dtype} now and was {values.dtype} when its optimizer was made; "
+                        f"change the network's dtype first, then make the optimizer"
+                    )
                 values[...] = parameter.data
                 parameter.data = values
             parameter._grad_buffer = gradients

@@ -79,11 +79,16 @@ def make_window(
 def per_axis(name: str, option: str, value: object, axes: int, least: int) -> Sizes:
     """`value` as one integer per axis; a single integer stands for all. Raises ShapeError otherwise."""
     values: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) else (value,) * axes
-    if len(values) != axes or not all(type(v) is int and v >= least for v in values):
+    if len(values) != axes or not all(is_count(v, least) for v in values):
         raise ShapeError(
             f"{name}: {option} is {value!r}; expected a whole number of at least {least}, or {axes} of them"
         )
-    return values
+    return tuple(map(int, values))
+
+
+def is_count(value: Any, least: int) -> bool:
+    """Whether `value` is a whole number, Python's or NumPy's, of at least `least`."""
+    return hasattr(value, "__index__") and not isinstance(value, bool) and value >= least
 
 
 def sides_of(name: str, window: Window, sizes: Sizes, padding: Padding) -> Sides:
@@ -95,8 +100,8 @@ def sides_of(name: str, window: Window, sizes: Sizes, padding: Padding) -> Sides
         return tuple(map(_same, sizes, window.extent, window.stride))
     given: tuple[Any, ...] = tuple(padding) if isinstance(padding, Sequence) else (padding,) * axes
     sides = tuple(tuple(side) if isinstance(side, Sequence) else (side, side) for side in given)
-    if len(sides) == axes and all(len(side) == 2 and all(type(p) is int and p >= 0 for p in side) for side in sides):
-        return sides
+    if len(sides) == axes and all(len(side) == 2 and all(is_count(p, 0) for p in side) for side in sides):
+        return tuple((int(before), int(after)) for before, after in sides)
     raise ShapeError(
         f"{name}: padding is {padding!r}; expected a whole number of at least 0, {axes} of them (one per axis), "
         f'{axes} pairs (before, after), "same" or "valid"'

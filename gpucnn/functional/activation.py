@@ -5,6 +5,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, fill_uniform, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
+from gpucnn.functional.checks import check_floating
 from gpucnn.kernels import softmax as kernel
 
 
@@ -107,16 +108,19 @@ class Dropout(Function):
 
 def relu(x: Tensor) -> Tensor:
     """max(x, 0); its slope at 0 is 0. Any shape."""
+    check_floating("relu", x)
     return ReLU.apply(x)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope · x. Any shape."""
+    check_floating("leaky_relu", x)
     return LeakyReLU.apply(x, negative_slope=negative_slope)
 
 
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent. Any shape."""
+    check_floating("tanh", x)
     return ScaledTanh.apply(x, amplitude=1.0, slope=1.0)
 
 
@@ -125,11 +129,13 @@ def scaled_tanh(x: Tensor) -> Tensor:
 
     Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based Learning Applied to Document Recognition, 1998.
     """
+    check_floating("scaled_tanh", x)
     return ScaledTanh.apply(x, amplitude=1.7159, slope=2 / 3)
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)). Any shape."""
+    check_floating("sigmoid", x)
     return Sigmoid.apply(x)
 
 
@@ -144,7 +150,8 @@ def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
 
 
 def memory_axis(name: str, x: Tensor, dim: int) -> int:
-    """Where the logical axis `dim` of x lies in batch-last memory."""
+    """Where the logical axis `dim` of x, which holds floating numbers, lies in batch-last memory."""
+    check_floating(name, x)
     if not -x.ndim <= dim < x.ndim:
         raise ShapeError(f"{name}: dim is {dim}, but the input has {x.ndim} axes: x {x.shape}")
     return (dim - 1) % x.ndim
@@ -157,4 +164,5 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """
     if not 0 <= p < 1:
         raise InputError(f"dropout: p is {p}; expected a probability of at least 0 and less than 1")
+    check_floating("dropout", x)
     return Dropout.apply(x, p=p) if training and p else x

@@ -5,6 +5,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
+from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Padding, PerAxis, Window, make_window
 from gpucnn.kernels import conv, gemm
 
@@ -147,7 +148,7 @@ def _check_shapes(name: str, axes: int, x: Tensor, w: Tensor, b: Tensor | None, 
         raise ShapeError(f"{name}: bias has shape {b.shape}; expected ({w.shape[0]},), one number per output channel")
     if x.shape[0] == 0:
         raise ShapeError(f"{name}: the batch is empty: {shapes}. Give at least one image")
-    _check_dtypes(name, x, w)
+    check_floating(name, x, w, b)
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
@@ -160,15 +161,7 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
         )
     if b is not None and b.shape != (w.shape[0],):
         raise ShapeError(f"linear: bias has shape {b.shape}; expected ({w.shape[0]},), one number per output")
-    _check_dtypes("linear", x, w)
+    check_floating("linear", x, w, b)
     if x.ndim == 1:  # one image without an axis of images
         return linear(x.reshape(1, -1), w, b).reshape(-1)
     return Linear.apply(x, w, *([] if b is None else [b]))
-
-
-def _check_dtypes(name: str, x: Tensor, w: Tensor) -> None:
-    if x.dtype != w.dtype:
-        raise ShapeError(
-            f"{name}: the input is {x.dtype}, the weight {w.dtype}; expected one dtype. "
-            f"Convert the images, as in Tensor(array.astype('{w.dtype}'))"
-        )

@@ -8,6 +8,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
+from gpucnn.functional.checks import check_floating
 from gpucnn.kernels import softmax
 
 Reduction = Literal["mean", "sum", "none"]
@@ -22,7 +23,10 @@ class CrossEntropy(Function):
         self.keep = 1 - smoothing
         self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
         self.log_probabilities = softmax.log_softmax(logits, 0)
-        return -(self.target * self.log_probabilities).sum(axis=0)
+        known = module_of(logits).where(
+            self.target == 0, 0, self.log_probabilities
+        )  # a masked class, at -inf, costs none
+        return -(self.target * known).sum(axis=0)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         by_logits = module_of(grad).exp(self.log_probabilities)
@@ -53,8 +57,11 @@ def cross_entropy(
     the target is (1 - ε) · target + ε / C. With reduction "none" the result has the shape of class numbers. Raises
     ShapeError where shapes do not fit, InputError for a label outside 0..C-1 or an unknown option.
     """
+    check_floating("cross_entropy", logits)
     if logits.ndim < 2:
         raise ShapeError(f"cross_entropy: expected logits (images, classes, ...): logits {logits.shape}")
+    if logits.size == 0:
+        raise ShapeError(f"cross_entropy: the batch is empty: logits {logits.shape}. Give at least one image")
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
     target = _target(logits, labels if isinstance(labels, Tensor) else Tensor(labels))

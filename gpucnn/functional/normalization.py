@@ -7,6 +7,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
+from gpucnn.functional.checks import check_floating
 from gpucnn.kernels import norm
 
 
@@ -89,6 +90,7 @@ def batch_norm(
     S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Raises ShapeError where shapes do not fit, or a
     training batch has a single value per channel.
     """
+    check_floating("batch_norm", x, weight, bias)
     channels = x.shape[1] if x.ndim > 1 else 0
     for name, tensor in (
         ("running_mean", running_mean),

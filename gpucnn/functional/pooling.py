@@ -5,6 +5,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
+from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Window, make_window, sides_of
 from gpucnn.kernels import pool
 
@@ -147,6 +148,7 @@ def _max_pool(
     dilation: PerAxis,
     ceil_mode: bool,
 ) -> Tensor:
+    check_floating(name, x)
     window = pooling_window(name, axes, x.shape, kernel, stride, padding, dilation, ceil_mode)
     return MaxPool.apply(x, window=window)
 
@@ -161,6 +163,7 @@ def _average_pool(
     ceil_mode: bool,
     count_include_pad: bool,
 ) -> Tensor:
+    check_floating(name, x)
     window = pooling_window(name, axes, x.shape, kernel, stride, padding, 1, ceil_mode)
     counted = sides_of(name, window, x.shape[2:], padding if count_include_pad else 0)
     return AveragePool.apply(x, window=window, counted=counted)

@@ -9,7 +9,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
-from gpucnn.geometry import Sides
+from gpucnn.geometry import Sides, is_count
 from gpucnn.kernels import padding
 
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]
@@ -67,7 +67,7 @@ def pad(x: Tensor, pad: Sequence[int], mode: PadMode = "zeros", value: float = 0
     `mode` is "zeros" ("constant": `value`), "replicate" (the nearest pixel) or "reflect" (mirrored, without the border
     pixel; less than the axis is long). Raises ShapeError for padding that does not fit, InputError for another mode.
     """
-    if len(pad) % 2 or not 2 <= len(pad) <= 2 * x.ndim or any(type(p) is not int or p < 0 for p in pad):
+    if len(pad) % 2 or not 2 <= len(pad) <= 2 * x.ndim or not all(is_count(p, 0) for p in pad):
         raise ShapeError(
             f"pad: pad is {tuple(pad)}; expected whole numbers of at least 0, two per axis from the last axis on: "
             f"(left, right, top, bottom); x {x.shape}"

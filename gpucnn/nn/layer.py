@@ -1,7 +1,7 @@
 """Layer: a module whose geometry is known before it runs."""
 
 from gpucnn.errors import ShapeError
-from gpucnn.geometry import Sizes, Window
+from gpucnn.geometry import Sizes, Window, is_count
 from gpucnn.nn.module import Module
 
 
@@ -29,6 +29,6 @@ class Layer(Module):
 
 def check_count(kind: str, option: str, value: int) -> int:
     """`value`, a number of channels or features. Raises ShapeError unless it is a whole number of at least 1."""
-    if type(value) is not int or value < 1:
+    if not is_count(value, 1):
         raise ShapeError(f"{kind}: {option} is {value!r}; expected a whole number of at least 1")
     return value

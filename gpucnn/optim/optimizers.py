@@ -65,7 +65,7 @@ class Optimizer:
         return self._base[0]
 
     def zero_grad(self) -> None:
-        """Forget every parameter's gradient."""
+        """Forget every parameter's gradient. The next one is written to the same memory: copy what you want to keep."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None

@@ -21,12 +21,6 @@ def in_another_process(script: str, **variables: str) -> str:
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, **options).stdout
 
 
-def blas_threads() -> list[int]:
-    """Of NumPy's own BLAS: other packages bring another, perhaps after gpucnn has looked which there are."""
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    return [library["num_threads"] for library in libraries if "numpy" in library["filepath"]]
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
 def test_every_task_runs_once(count):
     done = []

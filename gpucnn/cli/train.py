@@ -14,6 +14,7 @@ from gpucnn.config.resolve import differences, to_yaml
 from gpucnn.config.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.report import write_pictures
 from gpucnn.training import EpochRecord, Progress, RunFolder, Trainer, describe_environment, new_run_path, train_run
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if before is not None:
         check_same(before.config, config, before.folder.path)
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
-            return _already_finished(before)
+            return _already_finished(before, arguments.quiet)
     choose_device(arguments.device, config.device)
     data = load_data(config)
     _announce_fallback(data)
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _interrupted(arguments, folder)
     _tell(result, folder)
+    _draw(folder, config, arguments.quiet)
     return 0
 
 
@@ -118,11 +120,18 @@ def _tell(result: dict[str, Any], folder: RunFolder) -> None:
     print(f"run: {folder.path}")
 
 
-def _already_finished(before: SavedRun) -> int:
+def _draw(folder: RunFolder, config: Config, quiet: bool) -> None:
+    """Draw the run, which is whole by now, where that is wanted. Should it fail, a resume draws again."""
+    if config.report and not quiet:
+        print("pictures:", ", ".join(map(str, write_pictures(folder.path))))
+
+
+def _already_finished(before: SavedRun, quiet: bool) -> int:
     print(
         f"{before.folder.path} is finished after {before.config.train.epochs} epochs; more train.epochs go on with it"
     )
     _tell(before.folder.result(), before.folder)
+    _draw(before.folder, before.config, quiet)
     return 0
 
 

@@ -1,0 +1,102 @@
+"""The house: a file imports only from those above it, and only a few know the libraries that are optional or slow."""
+
+import ast
+import functools
+import graphlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gpucnn
+
+PACKAGE = Path(gpucnn.__file__).parent
+
+# From the top down. "gpucnn" is the package's own face, gpucnn/__init__.py; a package stands for all its files.
+ORDER = (
+    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic", "autograd",
+    "gradcheck", "functional", "bank", "nn", "optim", "data", "metrics", "training", "report", "config", "gpucnn",
+    "cli",
+)  # fmt: skip
+KNOW_CUPY = {"gpucnn.backend"}
+NOT_AT_ONCE = {"PIL", "matplotlib", "pooch", "pydantic", "requests", "safetensors", "threadpoolctl", "tqdm", "yaml"}
+
+
+@functools.cache
+def imports() -> dict[str, set[str]]:
+    """Module -> what it imports, wherever in the file: modules of gpucnn, else the dotted name as it is written."""
+    trees = {_module(path): ast.parse(path.read_bytes()) for path in sorted(PACKAGE.rglob("*.py"))}
+    return {
+        module: {_known(name, trees) for node in ast.walk(tree) for name in _imported(node)}
+        for module, tree in trees.items()
+    }
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """The names that one statement imports; `from a import b` is a.b."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        yield from (name.value for name in node.args[:1] if isinstance(name, ast.Constant))
+
+
+def _known(name: str, modules: dict[str, ast.Module]) -> str:
+    """The module that a.b lies in, where a.b is one of ours or something in one."""
+    return name if name in modules or name.rpartition(".")[0] not in modules else name.rpartition(".")[0]
+
+
+def within(module: str) -> set[str]:
+    """What a module imports from gpucnn."""
+    return {name for name in imports()[module] if name.split(".")[0] == "gpucnn"}
+
+
+def place(module: str) -> int:
+    """A module's place in `ORDER`."""
+    return ORDER.index(module.split(".")[1] if "." in module else module)
+
+
+def those_that_import(library: str) -> set[str]:
+    return {module for module, names in imports().items() for name in names if name.split(".")[0] == library}
+
+
+@pytest.mark.parametrize("module", sorted(imports()))
+def test_a_file_imports_only_from_above(module) -> None:
+    own = module.split(".")[1:2]
+    below = {name for name in within(module) if name.split(".")[1:2] != own and place(name) >= place(module)}
+    assert not below, f"{module} imports from below: {sorted(below)}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graphlib.TopologicalSorter({module: within(module) for module in imports()}).prepare()  # CycleError names them
+
+
+def test_every_place_in_the_order_is_taken() -> None:
+    assert {place(module) for module in imports()} == set(range(len(ORDER)))
+
+
+def test_only_the_backend_knows_cupy() -> None:
+    assert those_that_import("cupy") == KNOW_CUPY
+
+
+@pytest.mark.parametrize("library", ["torch", "sklearn", "scipy"])
+def test_libraries_that_judge_are_for_the_tests_alone(library) -> None:
+    assert not those_that_import(library)
+
+
+def test_import_gpucnn_brings_no_library_that_is_needed_later() -> None:
+    program = "import sys, gpucnn; print(*{name.split('.')[0] for name in sys.modules})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "numpy" in done.stdout.split()
+    assert NOT_AT_ONCE.isdisjoint(done.stdout.split())

@@ -15,6 +15,7 @@ import numpy as np
 from gpucnn.errors import DeviceError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
+_ON_HOST = (np.ndarray, np.generic)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _cupy() -> ModuleType:
 
 def module_of(array: Array) -> ModuleType:
     """The array module, numpy or cupy, that `array` belongs to."""
-    return np if isinstance(array, np.ndarray | np.generic) else _cupy()
+    return np if isinstance(array, _ON_HOST) else _cupy()
 
 
 def to_host(array: Array) -> np.ndarray:

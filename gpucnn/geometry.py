@@ -3,7 +3,9 @@
 Nothing here touches an array. Every function serves one, two and three spatial axes; tuples hold one entry per axis.
 """
 
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +14,7 @@ from gpucnn.errors import ShapeError
 Sizes = tuple[int, ...]
 PerAxis = int | tuple[int, ...]
 Sides = tuple[tuple[int, int], ...]  # (before, after) per axis
+Slices = tuple[slice, ...]
 Padding = int | tuple[int, ...] | Sides | Literal["same", "valid"]
 
 
@@ -58,6 +61,18 @@ def make_window(
     With `ceil_mode` a last, partial window counts too if it starts inside the input or the padding before it.
     Raises ShapeError where a number is out of range or the window does not fit into the input.
     """
+    return _make_window(name, tuple(sizes), *map(_hashable, (kernel, stride, padding, dilation)), ceil_mode)
+
+
+def _hashable(value: Any) -> Any:
+    """Lists, at any depth, as tuples."""
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+
+
+@functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
+def _make_window(
+    name: str, sizes: Sizes, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Window:
     axes = len(sizes)
     kernel = per_axis(name, "kernel_size", kernel, axes, least=1)
     stride = per_axis(name, "stride", stride, axes, least=1)
@@ -126,11 +141,33 @@ def _ceil_padding(window: Window, sizes: Sizes) -> Sides:
     return tuple(sides)
 
 
-def tap_slices(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where one tap of the window meets the unpadded input: slices of the input and of the outputs, of equal shape.
+def taps(window: Window) -> Iterator[Sizes]:
+    """The window's positions, in order: the last axis runs fastest."""
+    return itertools.product(*map(range, window.kernel))
+
+
+@functools.lru_cache(maxsize=1024)
+def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
+    """For each tap in order, the places of the padded input that it reads for all outputs."""
+    return tuple(
+        tuple(
+            slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
+            for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
+        )
+        for tap in taps(window)
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def unpadded_places(window: Window, sizes: Sizes, outputs: Sizes) -> tuple[tuple[Slices, Slices], ...]:
+    """For each tap in order, where it meets the unpadded input: slices of the input and of the outputs, of equal shape.
 
     Output o reads input o · stride + tap · dilation - before; outputs whose tap lies in the padding are left out.
     """
+    return tuple(_unpadded(window, tap, sizes, outputs) for tap in taps(window))
+
+
+def _unpadded(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple[Slices, Slices]:
     inside, places = [], []
     for axis, position in enumerate(tap):
         stride = window.stride[axis]

@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,12 @@ def _work(jobs: "queue.SimpleQueue[Any]") -> None:
         done.put(failure)
 
 
-class _OneBlasThread:
+def one_blas_thread() -> AbstractContextManager[None]:
+    """`with one_blas_thread():` holds BLAS to one thread throughout, and saves `run` from doing so time and again."""
+    return _blas
+
+
+class _OneBlasThread(AbstractContextManager[None]):
     """BLAS held to one thread, in the whole process, while any thread is inside."""
 
     def __init__(self) -> None:

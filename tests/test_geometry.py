@@ -8,7 +8,7 @@ import pytest
 from gpucnn import Tensor, nn
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
-from gpucnn.geometry import ReceptiveField, make_window, split, tap_slices
+from gpucnn.geometry import ReceptiveField, make_window, split, unpadded_places
 
 GRID = list(itertools.product(range(1, 9), range(1, 5), range(1, 5), range(3), range(1, 4)))
 
@@ -53,7 +53,7 @@ def test_split_covers_everything_once(length):
         assert len(ranges) <= parts and len({stop - start for start, stop in ranges}) <= 2
 
 
-def test_tap_slices_meet_where_a_window_reads():
+def test_unpadded_places_meet_where_a_window_reads():
     """Of every window, each tap and output: the pixel it reads, or none in the padding."""
     for size, kernel, stride, padding, dilation in GRID:
         if size + 2 * padding < dilation * (kernel - 1) + 1:
@@ -61,7 +61,7 @@ def test_tap_slices_meet_where_a_window_reads():
         window = make_window("conv1d", (size,), kernel, stride, padding, dilation)
         (outputs,) = window.output_sizes((size,))
         for tap in range(kernel):
-            (inside,), (places,) = tap_slices(window, (tap,), (size,), (outputs,))
+            (inside,), (places,) = unpadded_places(window, (size,), (outputs,))[tap]
             reads = [(o, o * stride + tap * dilation - padding) for o in range(outputs)]
             expected = [(o, pixel) for o, pixel in reads if 0 <= pixel < size]
             found = zip(range(outputs)[places], range(size)[inside], strict=True)

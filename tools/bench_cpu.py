@@ -86,6 +86,7 @@ def gpucnn_step(batch: int) -> tuple[float, Callable[[], Any]]:
     from gpucnn import Tensor, nn, optim
     from gpucnn import functional as F
     from gpucnn.arena import Arena
+    from gpucnn.threads import one_blas_thread
 
     imported = time.perf_counter()
     import numpy as np
@@ -103,7 +104,7 @@ def gpucnn_step(batch: int) -> tuple[float, Callable[[], Any]]:
     arena = Arena()
 
     def step() -> float:
-        with arena.step(batch):
+        with one_blas_thread(), arena.step(batch):
             optimizer.zero_grad()
             loss = F.cross_entropy(net(Tensor.from_batch_last(images)), labels)
             loss.backward()

@@ -3,15 +3,15 @@
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
 
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
-from gpucnn.geometry import Sides, Sizes, Window, tap_slices
-from gpucnn.kernels.window import padded, tap_view, taps
+from gpucnn.geometry import Sides, Sizes, Slices, Window, unpadded_places
+from gpucnn.kernels.window import padded, tap_views
 
 
 def max_forward(x: Array, window: Window, out: Array) -> list[Array]:
@@ -22,11 +22,10 @@ def max_forward(x: Array, window: Window, out: Array) -> list[Array]:
     xp = module_of(x)
     source = padded(x, window, -math.inf)
     outputs = out.shape[1:-1]
-    first, *others = taps(window)
-    xp.copyto(out, tap_view(source, window, first, outputs))
+    first, *others = tap_views(source, window, outputs)
+    xp.copyto(out, first)
     beaten = []
-    for tap in others:
-        view = tap_view(source, window, tap, outputs)
+    for view in others:
         wins = empty(out.shape, x, dtype=bool)
         xp.greater(view, out, out=wins)
         xp.maximum(view, out, out=out)
@@ -40,15 +39,14 @@ def max_backward(grad: Array, beaten: list[Array], window: Window, out: Array) -
     From the last tap to the first: a tap that beat all before it takes the gradient that no later tap has taken.
     """
     xp = module_of(grad)
-    first, *others = taps(window)
     rest = empty(grad.shape, grad)
     xp.copyto(rest, grad)
     spread = _spread(window, out, grad)
-    for tap, wins in zip(reversed(others), reversed(beaten), strict=True):
+    for tap in range(len(beaten), 0, -1):
         with spread(tap) as share:
-            xp.multiply(rest, wins, out=share)
+            xp.multiply(rest, beaten[tap - 1], out=share)
             xp.subtract(rest, share, out=rest)
-    with spread(first) as share:
+    with spread(0) as share:
         share[...] = rest
 
 
@@ -69,10 +67,10 @@ def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None
     """out (C, outputs..., N) = the sum under the window over counts (outputs..., 1)."""
     xp = module_of(x)
     source = padded(x, window, 0)
-    first, *others = taps(window)
-    xp.copyto(out, tap_view(source, window, first, out.shape[1:-1]))
-    for tap in others:
-        xp.add(out, tap_view(source, window, tap, out.shape[1:-1]), out=out)
+    first, *others = tap_views(source, window, out.shape[1:-1])
+    xp.copyto(out, first)
+    for view in others:
+        xp.add(out, view, out=out)
     xp.divide(out, counts, out=out)
 
 
@@ -81,35 +79,35 @@ def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> 
     xp = module_of(grad)
     each = xp.divide(grad, counts, out=empty(grad.shape, grad))
     spread = _spread(window, out, grad)
-    for tap in taps(window):
+    for tap in range(math.prod(window.kernel)):
         with spread(tap) as share:
             share[...] = each
 
 
-Spread = Callable[[Sizes], AbstractContextManager[Array]]
+Spread = Callable[[int], AbstractContextManager[Array]]
 
 
 def _spread(window: Window, out: Array, grad: Array) -> Spread:
-    """`with spread(tap) as share`: what is written to share, of grad's shape, goes to the pixels under the tap.
+    """`with spread(tap) as share`: what is written to share, of grad's shape, goes to the pixels under that tap.
 
     Where windows cover every pixel exactly once, share is a view of out; else out starts at zero and shares are added.
     """
+    outputs = grad.shape[1:-1]
     tiling = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}
-    sizes = tuple(k * o for k, o in zip(window.kernel, grad.shape[1:-1], strict=True))
-    if tiling and out.shape[1:-1] == sizes:
-        return functools.partial(_written, window, out, grad.shape[1:-1])
+    if tiling and out.shape[1:-1] == tuple(k * o for k, o in zip(window.kernel, outputs, strict=True)):
+        return functools.partial(_written, tap_views(out, window, outputs))
     out.fill(0)
-    return functools.partial(_added, window, out, empty(grad.shape, grad))
+    return functools.partial(_added, unpadded_places(window, out.shape[1:-1], outputs), out, empty(grad.shape, grad))
 
 
 @contextlib.contextmanager
-def _written(window: Window, out: Array, outputs: Sizes, tap: Sizes) -> Iterator[Array]:
-    yield tap_view(out, window, tap, outputs)
+def _written(views: list[Array], tap: int) -> Iterator[Array]:
+    yield views[tap]
 
 
 @contextlib.contextmanager
-def _added(window: Window, out: Array, share: Array, tap: Sizes) -> Iterator[Array]:
+def _added(places: Sequence[tuple[Slices, Slices]], out: Array, share: Array, tap: int) -> Iterator[Array]:
     yield share
-    inside, places = tap_slices(window, tap, out.shape[1:-1], share.shape[1:-1])
+    inside, outputs = places[tap]
     target = out[(slice(None), *inside)]
-    target += share[(slice(None), *places)]
+    target += share[(slice(None), *outputs)]

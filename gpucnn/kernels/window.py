@@ -1,10 +1,7 @@
 """Sliding windows over (C, spatial..., N), written once for one, two and three spatial axes."""
 
-import itertools
-from collections.abc import Iterator
-
 from gpucnn.backend import Array, module_of
-from gpucnn.geometry import Sizes, Window, tap_slices
+from gpucnn.geometry import Sizes, Window, padded_places, unpadded_places
 from gpucnn.kernels.padding import constant
 
 
@@ -13,18 +10,9 @@ def padded(x: Array, window: Window, value: float) -> Array:
     return constant(x, ((0, 0), *window.padding, (0, 0)), value) if window.padded else x
 
 
-def taps(window: Window) -> Iterator[Sizes]:
-    """The window's positions, in order: the last axis runs fastest."""
-    return itertools.product(*map(range, window.kernel))
-
-
-def tap_view(x: Array, window: Window, tap: Sizes, outputs: Sizes) -> Array:
-    """What one tap reads of the padded x for every output: a view (C, outputs..., N)."""
-    places = tuple(
-        slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
-        for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
-    )
-    return x[(slice(None), *places)]
+def tap_views(x: Array, window: Window, outputs: Sizes) -> list[Array]:
+    """For each tap in order, what it reads of the padded x for every output: a view (C, outputs..., N)."""
+    return [x[(slice(None), *places)] for places in padded_places(window, outputs)]
 
 
 def window_view(x: Array, window: Window, outputs: Sizes) -> Array:
@@ -45,8 +33,8 @@ def col2im(columns: Array, window: Window, out: Array) -> None:
     Runs tap by tap, each a gather of whole rows, so the order of the sums is fixed.
     """
     sizes, outputs = out.shape[1:-1], columns.shape[1 + len(window.kernel) : -1]
+    by_tap = columns.reshape(out.shape[0], -1, *outputs, out.shape[-1])  # (C, K, outputs..., N)
     out.fill(0)
-    for tap in taps(window):
-        inside, places = tap_slices(window, tap, sizes, outputs)
+    for tap, (inside, places) in enumerate(unpadded_places(window, sizes, outputs)):
         target = out[(slice(None), *inside)]
-        target += columns[(slice(None), *tap, *places)]
+        target += by_tap[(slice(None), tap, *places)]

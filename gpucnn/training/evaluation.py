@@ -15,6 +15,7 @@ from gpucnn.data.loader import Batch
 from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
+from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.position import Tally
 from gpucnn.training.records import Outcome
@@ -83,7 +84,7 @@ def evaluating(net: Module) -> Iterator[None]:
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
-        with no_grad():
+        with no_grad(), one_blas_thread():
             yield
     finally:
         for module, training in modes:

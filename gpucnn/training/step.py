@@ -12,6 +12,7 @@ from gpucnn.backend import module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.errors import ShapeError
 from gpucnn.nn import Module
+from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import Outcome
 
@@ -33,7 +34,7 @@ class Step:
 
         Where the loss is not finite nothing is updated, so that the cause can still be found.
         """
-        with self.arena.step(("train", batch.images.shape)):
+        with one_blas_thread(), self.arena.step(("train", batch.images.shape)):
             self.optimizer.zero_grad()
             output, loss = forward(self.net, self.loss, batch)
             outcome = measure(self.loss, batch, output, loss)

@@ -6,6 +6,7 @@ import graphlib
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ ORDER = (
     "gradcheck", "functional", "bank", "nn", "optim", "data", "metrics", "training", "report", "config", "gpucnn",
     "cli",
 )  # fmt: skip
+PICTURE, SVG = PACKAGE.parent / "docs/architecture.svg", "{http://www.w3.org/2000/svg}"
 KNOW_CUPY = {"gpucnn.backend"}
 NOT_AT_ONCE = {"PIL", "matplotlib", "pooch", "pydantic", "requests", "safetensors", "threadpoolctl", "tqdm", "yaml"}
 
@@ -83,6 +85,15 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 def test_every_place_in_the_order_is_taken() -> None:
     assert {place(module) for module in imports()} == set(range(len(ORDER)))
+
+
+def test_the_picture_of_the_house_is_true() -> None:
+    picture = xml.etree.ElementTree.parse(PICTURE)
+    height = {box.get("id"): int(box.get("y", 0)) for box in picture.iter(f"{SVG}rect") if box.get("id")}
+    assert height.keys() == set(ORDER) - {"gpucnn"}
+    for module, names in ((module, within(module)) for module in imports() if module != "gpucnn"):
+        for own, other in ((module.split(".")[1], name.split(".")[1]) for name in names if name != "gpucnn"):
+            assert own == other or height[other] > height[own], f"{module} imports {other}, which is not drawn below it"
 
 
 def test_only_the_backend_knows_cupy() -> None:

@@ -203,6 +203,16 @@ def test_x_plus_x_returns_one_array_twice():
     assert b.grad.numpy().tolist() == [6, 6]
 
 
+def test_a_gradient_handed_to_two_is_not_added_to_by_one():
+    """The sum hands one array to both its inputs; the left one then gets another gradient, added to it."""
+    a, b = variable(1, 2), variable(3, 4)
+    left, right = a * 2, b * 3
+    early = left * 5
+    ((left + right) + early).backward(Tensor(np.ones(2)))
+    assert a.grad.numpy().tolist() == [12, 12]
+    assert b.grad.numpy().tolist() == [3, 3]
+
+
 def test_changing_what_a_tensor_was_made_of_changes_nothing():
     array = np.array([1.0, 2.0])
     x = Tensor(array, requires_grad=True)

@@ -105,6 +105,8 @@ PADDINGS = [
 ROWS = [
     Operation("linear", F.linear, their("linear"), [(6, 4), (3, 4), (3,)]),
     Operation("linear without bias", F.linear, their("linear"), [(6, 4), (3, 4)]),
+    Operation("linear on rows of rows", F.linear, their("linear"), [(2, 5, 6, 4), (3, 4), (3,)]),
+    Operation("linear on a single row", F.linear, their("linear"), [(4,), (3, 4), (3,)]),
     Operation("flatten", F.flatten, lambda torch, x: x.flatten(1), [IMAGES]),
     Operation("flatten the last", lambda x: F.flatten(x, 2), lambda torch, x: x.flatten(2), [IMAGES]),
     Operation("flatten all", lambda x: F.flatten(x, start_dim=0), lambda torch, x: x.flatten(0), [IMAGES]),
@@ -196,9 +198,13 @@ def test_passes_the_gradient_check(operation):
         lambda x: F.max_pool2d(x, 3, padding=1),
         lambda x: F.avg_pool2d(x, 2),
         lambda x: F.batch_norm(x, None, None, training=True),
+        F.relu,
+        F.leaky_relu,
         F.tanh,
+        F.scaled_tanh,
         F.sigmoid,
         F.softmax,
+        F.log_softmax,
         F.dropout,
     ],
 )

@@ -113,7 +113,8 @@ def test_which_argument_is_inferred(layer, argument):
         (lambda: nn.MaxPool2d(10), (4, 9, 8), ["max_pool2d", "10", "9"]),
         (lambda: nn.AvgPool2d(2), (4,), ["avg_pool2d", "4"]),
         (lambda: nn.GlobalAvgPool2d(), (4,), ["global_avg_pool2d", "(4,)"]),
-        (lambda: nn.ReflectionPad2d(9), (4, 9, 8), ["9"]),
+        (lambda: nn.ReflectionPad2d((8, 0, 0, 0)), (4, 9, 8), ["8"]),
+        (lambda: nn.ReflectionPad2d((0, 0, 0, 9)), (4, 9, 8), ["9"]),
     ],
 )
 def test_shapes_that_do_not_fit_are_told_before_running(layer, shape, words):

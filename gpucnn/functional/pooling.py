@@ -18,7 +18,10 @@ class MaxPool(Function):
     def forward(self, x: Array, window: Window) -> Array:
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        self.beaten = pool.max_forward(x, window, out)
+        if self.needs[0]:
+            self.beaten = pool.max_forward_winners(x, window, out)
+        else:
+            pool.max_forward(x, window, out)
         return out
 
     def backward(self, grad: Array) -> Array:

@@ -14,22 +14,26 @@ from gpucnn.geometry import Sides, Sizes, Slices, Window, unpadded_places
 from gpucnn.kernels.window import padded, tap_views
 
 
-def max_forward(x: Array, window: Window, out: Array) -> list[Array]:
-    """out (C, outputs..., N) = the largest value under the window; padding is -inf.
+def max_forward(x: Array, window: Window, out: Array) -> None:
+    """out (C, outputs..., N) = the largest value under the window; padding is -inf."""
+    first, *others = tap_views(padded(x, window, -math.inf), window, out.shape[1:-1])
+    module_of(x).copyto(out, first)
+    for view in others:
+        module_of(x).maximum(view, out, out=out)
 
-    Returns, for every tap but the first, where it beats all taps before it (so ties go to the first, as in PyTorch).
+
+def max_forward_winners(x: Array, window: Window, out: Array) -> list[Array]:
+    """As max_forward; returns, for every tap but the first, where it beats all taps before it.
+
+    So ties go to the first tap, as in PyTorch. The arrays are boolean, of out's shape.
     """
     xp = module_of(x)
-    source = padded(x, window, -math.inf)
-    outputs = out.shape[1:-1]
-    first, *others = tap_views(source, window, outputs)
+    first, *others = tap_views(padded(x, window, -math.inf), window, out.shape[1:-1])
     xp.copyto(out, first)
     beaten = []
     for view in others:
-        wins = empty(out.shape, x, dtype=bool)
-        xp.greater(view, out, out=wins)
+        beaten.append(xp.greater(view, out, out=empty(out.shape, x, dtype=bool)))
         xp.maximum(view, out, out=out)
-        beaten.append(wins)
     return beaten
 
 

@@ -21,9 +21,11 @@ def atomic_write(path: Path | str, data: bytes) -> None:
             os.fsync(file.fileno())
         Path(beside).chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
         Path(beside).replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             Path(beside).unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # writing knows no name, renaming the one beside
         raise
     _sync_folder(path.parent)
 

@@ -1,6 +1,7 @@
 """The command line: `gpucnn COMMAND ...`. What a command needs is imported when it runs, so that help comes at once."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENA
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 2 wrong input, 1 anything else, 130 after Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     try:
         parsed = parse(arguments)
         code = parsed.run(parsed)
@@ -40,11 +43,13 @@ def _system_error(error: OSError) -> int:
     """A disk that is full is nobody's input; a path that cannot be used is."""
     if error.errno in DISK_FULL:
         where = f" while writing {error.filename}" if error.filename else ""
-        return _said(f"the disk is full{where}: {error.strerror}; free some space, then --resume the run", FAILED)
+        mend = "free some space, then try again; a run that has begun goes on with --resume"
+        return _said(f"the disk is full{where}: {error.strerror}; {mend}", FAILED)
+    path = error.filename or "a file"
     if error.errno in FORBIDDEN:
-        return _said(f"{error.filename}: {error.strerror}; give another path, or yourself the right to it", WRONG_INPUT)
+        return _said(f"{path}: {error.strerror}; give another path, or yourself the right to it", WRONG_INPUT)
     if error.errno in WRONG_PATH:
-        return _said(f"{error.filename}: {error.strerror}; give another path", WRONG_INPUT)
+        return _said(f"{path}: {error.strerror}; give another path", WRONG_INPUT)
     return _said(f"the system refused: {error}", FAILED)
 
 

@@ -21,6 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     name, test = test_images(saved, arguments.data)
     loader = evaluation_loader(test, saved.normalizer(), saved.config.dtype)
     figures = evaluate(saved.network(), loader, build_loss(saved.config))
+    saved.check_finite(figures.loss)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}\n")
     print(per_class(figures.classification, test.class_names))

@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     choose_device(None, saved.config.device)
     images = saved.normalizer().apply(read_images(saved, arguments.images, arguments.invert), saved.config.dtype)
     probabilities = predict(saved.network(), images)
+    saved.check_finite(probabilities)
     predictions = list(_predictions(arguments.images, probabilities, saved.class_names))
     if arguments.json:
         print(json.dumps(predictions, indent=2, ensure_ascii=False))

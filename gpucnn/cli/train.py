@@ -40,11 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
         load_initial_weights(config, net)
     trainer = build_trainer(config, net)
     folder = _new_folder(arguments, config, data) if before is None else _same_folder(before, data)
-    if not arguments.quiet:
-        print(summarize(net, data.train.image_shape), end="\n\n")
     try:
-        result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
+        with folder:
+            if not arguments.quiet:
+                print(summarize(net, data.train.image_shape), end="\n\n", flush=True)
+            result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
+        if not folder.last_path.is_file():
+            raise  # there is nothing to go on from
         return _interrupted(arguments, folder)
     _tell(result, folder)
     _draw(folder, config, arguments.quiet)
@@ -65,8 +68,8 @@ def check_same(before: Config, now: Config, path: Path) -> None:
 def _train(
     folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, resume: bool, quiet: bool
 ) -> dict[str, Any]:
-    """Train in the folder, which no other process may use meanwhile."""
-    with folder, Progress(len(data.train), shown=not quiet) as progress:
+    """Train in the folder, which was entered, with progress told."""
+    with Progress(len(data.train), shown=not quiet) as progress:
         return train_run(
             folder,
             trainer,

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gpucnn import nn
 from gpucnn.config.build import TrainingData, build_network
 from gpucnn.config.check import Checked, load_options
 from gpucnn.config.find import find_run
 from gpucnn.config.schema import Config
 from gpucnn.data import Normalizer
+from gpucnn.data.untrusted import naming
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.training import RunFolder, load_weights
-from gpucnn.training.run import ENVIRONMENT
+from gpucnn.training.run import ENVIRONMENT, NORMALIZATION
 
 DATA = "data"  # the entry of environment.json that `describe_data` makes
 
@@ -44,7 +47,16 @@ class SavedRun:
 
     def normalizer(self) -> Normalizer:
         """What the training images were normalised by. Raises CheckpointError, DataError."""
-        return Normalizer.from_arrays(self.folder.normalization())
+        with naming(self.folder.path / NORMALIZATION):
+            return Normalizer.from_arrays(self.folder.normalization(), self.image_shape)
+
+    def check_finite(self, figures: np.ndarray | float) -> None:
+        """Raise CheckpointError where the trained network gave `figures` that are not finite."""
+        if not np.isfinite(figures).all():
+            raise CheckpointError(
+                f"{self.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
+                "right; train again, with a lower learning rate (optimizer.lr)"
+            )
 
 
 def load(run: str | Path) -> nn.Sequential:

@@ -33,10 +33,17 @@ class Normalizer:
         return {"shift": self.shift, "scale": self.scale}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Normalizer":
-        """The normalizer that `arrays` was saved from. Raises DataError where it was not."""
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], image_shape: tuple[int, int, int]) -> "Normalizer":
+        """The normalizer of (C, H, W) images that `arrays` was saved from. Raises DataError where it was not."""
         if not {"shift", "scale"} <= arrays.keys():
             raise DataError(f"A normalizer is saved as 'shift' and 'scale'; here are {sorted(arrays)}.")
+        channels, height, width = image_shape
+        for name in ("shift", "scale"):
+            array = arrays[name]
+            if array.shape not in ((1, 1, 1), (channels, 1, 1), (channels, height, width)):
+                raise DataError(f"'{name}' has shape {array.shape}, which does not fit images of {image_shape}.")
+            if not np.isfinite(array).all():
+                raise DataError(f"'{name}' holds numbers that are not finite.")
         return cls(np.asarray(arrays["shift"], np.float64), np.asarray(arrays["scale"], np.float64))
 
     @classmethod

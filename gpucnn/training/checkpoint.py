@@ -130,7 +130,7 @@ def _opened(path: Path | str) -> Iterator[Any]:
     with path.open("rb") as start:
         header = int.from_bytes(start.read(8), "little")
     if header > MAX_HEADER:
-        raise CheckpointError(f"{path} is no safetensors file: its header would take {header} bytes")
+        raise CheckpointError(f"{path} is no safetensors file: its header would take {header} bytes; give another copy")
     try:
         with safetensors.safe_open(path, framework="np") as file:
             yield file

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn import backend
-from gpucnn.errors import TrainingError
+from gpucnn.errors import CheckpointError, TrainingError
 from gpucnn.training.environment import KERNELS
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.records import EpochRecord
@@ -56,7 +56,7 @@ def train_run(
     not finite, OSError for files that cannot be written; the last checkpoint stays whole.
     """
     if resume:
-        trainer.load_state(folder.load(trainer.state().tensors))
+        _take_up(folder, trainer)
     elif normalization is not None:
         folder.write_normalization(normalization)
     records = trainer.run(loaders.train, loaders.validation, epochs)
@@ -82,6 +82,15 @@ def train_run(
     result |= {"device": str(backend.device()), "kernels": KERNELS}
     folder.write_result(result)
     return result
+
+
+def _take_up(folder: RunFolder, trainer: Trainer) -> None:
+    """Let `trainer` stand where the last checkpoint left off. Raises CheckpointError that names the file."""
+    state = folder.load(trainer.state().tensors)
+    try:
+        trainer.load_state(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder.last_path}: {error}; restore it, or train again") from None
 
 
 def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) -> dict[str, Any]:

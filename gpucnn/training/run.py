@@ -22,16 +22,20 @@ CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
 METRICS, BATCHES = "metrics.jsonl", "batches.csv"
 MODEL, NORMALIZATION = "model.safetensors", "normalization.safetensors"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
+FIGURES = ("test_accuracy", "test_loss", "dataset")  # of result.json, without which it is none
 
 
 class RunFolder:
     """One run's folder. `create` makes a new one, `open` takes one that exists.
 
-    To train in it, enter it: `with folder:` opens the log files and keeps other processes out.
+    To train in it, enter it: `with folder:` opens the log files and keeps other processes out. A new folder that an
+    error leaves without a checkpoint is removed again: there is nothing in it to go on from.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made: bool | None = None) -> None:
+        """`made`: whether `create` made the folder itself, or found it empty; None for a run that was there before."""
         self.path = path
+        self._made = made
         self._logs: dict[str, LogFile] = {}
 
     @classmethod
@@ -57,7 +61,7 @@ class RunFolder:
         except OSError:
             _remove_new(path, made)
             raise
-        return cls(path)
+        return cls(path, made)
 
     @classmethod
     def open(cls, path: Path | str) -> "RunFolder":
@@ -114,6 +118,8 @@ class RunFolder:
         for log in self._logs.values():
             log.close()
         self._logs.clear()
+        if kind is not None and self._made is not None and not self.last_path.exists():
+            _remove_new(self.path, self._made)
 
     def log(self, record: BatchRecord | EpochRecord) -> None:
         """Add the record's line to its file."""
@@ -166,7 +172,10 @@ class RunFolder:
     def result(self) -> dict[str, Any]:
         """What result.json holds. Raises CheckpointError where it is damaged."""
         try:
-            return json.loads((self.path / RESULT).read_bytes())
+            result = json.loads((self.path / RESULT).read_bytes())
+            if not isinstance(result, dict) or not result.keys() >= set(FIGURES):
+                raise ValueError(f"it does not tell {', '.join(FIGURES)}")
+            return result
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{self.path / RESULT} is damaged ({error}); remove it and resume") from None
 
@@ -199,7 +208,7 @@ def _remove_new(path: Path, made: bool) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG):
+    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG, NORMALIZATION):
         (path / name).unlink(missing_ok=True)
 
 

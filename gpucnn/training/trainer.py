@@ -139,10 +139,11 @@ class Trainer:
         position = self.position
         if epochs < 1:
             raise InputError(f"epochs is {epochs}; it must be at least 1")
-        if position.epoch + (position.train.batches > 0) > epochs:
+        begun = position.epoch + (position.train.batches > 0)
+        if begun > epochs:
             raise InputError(
-                f"epochs is {epochs}, but {position.epoch} are done and more is under way; epochs counts from the "
-                f"beginning: give at least {position.epoch + 1}"
+                f"epochs is {epochs}, but {begun} are done or under way; epochs counts from the beginning: "
+                f"give at least {begun}"
             )
         if position.train.batches and position.steps_per_epoch != steps_per_epoch:
             raise CheckpointError(

@@ -54,10 +54,23 @@ def test_constant_images_become_zero_not_nan():
 
 def test_saved_and_made_again_it_is_the_same():
     normalizer = fit("mean_image", BYTES)
-    again = Normalizer.from_arrays(normalizer.arrays())
+    again = Normalizer.from_arrays(normalizer.arrays(), BYTES.shape[1:])
     assert np.array_equal(again.apply(BYTES), normalizer.apply(BYTES))
     with pytest.raises(DataError, match=r"saved as 'shift' and 'scale'; here are \['weight'\]"):
-        Normalizer.from_arrays({"weight": np.zeros(1)})
+        Normalizer.from_arrays({"weight": np.zeros(1)}, (1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"shift": np.zeros((3, 1, 1)), "scale": np.ones((1, 1, 1))}, r"'shift' has shape \(3, 1, 1\), which does not"),
+        ({"shift": np.zeros((1, 1, 1)), "scale": np.ones((1, 7, 1))}, r"'scale' has shape \(1, 7, 1\), which does not"),
+        ({"shift": np.full((1, 1, 1), np.nan), "scale": np.ones((1, 1, 1))}, "'shift' holds numbers that are not fini"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_images_are_refused(arrays, words):
+    with pytest.raises(DataError, match=words):
+        Normalizer.from_arrays(arrays, (1, 28, 28))
 
 
 def test_fitting_makes_no_float_copy_of_the_set():

@@ -113,7 +113,7 @@ def test_the_saved_weights_are_the_last_and_the_best_are_a_checkpoint(finished):
 
 def test_the_saved_normalization_is_the_training_sets(finished):
     folder, _, _ = finished
-    normalizer = Normalizer.from_arrays(folder.normalization())
+    normalizer = Normalizer.from_arrays(folder.normalization(), examples.dataset().image_shape)
     expected = Normalizer.fit("standard", examples.dataset())
     np.testing.assert_array_equal(normalizer.shift, expected.shift)
     np.testing.assert_array_equal(normalizer.scale, expected.scale)

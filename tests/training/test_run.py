@@ -197,19 +197,44 @@ except InputError as error:
 def test_result_finishes_the_run_and_another_config_opens_it_again(tmp_path):
     folder = create(tmp_path / "run")
     assert not folder.finished
-    folder.write_result({"test_accuracy": 0.5, "classes": [{"name": "é"}]})
+    result = {"test_accuracy": 0.5, "test_loss": 1.0, "dataset": "digits", "classes": [{"name": "é"}]}
+    folder.write_result(result)
     assert folder.finished
-    assert folder.result() == {"test_accuracy": 0.5, "classes": [{"name": "é"}]}
+    assert folder.result() == result
     folder.replace_config("name: test\ntrain: {epochs: 20}\n")
     assert not folder.finished
     assert folder.config_path.read_text() == "name: test\ntrain: {epochs: 20}\n"
 
 
-def test_a_damaged_result_is_told(tmp_path):
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"test_accuracy": 1}'])
+def test_a_damaged_result_is_told(tmp_path, text):
     folder = create(tmp_path / "run")
-    (tmp_path / "run" / "result.json").write_text("{")
+    (tmp_path / "run" / "result.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"result\.json is damaged"):
         folder.result()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_new_folder_without_a_checkpoint_goes_with_the_error(tmp_path, own):
+    """What was there before stays: an empty folder, and the file somebody put into it."""
+    if not own:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(OSError, match="full"), create(tmp_path / "run") as folder:
+        folder.write_normalization({"shift": np.zeros((1, 1, 1))})
+        raise OSError(errno.ENOSPC, "full")
+    assert [path.name for path in tmp_path.rglob("*")] == ([] if own else ["run", "notes.txt"])
+
+
+def test_a_folder_with_a_checkpoint_stays(tmp_path):
+    with pytest.raises(OSError, match="full"), create(tmp_path / "run") as folder:
+        folder.save(State(TENSORS, {}))
+        raise OSError(errno.ENOSPC, "full")
+    before = sorted((tmp_path / "run").rglob("*"))
+    folder.last_path.unlink()
+    with pytest.raises(CheckpointError), RunFolder.open(tmp_path / "run") as folder:
+        folder.load(TENSORS)
+    assert sorted([*(tmp_path / "run").rglob("*"), folder.last_path]) == before
 
 
 def test_model_and_normalization(tmp_path):

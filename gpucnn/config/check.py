@@ -107,8 +107,11 @@ def network_faults(document: Document) -> list[Fault]:
         return []
     try:
         shape, classes = data_shape(data)
-    except (InputError, OSError) as error:
+    except InputError as error:
         return [Fault(document.place(("data",)), f"data: {error}")]
+    except OSError as error:
+        words = f"data: {error.filename}: {error.strerror}; give another path"
+        return [Fault(document.place(("data",)), words)]
     try:
         init = document.data.get("init")
         _, output = build_layers(entries, shape, init if init in nn.init.NAMES else None)

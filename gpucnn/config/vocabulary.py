@@ -15,6 +15,8 @@ class Meaning(NamedTuple):
 
 
 ONE_UP: dict[str, Any] = {"ge": 1}
+SIDE: dict[str, Any] = {"ge": 1, "le": 65536}  # pixels: far beyond any picture, and no product of a few overflows
+MARGIN: dict[str, Any] = {"ge": 0, "le": 65536}
 ZERO_UP: dict[str, Any] = {"ge": 0}
 POSITIVE: dict[str, Any] = {"gt": 0}
 FRACTION: dict[str, Any] = {"ge": 0, "le": 1}
@@ -24,13 +26,13 @@ MEANINGS: dict[str, Meaning] = {
     # layers
     "out_channels": Meaning({"ge": 1, "le": 65536}, "Number of feature maps the layer makes."),
     "out_features": Meaning({"ge": 1, "le": 1_000_000}, "Number of outputs."),
-    "kernel_size": Meaning(ONE_UP, "Size of the window in pixels: one number, or one per axis."),
-    "stride": Meaning(ONE_UP, "How far the window moves: one number, or one per axis."),
+    "kernel_size": Meaning(SIDE, "Size of the window in pixels: one number, or one per axis."),
+    "stride": Meaning(SIDE, "How far the window moves: one number, or one per axis."),
     "padding": Meaning(
-        ZERO_UP,
+        MARGIN,
         "Pixels added around the image: one number, one per axis, a pair (before, after) per axis, or a word.",
     ),
-    "dilation": Meaning(ONE_UP, "Distance between the window's taps."),
+    "dilation": Meaning(SIDE, "Distance between the window's taps."),
     "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),
     "bias": Meaning({}, "Whether each output has a trainable constant."),
     "init": Meaning({}, "How the weights are drawn at the start."),
@@ -58,13 +60,13 @@ MEANINGS: dict[str, Meaning] = {
     "min_delta": Meaning(ZERO_UP, "Smallest change that counts as better."),
     # data
     "path": Meaning({}, "The file or folder of the images."),
-    "size": Meaning(ONE_UP, "Pixels that every picture is brought to: one side, or [height, width]."),
+    "size": Meaning(SIDE, "Pixels that every picture is brought to: one side, or [height, width]."),
     "channels": Meaning({}, "3 for colour, 1 for grey."),
     "train": Meaning(ONE_UP, "The training images: a file, or how many."),
     "test": Meaning(POSITIVE, "The test images: a file, a number, or the fraction that is held out."),
     "invert": Meaning({}, "Whether black becomes white."),
     "background": Meaning({}, "What shows through transparent parts of a picture."),
-    "shape": Meaning(ONE_UP, "Channels, height and width of an image."),
+    "shape": Meaning(SIDE, "Channels, height and width of an image."),
     "classes": Meaning({"ge": 2}, "Number of classes."),
     "class_names": Meaning({}, "Names of the classes, in the order of their labels."),
     "label": Meaning({}, "The label's column: its number from 0, or its name in the header line."),

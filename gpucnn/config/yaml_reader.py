@@ -127,7 +127,7 @@ class _Reader:
             self.faults.append(
                 Fault(
                     Place(self.source, line, 1),
-                    f"the character {error.character!r} may not stand in YAML; remove it",
+                    f"the character U+{error.character:04X} may not stand in YAML; remove it",
                 )
             )
         except _UnreadableError:
@@ -152,6 +152,8 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         if any("\ud800" <= character <= "\udfff" for character in event.value):
             self._fault(event, "an escape \\uD800 to \\uDFFF is half a character; write the character itself")
+        if "\0" in event.value:
+            self._fault(event, "an escape \\0 stands for no character that a name or a path may have; remove it")
         return plain_scalar(event.value) if event.implicit[0] else event.value
 
     def _list(self, path: Path, depth: int) -> list[Any]:

@@ -16,6 +16,7 @@ from gpucnn.data.untrusted import check_size, naming, open_data
 from gpucnn.errors import DataError
 
 MAX_LINE = 2**22  # bytes: more than 1,000 x 1,000 one-digit pixels
+MAX_BLANK = 1000  # empty lines; gzip packs thousands of them into a byte
 _CHUNK = 2**22  # bytes of text parsed at a time
 
 Shape = tuple[int, int, int]
@@ -136,7 +137,7 @@ def _square(path: Path | str, pixels: int) -> Shape:
 
 def _lines(file: IO[bytes], path: Path | str) -> Iterator[_Line]:
     """The lines after the first, without the empty ones."""
-    total, number = 0, 1
+    total, number, blank = 0, 1, 0
     while text := file.readline(MAX_LINE + 1):
         number += 1
         total += len(text)
@@ -145,6 +146,12 @@ def _lines(file: IO[bytes], path: Path | str) -> Iterator[_Line]:
         _check_length(line, path)
         if line.text:
             yield line
+            continue
+        blank += 1
+        if blank > MAX_BLANK:
+            raise DataError(
+                f"{path}, line {number}: more than {MAX_BLANK:,} lines are empty; this is no table of images."
+            )
 
 
 def _chunks(lines: Iterator[_Line], layout: _Layout) -> Iterator[list[_Line]]:

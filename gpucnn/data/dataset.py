@@ -109,10 +109,14 @@ def _check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(f"Labels are {labels.dtype} of shape {labels.shape}; expected one integer per image.")
     if len(labels) != n_images:
-        raise DataError(f"{n_images} images but {len(labels)} labels: every image needs one label.")
+        raise DataError(
+            f"{n_images} images but {len(labels)} labels: every image needs one label. "
+            "Give the files that belong together."
+        )
     wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
     if wrong.size:
         at = int(wrong[0])
         raise DataError(
-            f"Label {labels[at]} of image {at} is out of range: {n_classes} classes are labelled 0 to {n_classes - 1}."
+            f"Label {labels[at]} of image {at} is out of range: {n_classes} classes are labelled 0 to {n_classes - 1}. "
+            "Mend the label, or name as many classes as there are."
         )

@@ -71,7 +71,7 @@ def find(folder: Path | str, name: str) -> Path:
     for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
         if candidate.exists():
             return candidate
-    raise DataError(f"{folder} holds neither {name} nor {name}.gz.")
+    raise DataError(f"{folder} holds neither {name} nor {name}.gz. Give the folder and the names of the four files.")
 
 
 def read_images(path: Path | str) -> np.ndarray:
@@ -101,7 +101,7 @@ def _read(path: Path | str, ndim: int) -> np.ndarray:
         raise DataError(
             f"{path}: its header announces {' x '.join(map(str, shape))} = {size:,} bytes of "
             f"{CONTENTS[ndim]}, "
-            f"but it holds {held}. The file is truncated or damaged."
+            f"but it holds {held}. The file is truncated or damaged; give another copy."
         )
     return np.frombuffer(values, dtype=np.uint8).reshape(shape)
 
@@ -112,7 +112,7 @@ def _read_header(file: IO[bytes], path: Path | str, ndim: int) -> tuple[int, ...
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         raise DataError(
             f"{path} is not an IDX file: it starts with the bytes {magic.hex(' ') or '(none)'}; "
-            f"IDX {CONTENTS[ndim]} start with 00 00 08 {ndim:02x}."
+            f"IDX {CONTENTS[ndim]} start with 00 00 08 {ndim:02x}. Give another file."
         )
     if magic[2] != UNSIGNED_BYTES:
         raise DataError(
@@ -125,9 +125,14 @@ def _read_header(file: IO[bytes], path: Path | str, ndim: int) -> tuple[int, ...
         )
     dimensions = file.read(4 * ndim)
     if len(dimensions) < 4 * ndim:
-        raise DataError(f"{path}: the file ends inside its header, after {4 + len(dimensions)} bytes. It is truncated.")
+        raise DataError(
+            f"{path}: the file ends inside its header, after {4 + len(dimensions)} bytes. "
+            "It is truncated; give another copy."
+        )
     shape = struct.unpack(f">{ndim}I", dimensions)
     if 0 in shape:
-        raise DataError(f"{path}: its header announces {' x '.join(map(str, shape))} values, so it holds nothing.")
+        raise DataError(
+            f"{path}: its header announces {' x '.join(map(str, shape))} values: it is empty. Give another file."
+        )
     check_size(path, math.prod(shape))
     return shape

@@ -46,7 +46,7 @@ def read_image(
             upright = ImageOps.exif_transpose(picture)
             plain = _plain(upright, "L" if channels == 1 else "RGB", background)
         except _DAMAGE as error:
-            raise DataError(f"{path}: the picture is damaged or truncated ({error}).") from None
+            raise DataError(f"{path}: the picture is damaged or truncated ({error}). Give another copy.") from None
     if size is not None:
         plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(plain).reshape(plain.height, plain.width, channels)
@@ -84,13 +84,13 @@ def _opened(path: Path | str) -> Image.Image:
         except Image.UnidentifiedImageError:
             raise DataError(f"{path} is not a picture; expected one of {', '.join(FORMATS)}.") from None
         except Image.DecompressionBombError as error:
-            raise DataError(f"{path}: the picture is too large to unpack ({error}).") from None
+            raise DataError(f"{path}: the picture is too large to unpack ({error}). Give a smaller one.") from None
         except _DAMAGE as error:
             raise DataError(f"{path}: the picture is damaged ({error}).") from None
     if picture.width * picture.height > MAX_PIXELS:
         raise DataError(
             f"{path}: the picture is too large to unpack: {picture.width} x {picture.height} pixels, "
-            f"and at most {MAX_PIXELS:,} are read."
+            f"and at most {MAX_PIXELS:,} are read. Give a smaller one."
         )
     return picture
 

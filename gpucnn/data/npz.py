@@ -85,7 +85,7 @@ def _archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
             with zipfile.ZipFile(path) as archive:
                 yield archive
         except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError) as error:
-            raise DataError(f"this is no npz archive, or it is damaged ({error}).") from None
+            raise DataError(f"this is no npz archive, or it is damaged ({error}). Make it with np.savez.") from None
         except OSError as error:
             if error.errno != errno.EINVAL:  # not a seek to before the start, as a damaged directory asks
                 raise
@@ -108,7 +108,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tu
         if file.tell() + expected != info.file_size:
             raise DataError(
                 f"array {name!r} is {shape} of {dtype}, which takes {expected:,} bytes, "
-                f"but the archive holds {info.file_size - file.tell():,}."
+                f"but the archive holds {info.file_size - file.tell():,}. Make it with np.savez."
             )
         yield file, shape, dtype
 

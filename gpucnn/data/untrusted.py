@@ -46,6 +46,6 @@ def check_size(path: Path | str, size: int) -> None:
     """Refuse what would need more than MAX_BYTES, before it is read. `size` in bytes."""
     if size > MAX_BYTES:
         raise DataError(
-            f"{path}: {size:,} bytes unpacked are announced; at most {MAX_BYTES:,} are read. "
-            "The file is damaged or too large for this framework."
+            f"{path}: unpacked it would take {size:,} bytes, and at most {MAX_BYTES:,} are read. "
+            "It is damaged, or too large for this framework."
         )

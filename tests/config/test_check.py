@@ -112,6 +112,12 @@ def test_a_right_configuration_is_read() -> None:
         ("train: {epochs: 2, batch_size: 64}", "train: 2", "x.yaml:15:1: train: given 2, expected a mapping"),
         ("{name: cosine}", "cosine", 'x.yaml:14:1: schedule: given "cosine", expected a mapping; write {name: cosine}'),
         ("  - relu", "  - 5", "x.yaml:8:5: model layer 1 (5): given 5, expected a name or a mapping"),
+        (
+            "kernel_size: 5",
+            "kernel_size: 5, stride: 99999999999999999999",
+            "x.yaml:7:47: model layer 0 (conv2d): stride: given 99999999999999999999, expected a whole number at least "
+            "1 and at most 65,536",
+        ),
         ("  - relu", "  - relu: 5", "x.yaml:8:5: model layer 1 (relu): given 5, expected a mapping"),
         (
             "kernel_size: 5",
@@ -227,6 +233,11 @@ def test_early_stopping_needs_validation_images() -> None:
             "name: digits",
             "classes: [3, 5], name: digits",
             "x.yaml:11:5: model layer 4 (linear): the network has 10 outputs, expected 2",
+        ),
+        (
+            "name: digits",
+            "name: csv, train: nowhere.csv",
+            "x.yaml:5:1: data: nowhere.csv: No such file or directory; give another path",
         ),
         ("name: digits", "name: folder, path: /nowhere/at/all", "x.yaml:5:1: data: /nowhere/at/all is not a folder"),
     ],

@@ -95,6 +95,12 @@ def test_a_line_without_end_is_not_read_whole(write):
         csv.read_csv(bomb)
 
 
+def test_empty_lines_without_end_are_not_waited_for(write):
+    bomb = write(gzip.compress(b"0,1,2,3,4\n" + b"\n" * 2**26))
+    with memory_below(2**25), pytest.raises(DataError, match="line 1002: more than 1,000 lines are empty"):
+        csv.read_csv(bomb)
+
+
 def test_test_images_from_a_file_or_held_out(write):
     train = write("".join(f"{k % 2},{k},0,0,0\n" for k in range(10)), "train.csv")
     test = write("2,9,9,9,9\n", "test.csv")

@@ -42,7 +42,7 @@ HOSTILE = {
     "header cut": (GOOD[:9], "ends inside its header, after 9 bytes"),
     "truncated": (GOOD[:-1], "announces 2 x 3 x 4 = 24 bytes of images, but it holds only 23"),
     "junk after": (GOOD + b"!", "24 bytes of images, but it holds more"),
-    "no images": (idx_bytes(IMAGES, dimensions=(0, 28, 28)), "so it holds nothing"),
+    "no images": (idx_bytes(IMAGES, dimensions=(0, 28, 28)), "it is empty"),
     "oversized": (idx_bytes(IMAGES, dimensions=(2**32 - 1,) * 3), "at most 2,147,483,648 are read"),
     "claims 1 GB": (idx_bytes(IMAGES, dimensions=(2**20, 32, 32)), "but it holds only 24"),
 }
@@ -102,5 +102,5 @@ def test_missing_files_and_folders_are_told(tmp_path):
 
 def test_the_bound_is_two_gibibytes():
     untrusted.check_size("x", 2**31)
-    with pytest.raises(DataError, match="x: 2,147,483,649 bytes unpacked are announced"):
+    with pytest.raises(DataError, match="x: unpacked it would take 2,147,483,649 bytes"):
         untrusted.check_size("x", 2**31 + 1)

@@ -41,16 +41,16 @@ def load(
     Without `class_names` the classes are called "0", "1", ... up to the highest label.
     Raises DataError for a file that is missing, damaged or of another kind, and OSError where reading fails.
     """
-    labels = {name: read_labels(find(path, name)) for name in (train_labels, test_labels)}
-    names = class_names or numbered_classes(*labels.values())
+    files = [_pair(path, train_images, train_labels), _pair(path, test_images, test_labels)]
+    labels = [read_labels(file) for _, file in files]
+    names = class_names or numbered_classes(*labels)
 
-    def part(images: str, labels_name: str) -> Dataset:
-        file = find(path, images)
-        pixels = read_images(file)
-        with naming(file):
-            return Dataset(pixels, labels[labels_name], names)
+    def part(images: Path, numbers: np.ndarray) -> Dataset:
+        pixels = read_images(images)
+        with naming(images):
+            return Dataset(pixels, numbers, names)
 
-    return Source(part(train_images, train_labels), part(test_images, test_labels))
+    return Source(*(part(images, numbers) for (images, _), numbers in zip(files, labels, strict=True)))
 
 
 def peek(
@@ -61,8 +61,9 @@ def peek(
     **others: object,
 ) -> tuple[tuple[int, int, int], int]:
     """Image shape (C, H, W) and number of classes, from one header and the training labels."""
-    height, width = read_shape(find(path, train_images), 3)[1:]
-    names = class_names or numbered_classes(read_labels(find(path, train_labels)))
+    images, labels = _pair(path, train_images, train_labels)
+    height, width = read_shape(images, 3)[1:]
+    names = class_names or numbered_classes(read_labels(labels))
     return (1, height, width), len(names)
 
 
@@ -74,6 +75,18 @@ def find(folder: Path | str, name: str) -> Path:
     raise DataError(f"{folder} holds neither {name} nor {name}.gz. Give the folder and the names of the four files.")
 
 
+def _pair(folder: Path | str, images: str, labels: str) -> tuple[Path, Path]:
+    """The files of images and of their labels, whose headers, read alone, announce as many of both."""
+    files = find(folder, images), find(folder, labels)
+    n_images, n_labels = read_shape(files[0], 3)[0], read_shape(files[1], 1)[0]
+    if n_images != n_labels:
+        raise DataError(
+            f"{files[0]} holds {n_images:,} images, but {files[1]} {n_labels:,} labels: every image needs one label. "
+            "Give the files that belong together."
+        )
+    return files
+
+
 def read_images(path: Path | str) -> np.ndarray:
     """Grey images, (N, 1, H, W) uint8. Raises DataError."""
     images = _read(path, 3)
@@ -81,8 +94,8 @@ def read_images(path: Path | str) -> np.ndarray:
 
 
 def read_labels(path: Path | str) -> np.ndarray:
-    """Labels, (N,) int64. Raises DataError."""
-    return _read(path, 1).astype(np.int64)
+    """Labels, (N,) uint8. Raises DataError."""
+    return _read(path, 1)
 
 
 def read_shape(path: Path | str, ndim: int) -> tuple[int, ...]:

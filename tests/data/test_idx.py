@@ -20,7 +20,7 @@ def test_reads_plain_and_gzip_whatever_the_name_says(tmp_path, pack):
     path.write_bytes(pack(idx_bytes(np.array([3, 1, 2]))))
     labels = idx.read_labels(path)
     assert labels.tolist() == [3, 1, 2]
-    assert labels.dtype == np.int64
+    assert labels.dtype == np.uint8
 
 
 def test_load_and_peek_agree_on_what_was_written(tmp_path):
@@ -84,15 +84,24 @@ def test_unequal_counts_and_labels_out_of_range_name_the_file(tmp_path):
     write_mnist_like(tmp_path)
     labels = tmp_path / "train-labels-idx1-ubyte.gz"
     labels.write_bytes(idx_bytes(np.zeros(19)))
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz: 20 images but 19 labels"):
+    with pytest.raises(DataError, match="holds 20 images, but .*train-labels-idx1-ubyte.gz 19 labels"):
         idx.load(tmp_path)
     labels.write_bytes(idx_bytes(np.arange(20)))
     with pytest.raises(DataError, match="Label 2 of image 2 is out of range: 2 classes"):
         idx.load(tmp_path, class_names=("a", "b"))
 
 
+def test_labels_without_images_are_not_unpacked(tmp_path):
+    write_mnist_like(tmp_path)
+    bomb = idx_bytes(np.zeros(2**26), dimensions=(2**31 - 1,))
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bomb))
+    for read in (idx.load, idx.peek):
+        with memory_below(2**20), pytest.raises(DataError, match="2,147,483,647 labels: every image needs one label"):
+            read(tmp_path)
+
+
 def test_missing_files_and_folders_are_told(tmp_path):
-    with pytest.raises(DataError, match="holds neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz"):
+    with pytest.raises(DataError, match="holds neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz"):
         idx.load(tmp_path)
     with pytest.raises(DataError, match="is not a file but a folder or a device"):
         idx.read_images(tmp_path)

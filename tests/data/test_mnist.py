@@ -56,7 +56,7 @@ def test_a_broken_local_file_is_an_error_and_never_a_reason_to_fall_back(local):
     ("name", "array", "words"),
     [
         ("train-labels-idx1-ubyte", np.full(20, 10), "Label 10 of image 0 is out of range: 10 classes"),
-        ("t10k-labels-idx1-ubyte", np.zeros(9), "10 images but 9 labels"),
+        ("t10k-labels-idx1-ubyte", np.zeros(9), "t10k-labels-idx1-ubyte.gz 9 labels: every image needs one"),
         ("t10k-images-idx3-ubyte", np.zeros((10, 14, 14)), r"Training images are \(1, 28, 28\), but test images"),
     ],
 )

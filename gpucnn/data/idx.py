@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from gpucnn.data.dataset import Dataset, Source, numbered_classes
-from gpucnn.data.untrusted import check_size, naming, open_data
+from gpucnn.data.untrusted import check_size, naming, open_data, read_up_to
 from gpucnn.errors import DataError
 
 TYPES = {
@@ -108,7 +108,7 @@ def _read(path: Path | str, ndim: int) -> np.ndarray:
     with open_data(path) as file:
         shape = _read_header(file, path, ndim)
         size = math.prod(shape)
-        values = file.read(size + 1)  # one more than expected: enough to see that there is more
+        values = read_up_to(file, size + 1)  # one more than expected: enough to see that there is more
     if len(values) != size:
         held = f"only {len(values):,}" if len(values) < size else "more"
         raise DataError(

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from gpucnn.data.untrusted import open_data
+from gpucnn.data.untrusted import open_data, read_up_to
 from gpucnn.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
@@ -74,7 +74,7 @@ def read_size(path: Path | str) -> tuple[int, int]:
 def _opened(path: Path | str) -> Image.Image:
     """The picture with its header read and its pixels not yet unpacked."""
     with open_data(path) as file:
-        content = file.read(MAX_FILE_BYTES + 1)
+        content = read_up_to(file, MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise DataError(f"{path}: the file is larger than {MAX_FILE_BYTES:,} bytes.")
     with warnings.catch_warnings():

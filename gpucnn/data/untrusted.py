@@ -10,6 +10,7 @@ from typing import IO, cast
 from gpucnn.errors import DataError
 
 MAX_BYTES = 2**31  # of one file, unpacked: ten times CIFAR-10; data of this framework's size stays in memory
+_PIECE = 2**20  # bytes read at a time
 
 
 @contextlib.contextmanager
@@ -31,6 +32,14 @@ def open_data(path: Path | str) -> Iterator[IO[bytes]]:
             raise DataError(f"{path}: the gzip stream ends early, so the file is truncated. Fetch it again.") from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{path}: the gzip stream is damaged ({error}). Fetch it again.") from None
+
+
+def read_up_to(file: IO[bytes], limit: int) -> bytearray:
+    """At most `limit` bytes of the file, piece by piece: one read of so many would first make room for them all."""
+    content = bytearray()
+    while piece := file.read(min(_PIECE, limit - len(content))):
+        content += piece
+    return content
 
 
 @contextlib.contextmanager

@@ -80,6 +80,13 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path):
         idx.read_images(path)
 
 
+def test_what_is_announced_takes_no_memory_before_it_is_there(tmp_path):
+    path = tmp_path / "images"
+    path.write_bytes(idx_bytes(IMAGES, dimensions=(2**20, 32, 32)))
+    with memory_below(2**22), pytest.raises(DataError, match="1,073,741,824 bytes of images, but it holds only 24"):
+        idx.read_images(path)
+
+
 def test_unequal_counts_and_labels_out_of_range_name_the_file(tmp_path):
     write_mnist_like(tmp_path)
     labels = tmp_path / "train-labels-idx1-ubyte.gz"

@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
     parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_train, _eval, _predict, _summary, _info, _data, _config):
+    for add in (_train, _eval, _predict, _summary, _filter, _info, _data, _config):
         add(commands)
     return parser
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def _train(commands: "Commands") -> None:
     train = _command(commands, "train", "train a network, or go on training it")
     train.add_argument("config", metavar="CONFIG", help=CONFIG)
-    train.add_argument("overrides", metavar="key.path=value", nargs="*", help=OVERRIDE)
+    train.add_argument("overrides", metavar="key.path=value", nargs="*", default=[], help=OVERRIDE)
     folder = train.add_mutually_exclusive_group()
     folder.add_argument("--run-dir", metavar="DIR", help="the run's folder (default: runs/NAME/TIME/)")
     folder.add_argument("--resume", metavar="RUN", help=f"go on with a run that was stopped: {RUN}")
@@ -69,6 +69,22 @@ def _summary(commands: "Commands") -> None:
     summary.add_argument("network", metavar="CONFIG|RUN", help="what `train` takes, or a run's folder, or 'latest'")
 
 
+def _filter(commands: "Commands") -> None:
+    image_filter = _command(commands, "filter", "put a picture under a fixed kernel", module="image_filter")
+    image_filter.add_argument("image", metavar="IMAGE", help="a picture (PNG, JPEG, ...); where transparent, white")
+    image_filter.add_argument(
+        "--kernel",
+        metavar="NAME|FILE",
+        required=True,
+        help="blur, sharpen, edges, identity, or a text file of its rows",
+    )
+    image_filter.add_argument("--summed", action="store_true", help="add the channels up (default: each on its own)")
+    image_filter.add_argument(
+        "--border", choices=("zero", "edge"), default="zero", help="what lies outside: zeros, or the pixels of the edge"
+    )
+    image_filter.add_argument("--out", metavar="FILE.png", help="where to write (default: IMAGE-KERNEL.png)")
+
+
 def _info(commands: "Commands") -> None:
     _command(commands, "info", "tell versions, threads, device and folders")
 
@@ -91,7 +107,7 @@ def _config(commands: "Commands") -> None:
     ):
         action = _command(actions, name, what, module="config", function=name)
         action.add_argument("config", metavar="CONFIG", help=CONFIG)
-        action.add_argument("overrides", metavar="key.path=value", nargs="*", help=OVERRIDE)
+        action.add_argument("overrides", metavar="key.path=value", nargs="*", default=[], help=OVERRIDE)
     _command(actions, "schema", "print the JSON schema of configurations", module="config", function="schema")
 
 

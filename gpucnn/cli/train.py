@@ -20,6 +20,7 @@ from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
 
 INTERRUPTED = 130
+MOST_SAID = 20  # differences in one message
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,6 +59,8 @@ def check_same(before: Config, now: Config, path: Path) -> None:
     """Raise ConfigError with every difference from the run's own configuration, but for more epochs."""
     different = differences(before, now, ignoring=("train.epochs",))
     if different:
+        if len(different) > MOST_SAID:
+            different[MOST_SAID:] = [f"and {len(different) - MOST_SAID} more options"]
         raise ConfigError(
             f"--resume {path}: the configuration is not the run's own; they differ in\n  "
             + "\n  ".join(different)
@@ -130,10 +133,11 @@ def _draw(folder: RunFolder, config: Config, quiet: bool) -> None:
 
 
 def _already_finished(before: SavedRun, quiet: bool) -> int:
-    print(
-        f"{before.folder.path} is finished after {before.config.train.epochs} epochs; more train.epochs go on with it"
-    )
-    _tell(before.folder.result(), before.folder)
+    result, done = before.folder.result(), before.folder.epochs_logged
+    early = done < before.config.train.epochs
+    what = "early stopping ended it (train.early_stop)" if early else "more train.epochs go on with it"
+    print(f"{before.folder.path} is finished after {done} epochs; {what}")
+    _tell(result, before.folder)
     _draw(before.folder, before.config, quiet)
     return 0
 

@@ -50,10 +50,11 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
             f"add flatten and linear: {{out_features: {classes or 'number of classes'}}}",
         )
     if classes is not None and shape[0] != classes:
+        override = f" (model.{path[1]}.linear.out_features={classes})" if entries[-1].name == "linear" else ""
         raise MisfitError(
             path,
             f"the network has {shape[0]} outputs, expected {classes}, one per class of the data; "
-            f"let its last linear layer have out_features: {classes}",
+            f"let its last linear layer have out_features: {classes}{override}",
         )
 
 

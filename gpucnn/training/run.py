@@ -97,6 +97,12 @@ class RunFolder:
         """Whether the run came to its end: result.json is written last."""
         return (self.path / RESULT).is_file()
 
+    @property
+    def epochs_logged(self) -> int:
+        """Epochs that metrics.jsonl tells of: fewer than were asked for where training was stopped early."""
+        with (self.path / METRICS).open("rb") as file:
+            return sum(1 for _ in file)
+
     def replace_config(self, config_text: str) -> None:
         """Let the run go on with another config.yaml, one that has more epochs; it is no longer finished."""
         (self.path / RESULT).unlink(missing_ok=True)

@@ -64,6 +64,12 @@ def test_a_command_line_that_cannot_be_understood_exits_with_2(arguments, capsys
     assert stopped.value.code == 2 and "usage: gpucnn" in capsys.readouterr().err
 
 
+def test_overrides_are_not_asked_for(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["train"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: CONFIG\n")
+
+
 def test_the_version(capsys) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])

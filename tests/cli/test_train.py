@@ -188,6 +188,13 @@ def test_a_finished_run_says_so(run, capsys) -> None:
     assert "is finished after 2 epochs; more train.epochs go on with it" in capsys.readouterr().out
 
 
+def test_a_run_that_was_stopped_early_says_so(config, capsys) -> None:
+    overrides = ["train.epochs=5", "train.early_stop={patience: 1, min_delta: 100.0}"]
+    assert main(["train", config, *overrides, "--run-dir", "here", "--quiet"]) == 0
+    assert main(["train", config, *overrides, "--resume", "here", "--quiet"]) == 0
+    assert "here is finished after 2 epochs; early stopping ended it (train.early_stop)" in capsys.readouterr().out
+
+
 def test_more_epochs_go_on_with_a_finished_run(run, tmp_path) -> None:
     config = str(run / "config.yaml")
     assert main(["train", config, "--resume", str(run), "train.epochs=3", "--quiet"]) == 0
@@ -199,6 +206,11 @@ def test_more_epochs_go_on_with_a_finished_run(run, tmp_path) -> None:
 def test_another_configuration_is_refused_with_the_differences(run, fails) -> None:
     message = fails(2, "train", str(run / "config.yaml"), "--resume", str(run), "optimizer.lr=0.5", "train.epochs=9")
     assert "optimizer.lr: 0.01 -> 0.5" in message and "epochs" not in message
+
+
+def test_of_very_many_differences_the_first_are_told(run, fails) -> None:
+    message = fails(2, "train", "lenet", "--resume", str(run))
+    assert len(message.splitlines()) == 23 and "more options" in message
 
 
 def test_a_run_on_other_data_is_refused(run, fails) -> None:

@@ -191,7 +191,8 @@ def test_early_stopping_needs_validation_images() -> None:
         (
             "out_features: 10",
             "out_features: 12",
-            "x.yaml:11:5: model layer 4 (linear): the network has 12 outputs, expected 10",
+            "x.yaml:11:5: model layer 4 (linear): the network has 12 outputs, expected 10, one per class of the data; "
+            "let its last linear layer have out_features: 10 (model.4.linear.out_features=10)",
         ),
         (
             "  - linear: {out_features: 10}\n",

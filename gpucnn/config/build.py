@@ -6,8 +6,19 @@ from gpucnn import nn
 from gpucnn.config.check import Checked, fault_of
 from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
 from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
-from gpucnn.config.schema import Config, Data, source_options
-from gpucnn.data import Dataset, Loaded, Loader, Normalizer, hold_out, load_source, resplit, select_classes
+from gpucnn.config.schema import Config, Data, PerClass, source_options
+from gpucnn.data import (
+    Dataset,
+    Loaded,
+    Loader,
+    Normalizer,
+    Source,
+    draw_per_class,
+    hold_out,
+    load_source,
+    resplit,
+    select_classes,
+)
 from gpucnn.errors import ConfigError
 from gpucnn.training import Loaders, Trainer
 
@@ -37,16 +48,29 @@ def load_data(config: Config) -> TrainingData:
         source = resplit(source, count, data.split.source, data.split.order, config.seed)
     if isinstance(data.classes, list):  # of `synthetic` it is the number of classes that are made
         source = select_classes(source, data.classes)
+    if data.per_class:
+        source = _drawn(source, data.per_class, config.seed)
     train, validation = source.train if data.limit is None else source.train.limit(data.limit), None
-    if data.validation:
-        train, validation = hold_out(train, _held_out(data, loaded), config.seed, data.stratified)
+    if data.validation == "test":
+        validation = source.test
+    elif data.validation:
+        train, validation = hold_out(train, _held_out(data, data.validation, loaded), config.seed, data.stratified)
     return TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
 
 
-def _held_out(data: Data, loaded: Loaded) -> int | float:
+def _drawn(source: Source, per_class: PerClass, seed: int) -> Source:
+    """The images of a source that `per_class:` draws."""
+    train, test = per_class.train, per_class.test
+    return Source(
+        source.train if train is None else draw_per_class(source.train, train, seed, "train"),
+        source.test if test is None else draw_per_class(source.test, test, seed, "test"),
+    )
+
+
+def _held_out(data: Data, validation: int | float, loaded: Loaded) -> int | float:
     """How many validation images, or what share: after a fallback the share of those that `limit` leaves."""
-    size = loaded.scaled(data.validation)
-    if isinstance(size, int) or isinstance(data.validation, float) or data.limit is None:
+    size = loaded.scaled(validation)
+    if isinstance(size, int) or isinstance(validation, float) or data.limit is None:
         return size
     return size / min(1.0, loaded.scaled(data.limit))
 

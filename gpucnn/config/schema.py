@@ -33,6 +33,13 @@ class Split(Options):
     )
 
 
+class PerClass(Options):
+    """How many images of every class to draw; all where nothing is said."""
+
+    train: Count | None = Field(default=None, description="Training images of every class, drawn by the seed.")
+    test: Count | None = Field(default=None, description="Test images of every class, drawn by the seed.")
+
+
 class Data(Options):
     """The options that every data set has."""
 
@@ -40,11 +47,14 @@ class Data(Options):
     fallback: Literal[FALLBACKS] | None = Field(  # type: ignore[valid-type]
         default=None, description="Data set to use where this one is neither on disk nor to be downloaded."
     )
-    validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0, description="Training images held out for validation: a number or a fraction; 0 for none."
+    validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] | Literal["test"] = Field(
+        default=0,
+        description="Training images held out for validation: a number or a fraction; 0 for none. "
+        "test: the test images, watched after each epoch.",
     )
     stratified: bool = Field(default=True, description="Whether the validation images keep the classes' proportions.")
     normalize: Normalization = Field(default="standard", description="How pixels become numbers.")
+    per_class: PerClass | None = Field(default=None, description="So many images of every class, drawn by the seed.")
     limit: Count | None = Field(default=None, description="Keep at most so many training images, of all classes alike.")
     classes: list[int | str] | None = Field(default=None, description="Only these classes, renumbered in this order.")
     split: Split | None = Field(default=None, description="Another split into training and test images.")

@@ -7,7 +7,7 @@ from gpucnn.data.image import read_image
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.normalize import Normalization, Normalizer
 from gpucnn.data.sources import FALLBACKS, SOURCES, Loaded, load_source, peek
-from gpucnn.data.split import hold_out, resplit, select_classes
+from gpucnn.data.split import draw_per_class, hold_out, resplit, select_classes
 
 __all__ = [
     "FALLBACKS",
@@ -21,6 +21,7 @@ __all__ = [
     "Normalization",
     "Normalizer",
     "Source",
+    "draw_per_class",
     "hold_out",
     "load_source",
     "peek",

@@ -1,6 +1,6 @@
 """Which images train, validate and test: hold-out, another split of all images, a subset of the classes.
 
-The order of use: `resplit`, `select_classes`, `Dataset.limit`, and `hold_out` last.
+The order of use: `resplit`, `select_classes`, `draw_per_class`, `Dataset.limit`, and `hold_out` last.
 """
 
 from collections.abc import Sequence
@@ -63,6 +63,16 @@ def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
     if len(chosen) < 2 or len(set(chosen)) < len(chosen):
         raise DataError(f"classes is {list(classes)}: name at least two classes, each once.")
     return Source(_only(source.train, chosen), _only(source.test, chosen))
+
+
+def draw_per_class(dataset: Dataset, n: int, seed: int = 0, what: str = "train") -> Dataset:
+    """`n` images of every class, drawn by `seed`, in their old order. Raises DataError where a class has fewer."""
+    for name, count in zip(dataset.class_names, dataset.class_counts, strict=True):
+        if count < n:
+            raise DataError(f"per_class.{what} is {n}, but there are {count} such images of class {name!r}.")
+    rng = np.random.default_rng(seed)
+    classes = [np.flatnonzero(dataset.labels == label) for label in range(len(dataset.class_names))]
+    return dataset.take(np.sort(np.concatenate([rng.permutation(images)[:n] for images in classes])))
 
 
 def _count(size: int | float, total: int, what: str) -> int:

@@ -107,6 +107,21 @@ def test_classes_limit_and_split() -> None:
     assert (len(split.train), split.validation, len(split.test)) == (1000, None, 797)  # of all 1,797
 
 
+def test_so_many_images_of_each_chosen_class() -> None:
+    overrides = ("data.classes=[3, 5]", "data.validation=0", "model.6.linear.out_features=2")
+    data = load_data(checked("data.per_class={train: 25, test: 10}", *overrides).config)
+    assert data.train.class_counts.tolist() == [25, 25] and data.test.class_counts.tolist() == [10, 10]
+    whole = load_data(checked(*overrides).config)
+    half = load_data(checked("data.per_class={train: 25}", *overrides).config)
+    assert len(half.train) == 50 and np.array_equal(half.test.images, whole.test.images)
+
+
+def test_the_test_images_may_be_watched_in_the_place_of_validation_images() -> None:
+    data = load_data(checked("data.validation=test").config)
+    assert (len(data.train), len(data.test)) == (1437, 360)
+    assert data.validation is not None and np.array_equal(data.validation.images, data.test.images)
+
+
 def test_synthetic_takes_its_own_options_beside_the_common_ones() -> None:
     config = checked(
         "data={name: synthetic, train: 60, test: 20, shape: [3, 16, 16], classes: 10, validation: 10}",

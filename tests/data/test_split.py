@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.data import Dataset, Source, hold_out, resplit, select_classes
+from gpucnn.data import Dataset, Source, draw_per_class, hold_out, resplit, select_classes
 from gpucnn.errors import DataError
 
 
@@ -102,3 +102,17 @@ def test_classes_that_are_not_there_are_told(classes, words):
         select_classes(SOURCE, classes)
     with pytest.raises(DataError, match="No image belongs to the classes"):
         select_classes(Source(make([0, 1, 2]), make([1])), [0, 2])
+
+
+def test_so_many_of_every_class_are_drawn_by_the_seed():
+    drawn, same, other = (draw_per_class(MANY, 10, seed) for seed in (1, 1, 2))
+    assert drawn.class_counts.tolist() == [10, 10, 10]
+    assert numbers(drawn) == numbers(same) != numbers(other)
+    assert numbers(drawn) == sorted(set(numbers(drawn)))
+    assert numbers(drawn)[-10:] == list(range(90, 100))  # the third class has just ten
+    assert numbers(drawn)[:10] != list(range(10))  # not the first ones
+
+
+def test_a_class_with_too_few_images_is_told():
+    with pytest.raises(DataError, match=r"per_class\.test is 11, but there are 10 such images of class 'cow'"):
+        draw_per_class(MANY, 11, what="test")

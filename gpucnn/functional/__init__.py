@@ -28,6 +28,7 @@ from gpucnn.functional.pooling import (
     max_pool3d,
 )
 from gpucnn.functional.shaping import PadMode, flatten, pad
+from gpucnn.functional.subsampling import subsample2d
 
 __all__ = [
     "PadMode",
@@ -55,5 +56,6 @@ __all__ = [
     "scaled_tanh",
     "sigmoid",
     "softmax",
+    "subsample2d",
     "tanh",
 ]

@@ -30,6 +30,7 @@ from gpucnn.nn.pooling import (
     ReplicationPad2d,
     ZeroPad2d,
 )
+from gpucnn.nn.subsampling import Subsample2d
 
 LAYERS: dict[str, type[Layer]] = {  # by the name a configuration gives them
     layer.kind: layer
@@ -50,6 +51,7 @@ LAYERS: dict[str, type[Layer]] = {  # by the name a configuration gives them
         AvgPool3d,
         GlobalAvgPool2d,
         GlobalMaxPool2d,
+        Subsample2d,
         ZeroPad2d,
         ReplicationPad2d,
         ReflectionPad2d,
@@ -101,6 +103,7 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "Subsample2d",
     "Tanh",
     "ZeroPad2d",
     "init",

@@ -64,6 +64,7 @@ def test_a_python_number_takes_the_other_operands_dtype(function, dtype):
         lambda x: F.conv2d(x, Tensor(np.ones((2, 2, 3, 3), x.dtype))),
         lambda x: F.max_pool2d(x, 2, padding=1),
         lambda x: F.avg_pool2d(x, 2, padding=1, count_include_pad=False),
+        lambda x: F.subsample2d(x, *(Tensor(np.ones(2, x.dtype)) for _ in range(2))),
         F.global_avg_pool2d,
         F.global_max_pool2d,
         lambda x: F.pad(x, (1, 1, 1, 1), "reflect"),

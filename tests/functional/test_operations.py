@@ -1,5 +1,7 @@
 """Every operation of gpucnn.functional: PyTorch, the gradient check, finite differences."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("device")
 IMAGES = (4, 3, 5, 7)
 LABELS = np.array([2, 0, 1, 2, 3, 1])
 SOFT = np.random.default_rng(0).dirichlet(np.ones(4), 6)
+SUBSAMPLED = [IMAGES, (3,), (3,)]
 PAIRS = (2, 1, 0, 3)  # left, right, top, bottom
 
 
@@ -40,6 +43,12 @@ def their_batch_norm(training):
 def scaled_tanh(torch, x):
     """LeCun et al. 1998, appendix A."""
     return 1.7159 * torch.tanh(2 * x / 3)
+
+
+def subsample(torch, x, coefficient, bias, kernel_size=2):
+    """LeCun et al. 1998, section II-B, of the mean."""
+    mean = torch.nn.functional.avg_pool2d(x, kernel_size)
+    return mean * coefficient[:, None, None] + bias[:, None, None]
 
 
 def their(name, *args, **options):
@@ -93,6 +102,10 @@ POOLINGS = [
     ),
     Operation("global_avg_pool2d", F.global_avg_pool2d, their("adaptive_avg_pool2d", 1), [IMAGES]),
     Operation("global_max_pool2d", F.global_max_pool2d, their("adaptive_max_pool2d", 1), [IMAGES]),
+]
+SUBSAMPLINGS = [
+    Operation(f"subsample2d {name}", partial(F.subsample2d, **options), partial(subsample, **options), SUBSAMPLED)
+    for name, options in [("by 2", {}), ("by 3 x 2", {"kernel_size": (3, 2)}), ("by 1", {"kernel_size": 1})]
 ]
 PADDINGS = [
     Operation("pad with zeros", lambda x: F.pad(x, PAIRS), their("pad", PAIRS), [IMAGES]),
@@ -169,7 +182,7 @@ LOSSES = [
         [IMAGES, IMAGES],
     ),
 ]
-OPERATIONS = [*CONVOLUTIONS, *POOLINGS, *PADDINGS, *ROWS, *ACTIVATIONS, *NORMALISATIONS, *LOSSES]
+OPERATIONS = [*CONVOLUTIONS, *POOLINGS, *SUBSAMPLINGS, *PADDINGS, *ROWS, *ACTIVATIONS, *NORMALISATIONS, *LOSSES]
 
 
 @judged(OPERATIONS)

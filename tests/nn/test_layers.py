@@ -42,6 +42,8 @@ LAYERS = [
     (lambda: nn.AvgPool3d((2, 5, 3)), (2, 4, 5, 3), (2, 2, 1, 1), None),
     (nn.GlobalAvgPool2d, IMAGE, (4, 1, 1), None),
     (nn.GlobalMaxPool2d, IMAGE, (4, 1, 1), None),
+    (lambda: nn.Subsample2d(4), IMAGE, (4, 4, 4), None),
+    (lambda: nn.Subsample2d(4, (3, 2)), IMAGE, (4, 3, 4), None),
     (lambda: nn.ZeroPad2d(1), IMAGE, (4, 11, 10), 0),
     (lambda: nn.ReplicationPad2d((1, 2, 3, 0)), IMAGE, (4, 12, 11), 0),
     (lambda: nn.ReflectionPad2d((0, 1, 2, 3)), IMAGE, (4, 14, 9), 0),
@@ -93,7 +95,7 @@ def test_names_in_the_yaml_are_the_classes_names_in_snake_case():
     [
         *((layer, "in_channels") for layer in (nn.Conv1d, nn.Conv2d, nn.Conv3d)),
         (nn.Linear, "in_features"),
-        *((layer, "num_features") for layer in (nn.BatchNorm1d, nn.BatchNorm2d)),
+        *((layer, "num_features") for layer in (nn.BatchNorm1d, nn.BatchNorm2d, nn.Subsample2d)),
         *((layer, None) for layer in (nn.ReLU, nn.Flatten, nn.MaxPool2d, nn.Dropout)),
     ],
 )
@@ -112,6 +114,8 @@ def test_which_argument_is_inferred(layer, argument):
         (lambda: nn.BatchNorm2d(3), (4, 9, 8), ["batch_norm", "4", "3"]),
         (lambda: nn.MaxPool2d(10), (4, 9, 8), ["max_pool2d", "10", "9"]),
         (lambda: nn.AvgPool2d(2), (4,), ["avg_pool2d", "4"]),
+        (lambda: nn.Subsample2d(3), (4, 9, 8), ["subsample2d", "4 channels", "num_features=4"]),
+        (lambda: nn.Subsample2d(4, 10), (4, 9, 8), ["subsample2d", "10", "9"]),
         (lambda: nn.GlobalAvgPool2d(), (4,), ["global_avg_pool2d", "(4,)"]),
         (lambda: nn.ReflectionPad2d((8, 0, 0, 0)), (4, 9, 8), ["8"]),
         (lambda: nn.ReflectionPad2d((0, 0, 0, 9)), (4, 9, 8), ["9"]),
@@ -132,6 +136,7 @@ def test_shapes_that_do_not_fit_are_told_before_running(layer, shape, words):
         (lambda: nn.Linear(0, 4), ["in_features", "0"]),
         (lambda: nn.Linear(4, 0), ["out_features", "0"]),
         (lambda: nn.BatchNorm2d(0), ["num_features", "0"]),
+        (lambda: nn.Subsample2d(0), ["subsample2d", "num_features", "0"]),
         (lambda: nn.Dropout(1.5), ["1.5"]),
     ],
 )

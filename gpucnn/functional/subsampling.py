@@ -1,0 +1,50 @@
+"""Subsampling as in LeNet-5: the mean under a window, times a trained coefficient, plus a trained bias."""
+
+from gpucnn.arena import empty
+from gpucnn.autograd import Tensor
+from gpucnn.backend import Array, module_of
+from gpucnn.errors import ShapeError
+from gpucnn.function import Function
+from gpucnn.functional.checks import check_floating
+from gpucnn.functional.pooling import avg_pool2d
+from gpucnn.geometry import PerAxis
+from gpucnn.kernels import norm
+
+
+class ChannelAffine(Function):
+    """x (C, ..., N) · coefficient + bias, both (C,)"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, coefficient: Array, bias: Array) -> Array:
+        self.rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
+        self.coefficient = coefficient
+        out = empty(self.rows.shape, x)
+        norm.scale(self.rows, coefficient, bias, out)
+        return out.reshape(x.shape)
+
+    def backward(self, grad: Array) -> tuple[Array, Array, Array]:
+        xp = module_of(grad)
+        rows = grad.reshape(self.rows.shape)
+        product = xp.multiply(rows, self.rows, out=empty(rows.shape, grad))
+        by_coefficient = product.sum(axis=1)
+        by_x = xp.multiply(rows, self.coefficient[:, None], out=product)
+        return by_x.reshape(grad.shape), by_coefficient, rows.sum(axis=1)
+
+
+def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAxis = 2) -> Tensor:
+    """coefficient · mean + bias of each window of x (N, C, H, W): (N, C, H // kernel, W // kernel).
+
+    coefficient and bias are (C,). Layers S2 and S4 of Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based
+    Learning Applied to Document Recognition, 1998, section II-B; there it is the sum, so a coefficient here is one of
+    theirs times the window's number of pixels. Raises ShapeError where shapes do not fit.
+    """
+    check_floating("subsample2d", x, coefficient, bias)
+    y = avg_pool2d(x, kernel_size)
+    for name, tensor in (("coefficient", coefficient), ("bias", bias)):
+        if tensor.shape != (y.shape[1],):
+            raise ShapeError(
+                f"subsample2d: input has {y.shape[1]} channels, {name} has shape {tensor.shape}: x {x.shape}. "
+                f"Give num_features={y.shape[1]}"
+            )
+    return ChannelAffine.apply(y, coefficient, bias)

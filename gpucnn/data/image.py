@@ -71,6 +71,12 @@ def read_size(path: Path | str) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def read_channels(path: Path | str) -> int:
+    """1 for a picture that its header calls grey, 3 for any other. Raises DataError as `read_image` does."""
+    mode = _opened(path).mode
+    return 1 if mode.startswith("I") or mode in ("1", "L", "LA") else 3
+
+
 def _opened(path: Path | str) -> Image.Image:
     """The picture with its header read and its pixels not yet unpacked."""
     with open_data(path) as file:

@@ -31,7 +31,7 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("train", "eval", "predict", "summary", "info", "data", "config"):
+    for command in ("train", "eval", "predict", "summary", "filter", "info", "data", "config"):
         assert f"\n    {command} " in done.stdout
 
 

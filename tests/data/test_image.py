@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpucnn.data.image import read_image, read_size
+from gpucnn.data.image import read_channels, read_image, read_size
 from gpucnn.errors import DataError
 
 GREY = np.array([[0, 50], [100, 255]], dtype=np.uint8)
@@ -155,3 +155,10 @@ def test_noise_in_a_file_never_gives_another_error(save):
 def test_channels_are_one_or_three(save):
     with pytest.raises(DataError, match="channels is 4"):
         read_image(save(Image.fromarray(GREY)), 4)
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels"), [("1", 1), ("L", 1), ("LA", 1), ("I;16", 1), ("P", 3), ("RGB", 3), ("RGBA", 3)]
+)
+def test_grey_or_coloured_by_the_header(save, mode, channels):
+    assert read_channels(save(Image.new(mode, (2, 2)))) == channels

@@ -10,6 +10,7 @@ import math
 import os
 import threading
 from collections.abc import Hashable, Iterator
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -35,20 +36,25 @@ class Arena:
     @contextlib.contextmanager
     def step(self, key: Hashable = None) -> Iterator[None]:
         """Serve this thread's `empty` from the buffers of the steps with the same `key` (the input's shape, say)."""
-        outer = getattr(_active, "arena", None)
+        outer, before = getattr(_active, "arena", None), (self._lent, self._next)
         self._lent, self._next = self._buffers.setdefault(key, []), 0
         _active.arena = self
         try:
             yield
         finally:
-            _active.arena = outer
+            _active.arena, (self._lent, self._next) = outer, before
 
     def lend(self, shape: tuple[int, ...], like: Array, dtype: Any) -> Array:
-        """The next buffer, replaced by a new one if this step asks for something else than the last."""
+        """The next buffer; a new one if this step asks for something else than the last, or the old one is in use.
+
+        It is in use where somebody beside the arena holds it, or a view of its memory: what a module keeps of its
+        last input, say, or the buffers of a step within a step.
+        """
         if self._next == len(self._lent):
-            self._lent.append(None)
+            self._lent.append(_allocate(shape, like, dtype))
         buffer = self._lent[self._next]
-        if buffer is None or buffer.shape != shape or buffer.dtype != dtype or type(buffer) is not type(like):
+        fits = buffer.shape == shape and buffer.dtype == dtype and type(buffer) is type(like)
+        if not fits or _in_use(buffer):
             buffer = self._lent[self._next] = _allocate(shape, like, dtype)
         self._next += 1
         if self._debug and buffer.dtype.kind == "f":
@@ -62,6 +68,13 @@ class Arena:
 
 
 _active = threading.local()
+
+
+def _in_use(buffer: Array) -> bool:
+    """Whether somebody beside the arena holds the buffer, or (NumPy's views name their memory) a view of it."""
+    if getrefcount(buffer) > 4:  # the arena's list, its variable, this argument and the call's
+        return True
+    return buffer.base is not None and getrefcount(buffer.base) > 2  # the buffer, and the call's argument
 
 
 def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:

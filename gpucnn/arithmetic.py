@@ -11,6 +11,7 @@ from gpucnn.arena import empty, zeros
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
+from gpucnn.threads import one_blas_thread
 
 Axes = int | tuple[int, ...] | None
 
@@ -25,7 +26,7 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
 
 
 @contextlib.contextmanager
-def told(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
+def naming_shapes(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
     """Turn the array module's error about shapes into a ShapeError that names the operation and the shapes."""
     try:
         yield
@@ -45,7 +46,7 @@ class Binary(Function):
     def forward(self, a: Array, b: Array) -> Array:
         """The operation's result, of the broadcast shape."""
         self.a, self.b = a, b
-        with told(type(self).__name__.lower(), a.shape, b.shape):
+        with naming_shapes(type(self).__name__.lower(), a.shape, b.shape):
             shape = np.broadcast_shapes(a.shape, b.shape)
         out = empty(shape, a, dtype=self.result_dtype(a, b))
         self.compute(a, b, out)
@@ -149,7 +150,7 @@ class Exp(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        self.y = module_of(x).exp(x)
+        self.y = module_of(x).exp(floating(x))
         return self.y
 
     def backward(self, grad: Array) -> Array:
@@ -163,7 +164,7 @@ class Log(Function):
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        return module_of(x).log(x)
+        return module_of(x).log(floating(x))
 
     def backward(self, grad: Array) -> Array:
         return grad / self.x
@@ -175,7 +176,7 @@ class Sqrt(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        self.y = module_of(x).sqrt(x)
+        self.y = module_of(x).sqrt(floating(x))
         return self.y
 
     def backward(self, grad: Array) -> Array:
@@ -209,33 +210,73 @@ class Clamp(Function):
         return grad * self.inside
 
 
+class Comparison(Binary):
+    """Where two arrays compare as named: boolean, so without a gradient."""
+
+    def result_dtype(self, a: Array, b: Array) -> Any:
+        """Boolean."""
+        return np.dtype(bool)
+
+
+class Equal(Comparison):
+    """a == b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).equal(a, b, out=out)
+
+
+class NotEqual(Comparison):
+    """a != b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).not_equal(a, b, out=out)
+
+
+class Less(Comparison):
+    """a < b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).less(a, b, out=out)
+
+
+class LessEqual(Comparison):
+    """a <= b"""
+
+    def compute(self, a: Array, b: Array, out: Array) -> None:
+        module_of(a).less_equal(a, b, out=out)
+
+
 class MatMul(Function):
     """a @ b by NumPy's rules: vectors, matrices and stacks of matrices."""
 
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
-        with told("matmul", a.shape, b.shape):
+        with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
             return module_of(a).matmul(a, b)
 
-    def backward(self, grad: Array) -> tuple[Array, Array]:
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
         b = self.b if self.b.ndim > 1 else self.b[:, None]
         if self.b.ndim == 1:
             grad = grad[..., None]
         if self.a.ndim == 1:
             grad = grad[..., None, :]
-        by_a = unbroadcast(grad @ b.swapaxes(-1, -2), a.shape)
-        by_b = unbroadcast(a.swapaxes(-1, -2) @ grad, b.shape)
-        return by_a.reshape(self.a.shape), by_b.reshape(self.b.shape)
+        by_a = by_b = None
+        with one_blas_thread():
+            if self.needs[0]:
+                by_a = unbroadcast(grad @ b.swapaxes(-1, -2), a.shape).reshape(self.a.shape)
+            if self.needs[1]:
+                by_b = unbroadcast(a.swapaxes(-1, -2) @ grad, b.shape).reshape(self.b.shape)
+        return by_a, by_b
 
 
 class Sum(Function):
     """The sum over axes."""
 
     def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
-        self.shape = x.shape
-        self.kept = kept_shape(x.shape, axis)
-        return x.sum(axis=axis, keepdims=keepdims)
+        axes = axes_of("sum", axis, x.shape)
+        self.shape, self.kept = x.shape, kept_shape(x.shape, axes)
+        return x.sum(axis=axes, keepdims=keepdims)
 
     def backward(self, grad: Array) -> Array:
         return module_of(grad).broadcast_to(grad.reshape(self.kept), self.shape)
@@ -244,15 +285,25 @@ class Sum(Function):
 class Max(Function):
     """The largest value over axes; equal ones share the gradient evenly, as in PyTorch's amax."""
 
+    extreme = "max"
+
     def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
-        best = x.max(axis=axis, keepdims=True)
-        self.share = (x == best).astype(x.dtype)
-        self.share /= self.share.sum(axis=axis, keepdims=True)
+        axes = axes_of(self.extreme, axis, x.shape)
+        best = getattr(x, self.extreme)(axis=axes, keepdims=True)
+        if self.needs[0]:
+            self.share = (x == best).astype(x.dtype)
+            self.share /= self.share.sum(axis=axes, keepdims=True)
         self.kept = best.shape
-        return best if keepdims else best.reshape(x.max(axis=axis).shape)
+        return best if keepdims else best.squeeze(axes)
 
     def backward(self, grad: Array) -> Array:
         return grad.reshape(self.kept) * self.share
+
+
+class Min(Max):
+    """The smallest value over axes; equal ones share the gradient evenly, as in PyTorch's amin."""
+
+    extreme = "min"
 
 
 class Reshape(Function):
@@ -260,7 +311,7 @@ class Reshape(Function):
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         self.shape = x.shape
-        with told("reshape", x.shape, shape):
+        with naming_shapes("reshape", x.shape, shape):
             return x.reshape(shape)
 
     def backward(self, grad: Array) -> Array:
@@ -271,7 +322,9 @@ class Permute(Function):
     """The axes in another order."""
 
     def forward(self, x: Array, axes: tuple[int, ...]) -> Array:
-        self.axes = tuple(axis % x.ndim for axis in axes)
+        self.axes = tuple(axis_of("permute", axis, x.shape) for axis in axes)
+        if sorted(self.axes) != list(range(x.ndim)):
+            raise ShapeError(f"permute: {axes} does not name each of the {x.ndim} axes of {x.shape} once")
         return x.transpose(self.axes)
 
     def backward(self, grad: Array) -> Array:
@@ -283,7 +336,7 @@ class BroadcastTo(Function):
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         self.shape = x.shape
-        with told("expand", x.shape, shape):
+        with naming_shapes("expand", x.shape, shape):
             return module_of(x).broadcast_to(x, shape)
 
     def backward(self, grad: Array) -> Array:
@@ -291,7 +344,7 @@ class BroadcastTo(Function):
 
 
 class GetItem(Function):
-    """x[index], by NumPy's rules; an element picked twice gets both gradients."""
+    """x[index], by NumPy's rules; an element picked twice gets both gradients (on a GPU in no fixed order)."""
 
     def forward(self, x: Array, index: Any) -> Array:
         self.shape, self.index = x.shape, index
@@ -311,9 +364,9 @@ class Concatenate(Function):
     """Arrays joined along an existing axis."""
 
     def forward(self, *arrays: Array, axis: int = 0) -> Array:
-        self.axis = axis
+        self.axis = axis = axis_of("concatenate", axis, arrays[0].shape)
         self.ends = [sum(a.shape[axis] for a in arrays[: i + 1]) for i in range(len(arrays) - 1)]
-        with told("concatenate", *(a.shape for a in arrays)):
+        with naming_shapes("concatenate", *(a.shape for a in arrays)):
             return module_of(arrays[0]).concatenate(arrays, axis=axis)
 
     def backward(self, grad: Array) -> tuple[Array, ...]:
@@ -342,13 +395,31 @@ class ToLogical(Function):
         return module_of(grad).ascontiguousarray(module_of(grad).moveaxis(grad, 0, -1))
 
 
-def kept_shape(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
-    """`shape` after a reduction over `axis` that keeps the reduced axes at size 1."""
-    axes = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
-    reduced = {a % len(shape) for a in axes} if shape else set()
-    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:
+    """`axis`, which may count from the end, as a number from 0 on. Raises ShapeError where there is none such."""
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"{name}: there is no axis {axis} in {shape}, which has {len(shape)}")
+    return axis % len(shape)
+
+
+def axes_of(name: str, axis: Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a reduction: one, several, or (None) all. Raises ShapeError where there is none such."""
+    if not shape and axis in (0, -1):  # PyTorch takes a number for a vector here
+        return ()
+    given = range(len(shape)) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    return tuple(axis_of(name, a, shape) for a in given)
+
+
+def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` after a reduction over `axes` that keeps them, at size 1."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
 def reduced_count(shape: tuple[int, ...], axis: Axes) -> int:
     """How many values each result of a reduction over `axis` takes in."""
-    return math.prod(shape) // max(1, math.prod(kept_shape(shape, axis)))
+    return math.prod(shape[a] for a in axes_of("mean", axis, shape))
+
+
+def floating(x: Array) -> Array:
+    """x, or float32 in place of integers."""
+    return x if x.dtype.kind == "f" else x.astype(np.float32)

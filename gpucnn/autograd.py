@@ -90,7 +90,12 @@ class Tensor:
         return self.data.dtype
 
     def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a Tensor of a single number has no length")
         return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.numpy(), dtype)
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), precision=4, threshold=20, separator=", ", prefix="Tensor(")
@@ -224,9 +229,29 @@ class Tensor:
     def __neg__(self) -> "Tensor":
         return arithmetic.Negate.apply(self)
 
+    __hash__ = object.__hash__  # a Tensor is itself, whatever it holds
+
+    def __eq__(self, other: Any) -> "Tensor":  # type: ignore[override]
+        return arithmetic.Equal.apply(self, other)
+
+    def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]
+        return arithmetic.NotEqual.apply(self, other)
+
+    def __lt__(self, other: Any) -> "Tensor":
+        return arithmetic.Less.apply(self, other)
+
+    def __le__(self, other: Any) -> "Tensor":
+        return arithmetic.LessEqual.apply(self, other)
+
+    def __gt__(self, other: Any) -> "Tensor":
+        return arithmetic.Less.apply(other, self)
+
+    def __ge__(self, other: Any) -> "Tensor":
+        return arithmetic.LessEqual.apply(other, self)
+
     def __getitem__(self, index: Any) -> "Tensor":
         parts = index if isinstance(index, tuple) else (index,)
-        plain = tuple(part.to_logical().data if isinstance(part, Tensor) else part for part in parts)
+        plain = tuple(_plain_index(part) for part in parts)
         return arithmetic.GetItem.apply(self, index=plain if isinstance(index, tuple) else plain[0])
 
     def exp(self) -> "Tensor":
@@ -263,7 +288,7 @@ class Tensor:
 
     def min(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The smallest value over `dim`; equal ones share the gradient (PyTorch's amin)."""
-        return -(-self).max(dim, keepdim)
+        return arithmetic.Min.apply(self, axis=dim, keepdims=keepdim)
 
     def argmax(self, dim: int | None = None) -> "Tensor":
         """The place of the largest value along `dim`; the first of equal ones. Integers: no gradient."""
@@ -280,6 +305,7 @@ class Tensor:
     def transpose(self, first: int, second: int) -> "Tensor":
         """Two axes exchanged."""
         axes = list(range(self.ndim))
+        first, second = (arithmetic.axis_of("transpose", axis, self.shape) for axis in (first, second))
         axes[first], axes[second] = axes[second], axes[first]
         return self.permute(axes)
 
@@ -303,7 +329,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len({tensor.shape for tensor in tensors}) != 1:
         raise ShapeError(f"stack: the shapes {', '.join(str(t.shape) for t in tensors)} differ; expected one shape")
     shape = list(tensors[0].shape)
-    shape.insert(dim % (len(shape) + 1), 1)
+    shape.insert(arithmetic.axis_of("stack", dim, (1, *shape)), 1)
     return concatenate([tensor.reshape(shape) for tensor in tensors], dim)
 
 
@@ -363,13 +389,17 @@ def _widened(tensor: Tensor, axes: int) -> Tensor:
 def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], batch_last: bool) -> Tensor:
     """Run forward; remember function and inputs if a gradient may be asked for."""
     recording = is_grad_enabled()
-    function.needs = tuple(recording and tensor.requires_grad for tensor in inputs)
+    needs = function.needs = tuple(recording and tensor.requires_grad for tensor in inputs)
     array = function.forward(*(tensor.data for tensor in inputs), **options)
+    if function.needs is not needs:
+        raise AttributeError(
+            f"{type(function).__name__}.forward sets self.needs, which the tape has set; take another name"
+        )
     result = _wrap(_contiguous(array), batch_last)
-    if any(function.needs) and result.dtype.kind == "f":
+    if any(needs) and result.dtype.kind == "f":
         result.requires_grad = True
         result._creator = function
-        function.inputs, function.order = inputs, next(_counter)
+        function._inputs, function._order = inputs, next(_counter)
     return result
 
 
@@ -380,9 +410,16 @@ def _contiguous(array: Any) -> Array:
     return array if array.flags.c_contiguous else xp.ascontiguousarray(array)
 
 
+def _plain_index(part: Any) -> Any:
+    """A part of an index; arrays are copied, as backward needs them as they were."""
+    if isinstance(part, Tensor):
+        return part.to_logical().data.copy()
+    return part.copy() if isinstance(part, np.ndarray | list) else part
+
+
 def _flat_tuple(numbers: tuple[Any, ...]) -> tuple[int, ...]:
     """Numbers given one by one, or as one sequence."""
-    return tuple(numbers[0]) if len(numbers) == 1 and not isinstance(numbers[0], int) else numbers
+    return tuple(numbers[0]) if len(numbers) == 1 and not hasattr(numbers[0], "__index__") else numbers
 
 
 def _backpropagate(result: Tensor, gradient: Array) -> None:
@@ -391,7 +428,7 @@ def _backpropagate(result: Tensor, gradient: Array) -> None:
     waiting.add(result, gradient)
     while waiting:
         function, grad = waiting.pop()
-        inputs, needs = function.inputs, function.needs
+        inputs, needs = function._inputs, function.needs
         if inputs is None:
             raise RuntimeError(
                 "this part of the tape is spent: backward() ran through it already. Compute the loss anew"
@@ -407,15 +444,15 @@ def _shares(function: Function, grad: Array, inputs: list[Tensor]) -> tuple[Arra
     """What backward returns, as a tuple, held against the inputs it belongs to."""
     name = type(function).__name__
     shares = function.backward(_contiguous(grad))
-    shares = shares if isinstance(shares, tuple) else (shares,)
+    shares = tuple(shares) if isinstance(shares, tuple | list) else (shares,)
     if len(shares) != len(inputs):
         raise ShapeError(
             f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input"
         )
     for share, tensor in zip(shares, inputs, strict=True):
-        if share is not None and share.shape != tensor.data.shape:
+        if share is not None and np.shape(share) != tensor.data.shape:
             raise ShapeError(
-                f"{name}.backward returned a gradient of shape {share.shape} for an input of shape {tensor.data.shape}"
+                f"{name}.backward returned a gradient of shape {np.shape(share)}; its input has {tensor.data.shape}"
             )
     return shares
 
@@ -443,7 +480,7 @@ class _Waiting:
             return
         known = self._grads.get(id(function))
         if known is None:
-            heapq.heappush(self._order, (-function.order, id(function), function))
+            heapq.heappush(self._order, (-function._order, id(function), function))
             self._grads[id(function)] = (grad, False)
         elif known[1]:
             module_of(grad).add(known[0], grad, out=known[0])

@@ -41,6 +41,10 @@ class Bank:
             self._views.append((self.values[start:ends].reshape(shape), self.gradients[start:ends].reshape(shape)))
         self.adopt()
 
+    def __reduce__(self) -> tuple[type["Bank"], tuple[list[Tensor]]]:
+        """A copy or an unpickled bank is made anew: views do not survive copying."""
+        return Bank, (self.parameters,)
+
     def adopt(self) -> None:
         """Make every parameter and gradient a view of the bank, copying those that are not (yet, or no longer).
 
@@ -48,10 +52,10 @@ class Bank:
         """
         for parameter, (values, gradients) in zip(self.parameters, self._views, strict=True):
             if parameter.data is not values:
-                if parameter.dtype != values.dtype:
+                if parameter.dtype != values.dtype or type(parameter.data) is not type(values):
                     raise InputError(
-                        f"a parameter is {parameter.dtype} now and was {values.dtype} when its optimizer was made; "
-                        f"change the network's dtype first, then make the optimizer"
+                        f"a parameter is {_kind(parameter.data)} now and was {_kind(values)} when its optimizer was "
+                        f"made; change the network's dtype and device first, then make the optimizer"
                     )
                 values[...] = parameter.data
                 parameter.data = values
@@ -78,3 +82,7 @@ class Bank:
             start, stop = stop, stop + sum(size for _, _, size in run)
             if given:
                 yield start, stop, mark
+
+
+def _kind(array: Array) -> str:
+    return f"{array.dtype} of {module_of(array).__name__}"

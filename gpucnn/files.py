@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -13,28 +13,20 @@ def atomic_write(path: Path | str, data: bytes) -> None:
     Raises OSError (a full disk, a folder that cannot be written); the new file is then removed.
     """
     path = Path(path)
-    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with beside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(beside).chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
-        Path(beside).replace(path)
+        beside.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            Path(beside).unlink()
+            beside.unlink()
         if isinstance(error, OSError):
             error.filename = str(path)  # writing knows no name, renaming the one beside
         raise
     _sync_folder(path.parent)
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Function: one differentiable operation, forward and backward side by side, on arrays alone."""
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 from gpucnn.backend import Array
 
@@ -8,13 +8,6 @@ from gpucnn.backend import Array
 # and the result, in memory order (C, H, W, N), the others (parameters) logical. "elementwise": all in whichever of the
 # two orders the largest input has.
 Layout = Literal["logical", "batch_last", "elementwise"]
-
-
-class Recorder(Protocol):
-    """What Function needs to know of a Tensor: that it runs a Function and records it."""
-
-    def run(self, function: "Function", inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The result of `function` on `inputs`, as a Tensor."""
 
 
 class Function:
@@ -39,8 +32,8 @@ class Function:
     layout: ClassVar[Layout] = "logical"
     images: ClassVar[int] = 1
     needs: tuple[bool, ...] = ()
-    inputs: list[Any] | None = None  # the Tensors it ran on; the tape's, None once spent
-    order: int = -1  # its place on the tape
+    _inputs: list[Any] | None = None  # the Tensors it ran on; the tape's, None once spent
+    _order: int = -1  # its place on the tape
 
     def forward(self, *arrays: Any, **options: Any) -> Array:
         """The operation's result."""
@@ -57,7 +50,7 @@ class Function:
         The first Tensor among the inputs records it. Raises TypeError where there is none.
         """
         for candidate in inputs:
-            if hasattr(candidate, "requires_grad"):
+            if hasattr(candidate, "run") and hasattr(candidate, "requires_grad"):  # a Tensor, whose file lies below
                 return candidate.run(cls(), inputs, options)
         raise TypeError(
             f"{cls.__name__} was given {', '.join(type(i).__name__ for i in inputs)}; expected at least one Tensor. "

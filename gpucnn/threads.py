@@ -136,7 +136,8 @@ class _OneBlasThread(AbstractContextManager[None]):
     def _set(self, counts: list[int]) -> None:
         for library, count, current in zip(self._libraries, counts, self._counts, strict=True):
             if current > 1:
-                library.set_num_threads(count)
+                # threadpoolctl 3.8 obeys only the thread that came first; the lock keeps ours from quarrelling.
+                getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
 
 
 def _begin() -> None:

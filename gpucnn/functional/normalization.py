@@ -27,13 +27,13 @@ class TrainingBatchNorm(Function):
         eps: float,
     ) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
-        mean, variance = norm.statistics(rows)
+        self.normalised = empty(rows.shape, x)
+        mean, variance = norm.centre(rows, self.normalised)
         _move(running_mean, mean, momentum)
         _move(running_var, variance * (rows.shape[1] / (rows.shape[1] - 1)), momentum)  # unbiased, as in PyTorch
         self.inverse = 1 / module_of(x).sqrt(variance + eps)
+        self.normalised *= self.inverse
         self.weight = weight
-        self.normalised = empty(rows.shape, x)
-        norm.normalise(rows, mean, self.inverse, self.normalised)
         out = empty(rows.shape, x)
         norm.scale(self.normalised, weight, bias, out)
         return out.reshape(x.shape)
@@ -55,8 +55,8 @@ class FixedBatchNorm(Function):
         rows = x.reshape(x.shape[0], -1)  # (C, L)
         self.inverse = (1 / module_of(x).sqrt(variance + eps))[:, None].astype(x.dtype)
         self.weight = weight
-        self.normalised = empty(rows.shape, x)
-        norm.normalise(rows, mean[:, None], self.inverse, self.normalised)
+        self.normalised = module_of(x).subtract(rows, mean[:, None], out=empty(rows.shape, x))
+        self.normalised *= self.inverse
         out = empty(rows.shape, x)
         norm.scale(self.normalised, weight, bias, out)
         return out.reshape(x.shape)

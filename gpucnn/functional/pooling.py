@@ -1,8 +1,8 @@
 """Pooling: the largest value or the average under a window, or over the whole map."""
 
-from gpucnn.arena import empty
+from gpucnn.arena import empty, zeros
 from gpucnn.autograd import Tensor
-from gpucnn.backend import Array
+from gpucnn.backend import Array, module_of
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
@@ -46,6 +46,38 @@ class AveragePool(Function):
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
         pool.average_backward(grad, self.window, self.counts, out)
+        return out
+
+
+class GlobalAveragePool(Function):
+    """x (C, H, W, N): the mean of each map, (C, 1, 1, N)"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        return x.mean(axis=(1, 2), keepdims=True)
+
+    def backward(self, grad: Array) -> Array:
+        each = grad / (self.shape[1] * self.shape[2])
+        return module_of(grad).broadcast_to(each, self.shape)
+
+
+class GlobalMaxPool(Function):
+    """x (C, H, W, N): the largest value of each map, (C, 1, 1, N); of equal ones the first has the gradient"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array) -> Array:
+        xp = module_of(x)
+        maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
+        self.shape, self.winners = x.shape, maps.argmax(axis=1)[:, None]
+        return xp.take_along_axis(maps, self.winners, axis=1).reshape(x.shape[0], 1, 1, x.shape[-1])
+
+    def backward(self, grad: Array) -> Array:
+        out = zeros(self.shape, grad)
+        maps = out.reshape(self.shape[0], -1, self.shape[-1])  # (C, H·W, N)
+        module_of(grad).put_along_axis(maps, self.winners, grad.reshape(self.shape[0], 1, -1), axis=1)
         return out
 
 
@@ -132,13 +164,15 @@ def avg_pool3d(
 def global_avg_pool2d(x: Tensor) -> Tensor:
     """The average of each map of x (N, C, H, W): (N, C, 1, 1)."""
     check_axes("global_avg_pool2d", 2, x.shape)
-    return avg_pool2d(x, x.shape[2:])
+    check_floating("global_avg_pool2d", x)
+    return GlobalAveragePool.apply(x)
 
 
 def global_max_pool2d(x: Tensor) -> Tensor:
     """The largest value of each map of x (N, C, H, W): (N, C, 1, 1)."""
     check_axes("global_max_pool2d", 2, x.shape)
-    return max_pool2d(x, x.shape[2:])
+    check_floating("global_max_pool2d", x)
+    return GlobalMaxPool.apply(x)
 
 
 def _max_pool(
@@ -185,8 +219,8 @@ def pooling_window(
     """The window over an x of `shape`, checked: with less padding than it reaches over, so that it sees a pixel."""
     check_axes(name, axes, shape)
     window = make_window(name, shape[2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
-    for extent, (before, _) in zip(window.extent, window.padding, strict=True):
-        if before >= extent:
+    for extent, sides in zip(window.extent, window.padding, strict=True):
+        if max(sides) >= extent:
             raise ShapeError(
                 f"{name}: padding is {padding!r}, as wide as the window, which reaches over {extent} pixels: "
                 f"a window would see padding alone. Give less padding than that"

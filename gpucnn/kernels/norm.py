@@ -7,21 +7,13 @@ from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
 
 
-def statistics(x: Array) -> tuple[Array, Array]:
-    """Mean and (biased) variance of each row of x (C, L): (C, 1) each."""
+def centre(x: Array, centred: Array) -> tuple[Array, Array]:
+    """centred = x - mean, for x (C, L); returns each row's mean and (biased) variance, (C, 1) each."""
     xp = module_of(x)
     mean = x.mean(axis=1, keepdims=True)
-    centred = empty(x.shape, x)
     xp.subtract(x, mean, out=centred)
-    xp.multiply(centred, centred, out=centred)
-    return mean, centred.mean(axis=1, keepdims=True)
-
-
-def normalise(x: Array, mean: Array, inverse: Array, normalised: Array) -> None:
-    """normalised = (x - mean) · inverse, for x (C, L) and mean, inverse (C, 1), inverse = 1 / sqrt(variance + eps)."""
-    xp = module_of(x)
-    xp.subtract(x, mean, out=normalised)
-    xp.multiply(normalised, inverse, out=normalised)
+    squares = xp.multiply(centred, centred, out=empty(x.shape, x))
+    return mean, squares.mean(axis=1, keepdims=True)
 
 
 def scale(normalised: Array, weight: Array, bias: Array, out: Array) -> None:

@@ -1,16 +1,13 @@
 """Pooling over windows of (C, spatial..., N): maximum and average."""
 
-import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 
 import numpy as np
 
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
-from gpucnn.geometry import Sides, Sizes, Slices, Window, unpadded_places
+from gpucnn.geometry import Sides, Sizes, Window, unpadded_places
 from gpucnn.kernels.window import padded, tap_views
 
 
@@ -42,29 +39,40 @@ def max_backward(grad: Array, beaten: list[Array], window: Window, out: Array) -
 
     From the last tap to the first: a tap that beat all before it takes the gradient that no later tap has taken.
     """
-    xp = module_of(grad)
+    xp, outputs = module_of(grad), grad.shape[1:-1]
     rest = empty(grad.shape, grad)
     xp.copyto(rest, grad)
-    spread = _spread(window, out, grad)
+    if _tiles(window, out, outputs):
+        first, *others = tap_views(out, window, outputs)
+        for view, wins in zip(reversed(others), reversed(beaten), strict=True):
+            xp.multiply(rest, wins, out=view)
+            xp.subtract(rest, view, out=rest)
+        first[...] = rest
+        return
+    out.fill(0)
+    share = empty(grad.shape, grad)
     for tap in range(len(beaten), 0, -1):
-        with spread(tap) as share:
-            xp.multiply(rest, beaten[tap - 1], out=share)
-            xp.subtract(rest, share, out=rest)
-    with spread(0) as share:
-        share[...] = rest
+        xp.multiply(rest, beaten[tap - 1], out=share)
+        xp.subtract(rest, share, out=rest)
+        _add(share, window, tap, out)
+    _add(rest, window, 0, out)
 
 
 def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
     """How many taps of each window count: those over the input and its `counted` padding. (outputs..., 1)"""
+    return module_of(like).asarray(_tap_counts(window, counted, sizes, outputs), dtype=like.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes) -> np.ndarray:
     counts = np.ones((1,) * (len(sizes) + 1))
     for axis, (size, count, (before, after)) in enumerate(zip(sizes, outputs, counted, strict=True)):
         first = np.arange(count) * window.stride[axis] - window.padding[axis][0]
-        taps_along = first[:, None] + np.arange(
-            window.kernel[axis]
-        )  # (outputs, kernel); pooling by average has no gaps
+        # (outputs, kernel): average pooling has no gaps
+        taps_along = first[:, None] + np.arange(window.kernel[axis])
         within = ((taps_along >= -before) & (taps_along < size + after)).sum(axis=1)
         counts = counts * within.reshape([-1 if i == axis else 1 for i in range(counts.ndim)])
-    return module_of(like).asarray(counts, dtype=like.dtype)
+    return counts
 
 
 def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None:
@@ -80,38 +88,24 @@ def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None
 
 def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> None:
     """out (C, spatial..., N) = for each pixel the sum of grad / counts over the windows it lies in."""
-    xp = module_of(grad)
-    each = xp.divide(grad, counts, out=empty(grad.shape, grad))
-    spread = _spread(window, out, grad)
-    for tap in range(math.prod(window.kernel)):
-        with spread(tap) as share:
-            share[...] = each
-
-
-Spread = Callable[[int], AbstractContextManager[Array]]
-
-
-def _spread(window: Window, out: Array, grad: Array) -> Spread:
-    """`with spread(tap) as share`: what is written to share, of grad's shape, goes to the pixels under that tap.
-
-    Where windows cover every pixel exactly once, share is a view of out; else out starts at zero and shares are added.
-    """
-    outputs = grad.shape[1:-1]
-    tiling = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}
-    if tiling and out.shape[1:-1] == tuple(k * o for k, o in zip(window.kernel, outputs, strict=True)):
-        return functools.partial(_written, tap_views(out, window, outputs))
+    each = module_of(grad).divide(grad, counts, out=empty(grad.shape, grad))
+    if _tiles(window, out, grad.shape[1:-1]):
+        for view in tap_views(out, window, grad.shape[1:-1]):
+            view[...] = each
+        return
     out.fill(0)
-    return functools.partial(_added, unpadded_places(window, out.shape[1:-1], outputs), out, empty(grad.shape, grad))
+    for tap in range(math.prod(window.kernel)):
+        _add(each, window, tap, out)
 
 
-@contextlib.contextmanager
-def _written(views: list[Array], tap: int) -> Iterator[Array]:
-    yield views[tap]
+def _tiles(window: Window, x: Array, outputs: Sizes) -> bool:
+    """Whether the windows cover every pixel of x exactly once, so that each tap's share can be written, not added."""
+    together = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}
+    return together and x.shape[1:-1] == tuple(k * o for k, o in zip(window.kernel, outputs, strict=True))
 
 
-@contextlib.contextmanager
-def _added(places: Sequence[tuple[Slices, Slices]], out: Array, share: Array, tap: int) -> Iterator[Array]:
-    yield share
-    inside, outputs = places[tap]
+def _add(share: Array, window: Window, tap: int, out: Array) -> None:
+    """Add share (C, outputs..., N) to the pixels of out under one tap."""
+    inside, places = unpadded_places(window, out.shape[1:-1], share.shape[1:-1])[tap]
     target = out[(slice(None), *inside)]
-    target += share[(slice(None), *outputs)]
+    target += share[(slice(None), *places)]

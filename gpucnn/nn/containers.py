@@ -10,11 +10,18 @@ from gpucnn.nn.layer import Layer
 from gpucnn.nn.module import Module
 
 
+def _checked(module: Module) -> Module:
+    """The module. Raises InputError for anything else, such as a class or a list of modules."""
+    if not isinstance(module, Module):
+        raise InputError(f"expected a module, such as nn.ReLU(); given {module!r:.80}. Put * before a list of modules")
+    return module
+
+
 class ModuleList(Module):
     """Modules by number, as PyTorch names them."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self._modules: list[Module] = list(modules)
+        self._modules = [_checked(module) for module in modules]
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Each module under its number."""
@@ -22,7 +29,7 @@ class ModuleList(Module):
 
     def append(self, module: Module) -> None:
         """Add a module at the end."""
-        self._modules.append(module)
+        self._modules.append(_checked(module))
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -40,7 +47,7 @@ class Sequential(Layer):
     kind = "sequential"
 
     def __init__(self, *layers: Module) -> None:
-        self.layers = list(layers)
+        self.layers = [_checked(layer) for layer in layers]
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Each layer under its number."""
@@ -57,7 +64,7 @@ class Sequential(Layer):
 
     def append(self, layer: Module) -> None:
         """Add a layer at the end."""
-        self.layers.append(layer)
+        self.layers.append(_checked(layer))
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -67,6 +74,9 @@ class Sequential(Layer):
 
     def __getitem__(self, index: int | slice) -> Any:
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+    def __setitem__(self, index: int, layer: Module) -> None:
+        self.layers[index] = _checked(layer)
 
     def shapes(self, shape: Sizes) -> list[Sizes]:
         """The input's shape and that behind every layer. Raises ShapeError that names the layer."""

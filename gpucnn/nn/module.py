@@ -3,14 +3,14 @@
 State dictionaries have PyTorch's names and layouts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
 from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, set_device, to_device
-from gpucnn.errors import CheckpointError
+from gpucnn.errors import CheckpointError, InputError
 
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")
@@ -46,11 +46,7 @@ class Module:
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
         """Modules set as attributes, and those in lists set as attributes (named `attribute.index`)."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, list | tuple):
-                yield from ((f"{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, Module))
+        return ((name, value) for name, value in _unfolded(vars(self).items()) if isinstance(value, Module))
 
     def children(self) -> Iterator["Module"]:
         """The modules directly inside."""
@@ -75,7 +71,7 @@ class Module:
             yield from module._own(prefix, kind)
 
     def _own(self, prefix: str, kind: type[Tensor]) -> Iterator[tuple[str, Tensor]]:
-        for name, value in vars(self).items():
+        for name, value in _unfolded(vars(self).items()):
             if isinstance(value, kind):
                 yield (f"{prefix}.{name}" if prefix else name), value
 
@@ -104,7 +100,7 @@ class Module:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget every parameter's gradient."""
+        """Forget every parameter's gradient. The next one may be written to the same memory: copy what you keep."""
         for parameter in self.parameters():
             parameter.grad = None
 
@@ -122,7 +118,9 @@ class Module:
         return self
 
     def astype(self: M, dtype: str) -> M:
-        """Turn every floating parameter and buffer into `dtype`, float32 or float64."""
+        """Turn every floating parameter and buffer into `dtype`. Raises InputError unless it is float32 or float64."""
+        if str(dtype) not in ("float32", "float64"):
+            raise InputError(f"a network computes in float32 or float64; given {dtype}")
         for _, tensor in self._named_tensors(Tensor):
             if tensor.dtype.kind == "f":
                 tensor.data, tensor.grad, tensor._grad_buffer = tensor.data.astype(dtype), None, None
@@ -163,6 +161,15 @@ class Module:
             own[name].data[...] = module_of(own[name].data).asarray(array)
 
 
+def _unfolded(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Names and values, with lists and tuples, at any depth, unfolded into `name.index` and their items."""
+    for name, value in named:
+        if isinstance(value, list | tuple):
+            yield from _unfolded((f"{name}.{i}", item) for i, item in enumerate(value))
+        else:
+            yield name, value
+
+
 def _once(named: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
     """Each thing under its first name only."""
     seen: set[int] = set()
@@ -173,8 +180,8 @@ def _once(named: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
 
 
 def _plain(value: Any) -> Any:
-    """A Tensor's array, else the value itself, which NumPy can read."""
-    return value.numpy() if isinstance(value, Tensor) else value
+    """What NumPy can read: of PyTorch's parameters, which are on its tape, the values alone."""
+    return value.detach() if hasattr(value, "detach") else value
 
 
 def _name_faults(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

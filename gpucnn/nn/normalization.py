@@ -31,9 +31,7 @@ class BatchNorm(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""
         self.output_shape(x.shape[1:])
-        if self.training:
-            self.num_batches_tracked.data += 1
-        return F.batch_norm(
+        y = F.batch_norm(
             x,
             self.running_mean,
             self.running_var,
@@ -43,6 +41,9 @@ class BatchNorm(Layer):
             self.momentum,
             self.eps,
         )
+        if self.training:
+            self.num_batches_tracked.data += 1
+        return y
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """The input's shape, checked."""

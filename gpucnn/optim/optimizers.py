@@ -22,22 +22,18 @@ class Optimizer:
     slots: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays kept from step to step
 
     def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> None:
-        given = list(parameters)
-        groups: list[Any] = given if given and isinstance(given[0], dict) else [{"params": given}]
+        groups = _as_groups(parameters, options)
         self.param_groups: list[Group] = []
         self._banks: list[Bank] = []
         self._arrays: list[dict[str, Array]] = []
         for group in groups:
-            settings = {**options, **group, "params": list(group["params"])}
+            settings = {**options, **group}
             self._check(settings)
             bank = Bank(settings["params"])
             self.param_groups.append(settings)
             self._banks.append(bank)
             self._arrays.append({name: module_of(bank.values).zeros_like(bank.values) for name in self.slots})
         self._base = [group["lr"] for group in self.param_groups]
-        identities = [id(parameter) for group in self.param_groups for parameter in group["params"]]
-        if len(set(identities)) != len(identities):
-            raise InputError("a parameter was given to the optimizer twice; each belongs to one group, once")
 
     @classmethod
     def _check(cls, group: Group) -> None:
@@ -55,6 +51,8 @@ class Optimizer:
 
     @lr.setter
     def lr(self, lr: float) -> None:
+        if not lr >= 0:
+            raise InputError(f"{type(self).__name__}: lr is {lr}; expected at least 0")
         first = self._base[0]
         for group, base in zip(self.param_groups, self._base, strict=True):
             group["lr"] = lr * (base / first) if first else lr
@@ -110,7 +108,26 @@ class Optimizer:
                 raise CheckpointError(
                     f"the saved optimizer's {name} has shape {array.shape}; expected {own[name].shape}"
                 )
+        for name, array in arrays.items():
             own[name][...] = module_of(own[name]).asarray(array)
+
+
+def _as_groups(parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> list[Group]:
+    """Parameter groups; parameters without any are one. Raises InputError for what cannot be trained."""
+    if isinstance(parameters, Tensor):
+        raise InputError("an optimizer was given one Tensor; expected a list of parameters, such as net.parameters()")
+    given: list[Any] = list(parameters)
+    grouped = given if given and isinstance(given[0], dict) else [{"params": given}]
+    groups: list[Group] = [{**group, "params": list(group["params"])} for group in grouped]
+    for group in groups:
+        if unknown := sorted(set(group) - {*options, "params"}):
+            raise InputError(f"a parameter group has {', '.join(unknown)}; expected params, {', '.join(options)}")
+    tensors = [parameter for group in groups for parameter in group["params"]]
+    if len({id(tensor) for tensor in tensors}) != len(tensors):
+        raise InputError("a parameter was given to the optimizer twice; each belongs to one group, once")
+    if any(tensor._creator is not None for tensor in tensors):
+        raise InputError("an optimizer was given a Tensor computed from others; give those it was computed from")
+    return groups
 
 
 class SGD(Optimizer):

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,14 +181,16 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch, brok
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     if broken == "write":
-        opened = os.fdopen
+        opened = Path.open
 
-        def without_room(*arguments):
-            file = opened(*arguments)
-            file.close()
-            full()
+        def without_room(self, mode="r", **options):
+            file = opened(self, mode, **options)
+            if mode == "xb":
+                file.close()
+                full()
+            return file
 
-        monkeypatch.setattr(os, "fdopen", without_room)
+        monkeypatch.setattr(Path, "open", without_room)
     else:
         monkeypatch.setattr(os, broken, full)
     with pytest.raises(OSError, match="No space left on device"):

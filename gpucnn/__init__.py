@@ -6,7 +6,7 @@
 import importlib
 from typing import Any
 
-from gpucnn import functional, nn, optim
+from gpucnn import filters, functional, nn, optim
 from gpucnn.autograd import Tensor, concatenate, is_grad_enabled, no_grad, stack
 from gpucnn.backend import device, manual_seed, set_device
 from gpucnn.errors import InputError
@@ -24,6 +24,7 @@ __all__ = [
     "concatenate",
     "data",
     "device",
+    "filters",
     "functional",
     "is_grad_enabled",
     "load",

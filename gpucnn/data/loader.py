@@ -18,6 +18,13 @@ class Batch(NamedTuple):
     labels: np.ndarray
 
 
+def cut_into_batches(images: int, batch_size: int) -> list[slice]:
+    """Ranges of `batch_size` images; the last may be smaller, and if it were a single image joins the one before it."""
+    batches = max(1, images // batch_size + (images % batch_size > 1))
+    starts = [number * batch_size for number in range(batches)]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], images], strict=True)]
+
+
 class Loader:
     """A data set in batches of `batch_size`, the last one smaller, or one larger where a single image would
     be left.
@@ -47,19 +54,17 @@ class Loader:
         self.shuffle = shuffle
         self.seed = seed
         self.dtype = dtype
+        self._slices = cut_into_batches(len(dataset), batch_size)
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        whole, rest = divmod(len(self.dataset), self.batch_size)
-        return max(1, whole + (rest > 1))
+        return len(self._slices)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
         order = self._order(epoch)
         for number in range(first, len(self)):
-            start = number * self.batch_size
-            stop = None if number == len(self) - 1 else start + self.batch_size
-            indices = order[start:stop]
+            indices = order[self._slices[number]]
             yield Batch(self._images(indices, epoch, number), self.dataset.labels[indices])
 
     def _order(self, epoch: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from gpucnn.data.dataset import Dataset
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, cut_into_batches
 from gpucnn.errors import DataError
 
 
@@ -49,20 +49,19 @@ class ArrayBatches:
             raise DataError(
                 f"images {images.shape} and labels {labels.shape}: expected (N, ...) and (N,), N at least 1"
             )
-        self.images, self.labels, self.batch_size, self.dtype = images, labels, batch_size, dtype
+        self.images, self.labels, self.dtype = images, labels, dtype
+        self._slices = cut_into_batches(len(images), batch_size)
         self.shuffle, self.seed = shuffle, seed
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
-        whole, rest = divmod(len(self.images), self.batch_size)
-        return max(1, whole + (rest > 1))
+        return len(self._slices)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `first` on."""
         order = self._order(epoch)
         for number in range(first, len(self)):
-            stop = None if number == len(self) - 1 else (number + 1) * self.batch_size
-            indices = order[number * self.batch_size : stop]
+            indices = order[self._slices[number]]
             yield Batch(to_batch_last(self.images[indices], self.dtype), self.labels[indices])
 
     def _order(self, epoch: int) -> np.ndarray:

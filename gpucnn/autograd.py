@@ -61,6 +61,7 @@ class Tensor:
         self.requires_grad = False
         self.grad: Tensor | None = None
         self._creator: Function | None = None
+        self._version = 0  # counts changes in place: an optimizer's steps, weights loaded
         self._grad_buffer: Array | None = None  # where the flat bank wants this parameter's gradient
 
     @classmethod
@@ -400,6 +401,7 @@ def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], b
         result.requires_grad = True
         result._creator = function
         function._inputs, function._order = inputs, next(_counter)
+        function._versions = [tensor._version for tensor in inputs]
     return result
 
 
@@ -432,6 +434,12 @@ def _backpropagate(result: Tensor, gradient: Array) -> None:
         if inputs is None:
             raise RuntimeError(
                 "this part of the tape is spent: backward() ran through it already. Compute the loss anew"
+            )
+        if function._versions != [tensor._version for tensor in inputs]:
+            raise RuntimeError(
+                f"an input of {type(function).__name__} was changed between forward and backward (by an optimizer's "
+                f"step or by loading weights): its gradient would be wrong. Call backward() first, or compute the "
+                f"loss anew"
             )
         shares = _shares(function, grad, inputs)
         function.__dict__.clear()  # frees the arrays it kept, and marks it as spent

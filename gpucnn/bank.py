@@ -64,6 +64,11 @@ class Bank:
                 gradients[...] = parameter.grad.data
                 parameter.grad.data = gradients
 
+    def changed(self) -> None:
+        """Let the tape know that the parameters' values were changed in place."""
+        for parameter in self.parameters:
+            parameter._version += 1
+
     def pieces(self, marks: Sequence[int]) -> Iterator[tuple[slice, int]]:
         """Ranges of the flat arrays, of at most PIECE elements, whose parameters all have a gradient and one mark.
 

@@ -33,6 +33,7 @@ class Function:
     images: ClassVar[int] = 1
     needs: tuple[bool, ...] = ()
     _inputs: list[Any] | None = None  # the Tensors it ran on; the tape's, None once spent
+    _versions: list[int] = []  # how often each of them had been changed in place when it ran
     _order: int = -1  # its place on the tape
 
     def forward(self, *arrays: Any, **options: Any) -> Array:

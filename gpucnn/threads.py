@@ -20,6 +20,7 @@ import numpy as np
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError
 
+MOST_THREADS = 1024
 Task = Callable[[int], None]
 
 
@@ -29,8 +30,8 @@ def thread_count() -> int:
     given = os.environ.get("GPUCNN_THREADS")
     if given is None:
         return usable_cores()
-    if not given.isdecimal() or int(given) < 1:
-        raise InputError(f"GPUCNN_THREADS is {given!r}; expected a whole number of at least 1, or leave it unset")
+    if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
+        raise InputError(f"GPUCNN_THREADS is {given!r}; expected 1 to {MOST_THREADS}, or leave it unset")
     return int(given)
 
 

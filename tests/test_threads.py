@@ -75,12 +75,12 @@ def test_several_callers_share_the_pool():
     assert all(sorted(done) == list(range(200)) for done in results)
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", ""])
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "1025", ""])
 def test_a_number_of_threads_that_cannot_be_is_refused(monkeypatch, given):
     monkeypatch.setenv("GPUCNN_THREADS", given)
     threads.thread_count.cache_clear()
     try:
-        with pytest.raises(InputError, match=rf"GPUCNN_THREADS is '{given}'.*at least 1"):
+        with pytest.raises(InputError, match=rf"GPUCNN_THREADS is '{given}'.*1 to 1024"):
             threads.thread_count()
     finally:
         threads.thread_count.cache_clear()

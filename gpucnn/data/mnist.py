@@ -84,11 +84,20 @@ def missing(name: str) -> list[RemoteFile]:
 
 
 def download(name: str) -> Path:
-    """Download what is missing of `name`; returns its folder. Raises DownloadError, OSError."""
+    """Download what is missing of `name`; returns its folder. Raises DownloadError, OSError, and DataError for one that is broken."""
     absent = missing(name)
     if absent:
+        _check_present(name, absent)
         fetch(absent, MIRRORS[name], folder_of(name))
     return folder_of(name)
+
+
+def _check_present(name: str, absent: list[RemoteFile]) -> None:
+    """Read the files that are there: a broken one is an error, and never leads to another data set."""
+    for file in FILES[name]:
+        if file not in absent:
+            read = idx.read_images if "images" in file.name else idx.read_labels
+            read(idx.find(folder_of(name), file.name.removesuffix(".gz")))
 
 
 def _load(name: str) -> Source:

@@ -15,7 +15,7 @@ from gpucnn.backend import Array, module_of
 from gpucnn.geometry import Sizes, Window, split
 from gpucnn.kernels.window import col2im, padded, window_view
 
-CPU_TILE_BYTES = 1 << 22  # columns of at most 4 MiB: a few large pieces of work, within the last-level cache
+CPU_TILE_BYTES = 1 << 22  # columns of 4 MiB, or of one row or channel: few large pieces, within the last-level cache
 GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in as few pieces as its memory allows
 WORTH_SHARING = 1 << 19  # bytes of columns that take longer to work through than a thread to wake
 WIDE = 32  # rows of a product from which BLAS runs well

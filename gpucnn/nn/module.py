@@ -159,6 +159,7 @@ class Module:
             raise CheckpointError("the weights are of another network: " + "; ".join(faults))
         for name, array in arrays.items():
             own[name].data[...] = module_of(own[name].data).asarray(array)
+            own[name]._version += 1
 
 
 def _unfolded(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -73,6 +73,7 @@ class Optimizer:
         for group, bank, arrays in zip(self.param_groups, self._banks, self._arrays, strict=True):
             bank.adopt()
             self._step_group(group, bank, arrays)
+            bank.changed()
 
     def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
         for part, count in bank.pieces(self._counted(group)):

@@ -52,6 +52,16 @@ def test_a_copied_optimizer_moves_its_own_weights(copied):
     np.testing.assert_array_equal(net.weight.numpy(), before)
 
 
+def test_weights_changed_before_backward_are_told():
+    net, x = nn.Linear(2, 1), Tensor(np.ones((1, 2), np.float32))
+    optimizer = optim.SGD(net.parameters(), lr=1.0)
+    first, second = net(x).sum(), net(x).sum()
+    first.backward()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="changed between forward and backward"):
+        second.backward()
+
+
 def test_what_is_kept_from_step_to_step_stays():
     arena, kept = Arena(), []
     for step in range(3):

@@ -41,8 +41,12 @@ def test_class_names():
     assert all(len(names) == 10 for names in mnist.CLASS_NAMES.values())
 
 
-def test_a_broken_local_file_is_an_error_and_never_a_reason_to_fall_back(local):
+@pytest.mark.parametrize("absent", [(), ("t10k-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")])
+def test_a_broken_local_file_is_an_error_and_never_a_reason_to_fall_back(local, absent):
+    """Neither where it stands in a whole set, nor where others are still to be downloaded."""
     write_mnist_like(local / "mnist")
+    for name in absent:
+        (local / "mnist" / name).unlink()
     broken = local / "mnist" / "train-images-idx3-ubyte.gz"
     broken.write_bytes(broken.read_bytes()[:-20])
     before = broken.read_bytes()

@@ -84,7 +84,7 @@ def missing(name: str) -> list[RemoteFile]:
 
 
 def download(name: str) -> Path:
-    """Download what is missing of `name`; returns its folder. Raises DownloadError, OSError, and DataError for one that is broken."""
+    """Download what is missing of `name`; returns its folder. Raises DataError for a broken file, DownloadError, OSError."""
     absent = missing(name)
     if absent:
         _check_present(name, absent)

@@ -84,7 +84,7 @@ def missing(name: str) -> list[RemoteFile]:
 
 
 def download(name: str) -> Path:
-    """Download what is missing of `name`; returns its folder. Raises DataError for a broken file, DownloadError, OSError."""
+    """Download what is missing of `name`; returns its folder. Raises DataError for a broken file, OSError."""
     absent = missing(name)
     if absent:
         _check_present(name, absent)

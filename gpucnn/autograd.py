@@ -5,7 +5,6 @@ this file and the Functions that ask for it know of that order. Gradients are fi
 """
 
 import contextlib
-import heapq
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from gpucnn import arithmetic
-from gpucnn.arena import empty
 from gpucnn.arithmetic import Axes, reduced_count
 from gpucnn.backend import Array, module_of, to_device, to_host
+from gpucnn.backpropagation import backpropagate, contiguous
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 
@@ -166,7 +165,7 @@ class Tensor:
             raise RuntimeError(
                 "backward() of a Tensor that was not computed from any with requires_grad=True, or inside no_grad()"
             )
-        _backpropagate(self, self._seed(gradient))
+        backpropagate(self, self._seed(gradient))
 
     def _seed(self, gradient: "Tensor | Array | None") -> Array:
         """The gradient that backward starts with, in this Tensor's memory order."""
@@ -396,20 +395,13 @@ def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], b
         raise AttributeError(
             f"{type(function).__name__}.forward sets self.needs, which the tape has set; take another name"
         )
-    result = _wrap(_contiguous(array), batch_last)
+    result = _wrap(contiguous(array), batch_last)
     if any(needs) and result.dtype.kind == "f":
         result.requires_grad = True
         result._creator = function
         function._inputs, function._order = inputs, next(_counter)
         function._versions = [tensor._version for tensor in inputs]
     return result
-
-
-def _contiguous(array: Any) -> Array:
-    """`array` in C order; NumPy's scalars become arrays."""
-    xp = module_of(array) if hasattr(array, "dtype") else np
-    array = xp.asarray(array)
-    return array if array.flags.c_contiguous else xp.ascontiguousarray(array)
 
 
 def _plain_index(part: Any) -> Any:
@@ -422,81 +414,3 @@ def _plain_index(part: Any) -> Any:
 def _flat_tuple(numbers: tuple[Any, ...]) -> tuple[int, ...]:
     """Numbers given one by one, or as one sequence."""
     return tuple(numbers[0]) if len(numbers) == 1 and not hasattr(numbers[0], "__index__") else numbers
-
-
-def _backpropagate(result: Tensor, gradient: Array) -> None:
-    """Walk the tape backwards from `result`, the Function that ran last first: so each has its whole gradient."""
-    waiting = _Waiting()
-    waiting.add(result, gradient)
-    while waiting:
-        function, grad = waiting.pop()
-        inputs, needs = function._inputs, function.needs
-        if inputs is None:
-            raise RuntimeError(
-                "this part of the tape is spent: backward() ran through it already. Compute the loss anew"
-            )
-        if function._versions != [tensor._version for tensor in inputs]:
-            raise RuntimeError(
-                f"an input of {type(function).__name__} was changed between forward and backward (by an optimizer's "
-                f"step or by loading weights): its gradient would be wrong. Call backward() first, or compute the "
-                f"loss anew"
-            )
-        shares = _shares(function, grad, inputs)
-        function.__dict__.clear()  # frees the arrays it kept, and marks it as spent
-        for tensor, share, needed in zip(inputs, shares, needs, strict=True):
-            if needed and share is not None:
-                waiting.add(tensor, share)
-
-
-def _shares(function: Function, grad: Array, inputs: list[Tensor]) -> tuple[Array | None, ...]:
-    """What backward returns, as a tuple, held against the inputs it belongs to."""
-    name = type(function).__name__
-    shares = function.backward(_contiguous(grad))
-    shares = tuple(shares) if isinstance(shares, tuple | list) else (shares,)
-    if len(shares) != len(inputs):
-        raise ShapeError(
-            f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input"
-        )
-    for share, tensor in zip(shares, inputs, strict=True):
-        if share is not None and np.shape(share) != tensor.data.shape:
-            raise ShapeError(
-                f"{name}.backward returned a gradient of shape {np.shape(share)}; its input has {tensor.data.shape}"
-            )
-    return shares
-
-
-class _Waiting:
-    """Gradients on their way back: for every Function the sum, so far, of those by its result."""
-
-    def __init__(self) -> None:
-        self._order: list[tuple[int, int, Function]] = []  # a heap: the Function that ran last is at its top
-        self._grads: dict[int, tuple[Array, bool]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._order)
-
-    def add(self, tensor: Tensor, grad: Array) -> None:
-        """Hand `grad` to the Function that made `tensor`, or to the tensor itself where it is a leaf.
-
-        A first gradient is kept as it is and may be shared (x + x returns one array twice); the sum of two is the
-        tape's own array, to which further ones are added in place.
-        """
-        grad = grad if grad.dtype == tensor.dtype else grad.astype(tensor.dtype)
-        function = tensor._creator
-        if function is None:
-            tensor._accumulate(grad)
-            return
-        known = self._grads.get(id(function))
-        if known is None:
-            heapq.heappush(self._order, (-function._order, id(function), function))
-            self._grads[id(function)] = (grad, False)
-        elif known[1]:
-            module_of(grad).add(known[0], grad, out=known[0])
-        else:
-            total = empty(grad.shape, grad)
-            self._grads[id(function)] = (module_of(grad).add(known[0], grad, out=total), True)
-
-    def pop(self) -> tuple[Function, Array]:
-        """The Function that ran last of those waiting, and the gradient by its result."""
-        _, key, function = heapq.heappop(self._order)
-        return function, self._grads.pop(key)[0]

@@ -18,7 +18,8 @@ PACKAGE = Path(gpucnn.__file__).parent
 
 # From the top down. "gpucnn" is the package's own face, gpucnn/__init__.py; a package stands for all its files.
 ORDER = (
-    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic", "autograd",
+    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
+    "backpropagation", "autograd",
     "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training", "report", "config",
     "gpucnn", "cli",
 )  # fmt: skip

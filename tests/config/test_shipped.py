@@ -1,0 +1,100 @@
+"""Every configuration that ships: nothing is wrong with it, its parameters are as counted, it learns real images."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gpucnn
+from gpucnn.config.build import build_loaders, build_network, build_trainer, load_data
+from gpucnn.config.check import Checked, data_shape, load_config
+from gpucnn.config.find import shipped_configs
+from gpucnn.training import Trainer
+
+LENET = 150 + 2400 + 48_120 + 10_164 + 850
+PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
+    "fashion_mlp": 784 * 100 + 100 + 1010,
+    "lenet": LENET,
+    "lenet5_1998": 156 + 12 + 2416 + 32 + 48_120 + 10_164 + 850,
+    "lenet_bn": LENET - 120 - 84 + 2 * (6 + 16 + 120 + 84),
+    "lenet_fashion": LENET,
+    "lenet_published": LENET,
+    "mlp": 784 * 300 + 300 + 300 * 50 + 50 + 510,
+    "my_images": 27 * 16 + 32 + 9 * 16 * 32 + 64 + 9 * 32 * 64 + 128 + 64 * 2 + 2,
+    "renom": 9 * 32 + 32 + 9 * 32 * 64 + 64 + 64 * 14 * 14 * 128 + 128 + 1290,
+    "scala_cnn": 8 * 25 + 8 + 4232 * 50 + 50 + 510,
+    "separable": 9 * 16 + 32 + 9 * 16 + 32 + 16 * 32 + 64 + 9 * 32 + 32 * 64 + 128 + 650,
+    "smoke": 80 + 8 * 6 * 6 * 10 + 10,
+    "three_digits": 10 + 10 + 14 * 14 * 32 + 32 + 99,
+}
+STATED = {"fashion_mlp": 79_510, "lenet_published": 61_684, "mlp": 251_060, "scala_cnn": 212_368, "renom": 1_625_866}
+ON_REAL_IMAGES = sorted(PARAMETERS.keys() - {"my_images", "smoke", "three_digits"})
+EPOCHS = 3  # of 1,280 images
+
+
+def load(name: str, *overrides: str) -> Checked:
+    checked = load_config(name, overrides)
+    gpucnn.manual_seed(checked.config.seed)
+    return checked
+
+
+def with_real_images(name: str, *overrides: str) -> Checked:
+    """The configuration, if its images are on disk."""
+    checked = load(name, *overrides)
+    if not (Path(os.environ.get("GPUCNN_DATA_DIR", "")) / checked.config.data.name).is_dir():
+        pytest.skip(f"GPUCNN_DATA_DIR names no folder with {checked.config.data.name}/")
+    return checked
+
+
+def trainer_of(checked: Checked) -> Trainer:
+    return build_trainer(checked.config, build_network(checked, *data_shape(checked.config.data)))
+
+
+def test_every_shipped_configuration_is_tested() -> None:
+    assert sorted(PARAMETERS) == shipped_configs()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_its_parameters_are_as_counted_by_hand(name: str, tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (40, 30)).save(tmp_path / label / "one.png")
+    checked = load(name, *([f"data.path={tmp_path}"] if name == "my_images" else []))
+    net = build_network(checked, *data_shape(checked.config.data))
+    assert sum(parameter.size for parameter in net.parameters()) == PARAMETERS[name]
+    assert STATED.get(name, PARAMETERS[name]) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", ON_REAL_IMAGES)
+def test_its_loss_falls_on_real_images(name: str) -> None:
+    checked = with_real_images(name, "data.limit=1280", "data.validation=0", f"train.epochs={EPOCHS}")
+    trainer, data = trainer_of(checked), load_data(checked.config)
+    losses = [record.train_loss for record in trainer.fit(build_loaders(checked.config, data).train, epochs=EPOCHS)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+def test_three_digits_as_it_is() -> None:
+    """The whole recipe, with a draw that lives: as good as published, 70 % of 30 test images, or better."""
+    checked = with_real_images("three_digits", "seed=4")
+    data = load_data(checked.config)
+    assert data.train.class_counts.tolist() == [25] * 3 and data.test.class_counts.tolist() == [10] * 3
+    trainer, loaders = trainer_of(checked), build_loaders(checked.config, data)
+    assert len(loaders.train) == 75  # one image at a time, and the last of them too
+    trainer.fit(loaders.train, epochs=checked.config.train.epochs)
+    assert trainer.evaluate(loaders.test).accuracy >= 0.7
+
+
+@pytest.mark.parametrize(("order", "unseen"), [("random", 0), ("label", 2)])
+def test_renom_splits_all_images_four_to_one(order: str, unseen: int) -> None:
+    data = load_data(with_real_images("renom", f"data.split.order={order}").config)
+    assert (len(data.train), len(data.test)) == (56_000, 14_000)
+    assert (data.train.class_counts == 0).sum() == unseen
+    assert data.normalizer.apply(np.full((1, 1, 28, 28), 255, np.uint8)).max() == 255  # raw pixels
+
+
+def test_scala_cnn_trains_on_fifty_thousand() -> None:
+    data = load_data(with_real_images("scala_cnn").config)
+    assert (len(data.train), len(data.validation or ()), len(data.test)) == (50_000, 10_000, 10_000)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpucnn.cli.device import choose_device
+from gpucnn.cli.table import by
 from gpucnn.config.saved import SavedRun, open_run
 from gpucnn.data import read_image
 from gpucnn.data.image import Background
+from gpucnn.errors import DataError
 from gpucnn.training import predict
 
 MOST_TOLD = 3  # classes told of each image, likeliest first
@@ -38,6 +40,11 @@ def read_images(saved: SavedRun, files: list[str], invert: bool) -> np.ndarray:
     A run on a folder of pictures reads them as it read those, `invert` beside its own.
     """
     channels, *size = saved.image_shape
+    if len(size) != 2:
+        raise DataError(
+            f"{saved.folder.path} was trained on what is no picture, but {by(saved.image_shape)}; "
+            "give it arrays from Python: gpucnn.load(RUN)"
+        )
     inverted = getattr(saved.config.data, "invert", False) != invert
     background: Background = getattr(saved.config.data, "background", "white")
     return np.stack([read_image(file, channels, (size[0], size[1]), inverted, background) for file in files])

@@ -43,6 +43,10 @@ def load_data(config: Config) -> TrainingData:
     data = config.data
     loaded = load_source(data.name, source_options(data), data.fallback)
     source = loaded.source
+    if data.augment and len(source.train.image_shape) != 3:
+        raise ConfigError(
+            f"data.augment changes pictures (C, H, W), and these are of shape {source.train.image_shape}; leave it out"
+        )
     if data.split:
         count = loaded.scaled(data.split.train, of=data.split.source)
         source = resplit(source, count, data.split.source, data.split.order, config.seed)

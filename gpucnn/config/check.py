@@ -127,7 +127,7 @@ def fault_of(error: MisfitError, document: Document) -> Fault:
     return Fault(document.place_of_whole(error.path), f"{label(error.path, document.data)}: {error}")
 
 
-def data_shape(data: Data) -> tuple[tuple[int, int, int], int | None]:
+def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
     """Image shape (C, H, W), and number of classes where it is known before the data is read."""
     shape, classes = peek(data.name, source_options(data))
     return shape, len(data.classes) if isinstance(data.classes, list) else classes

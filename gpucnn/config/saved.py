@@ -28,7 +28,7 @@ class SavedRun:
     folder: RunFolder
     checked: Checked
     dataset: str
-    image_shape: tuple[int, int, int]  # (C, H, W)
+    image_shape: tuple[int, ...]  # (C, H, W); of signals (C, W), of volumes (C, D, H, W)
     class_names: tuple[str, ...]
 
     @property
@@ -107,7 +107,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_bytes())[DATA]
         dataset, shape, names = described["dataset"], described["image_shape"], described["class_names"]
-        fits = len(shape) == 3 and all(type(size) is int and size > 0 for size in shape)
+        fits = len(shape) in (2, 3, 4) and all(type(size) is int and size > 0 for size in shape)
         if not (fits and isinstance(dataset, str) and all(isinstance(name, str) for name in names)):
             raise ValueError("the description of the data")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -71,7 +71,8 @@ MEANINGS: dict[str, Meaning] = {
     "class_names": Meaning({}, "Names of the classes, in the order of their labels."),
     "label": Meaning({}, "The label's column: its number from 0, or its name in the header line."),
     "header": Meaning({}, "Whether the first line names the columns."),
-    "layout": Meaning({}, "Where the channels stand in an array of four axes."),
+    "layout": Meaning({}, "Where the channels stand in an array that has them."),
+    "axes": Meaning({}, "Axes of an image beside its channels: 1 for signals, 2 for images, 3 for volumes."),
     "seed": Meaning(ZERO_UP, "Where the random choices of the data set begin."),
     # augmentation
     "shift": Meaning(ZERO_UP, "Move by up to so many pixels."),

@@ -15,8 +15,8 @@ MAX_CLASSES = 65_536  # more than any labelled set of images has; a damaged labe
 class Dataset:
     """Labelled images on the host.
 
-    images: (N, C, H, W), uint8 (0..255) or float32. labels: (N,), int64 once held here; class `k` is called
-    `class_names[k]`. Raises DataError where the three do not fit together.
+    images: (N, C, H, W), uint8 (0..255) or float32; signals are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
+    int64 once held here; class `k` is called `class_names[k]`. Raises DataError where the three do not fit together.
     """
 
     images: np.ndarray
@@ -33,10 +33,9 @@ class Dataset:
         return len(self.images)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, ...]:
         """(C, H, W) of every image."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
+        return self.images.shape[1:]
 
     @property
     def class_counts(self) -> np.ndarray:
@@ -96,12 +95,15 @@ def compact(values: np.ndarray) -> np.ndarray:
 
 
 def _check_images(images: np.ndarray) -> None:
-    if images.ndim != 4 or 0 in images.shape:
-        raise DataError(f"Images have the shape {images.shape}; expected (N, C, H, W) with at least one image.")
+    if images.ndim not in (3, 4, 5) or 0 in images.shape:
+        raise DataError(
+            f"Images have the shape {images.shape}; expected (N, C, H, W) with at least one image, "
+            "(N, C, W) for signals or (N, C, D, H, W) for volumes."
+        )
     if images.dtype not in (np.uint8, np.float32):
         raise DataError(f"Pixels are {images.dtype}; expected uint8 (0 to 255) or float32.")
     if images.dtype == np.float32 and not np.isfinite(images).all():
-        first = int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
+        first = int(np.flatnonzero(~np.isfinite(images).all(axis=tuple(range(1, images.ndim))))[0])
         raise DataError(f"Image {first} holds pixels that are not finite numbers (NaN or infinite).")
 
 

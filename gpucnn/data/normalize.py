@@ -15,7 +15,10 @@ _CHUNK = 512  # images made into floats at a time, so that statistics never need
 
 @dataclass(frozen=True, eq=False)
 class Normalizer:
-    """A shift and a scale, float64, each (1, 1, 1), (C, 1, 1) or (C, H, W): y = (x - shift) * scale."""
+    """A shift and a scale, float64, each (1, 1, 1), (C, 1, 1) or (C, H, W): y = (x - shift) * scale.
+
+    Those of signals (C, W) and volumes (C, D, H, W) have as many axes as they.
+    """
 
     shift: np.ndarray
     scale: np.ndarray
@@ -33,14 +36,14 @@ class Normalizer:
         return {"shift": self.shift, "scale": self.scale}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], image_shape: tuple[int, int, int]) -> "Normalizer":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], image_shape: tuple[int, ...]) -> "Normalizer":
         """The normalizer of (C, H, W) images that `arrays` was saved from. Raises DataError where it was not."""
         if not {"shift", "scale"} <= arrays.keys():
             raise DataError(f"A normalizer is saved as 'shift' and 'scale'; here are {sorted(arrays)}.")
-        channels, height, width = image_shape
+        ones = (1,) * (len(image_shape) - 1)
         for name in ("shift", "scale"):
             array = arrays[name]
-            if array.shape not in ((1, 1, 1), (channels, 1, 1), (channels, height, width)):
+            if array.shape not in ((1, *ones), (image_shape[0], *ones), image_shape):
                 raise DataError(f"'{name}' has shape {array.shape}, which does not fit images of {image_shape}.")
             if not np.isfinite(array).all():
                 raise DataError(f"'{name}' holds numbers that are not finite.")
@@ -56,7 +59,7 @@ class Normalizer:
         """
         match kind:
             case "none":
-                return cls(_whole(0.0), _whole(1.0))
+                return cls(_whole(0.0, train.images), _whole(1.0, train.images))
             case "unit":
                 return _unit(train.images)
             case "standard":
@@ -74,20 +77,21 @@ def _transform(images: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.n
     return out
 
 
-def _whole(value: float) -> np.ndarray:
-    return np.full((1, 1, 1), value)
+def _whole(value: float, images: np.ndarray) -> np.ndarray:
+    """One value for all of an image: (1, 1, 1)."""
+    return np.full((1,) * (images.ndim - 1), value)
 
 
 def _unit(images: np.ndarray) -> Normalizer:
     if images.dtype == np.uint8:
-        return Normalizer(_whole(0.0), _whole(1 / 255))
+        return Normalizer(_whole(0.0, images), _whole(1 / 255, images))
     low, high = float(images.min()), float(images.max())
-    return Normalizer(_whole(low), _whole(1 / (high - low) if high > low else 1.0))
+    return Normalizer(_whole(low, images), _whole(1 / (high - low) if high > low else 1.0, images))
 
 
 def _standard(images: np.ndarray) -> Normalizer:
     """Per channel, in float64: the sums over whole numbers are exact, so no order of adding changes them."""
-    channels, pixels = images.shape[1], images.shape[0] * images.shape[2] * images.shape[3]
+    channels, pixels = images.shape[1], images.size // images.shape[1]
     sums, squares = np.zeros(channels), np.zeros(channels)
     for channel, values in _channel_chunks(images):
         sums[channel] += values.sum()
@@ -95,7 +99,8 @@ def _standard(images: np.ndarray) -> Normalizer:
     mean = sums / pixels
     deviation = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     scale = np.divide(1, deviation, out=np.ones(channels), where=deviation > 0)  # a constant channel stays 0
-    return Normalizer(mean.reshape(-1, 1, 1), scale.reshape(-1, 1, 1))  # (C,) -> (C, 1, 1)
+    shape = (channels, *(1,) * (images.ndim - 2))  # (C,) -> (C, 1, 1)
+    return Normalizer(mean.reshape(shape), scale.reshape(shape))
 
 
 def _channel_chunks(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -18,6 +18,7 @@ from gpucnn.data.untrusted import check_size, naming
 from gpucnn.errors import DataError
 
 Layout = Literal["channels_first", "channels_last"]
+Axes = Literal[1, 2, 3]
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -32,22 +33,24 @@ def load(
     test_labels: str = "y_test",
     test: float = 0.2,
     layout: Layout | None = None,
+    axes: Axes = 2,
     class_names: tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> Source:
     """Read images and labels from the arrays of these names.
 
     Images are (N, H, W), (N, C, H, W) or (N, H, W, C): of the last two, the one whose C is 1 or 3 unless
-    `layout` says which. Labels are whole numbers, (N,) or (N, 1). With `test_images: null` the fraction
-    `test` of the training images is held out, stratified, by `seed`. Classes without `class_names` are
-    numbered. Raises DataError; OSError where reading fails.
+    `layout` says which. With `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes.
+    Labels are whole numbers, (N,) or (N, 1). With `test_images: null` the fraction `test` of the training
+    images is held out, stratified, by `seed`. Classes without `class_names` are numbered. Raises DataError;
+    OSError where reading fails.
     """
     with _archive(path) as archive:
         labels = [_labels(archive, train_labels)]
-        images = [_channels_first(train_images, _array(archive, train_images), layout)]
+        images = [_channels_first(train_images, _array(archive, train_images), layout, axes)]
         if test_images is not None:
             labels.append(_labels(archive, test_labels))
-            images.append(_channels_first(test_images, _array(archive, test_images), layout))
+            images.append(_channels_first(test_images, _array(archive, test_images), layout, axes))
         names = class_names or numbered_classes(*labels)
         parts = [Dataset(np.ascontiguousarray(compact(x)), y, names) for x, y in zip(images, labels, strict=True)]
         if len(parts) == 1:
@@ -60,15 +63,16 @@ def peek(
     train_images: str = "x_train",
     train_labels: str = "y_train",
     layout: Layout | None = None,
+    axes: Axes = 2,
     class_names: tuple[str, ...] | None = None,
     **others: object,
-) -> tuple[tuple[int, int, int], int]:
+) -> tuple[tuple[int, ...], int]:
     """Image shape (C, H, W) from a header, and the number of classes from the training labels."""
     with _archive(path) as archive, _member(archive, train_images) as (_, shape, dtype):
         stand_in = np.broadcast_to(np.zeros((), dtype), shape)  # an array of that shape, without its memory
-        channels, height, width = _channels_first(train_images, stand_in, layout).shape[1:]
+        image_shape = _channels_first(train_images, stand_in, layout, axes).shape[1:]
         names = class_names or numbered_classes(_labels(archive, train_labels))
-    return (channels, height, width), len(names)
+    return image_shape, len(names)
 
 
 def read_arrays(path: Path | str, *names: str) -> list[np.ndarray]:
@@ -146,18 +150,22 @@ def _labels(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     return labels
 
 
-def _channels_first(name: str, images: np.ndarray, layout: Layout | None) -> np.ndarray:
-    """(N, H, W), (N, C, H, W) or (N, H, W, C) -> (N, C, H, W)."""
-    if images.ndim == 3:
+def _channels_first(name: str, images: np.ndarray, layout: Layout | None, axes: Axes) -> np.ndarray:
+    """(N, H, W), (N, C, H, W) or (N, H, W, C) -> (N, C, H, W), whatever axes stand for H, W."""
+    if images.ndim == axes + 1:
         return images[:, None]
-    if images.ndim != 4:
-        raise DataError(f"images {name!r} have shape {images.shape}; expected (N, H, W), (N, C, H, W) or (N, H, W, C).")
+    if images.ndim != axes + 2:
+        sizes = ", ".join("DHW"[-axes:])
+        raise DataError(
+            f"images {name!r} have shape {images.shape}; expected (N, {sizes}), (N, C, {sizes}) or (N, {sizes}, C). "
+            "Give axes: 1 for signals, 2 for images, 3 for volumes."
+        )
     if layout is None:
-        first, last = images.shape[1] in (1, 3), images.shape[3] in (1, 3)
+        first, last = images.shape[1] in (1, 3), images.shape[-1] in (1, 3)
         if first == last:
             raise DataError(
                 f"images {name!r} have shape {images.shape}, from which the channels cannot be told. "
                 "Give layout: channels_first or channels_last."
             )
         layout = "channels_first" if first else "channels_last"
-    return images if layout == "channels_first" else images.transpose(0, 3, 1, 2)
+    return images if layout == "channels_first" else np.moveaxis(images, -1, 1)

@@ -19,7 +19,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "npz": npz.load,
     "folder": folder.load,
 }
-_PEEKS: dict[str, Callable[..., tuple[tuple[int, int, int], int | None]]] = {
+_PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int | None]]] = {
     "mnist": mnist.peek,
     "fashion_mnist": mnist.peek,
     "digits": uci.peek,
@@ -72,7 +72,7 @@ def load_source(name: str, options: Mapping[str, Any] | None = None, fallback: s
         return Loaded(SOURCES[fallback](), name, fallback, str(error))
 
 
-def peek(name: str, options: Mapping[str, Any] | None = None) -> tuple[tuple[int, int, int], int | None]:
+def peek(name: str, options: Mapping[str, Any] | None = None) -> tuple[tuple[int, ...], int | None]:
     """Image shape (C, H, W) and number of classes of a data set, found without reading its images.
 
     The number is None where only all of the data would tell (CSV without class_names). Raises as

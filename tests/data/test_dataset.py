@@ -42,7 +42,8 @@ def test_limit_of_nothing_is_refused():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"images": np.zeros((2, 2, 2), np.uint8)}, r"shape \(2, 2, 2\); expected \(N, C, H, W\)"),
+        ({"images": np.zeros((2, 2), np.uint8)}, r"shape \(2, 2\); expected \(N, C, H, W\)"),
+        ({"images": np.zeros((2, 1, 1, 1, 2, 2), np.uint8)}, r"\(N, C, W\) for signals or \(N, C, D, H, W\)"),
         ({"images": np.zeros((0, 1, 2, 2), np.uint8)}, "at least one image"),
         ({"images": np.zeros((2, 1, 2, 2))}, "Pixels are float64; expected uint8"),
         ({"images": np.full((2, 1, 2, 2), np.nan, np.float32)}, "Image 0 holds pixels that are not finite"),
@@ -56,6 +57,15 @@ def test_limit_of_nothing_is_refused():
 def test_what_does_not_fit_together_is_refused(changes, words):
     with pytest.raises(DataError, match=words):
         make([0, 1], **changes)
+
+
+def test_signals_and_volumes_are_data_too():
+    assert make([0, 1], images=np.zeros((2, 3, 9), np.uint8)).image_shape == (3, 9)
+    assert make([0, 1], images=np.zeros((2, 1, 3, 4, 5), np.float32)).image_shape == (1, 3, 4, 5)
+    late = np.zeros((2, 1, 4), np.float32)
+    late[1, 0, 3] = np.inf
+    with pytest.raises(DataError, match="Image 1 holds pixels that are not finite"):
+        make([0, 1], images=late)
 
 
 def test_parts_of_a_source_are_alike():

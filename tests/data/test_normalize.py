@@ -41,6 +41,18 @@ def test_values_are_those_of_the_definition(kind, images, dtype, tolerance):
     assert last.flags.c_contiguous
 
 
+@pytest.mark.parametrize("shape", [(15,), (3, 5, 1)])
+@pytest.mark.parametrize("kind", ["none", "unit", "standard", "mean_image"])
+def test_signals_and_volumes_are_normalised_alike(kind, shape):
+    """The same numbers as images, in other axes."""
+    reshaped = FLOATS.reshape(700, 2, *shape)
+    normalizer = Normalizer.from_arrays(fit(kind, reshaped).arrays(), reshaped.shape[1:])
+    y = normalizer.apply(reshaped, "float64")
+    np.testing.assert_allclose(y.reshape(FLOATS.shape), expected(kind, FLOATS), rtol=1e-12, atol=1e-12)
+    last = normalizer.apply_batch_last(np.ascontiguousarray(np.moveaxis(reshaped, 0, -1)), "float64")
+    assert np.array_equal(np.moveaxis(last, -1, 0), y)
+
+
 def test_the_training_images_serve_the_test_images():
     normalizer = fit("standard", np.array([0, 100], np.uint8).reshape(2, 1, 1, 1))
     assert normalizer.apply(np.array([[[[150]]]], np.uint8)).item() == 2.0  # (150 - 50) / 50

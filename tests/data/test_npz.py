@@ -47,6 +47,39 @@ def test_colour_images_last_or_first_and_labels_in_a_column(save):
         npz.load(unclear)
 
 
+@pytest.mark.parametrize(
+    ("given", "axes", "layout", "expected"),
+    [
+        ((6, 9), 1, None, (1, 9)),
+        ((6, 3, 9), 1, None, (3, 9)),
+        ((6, 9, 3), 1, None, (3, 9)),
+        ((6, 9, 2), 1, "channels_last", (2, 9)),
+        ((6, 4, 5, 7), 3, None, (1, 4, 5, 7)),
+        ((6, 2, 4, 5, 7), 3, "channels_first", (2, 4, 5, 7)),
+        ((6, 4, 5, 7, 3), 3, None, (3, 4, 5, 7)),
+    ],
+)
+def test_signals_and_volumes(save, given, axes, layout, expected):
+    x = RNG.integers(0, 256, given, dtype=np.uint8)
+    path = save(x_train=x, y_train=Y, x_test=x, y_test=Y)
+    source = npz.load(path, axes=axes, layout=layout)
+    assert source.train.image_shape == source.test.image_shape == expected
+    assert npz.peek(path, axes=axes, layout=layout) == (expected, 3)
+    channels_last = layout == "channels_last" or given[-1] == 3
+    first = x[4, ..., 0] if channels_last else x[4, 0] if len(given) == axes + 2 else x[4]
+    assert np.array_equal(source.train.images[4, 0], first) and source.train.images.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [(1, r"expected \(N, W\), \(N, C, W\) or \(N, W, C\). Give axes: 1 for signals"), (3, r"or \(N, D, H, W, C\)")],
+)
+def test_other_axes_than_said_are_told(save, axes, words):
+    shape = {1: (6, 2, 2, 2), 3: (6, 2, 2)}[axes]
+    with pytest.raises(DataError, match=words):
+        npz.load(save(**{**KERAS, "x_train": np.zeros(shape, np.uint8)}), axes=axes)
+
+
 @pytest.mark.parametrize("dtype", ["float64", ">f4", "float16", "int32", "bool"])
 def test_other_number_types(save, dtype):
     images = (X / 255).astype(dtype)

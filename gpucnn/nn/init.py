@@ -1,9 +1,9 @@
-"""Initial weights: He's, Xavier's and PyTorch's, normal and uniform.
+"""Initial weights: He's, Xavier's and PyTorch's, normal and uniform, and dirac.
 
 fan_in = inputs each output sums over, fan_out = outputs each input reaches (in / out channels per group × kernel taps).
 He: K. He et al., Delving Deep into Rectifiers, 2015. Xavier: X. Glorot, Y. Bengio, Understanding the difficulty of
-training deep feedforward neural networks, 2010. Numbers are drawn on the host, so that a seed gives the same weights on
-every device.
+training deep feedforward neural networks, 2010. dirac, as PyTorch's: convolutions begin by handing their input on, so
+that none is dead. Numbers are drawn on the host, so that a seed gives the same weights on every device.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 from gpucnn.backend import generator
 from gpucnn.errors import InputError
 
-Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default"]
+Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default", "dirac"]
 NAMES: tuple[str, ...] = get_args(Init)
 
 # The standard deviation each gives the weights, from fan_in and fan_out.
@@ -29,7 +29,9 @@ _SPREADS: dict[str, Callable[[int, int], float]] = {
 
 
 def weights(name: Init, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """float64 weights of `shape` by the named rule. Raises InputError for an unknown name."""
+    """float64 weights of `shape` by the named rule. Raises InputError for an unknown name, or dirac without a kernel."""
+    if name == "dirac":
+        return _dirac(shape, fan_out)
     if name not in _SPREADS:
         raise InputError(f"init is {name!r}; expected one of {', '.join(NAMES)}")
     spread = _SPREADS[name](fan_in, fan_out)
@@ -45,3 +47,16 @@ def biases(name: Init, length: int, fan_in: int) -> np.ndarray:
         return np.zeros(length)
     limit = 1 / math.sqrt(fan_in)
     return generator().uniform(-limit, limit, length)
+
+
+def _dirac(shape: tuple[int, ...], fan_out: int) -> np.ndarray:
+    """Kernels (O, I / groups, taps...) that are 1 in the middle of map k for output k of each group, else 0."""
+    if len(shape) < 3:
+        raise InputError("init dirac is for convolutions: there is no kernel here. Give this layer another init")
+    outputs = fan_out // math.prod(shape[2:])  # of a group
+    middle = tuple(size // 2 for size in shape[2:])
+    kernels = np.zeros(shape)
+    for first in range(0, shape[0], outputs):
+        for k in range(min(outputs, shape[1])):
+            kernels[(first + k, k, *middle)] = 1
+    return kernels

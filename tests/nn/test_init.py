@@ -7,6 +7,7 @@ import pytest
 
 import gpucnn
 from gpucnn import nn
+from gpucnn.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -28,7 +29,29 @@ LAYERS = [
 
 
 def test_every_name_is_tested():
-    assert set(nn.init.NAMES) == set(DEVIATIONS)
+    assert set(nn.init.NAMES) == {*DEVIATIONS, "dirac"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "groups"), [(1, 1, 1), (3, 3, 1), (4, 2, 1), (2, 5, 1), (6, 6, 6), (4, 6, 2)]
+)
+@pytest.mark.parametrize("kernel", [1, 3, (2, 5)])
+def test_dirac_is_pytorchs(torch, inputs, outputs, groups, kernel):
+    layer = nn.Conv2d(inputs, outputs, kernel, groups=groups, init="dirac")
+    expected = torch.nn.init.dirac_(torch.empty(layer.weight.shape), groups)
+    np.testing.assert_array_equal(layer.weight.numpy(), expected)
+    assert not layer.bias.numpy().any()
+
+
+def test_dirac_hands_the_image_on(rng):
+    x = rng.standard_normal((2, 3, 5, 6)).astype("float32")
+    y = nn.Conv2d(3, 3, 3, padding=1, init="dirac")(gpucnn.Tensor(x))
+    np.testing.assert_array_equal(y.numpy(), x)
+
+
+def test_dirac_needs_a_kernel():
+    with pytest.raises(InputError, match="init dirac is for convolutions.*Give this layer another init"):
+        nn.Linear(3, 3, init="dirac")
 
 
 @pytest.mark.parametrize(("make", "fan_in", "fan_out"), LAYERS)

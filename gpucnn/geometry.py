@@ -212,6 +212,14 @@ class ReceptiveField:
             tuple(a - p * j for a, p, j in zip(self.start, before, self.jump, strict=True)),
         )
 
+    def of(self, unit: Sizes, sizes: Sizes) -> Slices:
+        """The pixels of an image of `sizes` that a unit sees, as slices: image[..., *field.of(unit, sizes)]."""
+        starts = [start + place * jump for start, place, jump in zip(self.start, unit, self.jump, strict=True)]
+        return tuple(
+            slice(min(max(start, 0), size), max(min(start + reach, size), 0))
+            for start, reach, size in zip(starts, self.size, sizes, strict=True)
+        )
+
     def whole(self, sizes: Sizes) -> "ReceptiveField":
         """The field of a unit that sees every unit of a map of `sizes`, as behind flatten or global pooling."""
         window = Window(sizes, (1,) * len(sizes), ((0, 0),) * len(sizes), (1,) * len(sizes))

@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -68,21 +68,16 @@ def summarize(net: nn.Sequential, shape: Sizes) -> str:
     return f"{table(HEADER, lines)}\n{totals}"
 
 
-def layer_rows(
-    net: nn.Sequential, shape: Sizes, field: ReceptiveField, prefix: str = ""
-) -> Generator[Row, None, ReceptiveField]:
-    """A row for each layer behind units of `field`; returns the field behind the last.
+def layer_rows(net: nn.Sequential, shape: Sizes, field: ReceptiveField, prefix: str = "") -> Iterator[Row]:
+    """A row for each layer behind units of `field`.
 
     Layers inside a residual block, 4.0, 4.1 ..., stand before the block.
     """
     for number, layer in enumerate(cast("list[nn.Layer]", net.layers)):
         if isinstance(layer, nn.Residual):
-            field = yield from layer_rows(layer, shape, field, f"{prefix}{number}.")
+            yield from layer_rows(layer, shape, field, f"{prefix}{number}.")
             parameters, multiply_adds = 0, 0  # told layer by layer
         else:
-            window = layer.window(shape)
-            field = field if window is None else field.through(window)
             parameters, multiply_adds = sum(each.size for each in layer.parameters()), layer.multiply_adds(shape)
-        shape = layer.output_shape(shape)
+        field, shape = layer.receptive_field(shape, field), layer.output_shape(shape)
         yield Row(f"{prefix}{number} {layer.kind}", shape, parameters, multiply_adds, field.size, math.prod(shape))
-    return field

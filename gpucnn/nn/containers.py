@@ -1,11 +1,11 @@
 """Modules made of modules: Sequential, Residual, ModuleList."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.geometry import Sizes
+from gpucnn.geometry import ReceptiveField, Sizes
 from gpucnn.nn.layer import Layer
 from gpucnn.nn.module import Module
 
@@ -102,6 +102,13 @@ class Sequential(Layer):
         return sum(
             layer.multiply_adds(s) for layer, s in zip(self.layers, shapes, strict=False) if isinstance(layer, Layer)
         )
+
+    def receptive_field(self, shape: Sizes, field: ReceptiveField | None = None) -> ReceptiveField:
+        """What the units behind the last layer see: `net[:4].receptive_field((1, 28, 28)).of((2, 3), (28, 28))`."""
+        field = field or ReceptiveField.of_input(len(shape) - 1)
+        for layer, at in zip(self.layers, self.shapes(shape), strict=False):
+            field = cast(Layer, layer).receptive_field(at, field)
+        return field
 
 
 class Residual(Sequential):

@@ -1,7 +1,7 @@
 """Layer: a module whose geometry is known before it runs."""
 
 from gpucnn.errors import ShapeError
-from gpucnn.geometry import Sizes, Window, is_count
+from gpucnn.geometry import ReceptiveField, Sizes, Window, is_count
 from gpucnn.nn.module import Module
 
 
@@ -25,6 +25,15 @@ class Layer(Module):
     def window(self, shape: Sizes) -> Window | None:
         """The window that slides over an input of `shape`; None for a layer that works place by place."""
         return None
+
+    def receptive_field(self, shape: Sizes, field: ReceptiveField | None = None) -> ReceptiveField:
+        """What the units behind this layer see of an image, for an input of `shape` whose units see `field` of it.
+
+        Without `field` the input is the image. Where padding fills a window's outer taps a unit may see less.
+        """
+        field = field or ReceptiveField.of_input(len(shape) - 1)
+        window = self.window(shape)
+        return field if window is None else field.through(window)
 
 
 def check_count(kind: str, option: str, value: int) -> int:

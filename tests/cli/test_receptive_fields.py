@@ -1,4 +1,4 @@
-"""The receptive fields that `summary` prints, of every unit of real networks, against brute force."""
+"""The receptive field of every unit of real networks against brute force, and as `summary` prints it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,16 +43,6 @@ def lit_network(text: str, path: Path) -> nn.Sequential:
     return net
 
 
-def field_behind(net: nn.Sequential) -> ReceptiveField:
-    """What `layer_rows` returns after its last row."""
-    rows = layer_rows(net, (1, SIDE, SIDE), ReceptiveField.of_input(2))
-    while True:
-        try:
-            next(rows)
-        except StopIteration as end:
-            return end.value
-
-
 Spans = list[tuple[int, int]]  # [first, last + 1) along each axis
 
 
@@ -65,7 +55,7 @@ def units(net: nn.Sequential) -> Iterator[tuple[str, Spans, Spans]]:
     for depth, layer in enumerate(net):
         with no_grad():
             y = layer(y)
-        field, outputs = field_behind(net[: depth + 1]), y.shape[2:] or (1, 1)
+        field, outputs = net[: depth + 1].receptive_field((1, SIDE, SIDE)), y.shape[2:] or (1, 1)
         seen = (y.numpy().reshape(SIDE, SIDE, -1, *outputs) > 0).any(axis=2)  # by any channel, or any number of a row
         for unit in np.ndindex(*outputs):
             starts = [start + place * jump for start, place, jump in zip(field.start, unit, field.jump, strict=True)]
@@ -94,3 +84,21 @@ def test_units_behind_every_kind_of_window(tmp_path):
         elif (0, 0) not in seen:
             assert all(t[0] <= s[0] and s[1] <= t[1] for s, t in zip(seen, told, strict=True)), unit
     assert len(exact) == 9  # every layer before the global pooling has units away from the borders
+
+
+def test_the_pixels_of_a_unit_as_slices(tmp_path):
+    net = lit_network(LENET, tmp_path / "x.yaml")
+    assert net[:1].receptive_field((1, SIDE, SIDE)).of((0, 14), (SIDE, SIDE)) == (slice(0, 3), slice(12, 17))
+    behind_pooling = net[:6].receptive_field((1, SIDE, SIDE))  # 5 + 1 + 4·2 + 2 = 16 pixels, 4 apart, from -2 on
+    assert behind_pooling.of((0, 4), (SIDE, SIDE)) == (slice(0, 14), slice(14, 28))
+    assert net.receptive_field((1, SIDE, SIDE)).of((0, 0), (SIDE, SIDE)) == (slice(0, 28), slice(0, 28))
+    padded = nn.ZeroPad2d(3).receptive_field((1, 5, 5))
+    assert padded.of((0, 10), (5, 5)) == (slice(0, 0), slice(5, 5))  # of padding alone: nothing
+
+
+def test_summary_prints_them(tmp_path):
+    net = lit_network(EVERY_KIND, tmp_path / "x.yaml")
+    rows = list(layer_rows(net, (1, SIDE, SIDE), ReceptiveField.of_input(2)))
+    top = [row for row in rows if "." not in row.name]
+    assert [row.field for row in top] == [net[:n].receptive_field((1, SIDE, SIDE)).size for n in range(1, len(net) + 1)]
+    assert [row.field for row in rows if row.name.startswith("3")] == [(11, 11)] * 3  # 3 + 2·4, inside and behind

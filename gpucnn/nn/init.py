@@ -29,7 +29,7 @@ _SPREADS: dict[str, Callable[[int, int], float]] = {
 
 
 def weights(name: Init, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """float64 weights of `shape` by the named rule. Raises InputError for an unknown name, or dirac without a kernel."""
+    """float64 weights of `shape` by the named rule. InputError for an unknown name, or dirac without a kernel."""
     if name == "dirac":
         return _dirac(shape, fan_out)
     if name not in _SPREADS:

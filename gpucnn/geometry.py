@@ -219,8 +219,3 @@ class ReceptiveField:
             slice(min(max(start, 0), size), max(min(start + reach, size), 0))
             for start, reach, size in zip(starts, self.size, sizes, strict=True)
         )
-
-    def whole(self, sizes: Sizes) -> "ReceptiveField":
-        """The field of a unit that sees every unit of a map of `sizes`, as behind flatten or global pooling."""
-        window = Window(sizes, (1,) * len(sizes), ((0, 0),) * len(sizes), (1,) * len(sizes))
-        return self.through(window)

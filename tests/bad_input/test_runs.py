@@ -29,7 +29,7 @@ from tests.bad_input.commands import GO_ON, LAST, MODEL, TRAIN
         ("eval x.yaml", "no run at x.yaml: it is no folder; expected a folder that `gpucnn train` made"),
         ("eval latest", "train one first (gpucnn train CONFIG), or give a run's folder"),
         ("predict latest x.png", "RUN 'latest': there is no run below"),
-        ("summary nowhere", "'nowhere' is neither a file nor a shipped configuration; known are lenet"),
+        ("summary nowhere", "'nowhere' is neither a file nor a shipped configuration; known are "),
         ("summary latest", "RUN 'latest': there is no run below"),
     ],
 )

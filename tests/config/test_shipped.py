@@ -17,6 +17,7 @@ LENET = 150 + 2400 + 48_120 + 10_164 + 850
 SCALA_CNN = 8 * 25 + 8 + 4232 * 50 + 50 + 510
 THREE_DIGITS = 10 + 10 + 14 * 14 * 32 + 32 + 99
 PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
+    "fast99": 150 + 12 + 24 * 150 + 48 + 24 * 4 * 4 * 120 + 240 + 1210,
     "fashion_mlp": 784 * 100 + 100 + 1010,
     "lenet": LENET,
     "lenet5_1998": 156 + 12 + 2416 + 32 + 48_120 + 10_164 + 850,

@@ -1,6 +1,7 @@
 """Layers with weights that slide or map: convolutions and the linear layer."""
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 from gpucnn import functional as F
@@ -14,9 +15,10 @@ from gpucnn.nn.module import Parameter
 
 
 class _Convolution(Layer):
-    """What convolutions in one, two and three dimensions share; `axes` is the number of dimensions."""
+    """What convolutions in one, two and three dimensions share: `axes` dimensions, and the `operation` over them."""
 
     axes: ClassVar[int]
+    operation: ClassVar[Callable[..., Tensor]]
     inferred = "in_channels"
 
     def __init__(
@@ -47,6 +49,10 @@ class _Convolution(Layer):
         self.weight = Parameter(initial.weights(rule, shape, fan_in, fan_out).astype("float32"))
         self.bias = Parameter(initial.biases(rule, out_channels, fan_in).astype("float32")) if bias else None
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O, outputs...)"""
+        return self.operation(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
     def output_shape(self, shape: Sizes) -> Sizes:
         """(O, outputs...) for (I, sizes...)."""
         if len(shape) != self.axes + 1:
@@ -72,31 +78,19 @@ class _Convolution(Layer):
 class Conv1d(_Convolution):
     """Convolution over (N, I, W); see functional.conv1d. Weight (O, I / groups, k), bias (O,)."""
 
-    kind, axes = "conv1d", 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, O, OW)"""
-        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    kind, axes, operation = "conv1d", 1, staticmethod(F.conv1d)
 
 
 class Conv2d(_Convolution):
     """Convolution over (N, I, H, W); see functional.conv2d. Weight (O, I / groups, kh, kw), bias (O,)."""
 
-    kind, axes = "conv2d", 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, O, OH, OW)"""
-        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    kind, axes, operation = "conv2d", 2, staticmethod(F.conv2d)
 
 
 class Conv3d(_Convolution):
     """Convolution over (N, I, D, H, W); see functional.conv3d. Weight (O, I / groups, kd, kh, kw), bias (O,)."""
 
-    kind, axes = "conv3d", 3
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, O, OD, OH, OW)"""
-        return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    kind, axes, operation = "conv3d", 3, staticmethod(F.conv3d)
 
 
 class Linear(Layer):

@@ -1,5 +1,6 @@
 """Pooling layers and padding layers: windows without weights."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from gpucnn import functional as F
@@ -10,19 +11,32 @@ from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_ax
 from gpucnn.nn.layer import Layer
 
 
-class _Pool(Layer):
-    """What pooling in one, two and three dimensions shares."""
+class _Windowed(Layer):
+    """A layer that keeps its channels and slides its `window` over them."""
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(C, outputs...) for (C, sizes...)."""
+        return (shape[0], *self.window(shape).output_sizes(shape[1:]))
+
+    def window(self, shape: Sizes) -> Window:
+        """The window over an input of `shape`. To be written by each layer."""
+        raise NotImplementedError
+
+    def _check_map(self, shape: Sizes) -> None:
+        if len(shape) != 3:
+            raise ShapeError(f"{self.kind}: expected an input of 3 axes (channels, height, width), given {shape}")
+
+
+class _Pool(_Windowed):
+    """What pooling in one, two and three dimensions shares: `axes` dimensions, and the `operation` over them."""
 
     axes: ClassVar[int]
+    operation: ClassVar[Callable[..., Tensor]]
     kernel_size: PerAxis
     stride: PerAxis | None
     padding: Padding
     dilation: PerAxis = 1
     ceil_mode: bool
-
-    def output_shape(self, shape: Sizes) -> Sizes:
-        """(C, outputs...) for (C, sizes...)."""
-        return (shape[0], *self.window(shape).output_sizes(shape[1:]))
 
     def window(self, shape: Sizes) -> Window:
         """The pooling window."""
@@ -50,35 +64,27 @@ class _MaxPool(_Pool):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, outputs...)"""
+        return self.operation(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
 
 class MaxPool1d(_MaxPool):
     """The largest value under each window of (N, C, W); see functional.max_pool1d."""
 
-    kind, axes = "max_pool1d", 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OW)"""
-        return F.max_pool1d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+    kind, axes, operation = "max_pool1d", 1, staticmethod(F.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
     """The largest value under each window of (N, C, H, W); see functional.max_pool2d."""
 
-    kind, axes = "max_pool2d", 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OH, OW)"""
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+    kind, axes, operation = "max_pool2d", 2, staticmethod(F.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
     """The largest value under each window of (N, C, D, H, W); see functional.max_pool3d."""
 
-    kind, axes = "max_pool3d", 3
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OD, OH, OW)"""
-        return F.max_pool3d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+    kind, axes, operation = "max_pool3d", 3, staticmethod(F.max_pool3d)
 
 
 class _AvgPool(_Pool):
@@ -93,46 +99,33 @@ class _AvgPool(_Pool):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, outputs...)"""
+        return self.operation(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
 
 class AvgPool1d(_AvgPool):
     """The average under each window of (N, C, W); see functional.avg_pool1d."""
 
-    kind, axes = "avg_pool1d", 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OW)"""
-        return F.avg_pool1d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+    kind, axes, operation = "avg_pool1d", 1, staticmethod(F.avg_pool1d)
 
 
 class AvgPool2d(_AvgPool):
     """The average under each window of (N, C, H, W); see functional.avg_pool2d."""
 
-    kind, axes = "avg_pool2d", 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OH, OW)"""
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+    kind, axes, operation = "avg_pool2d", 2, staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool):
     """The average under each window of (N, C, D, H, W); see functional.avg_pool3d."""
 
-    kind, axes = "avg_pool3d", 3
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OD, OH, OW)"""
-        return F.avg_pool3d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+    kind, axes, operation = "avg_pool3d", 3, staticmethod(F.avg_pool3d)
 
 
-class _GlobalPool(Layer):
-    def output_shape(self, shape: Sizes) -> Sizes:
-        """(C, 1, 1) for (C, H, W)."""
-        return (shape[0], *self.window(shape).output_sizes(shape[1:]))
-
+class _GlobalPool(_Windowed):
     def window(self, shape: Sizes) -> Window:
         """A window over the whole map."""
-        if len(shape) != 3:
-            raise ShapeError(f"{self.kind}: expected an input of 3 axes (channels, height, width), given {shape}")
+        self._check_map(shape)
         return make_window(self.kind, shape[1:], shape[1:])
 
 
@@ -156,7 +149,7 @@ class GlobalMaxPool2d(_GlobalPool):
         return F.global_max_pool2d(x)
 
 
-class _Pad2d(Layer):
+class _Pad2d(_Windowed):
     """A border around (N, C, H, W); `padding` is one number or (left, right, top, bottom)."""
 
     mode: ClassVar[F.PadMode]
@@ -168,14 +161,9 @@ class _Pad2d(Layer):
         """(N, C, top + H + bottom, left + W + right)"""
         return F.pad(x, self.padding, self.mode)
 
-    def output_shape(self, shape: Sizes) -> Sizes:
-        """The padded shape."""
-        return (shape[0], *self.window(shape).output_sizes(shape[1:]))
-
     def window(self, shape: Sizes) -> Window:
         """One pixel, over the padded map."""
-        if len(shape) != 3:
-            raise ShapeError(f"{self.kind}: expected an input of 3 axes (channels, height, width), given {shape}")
+        self._check_map(shape)
         left, right, top, bottom = self.padding
         if self.mode == "reflect" and (max(top, bottom) >= shape[1] or max(left, right) >= shape[2]):
             raise ShapeError(f"{self.kind}: padding {self.padding} mirrors more than the map {shape} has. Give less")

@@ -1,0 +1,134 @@
+"""The page of results: measured rows come and stay, and a PyTorch twin computes what its configuration says."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import reproduce
+import results_page
+
+import gpucnn
+from gpucnn import Tensor, no_grad
+from gpucnn.config.build import build_network
+from gpucnn.config.check import data_shape, load_config
+from gpucnn.config.find import shipped_configs
+
+TINY = """
+name: {name}
+device: cpu
+dtype: float64
+data: {{name: digits, limit: 200, validation: {validation}}}
+model:
+  - conv2d: {{out_channels: 4, kernel_size: 3, bias: false}}
+  - batch_norm2d
+  - relu
+  - flatten
+  - linear: {{out_features: 10}}
+optimizer: {{name: adam, lr: 0.01}}
+schedule: {{name: one_cycle}}
+train: {{epochs: 3, batch_size: 32, clip_norm: 1.0}}
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Write a configuration of a second's training; its file's name."""
+
+    def written(name: str, validation: int = 50) -> str:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(TINY.format(name=name, validation=validation))
+        return str(path)
+
+    return written
+
+
+def rows(folder) -> dict[str, list[str]]:
+    """The cells of the page's first table, by configuration."""
+    table = (folder / "results.md").read_text().split("##")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"(?m)^\|.*\|$", table)]
+    return {cells[0]: cells[1:] for cells in lines[2:]}
+
+
+def test_every_published_configuration_has_a_row_measured_or_not(make, tmp_path):
+    reproduce.main([make("tiny"), "--seeds", "2"], tmp_path)
+    found = rows(tmp_path)
+    assert list(found) == [*reproduce.PUBLISHED, "tiny"]
+    for name in reproduce.PUBLISHED:
+        assert found[name][1:3] == ["not measured", ""]
+    mean = float(re.match(r"(\d+\.\d\d) ± \d+\.\d\d % \(\d+\.\d\d %\)$", found["tiny"][1])[1])
+    assert mean > 50  # chance is 10
+    assert found["tiny"][3] == "2" and found["tiny"][5] == "not measured"
+
+
+def test_one_row_is_updated_and_the_others_stay(make, tmp_path):
+    first, second = make("first"), make("second", validation=0)
+    reproduce.main([first, second], tmp_path)
+    before = json.loads((tmp_path / "results.json").read_text())
+    shown = rows(tmp_path)
+    reproduce.main([second, "--seeds", "2"], tmp_path)
+    after = json.loads((tmp_path / "results.json").read_text())
+    assert after["first"] == before["first"] and rows(tmp_path)["first"] == shown["first"]
+    assert [run["seed"] for run in after["second"]["runs"]] == [0, 1]
+    assert after["second"]["runs"][0]["accuracy"] == before["second"]["runs"][0]["accuracy"]  # a seed is a seed
+    assert [len(after[name]["runs"][0]["validation"]) for name in ("first", "second")] == [3, 0]
+
+
+def test_the_figures_of_several_seeds():
+    runs = [{"accuracy": share} for share in (0.9, 0.8, 1.0)]
+    assert results_page.accuracy(runs) == "90.00 ± 10.00 % (80.00 %)"
+    assert results_page.accuracy(runs[:1]) == "90.00 %"
+
+
+def test_the_time_is_told_before_it_is_spent(make, tmp_path, capsys):
+    assert reproduce.estimate(["three_digits", "scala_cnn"], 2, twins=False) == "this takes about 36 s"
+    assert reproduce.estimate(["three_digits", "scala_cnn"], None, twins=True) == "this takes about 136 s"
+    reproduce.main([make("tiny")], tmp_path)
+    assert capsys.readouterr().out.splitlines()[0].endswith("is known of " + str(tmp_path / "tiny.yaml"))
+
+
+def test_a_wrong_name_is_told_before_anything_is_trained(make, tmp_path):
+    with pytest.raises(SystemExit, match="lenet_bst.*did you mean lenet_best"):
+        reproduce.main([make("tiny"), "lenet_bst"], tmp_path)
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_the_shipped_page_is_made_from_the_shipped_figures(tmp_path):
+    reproduce.write_results(tmp_path, reproduce.read_results(reproduce.DOCS))
+    for name in ("results.md", "results.json"):
+        assert (tmp_path / name).read_text() == (reproduce.DOCS / name).read_text()
+
+
+def test_the_published_configurations_are_shipped():
+    assert set(reproduce.PUBLISHED) <= set(shipped_configs())
+
+
+def test_the_twin_of_a_network_without_dropout_learns_the_same(torch, make, tmp_path):
+    reproduce.main([make("tiny"), "--twins"], tmp_path)
+    (run,) = json.loads((tmp_path / "results.json").read_text())["tiny"]["runs"]
+    assert run["twin"]["loss"] == pytest.approx(run["loss"], rel=1e-9)
+    assert run["twin"]["accuracy"] == run["accuracy"]
+    assert "torch" in (tmp_path / "results.md").read_text()
+
+
+def test_a_layer_without_a_twin_is_named(torch, make, tmp_path):
+    path = make("tiny")
+    (tmp_path / "tiny.yaml").write_text((tmp_path / "tiny.yaml").read_text().replace("relu", "scaled_tanh"))
+    with pytest.raises(SystemExit, match="scaled_tanh has no PyTorch twin"):
+        reproduce.main([path, "--twins"], tmp_path)
+
+
+@pytest.mark.parametrize("name", reproduce.PUBLISHED)
+def test_the_twin_computes_what_the_network_does(torch, rng, name):
+    from twins import build_twin
+
+    gpucnn.manual_seed(0)
+    checked = load_config(name, ["dtype=float64"])
+    shape, classes = data_shape(checked.config.data)
+    net = build_network(checked, shape, classes).eval()
+    twin = build_twin(checked.config.model, shape, net.state_dict(), "float64").eval()
+    images = rng.standard_normal((3, *shape))
+    with no_grad(), torch.no_grad():
+        ours, theirs = net(Tensor(images)).numpy(), twin(torch.from_numpy(images)).numpy()
+    assert np.ptp(ours) > 1e-3  # not a dead network
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)

@@ -1,0 +1,137 @@
+"""A PyTorch twin of a configuration: the same network, recipe, initial weights and minibatches, in another library.
+
+Where the twin's figures differ from gpucnn's by more than chance, one of the two has a fault. Left to chance is only
+what dropout drops, and rounding. Needs PyTorch.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from gpucnn.config.layers import OneLayer
+from gpucnn.config.parts import build_schedule
+from gpucnn.config.schema import Config
+from gpucnn.data.loader import Batch
+from gpucnn.errors import InputError
+from gpucnn.training.job import Loaders
+from gpucnn.training.sources import Batches
+
+WITHOUT_INPUT_SIZE: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "max_pool2d": nn.MaxPool2d,
+    "avg_pool2d": nn.AvgPool2d,
+    "dropout": nn.Dropout,
+    "flatten": nn.Flatten,
+}
+WITH_INPUT_SIZE: dict[str, type[nn.Module]] = {
+    "conv2d": nn.Conv2d,
+    "linear": nn.Linear,
+    "batch_norm1d": nn.BatchNorm1d,
+    "batch_norm2d": nn.BatchNorm2d,
+}
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+class Figures(NamedTuple):
+    """What a trained network came to on the test images, and the seconds of its training."""
+
+    accuracy: float
+    loss: float
+    seconds: float
+
+
+def build_twin(
+    entries: Sequence[OneLayer], shape: tuple[int, ...], weights: Mapping[str, np.ndarray], dtype: str
+) -> nn.Sequential:
+    """The network of `entries` for images of `shape` (C, H, W), with a gpucnn network's state_dict as its weights.
+
+    Raises InputError for a layer that has no twin here.
+    """
+    layers: list[nn.Module] = []
+    with torch.no_grad():
+        probe = torch.zeros(1, *shape)
+        for entry in entries:
+            layers.append(_layer(entry, probe.shape[1]).eval())  # batch normalisation cannot train on a single image
+            probe = layers[-1](probe)
+    twin = nn.Sequential(*layers).to(getattr(torch, dtype)).train()
+    counters = {name: value for name, value in twin.state_dict().items() if name.endswith("num_batches_tracked")}
+    twin.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()} | counters)
+    return twin
+
+
+def _layer(entry: OneLayer, channels: int) -> nn.Module:
+    """The layer for inputs of so many channels, or numbers, to an image."""
+    options = {name: value for name, value in entry.options if name != "init"}
+    if entry.name in WITHOUT_INPUT_SIZE:
+        return WITHOUT_INPUT_SIZE[entry.name](**options)
+    if entry.name in WITH_INPUT_SIZE:
+        return WITH_INPUT_SIZE[entry.name](channels, **options)
+    known = ", ".join(sorted(WITHOUT_INPUT_SIZE | WITH_INPUT_SIZE))
+    raise InputError(f"the layer {entry.name} has no PyTorch twin; known are {known}: leave --twins out")
+
+
+def train_twin(config: Config, twin: nn.Module, loaders: Loaders) -> Figures:
+    """Train `twin` as the configuration says, on the minibatches that gpucnn is trained on; its figures then.
+
+    Raises InputError for a loss that has no twin here, for early stopping, and without test images.
+    """
+    if config.loss.name != "cross_entropy" or config.train.early_stop is not None or loaders.test is None:
+        raise InputError(
+            f"a PyTorch twin trains with cross_entropy, for a fixed number of epochs, and is tested; given loss "
+            f"{config.loss.name}, early_stop {config.train.early_stop}: leave --twins out"
+        )
+    loss = nn.CrossEntropyLoss(**config.loss.beside_name())
+    optimizer = OPTIMIZERS[config.optimizer.name](twin.parameters(), **config.optimizer.beside_name())
+    schedule, base = build_schedule(config), optimizer.param_groups[0]["lr"]
+    per_epoch = len(loaders.train)
+    total = config.train.epochs * per_epoch
+    began = time.perf_counter()
+    for step, batch in enumerate(_all_batches(loaders.train, config.train.epochs)):
+        optimizer.param_groups[0]["lr"] = base * schedule.factor(step, total, per_epoch)
+        images, labels = to_torch(batch)
+        optimizer.zero_grad()
+        loss(twin(images), labels).backward()
+        _clip(twin, config)
+        optimizer.step()
+    seconds = time.perf_counter() - began
+    return _evaluate(twin, loaders.test, loss.label_smoothing, seconds)
+
+
+def _all_batches(batches: Batches, epochs: int) -> Any:
+    return (batch for epoch in range(epochs) for batch in batches.batches(epoch))
+
+
+def _clip(twin: nn.Module, config: Config) -> None:
+    """By value, then by norm, as gpucnn's trainer."""
+    if config.train.clip_value is not None:
+        nn.utils.clip_grad_value_(twin.parameters(), config.train.clip_value)
+    if config.train.clip_norm is not None:
+        nn.utils.clip_grad_norm_(twin.parameters(), config.train.clip_norm)
+
+
+def _evaluate(twin: nn.Module, test: Batches, label_smoothing: float, seconds: float) -> Figures:
+    """The share of the test images told right, and the mean loss per image."""
+    loss = nn.CrossEntropyLoss(reduction="sum", label_smoothing=label_smoothing)
+    twin.eval()
+    images_seen, correct, loss_sum = 0, 0, 0.0
+    with torch.no_grad():
+        for batch in test.batches(0):
+            images, labels = to_torch(batch)
+            output = twin(images)  # (n, classes)
+            images_seen += len(labels)
+            correct += int((output.argmax(dim=1) == labels).sum())
+            loss_sum += float(loss(output, labels))
+    return Figures(correct / images_seen, loss_sum / images_seen, seconds)
+
+
+def to_torch(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images in PyTorch's memory order, (C, H, W, n) -> (n, C, H, W), and labels (n,)."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(batch.images, -1, 0))), torch.from_numpy(batch.labels)

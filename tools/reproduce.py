@@ -29,6 +29,7 @@ from gpucnn.files import atomic_write
 from gpucnn.nn import Sequential
 from gpucnn.threads import usable_cores
 from gpucnn.training import EpochRecord, Loaders, describe_environment
+from gpucnn.training.sources import Batches
 
 DOCS = Path(__file__).parents[1] / "docs"
 TWIN_SHARE = 1.0  # of our own time, for the estimate
@@ -146,7 +147,7 @@ def train(checked: Checked, data: TrainingData, twins: bool) -> dict[str, Any]:
     trainer = build_trainer(config, net)
     records = trainer.run(loaders.train, loaders.validation, config.train.epochs)
     epochs = [record for record in records if isinstance(record, EpochRecord)]
-    figures = trainer.evaluate(data=_tested(loaders))
+    figures = trainer.evaluate(_tested(loaders))
     return {
         "seed": config.seed,
         "accuracy": figures.accuracy,
@@ -157,7 +158,7 @@ def train(checked: Checked, data: TrainingData, twins: bool) -> dict[str, Any]:
     }
 
 
-def _tested(loaders: Loaders) -> Any:
+def _tested(loaders: Loaders) -> Batches:
     """The test images. Raises InputError where there are none."""
     if loaders.test is None:
         raise InputError("the configuration has no test images; nothing can be reported")

@@ -10,8 +10,8 @@ HEAD = """# Published networks, trained again
 
 Made by `python tools/reproduce.py`; edit that, not this page. Accuracy is that on the test images when training ends:
 the mean over the seeds ± their standard deviation (the lowest of them). A seed is a draw of the weights, the order and,
-where the configuration draws them, the images. Time is that of training alone. The twin is the same network in PyTorch,
-from the same initial weights on the same minibatches, where it was trained.
+where the configuration draws them, the images. Time is that of training alone. The twin is the same network in PyTorch
+(with one thread), from the same initial weights on the same minibatches, where it was trained.
 """
 NOT_MEASURED = "not measured"
 

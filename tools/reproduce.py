@@ -24,7 +24,7 @@ import gpucnn
 from gpucnn.backend import manual_seed
 from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
 from gpucnn.config.check import Checked, load_config
-from gpucnn.errors import InputError
+from gpucnn.errors import InputError, TrainingError
 from gpucnn.files import atomic_write
 from gpucnn.nn import Sequential
 from gpucnn.threads import usable_cores
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = DOCS) -> None:
             row = measure(name, _seeds(name, options.seeds), options.twins)
             results = read_results(folder) | {config.name: row}
             write_results(folder, results)
-            print(f"{config.name}: {results_page.accuracy(row['runs'])}", flush=True)
+            print(f"{config.name}: {results_page.outcome(row)}", flush=True)
     except InputError as error:
         raise SystemExit(f"reproduce: {error}") from None
 
@@ -106,15 +106,19 @@ def estimate(names: Sequence[str], seeds: int | None, twins: bool) -> str:
 
 def measure(name: str, seeds: int, twins: bool) -> dict[str, Any]:
     """One configuration's row: the figures of each seed, and what they were measured on."""
-    runs = []
+    runs, broken = [], []
     for seed in range(seeds):
         checked = load_config(name, [f"seed={seed}"])
         gpucnn.set_device(checked.config.device)
         data = load_data(checked.config)
-        runs.append(train(checked, data, twins))
+        try:
+            runs.append(train(checked, data, twins))
+        except TrainingError as error:  # a result too: so many seeds of the recipe diverge
+            broken.append({"seed": seed, "error": str(error)})
     environment = describe_environment()
     return {
         "runs": runs,
+        "broken": broken,
         "data": f"{data.loaded.used}: {len(data.train):,} training, {len(data.test):,} test images",
         "machine": f"{results_page.processor()}, {usable_cores()} cores; {_device(environment)}",
         "versions": _versions(environment["versions"], twins),

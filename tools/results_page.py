@@ -11,7 +11,8 @@ HEAD = """# Published networks, trained again
 Made by `python tools/reproduce.py`; edit that, not this page. Accuracy is that on the test images when training ends:
 the mean over the seeds ± their standard deviation (the lowest of them). A seed is a draw of the weights, the order and,
 where the configuration draws them, the images. Time is that of training alone. The twin is the same network in PyTorch
-(with one thread), from the same initial weights on the same minibatches, where it was trained.
+(with one thread), from the same initial weights on the same minibatches, where it was trained. Seeds whose training
+broke, with a loss that is not finite, are counted apart and are in no mean; docs/results.json has their messages.
 """
 NOT_MEASURED = "not measured"
 
@@ -20,7 +21,7 @@ def page(published: Mapping[str, str], results: Mapping[str, Any]) -> str:
     """The whole page: a row for each published configuration, measured or not, and for every other measured one."""
     names = [*published, *(name for name in results if name not in published)]
     parts = [HEAD, _table(_FIGURES, (_figures(name, published.get(name, "none"), results.get(name)) for name in names))]
-    watched = [name for name in names if name in results and results[name]["runs"][0]["validation"]]
+    watched = [name for name in names if any(run["validation"] for run in results.get(name, {"runs": []})["runs"])]
     if watched:
         parts += ["## Validation images, after each epoch (means over the seeds)\n"]
         parts += [_table(_EPOCHS, (_epochs(name, results[name]["runs"]) for name in watched))]
@@ -38,9 +39,18 @@ def _figures(name: str, published: str, row: Mapping[str, Any] | None) -> list[s
     if row is None:
         return [name, published, NOT_MEASURED, *[""] * (len(_FIGURES) - 3)]
     runs = row["runs"]
+    if not runs:
+        return [name, published, outcome(row), "", "0", *[""] * (len(_FIGURES) - 5)]
     twins = [run["twin"] for run in runs if "twin" in run]
     theirs = [accuracy(twins), _mean(twins, "loss", 4), _mean(twins, "seconds", 1)] if twins else [NOT_MEASURED, "", ""]
-    return [name, published, accuracy(runs), _mean(runs, "loss", 4), str(len(runs)), _mean(runs, "seconds", 1), *theirs]
+    return [name, published, outcome(row), _mean(runs, "loss", 4), str(len(runs)), _mean(runs, "seconds", 1), *theirs]
+
+
+def outcome(row: Mapping[str, Any]) -> str:
+    """The accuracy of the seeds that were trained, and how many broke."""
+    parts = [accuracy(row["runs"])] if row["runs"] else []
+    parts += [f"{len(row['broken'])} broke"] if row["broken"] else []
+    return "; ".join(parts)
 
 
 def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:

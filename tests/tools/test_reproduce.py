@@ -74,6 +74,17 @@ def test_one_row_is_updated_and_the_others_stay(make, tmp_path):
     assert [len(after[name]["runs"][0]["validation"]) for name in ("first", "second")] == [3, 0]
 
 
+def test_a_seed_that_breaks_is_counted_apart(make, tmp_path):
+    path = make("tiny")
+    (tmp_path / "tiny.yaml").write_text((tmp_path / "tiny.yaml").read_text().replace("lr: 0.01", "lr: 1.0e+300"))
+    reproduce.main([path, "--seeds", "2"], tmp_path)
+    row = json.loads((tmp_path / "results.json").read_text())["tiny"]
+    assert row["runs"] == [] and [broken["seed"] for broken in row["broken"]] == [0, 1]
+    assert rows(tmp_path)["tiny"][1:4] == ["2 broke", "", "0"]
+    trained = {**row, "runs": [{"accuracy": 0.5}]}
+    assert results_page.outcome(trained) == "50.00 %; 2 broke"
+
+
 def test_the_figures_of_several_seeds():
     runs = [{"accuracy": share} for share in (0.9, 0.8, 1.0)]
     assert results_page.accuracy(runs) == "90.00 ± 10.00 % (80.00 %)"

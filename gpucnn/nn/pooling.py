@@ -52,7 +52,9 @@ class _Pool(_Windowed):
         )
 
 
-class _MaxPool(_Pool):
+class MaxPool(_Pool):
+    """What max-pooling in one, two and three dimensions shares."""
+
     def __init__(
         self,
         kernel_size: PerAxis,
@@ -64,24 +66,29 @@ class _MaxPool(_Pool):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
+    @property
+    def sees_pixels_alone(self) -> bool:
+        """Whether no window reaches into padding."""
+        return self.padding in (0, "valid") and not self.ceil_mode
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)"""
         return self.operation(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(MaxPool):
     """The largest value under each window of (N, C, W); see functional.max_pool1d."""
 
     kind, axes, operation = "max_pool1d", 1, staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(MaxPool):
     """The largest value under each window of (N, C, H, W); see functional.max_pool2d."""
 
     kind, axes, operation = "max_pool2d", 2, staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(MaxPool):
     """The largest value under each window of (N, C, D, H, W); see functional.max_pool3d."""
 
     kind, axes, operation = "max_pool3d", 3, staticmethod(F.max_pool3d)

@@ -23,9 +23,8 @@ class CrossEntropy(Function):
         self.keep = 1 - smoothing
         self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
         self.log_probabilities = softmax.log_softmax(logits, 0)
-        known = module_of(logits).where(
-            self.target == 0, 0, self.log_probabilities
-        )  # a masked class, at -inf, costs none
+        # A masked class, whose logit is -inf, costs nothing where the target is 0.
+        known = module_of(logits).where(self.target == 0, 0, self.log_probabilities)
         return -(self.target * known).sum(axis=0)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:

@@ -76,12 +76,12 @@ class Optimizer:
             bank.changed()
 
     def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
-        for part, count in bank.pieces(self._counted(group)):
+        for part, count in bank.pieces(self._count_step(group)):
             state = {name: array[part] for name, array in arrays.items()}
             self._update(bank.values[part], bank.gradients[part], state, group, count)
 
-    def _counted(self, group: Group) -> list[int]:
-        """The number of this step for each parameter of the group, where the optimizer counts them; else 0."""
+    def _count_step(self, group: Group) -> list[int]:
+        """Count this step, and return its number for each parameter of the group; 0 where steps are not counted."""
         return [0] * len(group["params"])
 
     def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
@@ -195,7 +195,7 @@ class Adam(Optimizer):
         if not group["eps"] >= 0:
             raise InputError(f"{cls.__name__}: eps is {group['eps']}; expected at least 0")
 
-    def _counted(self, group: Group) -> list[int]:
+    def _count_step(self, group: Group) -> list[int]:
         group["steps"] = [
             steps + (parameter.grad is not None)
             for steps, parameter in zip(group["steps"], group["params"], strict=True)

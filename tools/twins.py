@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch_network import build_network
 
 from gpucnn.config.layers import OneLayer
 from gpucnn.config.parts import build_schedule
@@ -20,19 +21,6 @@ from gpucnn.errors import InputError
 from gpucnn.training.job import Loaders
 from gpucnn.training.sources import Batches
 
-WITHOUT_INPUT_SIZE: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "max_pool2d": nn.MaxPool2d,
-    "avg_pool2d": nn.AvgPool2d,
-    "dropout": nn.Dropout,
-    "flatten": nn.Flatten,
-}
-WITH_INPUT_SIZE: dict[str, type[nn.Module]] = {
-    "conv2d": nn.Conv2d,
-    "linear": nn.Linear,
-    "batch_norm1d": nn.BatchNorm1d,
-    "batch_norm2d": nn.BatchNorm2d,
-}
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
@@ -55,27 +43,13 @@ def build_twin(
 
     Raises InputError for a layer that has no twin here.
     """
-    layers: list[nn.Module] = []
-    with torch.no_grad():
-        probe = torch.zeros(1, *shape)
-        for entry in entries:
-            layers.append(_layer(entry, probe.shape[1]).eval())  # batch normalisation cannot train on a single image
-            probe = layers[-1](probe)
-    twin = nn.Sequential(*layers).to(getattr(torch, dtype)).train()
+    try:
+        twin = build_network([(entry.name, dict(entry.options)) for entry in entries], shape).to(getattr(torch, dtype))
+    except ValueError as error:
+        raise InputError(f"{error}: leave --twins out") from None
     counters = {name: value for name, value in twin.state_dict().items() if name.endswith("num_batches_tracked")}
     twin.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()} | counters)
     return twin
-
-
-def _layer(entry: OneLayer, channels: int) -> nn.Module:
-    """The layer for inputs of so many channels, or numbers, to an image."""
-    options = {name: value for name, value in entry.options if name != "init"}
-    if entry.name in WITHOUT_INPUT_SIZE:
-        return WITHOUT_INPUT_SIZE[entry.name](**options)
-    if entry.name in WITH_INPUT_SIZE:
-        return WITH_INPUT_SIZE[entry.name](channels, **options)
-    known = ", ".join(sorted(WITHOUT_INPUT_SIZE | WITH_INPUT_SIZE))
-    raise InputError(f"the layer {entry.name} has no PyTorch twin; known are {known}: leave --twins out")
 
 
 def train_twin(config: Config, twin: nn.Module, loaders: Loaders) -> Figures:

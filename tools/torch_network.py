@@ -1,0 +1,46 @@
+"""A network as a configuration lists it, in PyTorch. It imports nothing of gpucnn, which it is compared with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+WITHOUT_INPUT_SIZE: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "max_pool2d": nn.MaxPool2d,
+    "avg_pool2d": nn.AvgPool2d,
+    "dropout": nn.Dropout,
+    "flatten": nn.Flatten,
+}
+WITH_INPUT_SIZE: dict[str, type[nn.Module]] = {
+    "conv2d": nn.Conv2d,
+    "linear": nn.Linear,
+    "batch_norm1d": nn.BatchNorm1d,
+    "batch_norm2d": nn.BatchNorm2d,
+}
+
+
+@torch.no_grad()
+def build_network(entries: Iterable[tuple[str, Mapping[str, Any]]], shape: tuple[int, ...]) -> nn.Sequential:
+    """The layers (name, options) for images of `shape` (C, H, W), in training mode, with PyTorch's initial weights.
+
+    Raises ValueError for a layer that has no twin here.
+    """
+    layers: list[nn.Module] = []
+    probe = torch.zeros(1, *shape)
+    for name, options in entries:
+        layers.append(_layer(name, options, probe.shape[1]).eval())  # batch normalisation cannot train on one image
+        probe = layers[-1](probe)
+    return nn.Sequential(*layers).train()
+
+
+def _layer(name: str, options: Mapping[str, Any], channels: int) -> nn.Module:
+    """The layer for inputs of so many channels, or numbers, to an image."""
+    options = {option: value for option, value in options.items() if option not in ("init", "lr_scale")}
+    if name in WITHOUT_INPUT_SIZE:
+        return WITHOUT_INPUT_SIZE[name](**options)
+    if name in WITH_INPUT_SIZE:
+        return WITH_INPUT_SIZE[name](channels, **options)
+    known = ", ".join(sorted(WITHOUT_INPUT_SIZE | WITH_INPUT_SIZE))
+    raise ValueError(f"the layer {name} has no PyTorch twin; known are {known}")

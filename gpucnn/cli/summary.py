@@ -14,7 +14,9 @@ from gpucnn.cli.table import by, in_bytes, table
 from gpucnn.config.build import build_network
 from gpucnn.config.check import data_shape
 from gpucnn.config.find import LATEST
+from gpucnn.config.layers import lr_scales
 from gpucnn.config.saved import open_run
+from gpucnn.config.schema import Config
 from gpucnn.geometry import ReceptiveField, Sizes
 from gpucnn.training.evaluation import dtype_of
 
@@ -41,11 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         checked = accept_config(name)
         shape, _ = data_shape(checked.config.data)
-    print(summarize(build_network(checked, shape, None), shape))
+    print(summarize(build_network(checked, shape, None), shape, checked.config))
 
 
-def summarize(net: nn.Sequential, shape: Sizes) -> str:
-    """A table of the layers for images of `shape` (C, H, W), and the totals."""
+def summarize(net: nn.Sequential, shape: Sizes, config: Config) -> str:
+    """A table of the layers of `net`, built from `config`, for images of `shape` (C, H, W), and the totals."""
     rows = list(layer_rows(net, shape, ReceptiveField.of_input(len(shape) - 1)))
     item = dtype_of(net).itemsize
     lines = [
@@ -65,7 +67,13 @@ def summarize(net: nn.Sequential, shape: Sizes) -> str:
         f"{parameters:,} parameters ({in_bytes(parameters * item)}), {net.multiply_adds(shape):,} multiply-adds and "
         f"{in_bytes(activations)} of activations per image, {np.dtype(dtype_of(net)).name}"
     )
-    return f"{table(HEADER, lines)}\n{totals}"
+    return "\n".join([table(HEADER, lines), totals, *_lr_scales(config)])
+
+
+def _lr_scales(config: Config) -> list[str]:
+    """A line on the layers that have a learning rate of their own; none where there are none."""
+    scaled = [f"{scale:g} for layer {name}" for name, scale in lr_scales(config.model) if scale != 1]
+    return [f"lr_scale, which multiplies the learning rate: {', '.join(scaled)}"] if scaled else []
 
 
 def layer_rows(net: nn.Sequential, shape: Sizes, field: ReceptiveField, prefix: str = "") -> Iterator[Row]:

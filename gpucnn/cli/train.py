@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with folder:
             if not arguments.quiet:
-                print(summarize(net, data.train.image_shape), end="\n\n", flush=True)
+                print(summarize(net, data.train.image_shape, config), end="\n\n", flush=True)
             result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
         if not folder.last_path.is_file():

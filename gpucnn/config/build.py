@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from gpucnn import nn
+from gpucnn.autograd import Tensor
 from gpucnn.config.check import Checked, fault_of
+from gpucnn.config.layers import lr_scales
 from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
 from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.schema import Config, Data, PerClass, source_options
@@ -20,6 +22,7 @@ from gpucnn.data import (
     select_classes,
 )
 from gpucnn.errors import ConfigError
+from gpucnn.optim.optimizers import Group
 from gpucnn.training import Loaders, Trainer
 
 EVALUATED_AT_ONCE = 256  # images, where no gradients are kept
@@ -119,10 +122,21 @@ def build_trainer(config: Config, net: nn.Module) -> Trainer:
     """What trains `net` as the configuration says."""
     return Trainer(
         net,
-        build_optimizer(config, net.parameters()),
+        build_optimizer(config, parameter_groups(config, net)),
         build_loss(config),
         build_schedule(config),
         config.train.clip_norm,
         config.train.clip_value,
         build_early_stop(config),
     )
+
+
+def parameter_groups(config: Config, net: nn.Module) -> list[Group]:
+    """The parameters of `net`, built from `config`, a group for each `lr_scale`; the first is that of 1, if any."""
+    scales = dict(lr_scales(config.model))
+    groups: dict[float, list[Tensor]] = {1.0: []}
+    for name, parameter in net.named_parameters():
+        layer, _, _ = name.rpartition(".")  # 0.weight is of layer 0
+        groups.setdefault(scales[layer], []).append(parameter)
+    lr = config.optimizer.beside_name()["lr"]
+    return [{"params": parameters, "lr": lr * scale} for scale, parameters in groups.items() if parameters]

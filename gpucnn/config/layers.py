@@ -1,12 +1,15 @@
 """The `model:` part of the YAML: one entry per layer, each with the options of the layer's constructor."""
 
+from collections.abc import Iterator, Sequence
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, model_serializer, model_validator
 
 from gpucnn import nn
-from gpucnn.config.from_signature import Options, options_model
+from gpucnn.config.from_signature import Options, field, options_model
+
+NOTHING_TO_SCALE = "lr_scale is given, but this layer has no parameters, and so no learning rate; remove it"
 
 
 class OneLayer(Options):
@@ -35,16 +38,48 @@ class OneLayer(Options):
         return {self.name: self.options} if has_options(self.name) else self.name
 
 
+class WithoutParameters(Options):
+    """The options of a layer that learns nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_learning_rate(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "lr_scale" in given:
+            raise ValueError(NOTHING_TO_SCALE)
+        return given
+
+
 def layer_model() -> type[OneLayer]:
     """OneLayer with a field for each of `nn.LAYERS`."""
     fields: dict[str, Any] = {
-        name: (options_model(name, layer, skip=(layer.inferred,)), Field(default=None))
+        name: (_layer_options(name, layer), Field(default=None))
         for name, layer in nn.LAYERS.items()
         if layer is not nn.Residual
     }
     nested = Field(default=None, min_length=1, description="Layers whose output is added to their input.")
     fields["residual"] = (GenericAlias(list, ("Layer",)), nested)
     return create_model("Layer", __base__=OneLayer, __module__=__name__, **fields)
+
+
+def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
+    """What a layer's constructor takes, and behind it `lr_scale` where the layer has parameters.
+
+    These are the layers of which a size is inferred: that of their parameters.
+    """
+    if layer.inferred is None:
+        return options_model(name, layer, base=WithoutParameters)
+    options = options_model(name, layer, skip=(layer.inferred,))
+    return create_model(name, __base__=options, __doc__=options.__doc__, lr_scale=field("lr_scale", float, 1.0))
+
+
+def lr_scales(entries: Sequence[OneLayer], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The layers' names in the network, such as `0`, and `3.1` inside a residual block, each with its `lr_scale`."""
+    for number, entry in enumerate(entries):
+        name = f"{prefix}{number}"
+        if entry.name == "residual":
+            yield from lr_scales(entry.options, f"{name}.")
+        else:
+            yield name, getattr(entry.options, "lr_scale", 1.0)
 
 
 def options_of(name: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gpucnn import nn
 from gpucnn.config.faults import Path
-from gpucnn.config.layers import OneLayer
+from gpucnn.config.layers import NOTHING_TO_SCALE, OneLayer
 from gpucnn.errors import ConfigError, InputError
 
 Shape = tuple[int, ...]  # without the batch: (C, H, W) or (F,)
@@ -65,11 +65,15 @@ def _build_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path) ->
         return _fitted(nn.Residual, inner, {}, shape, path)
     kind = nn.LAYERS[entry.name]
     options = dict(entry.options)
+    lr_scale = options.pop("lr_scale", 1.0)
     if "init" in options:
         options["init"] = options["init"] or init
     if kind.inferred:
         options[kind.inferred] = shape[0]
-    return _fitted(kind, (), options, shape, path)
+    layer, output = _fitted(kind, (), options, shape, path)
+    if lr_scale != 1 and next(layer.parameters(), None) is None:  # batch normalisation with affine: false
+        raise MisfitError(path, NOTHING_TO_SCALE)
+    return layer, output
 
 
 def _fitted(

@@ -6,12 +6,13 @@ from gpucnn import optim
 from gpucnn.autograd import Tensor
 from gpucnn.config.schema import Config
 from gpucnn.data import Augment
+from gpucnn.optim.optimizers import Group
 from gpucnn.training import LOSSES, EarlyStop
 from gpucnn.training.losses import Loss
 
 
-def build_optimizer(config: Config, parameters: Iterable[Tensor]) -> optim.Optimizer:
-    """What moves `parameters`. Raises InputError for options that do not go together."""
+def build_optimizer(config: Config, parameters: Iterable[Tensor] | Iterable[Group]) -> optim.Optimizer:
+    """What moves `parameters`, or groups of them. Raises InputError for options that do not go together."""
     return optim.OPTIMIZERS[config.optimizer.name](parameters, **config.optimizer.beside_name())
 
 

@@ -36,6 +36,7 @@ MEANINGS: dict[str, Meaning] = {
     "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),
     "bias": Meaning({}, "Whether each output has a trainable constant."),
     "init": Meaning({}, "How the weights are drawn at the start."),
+    "lr_scale": Meaning(ZERO_UP, "The layer's learning rate as a multiple of the optimizer's; 0 freezes it."),
     "ceil_mode": Meaning({}, "Whether a last, partial window counts."),
     "count_include_pad": Meaning({}, "Whether the padding counts in the average."),
     "negative_slope": Meaning({}, "Slope for inputs below zero."),

@@ -34,6 +34,7 @@ class Optimizer:
             self._banks.append(bank)
             self._arrays.append({name: module_of(bank.values).zeros_like(bank.values) for name in self.slots})
         self._base = [group["lr"] for group in self.param_groups]
+        self._leader = next((i for i, base in enumerate(self._base) if base), 0)
 
     @classmethod
     def _check(cls, group: Group) -> None:
@@ -46,21 +47,23 @@ class Optimizer:
 
     @property
     def lr(self) -> float:
-        """The first group's learning rate; setting it moves all groups, each in proportion to where it began."""
-        return self.param_groups[0]["lr"]
+        """The learning rate of the first group that is not frozen (one that began at 0, where others did not).
+
+        Setting it moves all groups, each in proportion to where it began.
+        """
+        return self.param_groups[self._leader]["lr"]
 
     @lr.setter
     def lr(self, lr: float) -> None:
         if not lr >= 0:
             raise InputError(f"{type(self).__name__}: lr is {lr}; expected at least 0")
-        first = self._base[0]
         for group, base in zip(self.param_groups, self._base, strict=True):
-            group["lr"] = lr * (base / first) if first else lr
+            group["lr"] = lr * (base / self.base_lr) if self.base_lr else lr
 
     @property
     def base_lr(self) -> float:
-        """The first group's learning rate as it was given, which a schedule multiplies."""
-        return self._base[0]
+        """`lr` as it was given, which a schedule multiplies."""
+        return self._base[self._leader]
 
     def zero_grad(self) -> None:
         """Forget every parameter's gradient. The next one is written to the same memory: copy what you want to keep."""

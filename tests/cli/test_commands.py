@@ -168,6 +168,16 @@ def test_summary_looks_into_residual_blocks(config, capsys) -> None:
     assert "148" in lines[3] and "9 x 9" in lines[3] and "9 x 9" in lines[5]  # 4·4·9 + 4; 5 + 2 · 2
 
 
+def test_summary_tells_the_layers_that_have_a_learning_rate_of_their_own(config, capsys) -> None:
+    text = Path(config).read_text().replace("stride: 2}", "stride: 2, lr_scale: 0}")
+    Path("frozen.yaml").write_text(text.replace("out_features: 10}", "out_features: 10, lr_scale: 0.015625}"))
+    assert main(["summary", "frozen.yaml"]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told == "lr_scale, which multiplies the learning rate: 0 for layer 0, 0.015625 for layer 3"
+    assert main(["summary", config]) == 0
+    assert "lr_scale" not in capsys.readouterr().out
+
+
 # --- info, data, config -----------------------------------------------------------------------------------------------
 
 

@@ -203,6 +203,17 @@ def test_more_epochs_go_on_with_a_finished_run(run, tmp_path) -> None:
     assert (tmp_path / "straight/model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("optimizer", ["{name: adam, lr: 0.01}", "{name: sgd, lr: 0.1, momentum: 0.9}"])
+def test_layers_with_learning_rates_of_their_own_resume_to_the_same_bytes(optimizer, config, tmp_path) -> None:
+    scales = [f"optimizer={optimizer}", "model.0.conv2d.lr_scale=0", "model.3.linear.lr_scale=0.5", "report=false"]
+    assert main(["train", config, *scales, "train.epochs=1", "--run-dir", "resumed", "--quiet"]) == 0
+    first = (tmp_path / "resumed/model.safetensors").read_bytes()
+    assert main(["train", config, *scales, "train.epochs=3", "--resume", "resumed", "--quiet"]) == 0
+    assert main(["train", config, *scales, "train.epochs=3", "--run-dir", "straight", "--quiet"]) == 0
+    resumed, straight = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("resumed", "straight"))
+    assert resumed == straight != first
+
+
 def test_another_configuration_is_refused_with_the_differences(run, fails) -> None:
     message = fails(2, "train", str(run / "config.yaml"), "--resume", str(run), "optimizer.lr=0.5", "train.epochs=9")
     assert "optimizer.lr: 0.01 -> 0.5" in message and "epochs" not in message

@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 
@@ -5,9 +7,11 @@ import gpucnn
 from gpucnn import nn, optim
 from gpucnn.config.build import build_loaders, build_network, build_trainer, load_data
 from gpucnn.config.check import Checked, check
+from gpucnn.config.layers import options_of
 from gpucnn.config.yaml_reader import read_yaml
 from gpucnn.data import DownloadError
 from gpucnn.errors import ConfigError, DataError
+from gpucnn.training import Trainer
 
 TEXT = """\
 name: small
@@ -79,6 +83,76 @@ def test_the_trainer_has_what_the_configuration_says() -> None:
     assert trainer.schedule == optim.OneCycle(warmup=0.3)
     assert trainer.loss.label_smoothing == 0.1
     assert trainer.early_stop is None
+
+
+# --- learning rates of layers -----------------------------------------------------------------------------------------
+
+
+def trainer_of(*overrides: str) -> Trainer:
+    gpucnn.manual_seed(0)
+    accepted = checked(*overrides)
+    return build_trainer(accepted.config, build_network(accepted, (1, 28, 28), 10))
+
+
+def moved(*overrides: str, steps: int = 1) -> dict[str, np.ndarray]:
+    """How far plain SGD moves each parameter, from the same weights along the same images."""
+    trainer = trainer_of("optimizer={name: sgd, lr: 0.5}", "dtype=float64", "train.clip_norm=null", *overrides)
+    before = trainer.net.state_dict()
+    images = np.random.default_rng(0).integers(0, 256, (4 * steps, 1, 28, 28)) / 255
+    trainer.fit((images, np.arange(4 * steps) % 10), batch_size=4)
+    return {name: trainer.net.state_dict()[name] - before[name] for name, _ in trainer.net.named_parameters()}
+
+
+@pytest.mark.parametrize("name", [name for name in nn.LAYERS if name != "residual"])
+def test_the_layers_with_parameters_have_learning_rates(name: str) -> None:
+    sizes = dict.fromkeys(("in_channels", "in_features", "num_features", "out_channels", "out_features"), 2)
+    sizes |= {"kernel_size": 1, "padding": 1}
+    required = [p.name for p in inspect.signature(nn.LAYERS[name]).parameters.values() if p.default is p.empty]
+    layer = nn.LAYERS[name](**{option: sizes[option] for option in required})
+    assert ("lr_scale" in options_of(name).model_fields) == (len(list(layer.parameters())) > 0)
+
+
+def test_without_lr_scale_there_is_one_group() -> None:
+    trainer = trainer_of()
+    (group,) = trainer.optimizer.param_groups
+    assert group["lr"] == 0.002
+    assert list(map(id, group["params"])) == list(map(id, trainer.net.parameters()))
+
+
+def test_each_lr_scale_is_a_group_the_optimizers_own_rate_first() -> None:
+    scales = ("model.0.conv2d.lr_scale=0", "model.3.residual.0.conv2d.lr_scale=0.5", "model.6.linear.lr_scale=0.5")
+    trainer = trainer_of(*scales)
+    net, groups = trainer.net, trainer.optimizer.param_groups
+    assert [group["lr"] for group in groups] == [0.002, 0.0, 0.001]
+    expected = [[net[1]], [net[0]], [net[3][0], net[6]]]
+    for group, layers in zip(groups, expected, strict=True):
+        assert list(map(id, group["params"])) == [id(p) for layer in layers for p in layer.parameters()]
+    assert trainer.optimizer.lr == 0.002
+
+
+def test_a_layer_moves_by_its_own_learning_rate() -> None:
+    plain = moved("schedule={name: constant}")
+    scaled = moved("schedule={name: constant}", "model.0.conv2d.lr_scale=0", "model.6.linear.lr_scale=0.25")
+    expected = {"0.weight": 0, "0.bias": 0, "6.weight": 0.25, "6.bias": 0.25}
+    for name, way in plain.items():
+        np.testing.assert_allclose(scaled[name], expected.get(name, 1) * way, rtol=1e-9, atol=1e-15)
+        assert name == "0.bias" or np.abs(way).max() > 1e-6  # batch normalisation takes the bias away again
+
+
+def test_with_every_layer_but_the_last_frozen_the_schedule_goes_on() -> None:
+    frozen = [f"model.{layer}.lr_scale=0" for layer in ("0.conv2d", "1.batch_norm2d", "3.residual.0.conv2d")]
+    trainer = trainer_of(*frozen, "model.6.linear.lr_scale=3", "optimizer={name: sgd, lr: 0.5}")
+    assert [group["lr"] for group in trainer.optimizer.param_groups] == [0, 1.5]
+    rates = []
+    step = type(trainer.optimizer).step
+    trainer.optimizer.step = lambda: (rates.append(trainer.optimizer.lr), step(trainer.optimizer))
+    images = np.random.default_rng(0).random((40, 1, 28, 28))
+    trainer.fit((images, np.arange(40) % 10), batch_size=4)
+    # one_cycle, warm-up 0.3 of ten steps
+    assert max(rates) == pytest.approx(1.5) and rates[0] < 1 and rates[-1] < 0.5
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
 
 
 def test_validation_images_are_held_out_of_the_training_images() -> None:

@@ -157,6 +157,36 @@ def test_a_right_configuration_is_read() -> None:
             "kernel_size: 5, padding: some",
             'x.yaml:7:47: model layer 0 (conv2d): padding: given "some", expected',
         ),
+        (
+            "kernel_size: 5",
+            "kernel_size: 5, lr_scale: -0.1",
+            "x.yaml:7:47: model layer 0 (conv2d): lr_scale: given -0.1, expected a number at least 0",
+        ),
+        (
+            "kernel_size: 5",
+            "kernel_size: 5, lr_scale: .nan",
+            "x.yaml:7:47: model layer 0 (conv2d): lr_scale: given NaN, expected a number at least 0",
+        ),
+        (
+            "out_features: 10",
+            "out_features: 10, lr_scale: .inf",
+            "x.yaml:11:32: model layer 4 (linear): lr_scale: given Infinity, expected a number at least 0",
+        ),
+        (
+            "out_features: 10",
+            "out_features: 10, lr_scale: half",
+            'x.yaml:11:32: model layer 4 (linear): lr_scale: given "half", expected a number at least 0',
+        ),
+        (
+            "- relu",
+            "- relu: {lr_scale: 1}",
+            "x.yaml:8:5: model layer 1 (relu): lr_scale is given, but this layer has no parameters, and so no learning",
+        ),
+        (
+            "- relu",
+            "- residual: [{leaky_relu: {lr_scale: 1}}]",
+            "x.yaml:8:17: model layer 1 (residual) layer 0 (leaky_relu): lr_scale is given, but this layer has no",
+        ),
         # lists and mappings
         (
             "- relu",
@@ -229,6 +259,11 @@ def test_early_stopping_needs_validation_images() -> None:
             "- relu",
             "- residual: [relu, {conv2d: {out_channels: 4, kernel_size: 30}}]",
             "x.yaml:8:22: model layer 1 (residual) layer 1 (conv2d): the window does not fit",
+        ),
+        (
+            "- relu",
+            "- batch_norm2d: {affine: false, lr_scale: 2}",
+            "x.yaml:8:5: model layer 1 (batch_norm2d): lr_scale is given, but this layer has no parameters",
         ),
         (
             "name: digits",

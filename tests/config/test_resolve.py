@@ -28,7 +28,7 @@ def test_lenet_has_every_default_filled_in() -> None:
     }  # fmt: skip
     assert config["model"][:3] == [
         {"conv2d": {"out_channels": 6, "kernel_size": 5, "stride": 1, "padding": "same", "dilation": 1, "groups": 1,
-                    "bias": False, "init": None}},
+                    "bias": False, "init": None, "lr_scale": 1.0}},
         "relu",
         {"max_pool2d": {"kernel_size": 2, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}},
     ]  # fmt: skip
@@ -103,6 +103,7 @@ def test_the_json_schema_tells_editors_names_defaults_and_ranges() -> None:
     conv2d = schema["$defs"]["conv2d"]
     assert conv2d["required"] == ["out_channels", "kernel_size"] and "in_channels" not in conv2d["properties"]
     assert conv2d["properties"]["bias"]["default"] is True and conv2d["properties"]["bias"]["description"]
+    assert conv2d["properties"]["lr_scale"]["minimum"] == 0 and conv2d["properties"]["lr_scale"]["default"] == 1
     assert schema["$defs"]["dropout"]["properties"]["p"]["exclusiveMaximum"] == 1
     bare, written_out = schema["$defs"]["Layer"]["anyOf"]
     assert "relu" in bare["enum"] and "conv2d" not in bare["enum"] and "residual" not in bare["enum"]

@@ -134,6 +134,23 @@ def test_the_learning_rate_moves_all_groups_in_proportion():
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.5, 0.1])
 
 
+def test_a_frozen_first_group_holds_no_other_back():
+    parameters = [nn.Parameter(np.ones(1)) for _ in range(3)]
+    rates = (0.0, 0.1, 0.02)
+    optimizer = optim.SGD([{"params": [p], "lr": lr} for p, lr in zip(parameters, rates, strict=True)], lr=1.0)
+    assert optimizer.lr == optimizer.base_lr == 0.1
+    for lr, expected in ((0.05, [0, 0.05, 0.01]), (0.0, [0, 0, 0]), (0.1, [0, 0.1, 0.02])):
+        optimizer.lr = lr
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(expected)
+    assert optimizer.base_lr == 0.1
+
+
+def test_a_learning_rate_that_began_at_zero_can_be_set():
+    optimizer = optim.SGD([nn.Parameter(np.ones(1))], lr=0.0)
+    optimizer.lr = 0.3
+    assert optimizer.param_groups[0]["lr"] == 0.3
+
+
 def test_zero_grad_forgets():
     parameter = nn.Parameter(np.ones(2))
     optimizer = optim.SGD([parameter], lr=1.0)

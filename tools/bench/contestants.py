@@ -1,0 +1,45 @@
+"""Who runs it: each library, in each of its forms."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A library in one form. `module` of this package computes in it; `environment` is set for its process."""
+
+    name: str
+    title: str
+    module: str
+    form: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+OURS, PYTORCH = "with_gpucnn", "with_torch"
+_NUMPY, _ONE = {"GPUCNN_KERNELS": "numpy"}, {"GPUCNN_THREADS": "1"}
+
+CONTESTANTS = {
+    contestant.name: contestant
+    for contestant in (
+        Contestant("gpucnn", "gpucnn", OURS),
+        Contestant("gpucnn-1", "gpucnn, 1 thread", OURS, environment=_ONE),
+        Contestant("gpucnn-numpy", "its NumPy kernels", OURS, environment=_NUMPY),
+        Contestant("gpucnn-numpy-1", "NumPy kernels, 1 thread", OURS, environment=_NUMPY | _ONE),
+        Contestant("torch", "PyTorch, eager", PYTORCH, "eager"),
+        Contestant("torch-channels-last", "PyTorch, channels-last", PYTORCH, "channels-last"),
+        Contestant("torch-compiled", "PyTorch, compiled", PYTORCH, "compiled"),
+        Contestant("jax", "JAX, jit", "with_jax"),
+    )
+}
+# Left out of a contestant's process: the choice is the contestant's own.
+CHOSEN_HERE = ("GPUCNN_KERNELS", "GPUCNN_THREADS", "GPUCNN_DEBUG_ARENA", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ON_THE_CPU = {"GPUCNN_DEVICE": "cpu", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def ours() -> list[str]:
+    """The names of gpucnn's forms."""
+    return [name for name, contestant in CONTESTANTS.items() if contestant.module == OURS]
+
+
+def pytorchs() -> list[str]:
+    """The names of PyTorch's forms."""
+    return [name for name, contestant in CONTESTANTS.items() if contestant.module == PYTORCH]

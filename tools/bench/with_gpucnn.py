@@ -1,0 +1,75 @@
+"""gpucnn's steps, as its trainer and its evaluation take them."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bench.workloads import LEARNING_RATE, MOMENTUM, Network
+from gpucnn import Tensor, nn, no_grad, optim
+from gpucnn import functional as F
+from gpucnn.arena import Arena
+from gpucnn.threads import one_blas_thread
+
+Step = Callable[[], Any]
+
+
+def describe(form: str) -> dict[str, Any]:
+    """Version, kernels and threads."""
+    from gpucnn.training import describe_environment
+
+    found = describe_environment()
+    return {"version": found["versions"]["gpucnn"], "kernels": found["kernels"], "threads": found["threads"]}
+
+
+@contextlib.contextmanager
+def training(network: Network, batch: int, form: str) -> Iterator[Step]:
+    """A training step on a batch that lies ready in memory."""
+    net = build(network)
+    optimizer = optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    images, labels = inputs(network, batch)
+    arena = Arena()
+
+    def step() -> float:
+        with one_blas_thread(), arena.step():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(Tensor.from_batch_last(images)), labels)
+            loss.backward()
+            optimizer.step()
+            return float(loss.item())
+
+    yield step
+
+
+@contextlib.contextmanager
+def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
+    """The logits of a batch."""
+    net = build(network).eval()
+    images, _ = inputs(network, batch)
+    arena = Arena()
+
+    def step() -> Tensor:
+        with arena.step():
+            return net(Tensor.from_batch_last(images))
+
+    with no_grad(), one_blas_thread():
+        yield step
+
+
+def build(network: Network) -> nn.Sequential:
+    """The network, with gpucnn's initial weights."""
+    layers: list[nn.Layer] = []
+    shape = network.shape
+    for name, options in network.layers:
+        kind = nn.LAYERS[name]
+        inferred = {kind.inferred: shape[0]} if kind.inferred else {}
+        layers.append(kind(**inferred, **options))
+        shape = layers[-1].output_shape(shape)
+    return nn.Sequential(*layers)
+
+
+def inputs(network: Network, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (C, H, W, N), as the loader makes them, and labels (N,)."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((*network.shape, batch), dtype=np.float32), rng.integers(0, network.classes, batch)

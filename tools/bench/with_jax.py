@@ -1,0 +1,144 @@
+"""JAX's steps, compiled by jit; images are (N, H, W, C), as is usual there."""
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax import numpy as jnp
+
+from bench.workloads import LEARNING_RATE, MOMENTUM, Entry, Network
+
+Step = Callable[[], Any]
+Array = Any
+Weights = list[dict[str, Array]]  # one for each layer: nothing, weight, or weight and bias
+
+
+def describe(form: str) -> dict[str, Any]:
+    """The version."""
+    return {"version": jax.__version__}
+
+
+@contextlib.contextmanager
+def training(network: Network, batch: int, form: str) -> Iterator[Step]:
+    """A training step on a batch that lies ready in memory."""
+    images, labels = inputs(network, batch)
+    weights = initial_weights(network)
+    state = weights, jax.tree.map(jnp.zeros_like, weights), jax.random.key(0)
+    update = _update(network.layers)
+
+    def step() -> float:
+        nonlocal state
+        state, loss = update(state, images, labels)
+        jax.block_until_ready(state)
+        return float(loss)
+
+    yield step
+
+
+def _update(layers: Sequence[Entry]) -> Callable[..., Any]:
+    """(state, images, labels) -> (state, loss), where the state is weights, momenta and the random key."""
+
+    def loss_of(weights: Weights, images: Array, labels: Array, key: Array) -> Array:
+        logits = apply(layers, weights, images, key)  # (N, C)
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1).mean()
+
+    def update(state: Any, images: Array, labels: Array) -> Any:
+        weights, momenta, key = state
+        key, drawn = jax.random.split(key)
+        loss, gradients = jax.value_and_grad(loss_of)(weights, images, labels, drawn)
+        momenta = jax.tree.map(lambda momentum, gradient: MOMENTUM * momentum + gradient, momenta, gradients)
+        weights = jax.tree.map(lambda weight, momentum: weight - LEARNING_RATE * momentum, weights, momenta)
+        return (weights, momenta, key), loss
+
+    return jax.jit(update, donate_argnums=0)
+
+
+@contextlib.contextmanager
+def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
+    """The logits of a batch."""
+    images, _ = inputs(network, batch)
+    weights = initial_weights(network)
+    forward = jax.jit(functools.partial(apply, network.layers))
+    yield lambda: jax.block_until_ready(forward(weights, images))
+
+
+def apply(layers: Sequence[Entry], weights: Weights, images: Array, key: Array | None = None) -> Array:
+    """The logits (N, C) of images (N, H, W, C); dropout drops where there is a key to draw from."""
+    x = images
+    for position, ((name, options), weight) in enumerate(zip(layers, weights, strict=True)):
+        drawn = None if key is None else jax.random.fold_in(key, position)
+        x = LAYERS[name](x, weight, options, drawn)
+    return x
+
+
+def _conv2d(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
+    padding = options["padding"]
+    sides = padding.upper() if isinstance(padding, str) else [(padding, padding)] * 2
+    strides = (options["stride"],) * 2
+    x = lax.conv_general_dilated(x, weight["weight"], strides, sides, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return x + weight["bias"] if "bias" in weight else x
+
+
+def _linear(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
+    x = x @ weight["weight"]
+    return x + weight["bias"] if "bias" in weight else x
+
+
+def _max_pool2d(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
+    size = options["kernel_size"]
+    stride = options["stride"] or size
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, size, size, 1), (1, stride, stride, 1), "VALID")
+
+
+def _dropout(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
+    if key is None:
+        return x
+    kept = 1 - options["p"]
+    return jnp.where(jax.random.bernoulli(key, kept, x.shape), x / kept, 0)
+
+
+LAYERS: dict[str, Callable[..., Array]] = {
+    "conv2d": _conv2d,
+    "linear": _linear,
+    "max_pool2d": _max_pool2d,
+    "dropout": _dropout,
+    "relu": lambda x, weight, options, key: jax.nn.relu(x),
+    "flatten": lambda x, weight, options, key: x.reshape(len(x), -1),  # (N, H, W, C) -> (N, H*W*C)
+}
+
+
+def initial_weights(network: Network) -> Weights:
+    """Convolutions (H, W, I, O), linear layers (I, O), uniform as PyTorch draws them; biases (O,) are zero."""
+    rng = np.random.default_rng(0)
+    channels, height, width = network.shape
+    x = jax.ShapeDtypeStruct((1, height, width, channels), jnp.float32)
+    weights: Weights = []
+    for name, options in network.layers:
+        shape: tuple[int, ...] | None = None
+        if name == "conv2d":
+            size = options["kernel_size"]
+            shape = (size, size, x.shape[-1], options["out_channels"])
+        elif name == "linear":
+            shape = (x.shape[-1], options["out_features"])
+        weights.append(_drawn(rng, shape, options["bias"]) if shape else {})
+        x = jax.eval_shape(functools.partial(LAYERS[name], options=options, key=None), x, weights[-1])
+    return weights
+
+
+def _drawn(rng: np.random.Generator, shape: tuple[int, ...], bias: bool) -> dict[str, Array]:
+    bound = 1 / math.sqrt(math.prod(shape[:-1]))
+    drawn = {"weight": jnp.asarray(rng.uniform(-bound, bound, shape), jnp.float32)}
+    return drawn | {"bias": jnp.zeros(shape[-1])} if bias else drawn
+
+
+def inputs(network: Network, batch: int) -> tuple[Array, Array]:
+    """Images (N, H, W, C) and labels (N,)."""
+    rng = np.random.default_rng(0)
+    channels, height, width = network.shape
+    images = jnp.asarray(rng.standard_normal((batch, height, width, channels), dtype=np.float32))
+    return images, jnp.asarray(rng.integers(0, network.classes, batch))

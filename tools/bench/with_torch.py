@@ -1,0 +1,64 @@
+"""PyTorch's steps: eager, with its images channels-last, or compiled."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch_network import build_network
+
+from bench.workloads import LEARNING_RATE, MOMENTUM, Network
+
+Step = Callable[[], Any]
+COMPILERS = ("g++", "clang++")
+
+
+def describe(form: str) -> dict[str, Any]:
+    """Version and threads. Raises RuntimeError where torch.compile has no compiler to use."""
+    if form == "compiled" and not any(map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))):
+        raise RuntimeError(f"torch.compile needs a C++ compiler ({' or '.join(COMPILERS)})")
+    return {"version": torch.__version__, "threads": torch.get_num_threads()}
+
+
+@contextlib.contextmanager
+def training(network: Network, batch: int, form: str) -> Iterator[Step]:
+    """A training step on a batch that lies ready in memory."""
+    net, images = prepare(network, batch, form)
+    labels = torch.randint(network.classes, (batch,))
+    optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    criterion = nn.CrossEntropyLoss()
+
+    def loss_of(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return criterion(net(images), labels)
+
+    forward = torch.compile(loss_of, dynamic=False) if form == "compiled" else loss_of
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = forward(images, labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    yield step
+
+
+@contextlib.contextmanager
+def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
+    """The logits of a batch."""
+    net, images = prepare(network, batch, form)
+    net.eval()
+    forward = torch.compile(net, dynamic=False) if form == "compiled" else net
+    with torch.inference_mode():
+        yield lambda: forward(images)
+
+
+def prepare(network: Network, batch: int, form: str) -> tuple[nn.Sequential, torch.Tensor]:
+    """The network, and images (N, C, H, W), in the form's memory order."""
+    net, images = build_network(network.layers, network.shape), torch.randn(batch, *network.shape)
+    if form != "channels-last":
+        return net, images
+    return net.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)

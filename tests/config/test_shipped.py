@@ -16,7 +16,9 @@ from gpucnn.training import Trainer
 LENET = 150 + 2400 + 48_120 + 10_164 + 850
 SCALA_CNN = 8 * 25 + 8 + 4232 * 50 + 50 + 510
 THREE_DIGITS = 10 + 10 + 14 * 14 * 32 + 32 + 99
+RENOM = 9 * 32 + 32 + 9 * 32 * 64 + 64 + 64 * 14 * 14 * 128 + 128 + 1290
 PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
+    "best_mnist": 25 * 24 + 9 * (24 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 2 * (24 + 32 + 64 + 64 + 128) + 11_530,
     "fast99": 150 + 12 + 24 * 150 + 48 + 24 * 4 * 4 * 120 + 240 + 1210,
     "fashion_mlp": 784 * 100 + 100 + 1010,
     "lenet": LENET,
@@ -27,7 +29,8 @@ PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
     "lenet_published": LENET,
     "mlp": 784 * 300 + 300 + 300 * 50 + 50 + 510,
     "my_images": 27 * 16 + 32 + 9 * 16 * 32 + 64 + 9 * 32 * 64 + 128 + 64 * 2 + 2,
-    "renom": 9 * 32 + 32 + 9 * 32 * 64 + 64 + 64 * 14 * 14 * 128 + 128 + 1290,
+    "renom": RENOM,
+    "renom_best": RENOM,
     "scala_cnn": SCALA_CNN,
     "scala_cnn_best": SCALA_CNN,
     "separable": 9 * 16 + 32 + 9 * 16 + 32 + 16 * 32 + 64 + 9 * 32 + 32 * 64 + 128 + 650,

@@ -10,29 +10,35 @@ HEAD = """# Published networks, trained again
 
 Made by `python tools/reproduce.py`; edit that, not this page. Accuracy is that on the test images when training ends:
 the mean over the seeds ± their standard deviation (the lowest of them). A seed is a draw of the weights, the order and,
-where the configuration draws them, the images. Time is that of training alone. The twin is the same network in PyTorch
-(with one thread), from the same initial weights on the same minibatches, where it was trained. Seeds whose training
-broke, with a loss that is not finite, are counted apart and are in no mean; docs/results.json has their messages.
+where the configuration draws them, the images. Times are medians over the seeds: of training alone, of one epoch of it,
+and of the whole process, from its start to its result. The twin is the same network in PyTorch (with one thread), from
+the same initial weights on the same minibatches, where it was trained. Seeds whose training broke, with a loss that is
+not finite, are counted apart and are in no mean; docs/results.json has their messages, and every epoch's figures.
 """
 NOT_MEASURED = "not measured"
+SHOWN_EPOCHS = (1, 2, 3, 4, 5, 9, 10, 20, 26, 30)  # those that something was published of, and some between
 
 
 def page(published: Mapping[str, str], results: Mapping[str, Any]) -> str:
-    """The whole page: a row for each published configuration, measured or not, and for every other measured one."""
+    """The whole page: a row for each published figure, measured or not, and for every other that was measured."""
     names = [*published, *(name for name in results if name not in published)]
-    parts = [HEAD, _table(_FIGURES, (_figures(name, published.get(name, "none"), results.get(name)) for name in names))]
+    parts = [HEAD, table(_FIGURES, (_figures(name, published.get(name, "none"), results.get(name)) for name in names))]
     watched = [name for name in names if any(run["validation"] for run in results.get(name, {"runs": []})["runs"])]
     if watched:
-        parts += ["## Validation images, after each epoch (means over the seeds)\n"]
-        parts += [_table(_EPOCHS, (_epochs(name, results[name]["runs"]) for name in watched))]
+        parts += ["## Validation images, after so many epochs (means over the seeds)\n"]
+        parts += [table(_EPOCHS, (cells for name in watched for cells in _epochs(name, results[name]["runs"])))]
     measured = [name for name in names if name in results]
-    parts += ["## How it was measured\n", _table(_CIRCUMSTANCES, (_circumstances(n, results[n]) for n in measured))]
+    parts += ["## How it was measured\n", table(_CIRCUMSTANCES, (_circumstances(n, results[n]) for n in measured))]
     return "\n".join(parts)
 
 
-_FIGURES = ("configuration", "published", "ours", "loss", "seeds", "seconds", "twin", "twin's loss", "twin's seconds")
-_EPOCHS = ("configuration", "accuracy, %", "loss")
-_CIRCUMSTANCES = ("configuration", "data", "machine", "versions", "date")
+_FIGURES = (
+    *("configuration", "published", "ours", "loss", "seeds"),
+    *("training, s", "an epoch, s", "start to result, s"),
+    *("twin", "twin's loss", "twin's training, s"),
+)
+_EPOCHS = ("configuration", "", *map(str, SHOWN_EPOCHS))
+_CIRCUMSTANCES = ("configuration", "command", "data", "machine", "versions", "date")
 
 
 def _figures(name: str, published: str, row: Mapping[str, Any] | None) -> list[str]:
@@ -41,9 +47,11 @@ def _figures(name: str, published: str, row: Mapping[str, Any] | None) -> list[s
     runs = row["runs"]
     if not runs:
         return [name, published, outcome(row), "", "0", *[""] * (len(_FIGURES) - 5)]
+    epoch = statistics.median(run["seconds"] / run["epochs"] for run in runs)
+    ours = [outcome(row), _mean_loss(runs), str(len(runs)), _time(runs, "seconds"), f"{epoch:.2f}"]
     twins = [run["twin"] for run in runs if "twin" in run]
-    theirs = [accuracy(twins), _mean(twins, "loss", 4), _mean(twins, "seconds", 1)] if twins else [NOT_MEASURED, "", ""]
-    return [name, published, outcome(row), _mean(runs, "loss", 4), str(len(runs)), _mean(runs, "seconds", 1), *theirs]
+    theirs = [accuracy(twins), _mean_loss(twins), _time(twins, "seconds")] if twins else [NOT_MEASURED, "", ""]
+    return [name, published, *ours, _time(runs, "whole_seconds"), *theirs]
 
 
 def outcome(row: Mapping[str, Any]) -> str:
@@ -61,23 +69,32 @@ def accuracy(runs: Sequence[Mapping[str, Any]]) -> str:
     return f"{statistics.mean(percents):.2f} ± {statistics.stdev(percents):.2f} % ({min(percents):.2f} %)"
 
 
-def _mean(runs: Sequence[Mapping[str, Any]], key: str, digits: int) -> str:
-    return f"{statistics.mean(run[key] for run in runs):.{digits}f}"
+def _mean_loss(runs: Sequence[Mapping[str, Any]]) -> str:
+    return f"{statistics.mean(run['loss'] for run in runs):.4f}"
 
 
-def _epochs(name: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The mean accuracies and the mean losses of the epochs, one after the other."""
+def _time(runs: Sequence[Mapping[str, Any]], key: str) -> str:
+    return f"{statistics.median(run[key] for run in runs):.1f}"
+
+
+def _epochs(name: str, runs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A line of mean accuracies after the shown epochs, and one of mean losses; nothing after the last epoch."""
     epochs = list(zip(*(run["validation"] for run in runs), strict=True))  # of each epoch, [accuracy, loss] of each run
     accuracies = [f"{100 * statistics.mean(accuracy for accuracy, _ in epoch):.2f}" for epoch in epochs]
     losses = [f"{statistics.mean(loss for _, loss in epoch):.4f}" for epoch in epochs]
-    return [name, ", ".join(accuracies), ", ".join(losses)]
+    return [[name, "accuracy, %", *_shown(accuracies)], ["", "loss", *_shown(losses)]]
+
+
+def _shown(figures: Sequence[str]) -> list[str]:
+    return [figures[epoch - 1] if epoch <= len(figures) else "" for epoch in SHOWN_EPOCHS]
 
 
 def _circumstances(name: str, row: Mapping[str, Any]) -> list[str]:
-    return [name, *(row[key] for key in _CIRCUMSTANCES[1:])]
+    return [name, f"`{row['command']}`", *(row[key] for key in _CIRCUMSTANCES[2:])]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 

@@ -22,7 +22,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Network:
-    """A network written out, so that a process need not read a configuration: layers for images of `shape` (C, H, W)."""
+    """A network written out, so that a process need not read a configuration; images are of `shape` (C, H, W)."""
 
     layers: Sequence[Entry]
     shape: tuple[int, ...]

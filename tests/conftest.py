@@ -4,17 +4,22 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(params=["cpu", "cuda"])
+@pytest.fixture(params=["c", "numpy", "cuda"])
 def device(request: pytest.FixtureRequest):
-    """The test runs once on each device; without a usable GPU that run is skipped, with the cause."""
+    """The test runs once with each set of kernels; where one cannot be had that run is skipped, with the cause."""
     import gpucnn
+    from gpucnn.kernels import choice
 
-    before = gpucnn.device()
+    before = gpucnn.device(), choice.chosen()
     if request.param == "cuda" and (cause := gpucnn.backend.why_no_gpu()):
         pytest.skip(f"no GPU: {cause}")
+    if request.param == "c" and not choice.library.usable():
+        pytest.skip("the C kernels were not built")
     gpucnn.manual_seed(0)
-    yield gpucnn.set_device(request.param)
-    gpucnn.set_device(str(before))
+    choice.choose("numpy" if request.param == "numpy" else "auto")
+    yield gpucnn.set_device("cuda" if request.param == "cuda" else "cpu")
+    gpucnn.set_device(str(before[0]))
+    choice.choose(before[1])
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from gpucnn import backend
 from gpucnn.config.check import Checked, load_config
-from gpucnn.errors import InputError
-
-KERNELS = ("auto", "numpy")
+from gpucnn.kernels import choice
 
 
 def accept_config(config: str, overrides: Iterable[str] = ()) -> Checked:
@@ -23,9 +21,7 @@ def choose_device(option: str | None, configured: str) -> backend.Device:
     Where `auto` comes to the CPU, one line says why. Raises DeviceError for a device that cannot be had, InputError
     for an unknown GPUCNN_KERNELS.
     """
-    kernels = os.environ.get("GPUCNN_KERNELS") or "auto"
-    if kernels not in KERNELS:
-        raise InputError(f"GPUCNN_KERNELS is {kernels!r}; expected {' or '.join(KERNELS)}, or leave it unset")
+    choice.choose(choice.requested())
     name = option or os.environ.get("GPUCNN_DEVICE") or configured
     device = backend.set_device(name)
     if name == "auto" and device.kind == "cpu":

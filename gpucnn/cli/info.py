@@ -14,7 +14,7 @@ from gpucnn import backend, threads
 from gpucnn.cli.table import table
 from gpucnn.data.download import data_folder
 from gpucnn.errors import InputError
-from gpucnn.training.environment import KERNELS
+from gpucnn.kernels import choice
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
         ("threads", lambda: str(threads.thread_count())),
         ("device", lambda: str(backend.set_device(os.environ.get("GPUCNN_DEVICE") or "auto"))),
         ("GPU", lambda: f"none: {cause}" if (cause := backend.why_no_gpu()) else "usable"),
-        ("kernels", lambda: KERNELS),
+        ("kernels", choice.describe),
         ("data folder", lambda: str(data_folder())),
     ]
     print(table(("", ""), [(name, _said(find)) for name, find in lines], left=2).lstrip("\n"))

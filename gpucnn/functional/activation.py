@@ -6,7 +6,7 @@ from gpucnn.backend import Array, fill_uniform, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
-from gpucnn.kernels import softmax as kernel
+from gpucnn.kernels.choice import kernels_of
 
 
 class ReLU(Function):
@@ -73,11 +73,11 @@ class LogSoftmax(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        self.y = kernel.log_softmax(x, axis)
+        self.y = kernels_of(x).softmax.log_softmax(x, axis)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return kernel.log_softmax_backward(grad, self.y, self.axis)
+        return kernels_of(grad).softmax.log_softmax_backward(grad, self.y, self.axis)
 
 
 class Softmax(Function):
@@ -85,11 +85,11 @@ class Softmax(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        self.y = kernel.log_softmax(x, axis)
+        self.y = kernels_of(x).softmax.log_softmax(x, axis)
         return module_of(x).exp(self.y, out=self.y)
 
     def backward(self, grad: Array) -> Array:
-        return kernel.softmax_backward(grad, self.y, self.axis)
+        return kernels_of(grad).softmax.softmax_backward(grad, self.y, self.axis)
 
 
 class Dropout(Function):

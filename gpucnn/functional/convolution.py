@@ -7,7 +7,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Padding, PerAxis, Window, make_window
-from gpucnn.kernels import conv, gemm
+from gpucnn.kernels.choice import kernels_of
 
 
 class Convolution(Function):
@@ -18,21 +18,22 @@ class Convolution(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        conv.forward(x, weight, bias[0] if bias else None, window, groups, out)
+        kernels_of(x).conv.forward(x, weight, bias[0] if bias else None, window, groups, out)
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        kernels = kernels_of(grad).conv
         by_x = by_weight = None
         if self.needs[0]:
             by_x = empty(self.x.shape, grad)
-            conv.backward_input(self.weight, grad, self.window, self.groups, by_x)
+            kernels.backward_input(self.weight, grad, self.window, self.groups, by_x)
         if self.needs[1]:
             by_weight = empty(self.weight.shape, grad)
-            conv.backward_weight(self.x, grad, self.window, self.groups, by_weight)
+            kernels.backward_weight(self.x, grad, self.window, self.groups, by_weight)
         if len(self.needs) == 2:
             return by_x, by_weight
         by_bias = empty((grad.shape[0],), grad)
-        conv.backward_bias(grad, by_bias)
+        kernels.backward_bias(grad, by_bias)
         return by_x, by_weight, by_bias
 
 
@@ -44,7 +45,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        gemm.matmul(weight, x, out)
+        kernels_of(x).gemm.matmul(weight, x, out)
         if bias:
             out += bias[0][:, None]
         return out
@@ -53,7 +54,7 @@ class Linear(Function):
         by_x = by_weight = None
         if self.needs[0]:
             by_x = empty(self.x.shape, grad)
-            gemm.matmul(self.weight.T, grad, by_x)
+            kernels_of(grad).gemm.matmul(self.weight.T, grad, by_x)
         if self.needs[1]:
             by_weight = self._sum_of_products(grad)
         if len(self.needs) == 2:
@@ -63,7 +64,7 @@ class Linear(Function):
     def _sum_of_products(self, grad: Array) -> Array:
         """The gradient by the weight (O, F): grad (..., O, N) @ x (..., F, N)ᵀ, summed over the leading axes."""
         products = empty((*grad.shape[:-2], *self.weight.shape), grad)
-        gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
+        kernels_of(grad).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
         return products if grad.ndim == 2 else products.sum(axis=tuple(range(grad.ndim - 2)))
 
 

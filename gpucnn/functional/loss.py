@@ -9,7 +9,7 @@ from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
-from gpucnn.kernels import softmax
+from gpucnn.kernels.choice import kernels_of
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -22,7 +22,7 @@ class CrossEntropy(Function):
     def forward(self, logits: Array, target: Array, smoothing: float) -> Array:
         self.keep = 1 - smoothing
         self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
-        self.log_probabilities = softmax.log_softmax(logits, 0)
+        self.log_probabilities = kernels_of(logits).softmax.log_softmax(logits, 0)
         # A masked class, whose logit is -inf, costs nothing where the target is 0.
         known = module_of(logits).where(self.target == 0, 0, self.log_probabilities)
         return -(self.target * known).sum(axis=0)

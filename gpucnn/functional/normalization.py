@@ -8,7 +8,7 @@ from gpucnn.backend import Array, module_of
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
-from gpucnn.kernels import norm
+from gpucnn.kernels.choice import kernels_of
 
 
 class TrainingBatchNorm(Function):
@@ -28,21 +28,21 @@ class TrainingBatchNorm(Function):
     ) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         self.normalised = empty(rows.shape, x)
-        mean, variance = norm.centre(rows, self.normalised)
+        mean, variance = kernels_of(x).norm.centre(rows, self.normalised)
         _move(running_mean, mean, momentum)
         _move(running_var, variance * (rows.shape[1] / (rows.shape[1] - 1)), momentum)  # unbiased, as in PyTorch
         self.inverse = 1 / module_of(x).sqrt(variance + eps)
         self.normalised *= self.inverse
         self.weight = weight
         out = empty(rows.shape, x)
-        norm.scale(self.normalised, weight, bias, out)
+        kernels_of(x).norm.scale(self.normalised, weight, bias, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         rows = grad.reshape(self.normalised.shape)
         scaled = rows * self.weight[:, None]
         by_x = empty(rows.shape, grad)
-        norm.backward(scaled, self.normalised, self.inverse, by_x)
+        kernels_of(grad).norm.backward(scaled, self.normalised, self.inverse, by_x)
         return by_x.reshape(grad.shape), (rows * self.normalised).sum(axis=1), rows.sum(axis=1)
 
 
@@ -58,7 +58,7 @@ class FixedBatchNorm(Function):
         self.normalised = module_of(x).subtract(rows, mean[:, None], out=empty(rows.shape, x))
         self.normalised *= self.inverse
         out = empty(rows.shape, x)
-        norm.scale(self.normalised, weight, bias, out)
+        kernels_of(x).norm.scale(self.normalised, weight, bias, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:

@@ -7,7 +7,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Window, make_window, sides_of
-from gpucnn.kernels import pool
+from gpucnn.kernels.choice import kernels_of
 
 
 class MaxPool(Function):
@@ -19,14 +19,14 @@ class MaxPool(Function):
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
         if self.needs[0]:
-            self.beaten = pool.max_forward_winners(x, window, out)
+            self.beaten = kernels_of(x).pool.max_forward_winners(x, window, out)
         else:
-            pool.max_forward(x, window, out)
+            kernels_of(x).pool.max_forward(x, window, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        pool.max_backward(grad, self.beaten, self.window, out)
+        kernels_of(grad).pool.max_backward(grad, self.beaten, self.window, out)
         return out
 
 
@@ -39,13 +39,13 @@ class AveragePool(Function):
         self.shape, self.window = x.shape, window
         outputs = window.output_sizes(x.shape[1:-1])
         out = empty((x.shape[0], *outputs, x.shape[-1]), x)
-        self.counts = pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
-        pool.average_forward(x, window, self.counts, out)
+        self.counts = kernels_of(x).pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
+        kernels_of(x).pool.average_forward(x, window, self.counts, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        pool.average_backward(grad, self.window, self.counts, out)
+        kernels_of(grad).pool.average_backward(grad, self.window, self.counts, out)
         return out
 
 

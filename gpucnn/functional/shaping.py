@@ -10,7 +10,7 @@ from gpucnn.backend import Array
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.geometry import Sides, is_count
-from gpucnn.kernels import padding
+from gpucnn.kernels.reference import padding
 
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]
 SOURCES = {"replicate": padding.replicate_sources, "reflect": padding.reflect_sources}

@@ -8,7 +8,7 @@ from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
-from gpucnn.kernels import norm
+from gpucnn.kernels.choice import kernels_of
 
 
 class ChannelAffine(Function):
@@ -20,7 +20,7 @@ class ChannelAffine(Function):
         self.rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         self.coefficient = coefficient
         out = empty(self.rows.shape, x)
-        norm.scale(self.rows, coefficient, bias, out)
+        kernels_of(x).norm.scale(self.rows, coefficient, bias, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array, Array, Array]:

@@ -7,7 +7,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.bank import Bank
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.kernels import update
+from gpucnn.kernels.choice import kernels_of
 
 Group = dict[str, Any]
 
@@ -164,11 +164,11 @@ class SGD(Optimizer):
     def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
         lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
         if not momentum:
-            update.sgd(values, gradients, lr, decay)
+            kernels_of(values).update.sgd(values, gradients, lr, decay)
         elif group["nesterov"]:
-            update.nesterov(values, gradients, state["velocity"], lr, momentum, decay)
+            kernels_of(values).update.nesterov(values, gradients, state["velocity"], lr, momentum, decay)
         else:
-            update.momentum(values, gradients, state["velocity"], lr, momentum, decay)
+            kernels_of(values).update.momentum(values, gradients, state["velocity"], lr, momentum, decay)
 
 
 class Adam(Optimizer):
@@ -210,7 +210,7 @@ class Adam(Optimizer):
 
     @staticmethod
     def _move(values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int, decay: float) -> None:
-        update.adam(
+        kernels_of(values).update.adam(
             values,
             gradients,
             state["mean"],

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn import backend, threads
+from gpucnn.kernels import choice
 
 PACKAGES = ("gpucnn", "numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  # where installed
-KERNELS = "numpy"  # the set of kernels that computes; there is one so far
 
 
 def describe_environment() -> dict[str, Any]:
@@ -22,10 +22,17 @@ def describe_environment() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
         "device": str(backend.device()),
-        "kernels": KERNELS,
+        "kernels": kernels_name(),
         "threads": threads.thread_count(),
         "git_commit": _git_commit(),
     }
+
+
+def kernels_name() -> str:
+    """The set of kernels that computes: numpy, cupy, or C for one instruction set, as in c-avx512."""
+    if backend.device().kind == "cuda":
+        return "cupy"
+    return choice.chosen() if choice.chosen() == "numpy" else f"c-{choice.chosen()}"
 
 
 def _versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpucnn import backend
 from gpucnn.errors import CheckpointError, TrainingError
-from gpucnn.training.environment import KERNELS
+from gpucnn.training.environment import kernels_name
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.run import RunFolder
@@ -79,7 +79,7 @@ def train_run(
     folder.write_model(trainer.net.state_dict())
     result = _result(trainer, loaders.test, class_names)
     result |= {"dataset": dataset, "dataset_requested": dataset_requested}
-    result |= {"device": str(backend.device()), "kernels": KERNELS}
+    result |= {"device": str(backend.device()), "kernels": kernels_name()}
     folder.write_result(result)
     return result
 

@@ -21,6 +21,7 @@ from gpucnn.training import (
     load_weights,
     train_run,
 )
+from gpucnn.training.environment import kernels_name
 from tests.training import examples
 
 NAMES = ("row 0", "row 2", "row 4")
@@ -76,7 +77,7 @@ def test_result_json(finished):
     assert result["macro"].keys() == result["weighted"].keys() == {"precision", "recall", "f1"}
     assert result["parameters"] == 4 * 9 + 2 * 4 + 36 * 3 + 3
     assert (result["dataset"], result["dataset_requested"]) == ("rows", "mnist")
-    assert (result["device"], result["kernels"]) == (str(gpucnn.device()), "numpy")
+    assert (result["device"], result["kernels"]) == (str(gpucnn.device()), kernels_name())
 
 
 def test_metrics_and_batches_agree(finished):

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import Sides, Sizes, Window, unpadded_places
-from gpucnn.kernels.window import padded, tap_views
+from gpucnn.kernels.reference.window import padded, tap_views
 
 
 def max_forward(x: Array, window: Window, out: Array) -> None:

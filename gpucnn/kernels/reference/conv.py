@@ -13,7 +13,7 @@ from gpucnn import threads
 from gpucnn.arena import empty, scratch
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import Sizes, Window, split
-from gpucnn.kernels.window import col2im, padded, window_view
+from gpucnn.kernels.reference.window import col2im, padded, window_view
 
 CPU_TILE_BYTES = 1 << 22  # columns of 4 MiB, or of one row or channel: few large pieces, within the last-level cache
 GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in as few pieces as its memory allows

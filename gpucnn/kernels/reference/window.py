@@ -2,7 +2,7 @@
 
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import Sizes, Window, padded_places, unpadded_places
-from gpucnn.kernels.padding import constant
+from gpucnn.kernels.reference.padding import constant
 
 
 def padded(x: Array, window: Window, value: float) -> Array:

@@ -1,0 +1,56 @@
+"""Which set of kernels computes: C where it was built, NumPy elsewhere and on request, and the reference on a GPU."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backend import Array
+from gpucnn.errors import InputError
+from gpucnn.kernels import cpu, reference
+from gpucnn.kernels.cpu import library
+
+_chosen: str | None = None  # "numpy", or the instruction set that the C kernels use
+
+
+def kernels_of(array: Array) -> Any:
+    """The kernels that serve `array`: modules conv, gemm, norm, pool, softmax and update."""
+    return cpu if isinstance(array, np.ndarray) and chosen() != "numpy" else reference
+
+
+def chosen() -> str:
+    """The set that computes on the CPU; at first the one that GPUCNN_KERNELS asks for, or `auto`."""
+    return _chosen or choose(requested())
+
+
+def requested() -> str:
+    """What GPUCNN_KERNELS asks for."""
+    return os.environ.get("GPUCNN_KERNELS") or "auto"
+
+
+def choose(name: str) -> str:
+    """Let `numpy`, `auto` (the fastest there is) or one instruction set's C kernels compute; returns which.
+
+    Raises InputError for another name, and for a set that was not built or that this processor does not run.
+    """
+    global _chosen
+    found = [*library.usable(), "numpy"]
+    wanted = found[0] if name == "auto" else name
+    if wanted not in found:
+        raise InputError(
+            f"GPUCNN_KERNELS is {name!r}; expected auto or numpy, or leave it unset; C kernels that run here: "
+            f"{', '.join(library.usable()) or 'none'}"
+        )
+    if wanted != "numpy":
+        library.load(wanted)
+    _chosen = wanted
+    return wanted
+
+
+def describe() -> str:
+    """The set that computes, and why it is that one, in a line."""
+    if chosen() != "numpy":
+        return f"C, for {chosen()}"
+    if library.usable():
+        return "NumPy, as GPUCNN_KERNELS asks"
+    return "NumPy: the C kernels were not built (a C compiler, such as gcc, must be there when gpucnn is installed)"

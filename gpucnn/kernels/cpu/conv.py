@@ -1,0 +1,18 @@
+"""Convolution without a column matrix: the taps are read where they lie. Shapes as in reference/conv.py."""
+
+from gpucnn.backend import Array
+from gpucnn.geometry import Window
+from gpucnn.kernels.cpu import library, plans
+from gpucnn.kernels.reference.conv import backward_bias, backward_weight
+
+__all__ = ["backward_bias", "backward_input", "backward_weight", "forward"]
+
+
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, out: Array) -> None:
+    """out[o] = sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o]."""
+    library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, out)
+
+
+def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
+    """out = the gradient by the input: for each pixel the sum over the taps that read it."""
+    library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, out)

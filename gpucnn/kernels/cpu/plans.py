@@ -1,0 +1,121 @@
+"""Where the taps of a window meet an input, as tables of whole numbers for the C kernels.
+
+One and two spatial axes are three, the first of size 1. Along each axis, the taps that meet the input at one place are
+neighbours, at even distances: a Meeting says how many, the first of them, and where it meets the input. Layouts are
+those of source/*.h.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gpucnn.geometry import Sizes, Window
+
+AXES = 3
+
+
+class Meetings(NamedTuple):
+    """Along one axis, for every place: count, first tap, first source (places, 3); and the steps to the next tap."""
+
+    table: np.ndarray
+    tap_step: int
+    source_step: int
+
+
+class Axis(NamedTuple):
+    """A window along one axis."""
+
+    size: int
+    outputs: int
+    kernel: int
+    stride: int
+    before: int
+    dilation: int
+
+
+POINT = Axis(1, 1, 1, 1, 0, 1)
+
+
+@functools.lru_cache(maxsize=1024)
+def forward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
+    """The Plan of out = convolution of x (I, spatial..., N) by weight (O, I / groups, kernel...)."""
+    axes = _axes(window, x[1:-1])
+    outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
+    numbers, steps = (groups, outs, ins, x[-1]), (outs * ins * taps, ins * taps, taps)
+    return _plan([_of_outputs(axis) for axis in axes], axes, [axis.size for axis in axes], numbers, steps)
+
+
+@functools.lru_cache(maxsize=1024)
+def backward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
+    """The Plan of the gradient by x: the same contraction, from the outputs' gradient to x's."""
+    axes = _axes(window, x[1:-1])
+    outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
+    numbers, steps = (groups, ins, outs, x[-1]), (outs * ins * taps, taps, ins * taps)
+    return _plan([_of_pixels(axis) for axis in axes], axes, [axis.outputs for axis in axes], numbers, steps)
+
+
+@functools.lru_cache(maxsize=1024)
+def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) -> np.ndarray:
+    """The Plan of out (rows, columns) = w · x (summed, columns), where w[r, s] is at r · row_step + s · sum_step."""
+    one = Meetings(np.array([[1, 0, 0]]), 1, 1)
+    return _plan([one] * AXES, [POINT] * AXES, [1] * AXES, (1, rows, summed, columns), (0, row_step, sum_step))
+
+
+def _axes(window: Window, sizes: Sizes) -> list[Axis]:
+    outputs = window.output_sizes(sizes)
+    befores = [before for before, _ in window.padding]
+    given = zip(sizes, outputs, window.kernel, window.stride, befores, window.dilation, strict=True)
+    return [POINT] * (AXES - len(sizes)) + [Axis(*axis) for axis in given]
+
+
+def _of_outputs(axis: Axis) -> Meetings:
+    """For every output the input pixels it reads."""
+    taps, places = np.arange(axis.kernel), np.arange(axis.outputs)[:, None]
+    sources = places * axis.stride - axis.before + taps * axis.dilation  # (outputs, kernel)
+    return Meetings(_table(sources, (sources >= 0) & (sources < axis.size)), 1, axis.dilation)
+
+
+def _of_pixels(axis: Axis) -> Meetings:
+    """For every input pixel the outputs that read it."""
+    taps, places = np.arange(axis.kernel), np.arange(axis.size)[:, None]
+    reached = places + axis.before - taps * axis.dilation  # (size, kernel): stride times the output
+    sources = reached // axis.stride
+    meets = (reached % axis.stride == 0) & (sources >= 0) & (sources < axis.outputs)
+    common = math.gcd(axis.stride, axis.dilation)
+    return Meetings(_table(sources, meets), axis.stride // common, -(axis.dilation // common))
+
+
+def _table(sources: np.ndarray, meets: np.ndarray) -> np.ndarray:
+    first = meets.argmax(axis=1)
+    count = meets.sum(axis=1)
+    table = np.stack([count, first, np.take_along_axis(sources, first[:, None], 1)[:, 0]], axis=1)
+    table[count == 0] = 0
+    return table
+
+
+def _runs(table: np.ndarray) -> np.ndarray:
+    """Neighbouring places with the same taps and neighbouring sources: start, places, and the first one's Meeting."""
+    same = (table[1:, :2] == table[:-1, :2]).all(axis=1)
+    follows = (table[1:, 2] == table[:-1, 2] + 1) | (table[1:, 0] == 0)
+    starts = np.flatnonzero(np.concatenate([[True], ~(same & follows)]))
+    lengths = np.diff(np.append(starts, len(table)))
+    return np.column_stack([starts, lengths, table[starts]])
+
+
+def _plan(
+    meetings: list[Meetings], axes: list[Axis], sources: list[int], numbers: tuple[int, ...], steps: tuple[int, ...]
+) -> np.ndarray:
+    """A Plan, as contract.h lays it out. `sources` are the sizes of what is read, `numbers` groups, outs, ins, images.
+
+    `steps` lead in the weight from a group, an output channel and an input channel to the next.
+    """
+    tables = [meeting.table for meeting in meetings]
+    runs = _runs(tables[-1])
+    kernel = [axis.kernel for axis in axes]
+    taps = [math.prod(kernel[i + 1 :]) for i in range(AXES)]  # from one tap to the next in the weight
+    header = [*numbers, *map(len, tables), *sources, *steps, *taps]
+    header += [meeting.tap_step for meeting in meetings] + [meeting.source_step for meeting in meetings] + [len(runs)]
+    parts = [np.array(header), tables[0].ravel(), tables[1].ravel(), runs.ravel()]
+    return np.ascontiguousarray(np.concatenate(parts), np.int64)

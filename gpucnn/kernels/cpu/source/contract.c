@@ -1,0 +1,220 @@
+#ifndef real
+#include "contract.h"
+#include "threads.h"
+
+#include <stddef.h>
+
+#define SOURCE_BYTES (1 << 15) /* of x that a block of places reads at a time: they stay in the first cache */
+#define WORTH_PACKING 3 /* blocks of outs that read the same places */
+#define MOST_TASKS 64
+#define WORTH_SHARING (1 << 16) /* multiply-adds that outweigh waking a thread */
+
+/* Four nested loops over what is summed, the innermost last. */
+typedef struct {
+    int64_t count[4];
+    ptrdiff_t x[4], w[4]; /* steps, in numbers */
+} Sums;
+
+/* The loops that do not run just once, pushed inwards: short ones cost, and the last is the quickest. */
+static Sums inwards(const int64_t count[4], const ptrdiff_t x[4], const ptrdiff_t w[4]) {
+    Sums sums = {{1, 1, 1, 1}, {0}, {0}};
+    for (int i = 3, at = 3; i >= 0; i--) {
+        if (count[i] != 1) {
+            sums.count[at] = count[i];
+            sums.x[at] = x[i];
+            sums.w[at] = w[i];
+            at--;
+        }
+    }
+    return sums;
+}
+
+#define TEMPLATE "contract.c"
+#include "each_real.h"
+#else
+
+typedef struct {
+    const Plan *plan;
+    const real *x, *w, *bias;
+    real *out;
+    int64_t out_parts; /* the outs of a group are shared among so many tasks */
+} NAME(Work);
+
+/* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. */
+#define BLOCK(name, vector)                                                                                         \
+    INLINE void NAME(name)(const int rows, const int vectors, const Sums *sums, const real *x, const real *w,      \
+                           ptrdiff_t w_row, const real *bias, int first, real *out, ptrdiff_t out_row) {           \
+        const int lanes = (int)(sizeof(vector) / sizeof(real));                                                    \
+        vector sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                          \
+        UNROLL for (int r = 0; r < rows; r++) {                                                                     \
+            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
+                sum[r][v] = (vector){0};                                                                            \
+                if (!first) {                                                                                       \
+                    sum[r][v] = *(const vector *)(out + r * out_row + v * lanes);                                   \
+                } else if (bias) {                                                                                  \
+                    sum[r][v] += bias[r];                                                                           \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        for (int64_t i = 0; i < sums->count[0]; i++) {                                                              \
+            for (int64_t j = 0; j < sums->count[1]; j++) {                                                          \
+                for (int64_t k = 0; k < sums->count[2]; k++) {                                                      \
+                    const real *xs = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];                          \
+                    const real *ws = w + i * sums->w[0] + j * sums->w[1] + k * sums->w[2];                          \
+                    for (int64_t l = 0; l < sums->count[3]; l++, xs += sums->x[3], ws += sums->w[3]) {              \
+                        UNROLL for (int r = 0; r < rows; r++) {                                                     \
+                            UNROLL for (int v = 0; v < vectors; v++) {                                              \
+                                sum[r][v] += ws[r * w_row] * *(const vector *)(xs + v * lanes);                     \
+                            }                                                                                       \
+                        }                                                                                           \
+                    }                                                                                               \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        UNROLL for (int r = 0; r < rows; r++) {                                                                     \
+            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
+                *(vector *)(out + r * out_row + v * lanes) = sum[r][v];                                             \
+            }                                                                                                       \
+        }                                                                                                           \
+    }
+
+BLOCK(long_block, NAME(vector))
+BLOCK(short_block, NAME(short))
+BLOCK(single_block, real)
+#undef BLOCK
+
+#define CASES(block, vectors)                                                                                       \
+    switch (rows) {                                                                                                 \
+    case 1: NAME(block)(1, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
+    case 2: NAME(block)(2, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
+    case 3: NAME(block)(3, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
+    case 4: NAME(block)(4, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
+    case 5: NAME(block)(5, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
+    case 6: NAME(block)(6, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
+    }
+
+#define SIZED(name, block, vectors)                                                                                 \
+    static void NAME(name)(int rows, const Sums *sums, const real *x, const real *w, ptrdiff_t w_row,               \
+                           const real *bias, int first, real *out, ptrdiff_t out_row) {                             \
+        CASES(block, vectors)                                                                                       \
+    }
+
+typedef void (*NAME(Sized))(int, const Sums *, const real *, const real *, ptrdiff_t, const real *, int, real *,
+                            ptrdiff_t);
+SIZED(wide, long_block, BLOCK_VECTORS)
+SIZED(pair, long_block, 2)
+SIZED(one_vector, long_block, 1)
+SIZED(one_short, short_block, 1)
+SIZED(one_number, single_block, 1)
+#undef SIZED
+#undef CASES
+
+/* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block of
+ * outs reads it again, and channels that lie a multiple of 4096 bytes apart push each other out of the first cache. */
+static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
+    real *to = panel;
+    for (int64_t i = 0; i < sums->count[0]; i++) {
+        for (int64_t j = 0; j < sums->count[1]; j++) {
+            for (int64_t k = 0; k < sums->count[2]; k++) {
+                const real *from = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];
+                for (int64_t l = 0; l < sums->count[3]; l++, from += sums->x[3], to += lanes) {
+                    memcpy(to, from, lanes * sizeof(real));
+                }
+            }
+        }
+    }
+    for (int i = 3, step = lanes; i >= 0; step *= sums->count[i], i--) {
+        sums->x[i] = step;
+    }
+}
+
+/* `length` neighbouring numbers of each of the outs [start, stop) of one group, from the widest blocks to single numbers. */
+static void NAME(fill_run)(const NAME(Work) *work, const Sums *sums, const real *x, const real *w, const real *bias,
+                           real *out, int64_t start, int64_t stop, int64_t length) {
+    static const struct {
+        int64_t lanes;
+        NAME(Sized) block;
+    } sizes[] = {
+        {BLOCK_VECTORS * sizeof(NAME(vector)) / sizeof(real), NAME(wide)},
+        {2 * sizeof(NAME(vector)) / sizeof(real), NAME(pair)},
+        {sizeof(NAME(vector)) / sizeof(real), NAME(one_vector)},
+        {SHORT_BYTES / sizeof(real), NAME(one_short)},
+        {1, NAME(one_number)},
+    };
+    const Plan *plan = work->plan;
+    const int64_t *o = plan->out_sizes;
+    ptrdiff_t out_row = o[0] * o[1] * o[2] * plan->images;
+    int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, outer = sums->count[0];
+    real panel[SOURCE_BYTES / sizeof(real)] __attribute__((aligned(64)));
+    int64_t inner = sums->count[1] * sums->count[2] * sums->count[3];
+    for (int64_t at = 0, size = 0; at < length; at += sizes[size].lanes) {
+        while (sizes[size].lanes > length - at) {
+            size++;
+        }
+        int64_t bytes = inner * sizes[size].lanes * (int64_t)sizeof(real), together = SOURCE_BYTES / (bytes + 1);
+        int packs = blocks >= WORTH_PACKING && together > 0;
+        together = together < 8 && !packs ? 8 : together;
+        int64_t from = 0;
+        do { /* once at least: with nothing to sum up the bias is written */
+            Sums part = *sums;
+            part.count[0] = outer - from < together ? outer - from : together;
+            const real *source = x + from * sums->x[0] + at;
+            if (packs) {
+                NAME(pack)(&part, source, sizes[size].lanes, panel);
+                source = panel;
+            }
+            for (int64_t b = 0; b < blocks; b++) {
+                int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
+                sizes[size].block((int)(last - first), &part, source, w + from * sums->w[0] + first * plan->w_out, plan->w_out,
+                                  bias ? bias + first : NULL, from == 0, out + first * out_row + at, out_row);
+            }
+            from += part.count[0];
+        } while (from < outer);
+    }
+}
+
+/* One row of the last axis, for a part of one group's outs. */
+static void NAME(fill_row)(void *context, int64_t index) {
+    const NAME(Work) *work = context;
+    const Plan *plan = work->plan;
+    const int64_t *o = plan->out_sizes, *s = plan->in_sizes;
+    int64_t row = index % (o[0] * o[1]), part = index / (o[0] * o[1]) % work->out_parts;
+    int64_t group = index / (o[0] * o[1]) / work->out_parts;
+    const Meeting *d = plan->tables + row / o[1], *h = plan->tables + o[0] + row % o[1];
+    const Run *runs = (const Run *)(plan->tables + o[0] + o[1]);
+    ptrdiff_t n = plan->images, line = s[2] * n, plane = s[1] * line, volume = s[0] * plane;
+    for (const Run *run = runs; run < runs + plan->run_count; run++) {
+        const Meeting *m = &run->meeting;
+        Sums sums = inwards(
+            (int64_t[]){plan->ins, d->count, h->count, m->count},
+            (ptrdiff_t[]){volume, plan->source_step[0] * plane, plan->source_step[1] * line, plan->source_step[2] * n},
+            (ptrdiff_t[]){plan->w_in, plan->tap_step[0] * plan->w_tap[0], plan->tap_step[1] * plan->w_tap[1],
+                          plan->tap_step[2] * plan->w_tap[2]});
+        const real *x = work->x + group * plan->ins * volume + d->source * plane + h->source * line + m->source * n;
+        const real *w = work->w + group * plan->w_group + d->tap * plan->w_tap[0] + h->tap * plan->w_tap[1] +
+                        m->tap * plan->w_tap[2];
+        real *out = work->out + (group * plan->outs * o[0] * o[1] + row) * o[2] * n + run->start * n;
+        NAME(fill_run)(work, &sums, x, w, work->bias ? work->bias + group * plan->outs : NULL, out,
+                       plan->outs * part / work->out_parts, plan->outs * (part + 1) / work->out_parts,
+                       run->places * n);
+    }
+}
+
+void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, real *out) {
+    const int64_t *o = plan->out_sizes;
+    int64_t rows = plan->groups * o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    NAME(Work) work = {plan, x, w, bias, out, 1};
+    if (rows < MOST_TASKS) {
+        int64_t parts = MOST_TASKS / rows;
+        work.out_parts = parts < blocks ? parts : blocks;
+    }
+    int64_t tasks = rows * work.out_parts;
+    if (plan->outs * plan->ins * rows * o[2] * plan->images < WORTH_SHARING) {
+        for (int64_t index = 0; index < tasks; index++) {
+            NAME(fill_row)(&work, index);
+        }
+        return;
+    }
+    run(NAME(fill_row), &work, tasks);
+}
+#endif

@@ -1,0 +1,17 @@
+/* One pool of threads for all kernels of this library, asleep while idle. */
+#ifndef GPUCNN_THREADS_H
+#define GPUCNN_THREADS_H
+
+#include <stdint.h>
+
+typedef void (*Task)(void *context, int64_t index);
+
+/* How many threads compute, the calling one included; before the first `run`, or between two. */
+void set_threads(int count);
+
+/* Call task(context, 0) ... task(context, count - 1), each once, on the pool's threads; returns when all are done.
+ *
+ * Where the pool is at work for another thread, the calling thread does all of it. A task must not call `run`. */
+void run(Task task, void *context, int64_t count);
+
+#endif

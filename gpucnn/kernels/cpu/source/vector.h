@@ -1,0 +1,37 @@
+/* Vectors by GCC's and clang's extension, as wide as the instruction set this is compiled for.
+ *
+ * VECTOR_BYTES is a register's width; a contraction keeps BLOCK_ROWS x BLOCK_VECTORS of them as sums.
+ */
+#ifndef GPUCNN_VECTOR_H
+#define GPUCNN_VECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define BLOCK_VECTORS 4
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#define BLOCK_VECTORS 2
+#elif defined(__ARM_NEON)
+#define VECTOR_BYTES 16
+#define BLOCK_VECTORS 4
+#else
+#define VECTOR_BYTES 16
+#define BLOCK_VECTORS 2
+#endif
+
+#define SHORT_BYTES 16 /* what is left of a run goes through these, and then one by one */
+#define BLOCK_ROWS 6
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+#define VECTOR(type, bytes) type __attribute__((vector_size(bytes), aligned(sizeof(type)), may_alias))
+
+typedef VECTOR(float, VECTOR_BYTES) vector_float;
+typedef VECTOR(double, VECTOR_BYTES) vector_double;
+typedef VECTOR(float, SHORT_BYTES) short_float;
+typedef VECTOR(double, SHORT_BYTES) short_double;
+
+#endif

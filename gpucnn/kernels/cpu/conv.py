@@ -1,9 +1,10 @@
 """Convolution without a column matrix: the taps are read where they lie. Shapes as in reference/conv.py."""
 
+from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.geometry import Window
 from gpucnn.kernels.cpu import library, plans
-from gpucnn.kernels.reference.conv import backward_bias, backward_weight
+from gpucnn.kernels.reference.conv import backward_bias
 
 __all__ = ["backward_bias", "backward_input", "backward_weight", "forward"]
 
@@ -11,6 +12,13 @@ __all__ = ["backward_bias", "backward_input", "backward_weight", "forward"]
 def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, out: Array) -> None:
     """out[o] = sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o]."""
     library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, out)
+
+
+def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
+    """out[o, i, tap] = sum over places of grad[o] · x[i at tap], in parts that are summed in their order."""
+    plan, parts = plans.weight(window, groups, x.shape, out.shape, out.itemsize)
+    sums = empty((parts, *out.shape), out) if parts > 1 else None
+    library.c.weight_gradient(plan, x, grad, sums, out)
 
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:

@@ -6,6 +6,7 @@ those of source/*.h.
 """
 
 import functools
+import itertools
 import math
 from typing import NamedTuple
 
@@ -14,6 +15,10 @@ import numpy as np
 from gpucnn.geometry import Sizes, Window
 
 AXES = 3
+BLOCK_ROWS = 6  # outs that the C code takes together
+PART_BYTES = 1 << 19  # of x and the gradient that a part of the rows reads: within the second cache
+PARTS_BYTES = 1 << 26  # of sums over parts
+LEAST_TASKS = 16  # enough for the threads to share evenly
 
 
 class Meetings(NamedTuple):
@@ -57,6 +62,23 @@ def backward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray
 
 
 @functools.lru_cache(maxsize=1024)
+def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) -> tuple[np.ndarray, int]:
+    """The WeightPlan of the gradient by the weight, and how many parts the rows of the outputs are cut into."""
+    axes = _axes(window, x[1:-1])
+    outs, ins, images = weight[0] // groups, weight[1], x[-1]
+    rows = axes[0].outputs * axes[1].outputs
+    units = groups * ins * -(-outs // BLOCK_ROWS)
+    row_bytes = (weight[0] * axes[2].outputs + x[0] * axes[2].size) * images * itemsize
+    wanted = max(-(-rows * row_bytes // PART_BYTES), -(-LEAST_TASKS // units))
+    parts = max(1, min(wanted, rows, PARTS_BYTES // (math.prod(weight) * itemsize)))
+    shares = min(units, -(-LEAST_TASKS // parts))
+    fields = ([getattr(axis, name) for axis in axes] for name in ("outputs", "size", "kernel", "stride", "dilation"))
+    header = [groups, outs, ins, images, *itertools.chain(*fields), parts, shares]
+    overlaps = [number for axis in axes for tap in range(axis.kernel) for number in _overlap(axis, tap)]
+    return np.array(header + overlaps, np.int64), parts
+
+
+@functools.lru_cache(maxsize=1024)
 def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) -> np.ndarray:
     """The Plan of out (rows, columns) = w · x (summed, columns), where w[r, s] is at r · row_step + s · sum_step."""
     one = Meetings(np.array([[1, 0, 0]]), 1, 1)
@@ -85,6 +107,14 @@ def _of_pixels(axis: Axis) -> Meetings:
     meets = (reached % axis.stride == 0) & (sources >= 0) & (sources < axis.outputs)
     common = math.gcd(axis.stride, axis.dilation)
     return Meetings(_table(sources, meets), axis.stride // common, -(axis.dilation // common))
+
+
+def _overlap(axis: Axis, tap: int) -> tuple[int, int, int]:
+    """The outputs whose tap meets the input: the first, how many, and the offset: output o reads o · stride + offset."""
+    offset = tap * axis.dilation - axis.before
+    first = max(0, -(offset // axis.stride))
+    last = min(axis.outputs, (axis.size - 1 - offset) // axis.stride + 1)
+    return first, max(0, last - first), offset
 
 
 def _table(sources: np.ndarray, meets: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@
 #define SOURCE_BYTES (1 << 15) /* of x that a block of places reads at a time: they stay in the first cache */
 #define WORTH_PACKING 3 /* blocks of outs that read the same places */
 #define MOST_TASKS 64
-#define WORTH_SHARING (1 << 16) /* multiply-adds that outweigh waking a thread */
+#define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
 /* Four nested loops over what is summed, the innermost last. */
 typedef struct {
@@ -209,7 +209,8 @@ void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *
         work.out_parts = parts < blocks ? parts : blocks;
     }
     int64_t tasks = rows * work.out_parts;
-    if (plan->outs * plan->ins * rows * o[2] * plan->images < WORTH_SHARING) {
+    int64_t taps = plan->w_in < plan->w_out ? plan->w_in : plan->w_out;
+    if (plan->outs * plan->ins * taps * rows * o[2] * plan->images < WORTH_SHARING) {
         for (int64_t index = 0; index < tasks; index++) {
             NAME(fill_row)(&work, index);
         }

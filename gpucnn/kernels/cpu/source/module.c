@@ -10,6 +10,7 @@
 
 #include "contract.h"
 #include "threads.h"
+#include "weight_gradient.h"
 
 typedef struct {
     void *data;     /* of an array; NULL for None */
@@ -84,6 +85,7 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
     }
 
 KERNEL(contract, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 
 static PyObject *py_set_threads(PyObject *self, PyObject *count) {
     (void)self;
@@ -119,6 +121,7 @@ static PyMethodDef methods[] = {
     {"supports", py_supports, METH_O, NULL},
     {"set_threads", py_set_threads, METH_O, NULL},
     METHOD(contract),
+    METHOD(weight_gradient),
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,6 +1,7 @@
 /* Vectors by GCC's and clang's extension, as wide as the instruction set this is compiled for.
  *
- * VECTOR_BYTES is a register's width; a contraction keeps BLOCK_ROWS x BLOCK_VECTORS of them as sums.
+ * VECTOR_BYTES is a register's width. A contraction keeps BLOCK_ROWS x BLOCK_VECTORS of them as sums, a gradient by
+ * the weight BLOCK_ROWS x BLOCK_TAPS.
  */
 #ifndef GPUCNN_VECTOR_H
 #define GPUCNN_VECTOR_H
@@ -12,15 +13,19 @@
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #define BLOCK_VECTORS 4
+#define BLOCK_TAPS 4
 #elif defined(__AVX2__)
 #define VECTOR_BYTES 32
 #define BLOCK_VECTORS 2
+#define BLOCK_TAPS 2
 #elif defined(__ARM_NEON)
 #define VECTOR_BYTES 16
 #define BLOCK_VECTORS 4
+#define BLOCK_TAPS 4
 #else
 #define VECTOR_BYTES 16
 #define BLOCK_VECTORS 2
+#define BLOCK_TAPS 2
 #endif
 
 #define SHORT_BYTES 16 /* what is left of a run goes through these, and then one by one */

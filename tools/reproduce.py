@@ -2,11 +2,11 @@
 
     python tools/reproduce.py [NAME...] [--seeds N] [--twins]
 
-NAME is a shipped configuration or a file; without one, every published configuration and its *_best. A seed stands for
-a draw of everything: weights, order, and the images where the configuration draws them. Only the rows of the
-configurations that are trained change: docs/results.json keeps the figures that the page is made from. It says first
-how long it will take. With --twins each network is trained a second time, in PyTorch (tools/twins.py), from the same
-weights on the same minibatches: a difference means a fault.
+NAME is a row of the page, or any other configuration, shipped or a file; without one, every row. A seed stands for a
+draw of everything: weights, order, and the images where the configuration draws them. Each is a `gpucnn train` of its
+own, as a reader would start it. Only the rows that are trained change: docs/results.json keeps the figures that the
+page is made from. It says first how long it will take. With --twins each network is trained a second time, in PyTorch
+(tools/twins.py), from the same weights on the same minibatches: a difference means a fault.
 
 The data comes from GPUCNN_DATA_DIR, or is downloaded.
 """
@@ -14,6 +14,11 @@ The data comes from GPUCNN_DATA_DIR, or is downloaded.
 import argparse
 import datetime
 import json
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,61 +27,85 @@ import results_page
 
 import gpucnn
 from gpucnn.backend import manual_seed
-from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
-from gpucnn.config.check import Checked, load_config
+from gpucnn.config.build import build_loaders, build_network, load_data
+from gpucnn.config.check import load_config
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.files import atomic_write
-from gpucnn.nn import Sequential
+from gpucnn.report.history import read_epochs
 from gpucnn.threads import usable_cores
-from gpucnn.training import EpochRecord, Loaders, describe_environment
-from gpucnn.training.sources import Batches
+from gpucnn.training.run import ENVIRONMENT, RunFolder
 
 DOCS = Path(__file__).parents[1] / "docs"
 TWIN_SHARE = 1.0  # of our own time, for the estimate
+STOPPED = "training stopped: "  # what `gpucnn train` says before a loss that is not finite
 
 
-class Published(NamedTuple):
-    """What a configuration is measured against, how many seeds by default, and how long one takes, about."""
+class Row(NamedTuple):
+    """What is trained, what that is measured against, how many seeds, and how long one takes, about."""
 
-    figure: str
-    seeds: int
-    seconds: float  # of training, one seed on two slow cores, for the estimate
+    published: str = "none"
+    seeds: int = 1
+    seconds: float | None = None  # from start to result, one seed on two slow cores, for the estimate
+    config: str = ""  # where it is not that of the row's name
+    overrides: tuple[str, ...] = ()
 
 
-PUBLISHED = {
-    "lenet_published": Published("98.1 % after 5 epochs, 98.6 to 99.0 % in epochs 26 to 30", 3, 105),
-    "lenet_best": Published("98.6 to 99.0 %", 3, 80),
-    "scala_cnn": Published("92 %, up to an hour", 3, 16),
-    "scala_cnn_best": Published("92 %, up to an hour", 3, 105),
-    "fashion_mlp": Published("87.40 %, loss 0.3514, 4.3 s an epoch", 5, 10),
-    "renom": Published("validation loss 0.2918 after 1 epoch, 0.1192 after 10", 1, 490),
-    "three_digits": Published("70 % of 30 images, 41 s", 10, 2),
-    "three_digits_best": Published("70 % of 30 images, 41 s", 5, 1),
+ROWS = {
+    "lenet_published": Row("98.1 % after 5 epochs, 98.6 to 99.0 % in epochs 26 to 30", 3, 105),
+    "lenet_best": Row("98.6 to 99.0 %", 3, 80),
+    "scala_cnn": Row("92 %, up to an hour", 3, 18),
+    "scala_cnn_best": Row("92 %, up to an hour", 3, 105),
+    "fashion_mlp": Row("87.40 %, loss 0.3514, 4.3 s an epoch", 5, 5),
+    "fashion_mlp_60000": Row(
+        "4.3 s an epoch",
+        3,
+        10,
+        "fashion_mlp",
+        ("data={name: synthetic, train: 60000, test: 10000, validation: test, normalize: mean_image}",),
+    ),
+    "renom": Row("validation loss 0.2918 after 1 epoch, 0.1192 after 10", 1, 490),
+    "renom_by_label": Row("as renom, whose split may have been this one", 1, 490, "renom", ("data.split.order=label",)),
+    "renom_best": Row("validation loss 0.1192", 3, 400),
+    "three_digits": Row("70 % of 30 images, 41 s", 10, 3),
+    "three_digits_best": Row("70 % of 30 images, 41 s", 10, 2),
+    "ten_digits": Row(
+        "about 10 %",
+        3,
+        16,
+        "three_digits_best",
+        (
+            "data={name: mnist, normalize: unit}",
+            "model.8.linear.out_features=10",
+            "train={epochs: 6, batch_size: 50}",
+        ),
+    ),
+    "lenet5_1998": Row("99.05 %", 3, 70),
+    "mlp": Row("twice LeNet's errors", 3, 17),
+    "separable": Row(seeds=3, seconds=110),
+    "lenet_bn": Row(seeds=3, seconds=55),
+    "fast99": Row("99 % after 0.76 s of training, on a laptop's GPU", 10, 4),
+    "best_mnist": Row("99.65 %, single networks of this kind", 3, 600),
 }
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = DOCS) -> None:
-    """Train what is named, and write the figures and the page into `folder` after each configuration."""
+    """Train what is named, and write the figures and the page into `folder` after each row."""
     options = _options(arguments)
-    names = options.names or list(PUBLISHED)
     try:
-        for name in names:
-            load_config(name)  # every fault before the first hour
-        print(f"{len(names)} configurations; {estimate(names, options.seeds, options.twins)}", flush=True)
-        for name in names:
-            config = load_config(name).config
-            row = measure(name, _seeds(name, options.seeds), options.twins)
-            results = read_results(folder) | {config.name: row}
-            write_results(folder, results)
-            print(f"{config.name}: {results_page.outcome(row)}", flush=True)
+        rows = {_name(given): _row(given, options.seeds) for given in options.names or ROWS}
+        print(f"{len(rows)} configurations; {estimate(rows, options.twins)}", flush=True)
+        for name, row in rows.items():
+            measured = measure(name, row, options.twins)
+            write_results(folder, read_results(folder) | {name: measured})
+            print(f"{name}: {results_page.outcome(measured)}", flush=True)
     except InputError as error:
         raise SystemExit(f"reproduce: {error}") from None
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="configurations (default: all published)")
-    parser.add_argument("--seeds", type=_count, help="how many, from 0 on (default: each configuration's own number)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="rows of the page, or configurations (default: all)")
+    parser.add_argument("--seeds", type=_count, help="how many, from 0 on (default: each row's own number)")
     parser.add_argument("--twins", action="store_true", help="also train each network in PyTorch")
     return parser.parse_args(arguments)
 
@@ -87,38 +116,46 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _seeds(name: str, given: int | None) -> int:
-    """How many seeds: those given, or the configuration's own number."""
-    if given is not None:
-        return given
-    return PUBLISHED[name].seeds if name in PUBLISHED else 1
+def _name(given: str) -> str:
+    """The row's name; that of a configuration which has no row is its own."""
+    return given if given in ROWS else load_config(given).config.name
 
 
-def estimate(names: Sequence[str], seeds: int | None, twins: bool) -> str:
+def _row(given: str, seeds: int | None) -> Row:
+    """What to train, its configuration checked: every fault is told before the first hour."""
+    row = ROWS.get(given, Row())
+    row = row._replace(config=row.config or given, seeds=seeds or row.seeds)
+    load_config(row.config, row.overrides)
+    return row
+
+
+def estimate(rows: dict[str, Row], twins: bool) -> str:
     """How long it will take, in words."""
-    known = [name for name in names if name in PUBLISHED]
-    seconds = sum(_seeds(name, seeds) * PUBLISHED[name].seconds for name in known) * (1 + TWIN_SHARE * twins)
-    unknown = [name for name in names if name not in PUBLISHED]
-    words = [f"this takes about {seconds:.0f} s"] if known else []
+    known = [row.seeds * row.seconds for row in rows.values() if row.seconds is not None]
+    unknown = [name for name, row in rows.items() if row.seconds is None]
+    words = [f"this takes about {sum(known) * (1 + TWIN_SHARE * twins):.0f} s"] if known else []
     words += [f"nothing is known of {', '.join(unknown)}"] if unknown else []
     return "; ".join(words)
 
 
-def measure(name: str, seeds: int, twins: bool) -> dict[str, Any]:
-    """One configuration's row: the figures of each seed, and what they were measured on."""
+def measure(name: str, row: Row, twins: bool) -> dict[str, Any]:
+    """One row's figures: those of each seed, and what they were measured on."""
     runs, broken = [], []
-    for seed in range(seeds):
-        checked = load_config(name, [f"seed={seed}"])
-        gpucnn.set_device(checked.config.device)
-        data = load_data(checked.config)
-        try:
-            runs.append(train(checked, data, twins))
-        except TrainingError as error:  # a result too: so many seeds of the recipe diverge
-            broken.append({"seed": seed, "error": str(error)})
-    environment = describe_environment()
+    with tempfile.TemporaryDirectory() as root:
+        for seed in range(row.seeds):
+            overrides, folder = [*row.overrides, f"seed={seed}"], Path(root) / str(seed)
+            try:
+                run = train(row.config, overrides, folder)
+            except TrainingError as error:  # a result too: so many seeds of the recipe diverge
+                broken.append({"seed": seed, "error": str(error)})
+                continue
+            runs.append({"seed": seed, **run, **(_twin(row.config, overrides) if twins else {})})
+        environment = json.loads((folder / ENVIRONMENT).read_text())
+    data = load_data(load_config(row.config, row.overrides).config)
     return {
         "runs": runs,
         "broken": broken,
+        "command": shlex.join(["gpucnn", "train", row.config, *row.overrides]),
         "data": f"{data.loaded.used}: {len(data.train):,} training, {len(data.test):,} test images",
         "machine": f"{results_page.processor()}, {usable_cores()} cores; {_device(environment)}",
         "versions": _versions(environment["versions"], twins),
@@ -127,9 +164,9 @@ def measure(name: str, seeds: int, twins: bool) -> dict[str, Any]:
 
 
 def _device(environment: dict[str, Any]) -> str:
-    """The device, and on a CPU the number of threads that computed."""
-    device = str(environment["device"])
-    return f"{device}, {environment['threads']} threads" if device == "cpu" else device
+    """The device, and on a CPU the kernels and the number of threads that computed."""
+    device, kernels = str(environment["device"]), environment["kernels"]
+    return f"{device}, {kernels} kernels, {environment['threads']} threads" if device == "cpu" else device
 
 
 def _versions(ours: dict[str, str], twins: bool) -> str:
@@ -141,55 +178,61 @@ def _versions(ours: dict[str, str], twins: bool) -> str:
     return ", ".join(f"{name} {version}" for name, version in shown.items())
 
 
-def train(checked: Checked, data: TrainingData, twins: bool) -> dict[str, Any]:
-    """One seed's figures: on the test images at the end, and on the validation images, if any, after each epoch."""
-    config = checked.config
-    manual_seed(config.seed)
-    net = build_network(checked, data.train.image_shape, len(data.train.class_names))
-    loaders = build_loaders(config, data)
-    twin = _twin(checked, data, net, loaders) if twins else {}  # before `net` has other weights than its first
-    trainer = build_trainer(config, net)
-    records = trainer.run(loaders.train, loaders.validation, config.train.epochs)
-    epochs = [record for record in records if isinstance(record, EpochRecord)]
-    figures = trainer.evaluate(_tested(loaders))
+def train(config: str, overrides: Sequence[str], folder: Path) -> dict[str, Any]:
+    """One seed's figures: on the test images at the end, and on the validation images, if any, after each epoch.
+
+    It is trained in `folder`, in a process of its own. Raises TrainingError where the training broke, InputError where
+    it could not be done or there are no test images.
+    """
+    command = [sys.executable, "-m", "gpucnn.cli", "train", config, *overrides, "--run-dir", str(folder), "--quiet"]
+    began = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    whole = time.perf_counter() - began
+    _, stopped, why = done.stderr.partition(STOPPED)
+    if stopped:
+        raise TrainingError(why.strip())
+    if done.returncode:
+        raise InputError(done.stderr.strip() or f"{shlex.join(command)} ended with {done.returncode}")
+    run = RunFolder.open(folder)
+    result, epochs = run.result(), read_epochs(run)
+    if result["test_accuracy"] is None:
+        raise InputError(f"{config} has no test images; nothing can be reported")
+    watched = [epoch for epoch in epochs if epoch.validation_loss is not None]
     return {
-        "seed": config.seed,
-        "accuracy": figures.accuracy,
-        "loss": figures.loss,
-        "seconds": sum(epoch.seconds for epoch in epochs),
-        "validation": [[epoch.validation_accuracy, epoch.validation_loss] for epoch in epochs if loaders.validation],
-        **twin,
+        "accuracy": result["test_accuracy"],
+        "loss": result["test_loss"],
+        "whole_seconds": whole,
+        "seconds": result["train_seconds"],
+        "epochs": len(epochs),
+        "validation": [[epoch.validation_accuracy, epoch.validation_loss] for epoch in watched],
     }
 
 
-def _tested(loaders: Loaders) -> Batches:
-    """The test images. Raises InputError where there are none."""
-    if loaders.test is None:
-        raise InputError("the configuration has no test images; nothing can be reported")
-    return loaders.test
-
-
-def _twin(checked: Checked, data: TrainingData, net: Sequential, loaders: Loaders) -> dict[str, Any]:
-    """The figures of the PyTorch twin that begins with the weights of `net`."""
+def _twin(config: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The figures of the PyTorch twin that begins with the same weights."""
     import torch
     from twins import build_twin, train_twin
 
+    gpucnn.set_device("cpu")
+    checked = load_config(config, overrides)
+    data = load_data(checked.config)
+    manual_seed(checked.config.seed)
+    net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     torch.set_num_threads(1)
     torch.manual_seed(checked.config.seed)  # what dropout drops
-    weights = net.state_dict()
-    twin = build_twin(checked.config.model, data.train.image_shape, weights, checked.config.dtype)
-    return {"twin": train_twin(checked.config, twin, loaders)._asdict()}
+    twin = build_twin(checked.config.model, data.train.image_shape, net.state_dict(), checked.config.dtype)
+    return {"twin": train_twin(checked.config, twin, build_loaders(checked.config, data))._asdict()}
 
 
 def read_results(folder: Path) -> dict[str, Any]:
-    """The figures measured so far, by configuration; none where there is no such file."""
+    """The figures measured so far, by row; none where there is no such file."""
     path = folder / "results.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> None:
     """Write the figures, and the page made from them."""
-    published = {name: row.figure for name, row in PUBLISHED.items()}
+    published = {name: row.published for name, row in ROWS.items()}
     atomic_write(folder / "results.json", (json.dumps(results, indent=1, sort_keys=True) + "\n").encode())
     atomic_write(folder / "results.md", results_page.page(published, results).encode())
 

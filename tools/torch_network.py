@@ -1,19 +1,49 @@
 """A network as a configuration lists it, in PyTorch. It imports nothing of gpucnn, which it is compared with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-WITHOUT_INPUT_SIZE: dict[str, type[nn.Module]] = {
+
+class ScaledTanh(nn.Module):
+    """1.7159 · tanh(2x / 3), the activation of LeNet-5."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The input's shape."""
+        return 1.7159 * torch.tanh(2 * x / 3)
+
+
+class Subsample2d(nn.Module):
+    """coefficient · mean + bias of each window of (N, C, H, W), windows side by side, as in LeNet-5."""
+
+    def __init__(self, num_features: int, kernel_size: int | tuple[int, int] = 2) -> None:
+        super().__init__()
+        self.coefficient = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.mean = nn.AvgPool2d(kernel_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, OH, OW)"""
+        return self.coefficient[:, None, None] * self.mean(x) + self.bias[:, None, None]
+
+
+WITHOUT_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
     "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "scaled_tanh": ScaledTanh,
+    "sigmoid": nn.Sigmoid,
     "max_pool2d": nn.MaxPool2d,
     "avg_pool2d": nn.AvgPool2d,
+    "global_avg_pool2d": partial(nn.AdaptiveAvgPool2d, 1),
     "dropout": nn.Dropout,
     "flatten": nn.Flatten,
 }
-WITH_INPUT_SIZE: dict[str, type[nn.Module]] = {
+WITH_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
+    "subsample2d": Subsample2d,
     "conv2d": nn.Conv2d,
     "linear": nn.Linear,
     "batch_norm1d": nn.BatchNorm1d,

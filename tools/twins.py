@@ -52,7 +52,7 @@ def build_twin(
     return twin
 
 
-def train_twin(config: Config, twin: nn.Module, loaders: Loaders) -> Figures:
+def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures:
     """Train `twin` as the configuration says, on the minibatches that gpucnn is trained on; its figures then.
 
     Raises InputError for a loss that has no twin here, for early stopping, and without test images.
@@ -63,13 +63,14 @@ def train_twin(config: Config, twin: nn.Module, loaders: Loaders) -> Figures:
             f"{config.loss.name}, early_stop {config.train.early_stop}: leave --twins out"
         )
     loss = nn.CrossEntropyLoss(**config.loss.beside_name())
-    optimizer = OPTIMIZERS[config.optimizer.name](twin.parameters(), **config.optimizer.beside_name())
-    schedule, base = build_schedule(config), optimizer.param_groups[0]["lr"]
+    optimizer = _optimizer(config, twin)
+    schedule, rates = build_schedule(config), [group["lr"] for group in optimizer.param_groups]
     per_epoch = len(loaders.train)
     total = config.train.epochs * per_epoch
     began = time.perf_counter()
     for step, batch in enumerate(_all_batches(loaders.train, config.train.epochs)):
-        optimizer.param_groups[0]["lr"] = base * schedule.factor(step, total, per_epoch)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * schedule.factor(step, total, per_epoch)
         images, labels = to_torch(batch)
         optimizer.zero_grad()
         loss(twin(images), labels).backward()
@@ -77,6 +78,16 @@ def train_twin(config: Config, twin: nn.Module, loaders: Loaders) -> Figures:
         optimizer.step()
     seconds = time.perf_counter() - began
     return _evaluate(twin, loaders.test, loss.label_smoothing, seconds)
+
+
+def _optimizer(config: Config, twin: nn.Sequential) -> torch.optim.Optimizer:
+    """The optimizer of the twin's parameters, a group for each layer that has any."""
+    options = config.optimizer.beside_name()
+    groups = [
+        {"params": list(layer.parameters()), "lr": options["lr"] * getattr(entry.options, "lr_scale", 1)}
+        for entry, layer in zip(config.model, twin, strict=True)
+    ]
+    return OPTIMIZERS[config.optimizer.name]([group for group in groups if group["params"]], **options)
 
 
 def _all_batches(batches: Batches, epochs: int) -> Iterator[Batch]:

@@ -10,6 +10,7 @@ import results_page
 
 import gpucnn
 from gpucnn import Tensor, no_grad
+from gpucnn.cli import main
 from gpucnn.config.build import build_network
 from gpucnn.config.check import data_shape, load_config
 from gpucnn.config.find import shipped_configs
@@ -53,12 +54,14 @@ def rows(folder) -> dict[str, list[str]]:
 def test_every_published_configuration_has_a_row_measured_or_not(make, tmp_path):
     reproduce.main([make("tiny"), "--seeds", "2"], tmp_path)
     found = rows(tmp_path)
-    assert list(found) == [*reproduce.PUBLISHED, "tiny"]
-    for name in reproduce.PUBLISHED:
+    assert list(found) == [*reproduce.ROWS, "tiny"]
+    for name in reproduce.ROWS:
         assert found[name][1:3] == ["not measured", ""]
     mean = float(re.match(r"(\d+\.\d\d) ± \d+\.\d\d % \(\d+\.\d\d %\)$", found["tiny"][1])[1])
     assert mean > 50  # chance is 10
-    assert found["tiny"][3] == "2" and found["tiny"][5] == "not measured"
+    assert found["tiny"][3] == "2" and found["tiny"][7] == "not measured"
+    training, epoch, whole = map(float, found["tiny"][4:7])
+    assert 0 < epoch <= training < whole  # the process has to begin, and to read its images
 
 
 def test_one_row_is_updated_and_the_others_stay(make, tmp_path):
@@ -72,6 +75,41 @@ def test_one_row_is_updated_and_the_others_stay(make, tmp_path):
     assert [run["seed"] for run in after["second"]["runs"]] == [0, 1]
     assert after["second"]["runs"][0]["accuracy"] == before["second"]["runs"][0]["accuracy"]  # a seed is a seed
     assert [len(after[name]["runs"][0]["validation"]) for name in ("first", "second")] == [3, 0]
+
+
+def test_the_figures_after_each_epoch_are_those_of_the_run(make, tmp_path, capsys):
+    path = make("tiny")
+    reproduce.main([path], tmp_path)
+    (run,) = json.loads((tmp_path / "results.json").read_text())["tiny"]["runs"]
+    assert main(["train", path, "--run-dir", str(tmp_path / "run"), "--quiet", "seed=0"]) == 0
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert run["validation"] == [[record["validation_accuracy"], record["validation_loss"]] for record in records]
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert (run["accuracy"], run["loss"]) == (result["test_accuracy"], result["test_loss"])
+    lines = [line for line in (tmp_path / "results.md").read_text().split("##")[1].splitlines() if "tiny" in line]
+    accuracies = [cell.strip() for cell in lines[0].strip("|").split("|")][2:]
+    shown = [f"{100 * record['validation_accuracy']:.2f}" for record in records]
+    assert accuracies == shown + [""] * (len(results_page.SHOWN_EPOCHS) - 3)
+
+
+def test_figures_are_shown_after_the_epochs_that_were_published():
+    runs = [{"validation": [[epoch / 100, 1 / epoch] for epoch in range(1, 13)]}]
+    accuracies, losses = results_page._epochs("twelve", runs)
+    shown = dict(zip(results_page.SHOWN_EPOCHS, losses[2:], strict=True))
+    assert (shown[1], shown[10], shown[20]) == ("1.0000", "0.1000", "")  # renom's figures are of epochs 1 and 10
+    shown = dict(zip(results_page.SHOWN_EPOCHS, accuracies[2:], strict=True))
+    assert (shown[5], shown[9], shown[30]) == ("5.00", "9.00", "")  # lenet_published's of 1 to 5, 9, 26 to 30
+
+
+def test_a_row_may_be_another_configuration_with_overrides(make, tmp_path, monkeypatch):
+    row = reproduce.Row("chance", 2, 1, make("tiny"), ("train.epochs=1", "data.validation=0"))
+    monkeypatch.setitem(reproduce.ROWS, "shorter", row)
+    reproduce.main(["shorter", "--seeds", "1"], tmp_path)
+    measured = json.loads((tmp_path / "results.json").read_text())["shorter"]
+    assert (measured["runs"][0]["epochs"], measured["runs"][0]["validation"]) == (1, [])
+    assert measured["command"] == f"gpucnn train {row.config} train.epochs=1 data.validation=0"
+    assert measured["data"].startswith("digits: 200 training")
+    assert rows(tmp_path)["shorter"][0] == "chance"
 
 
 def test_a_seed_that_breaks_is_counted_apart(make, tmp_path):
@@ -92,10 +130,11 @@ def test_the_figures_of_several_seeds():
 
 
 def test_the_time_is_told_before_it_is_spent(make, tmp_path, capsys):
-    assert reproduce.estimate(["three_digits", "scala_cnn"], 2, twins=False) == "this takes about 36 s"
-    assert reproduce.estimate(["three_digits", "scala_cnn"], None, twins=True) == "this takes about 136 s"
+    rows = {"one": reproduce.Row(seeds=2, seconds=5), "other": reproduce.Row(seeds=3, seconds=20)}
+    assert reproduce.estimate(rows, twins=False) == "this takes about 70 s"
+    assert reproduce.estimate(rows, twins=True) == "this takes about 140 s"
     reproduce.main([make("tiny")], tmp_path)
-    assert capsys.readouterr().out.splitlines()[0].endswith("is known of " + str(tmp_path / "tiny.yaml"))
+    assert capsys.readouterr().out.splitlines()[0].endswith("1 configurations; nothing is known of tiny")
 
 
 def test_a_wrong_name_is_told_before_anything_is_trained(make, tmp_path):
@@ -110,8 +149,8 @@ def test_the_shipped_page_is_made_from_the_shipped_figures(tmp_path):
         assert (tmp_path / name).read_text() == (reproduce.DOCS / name).read_text()
 
 
-def test_the_published_configurations_are_shipped():
-    assert set(reproduce.PUBLISHED) <= set(shipped_configs())
+def test_the_rows_are_of_shipped_configurations():
+    assert {row.config or name for name, row in reproduce.ROWS.items()} <= set(shipped_configs())
 
 
 def test_the_twin_of_a_network_without_dropout_learns_the_same(torch, make, tmp_path):
@@ -124,17 +163,48 @@ def test_the_twin_of_a_network_without_dropout_learns_the_same(torch, make, tmp_
 
 def test_a_layer_without_a_twin_is_named(torch, make, tmp_path):
     path = make("tiny")
-    (tmp_path / "tiny.yaml").write_text((tmp_path / "tiny.yaml").read_text().replace("relu", "scaled_tanh"))
-    with pytest.raises(SystemExit, match="scaled_tanh has no PyTorch twin"):
+    (tmp_path / "tiny.yaml").write_text((tmp_path / "tiny.yaml").read_text().replace("relu", "log_softmax"))
+    with pytest.raises(SystemExit, match="log_softmax has no PyTorch twin"):
         reproduce.main([path, "--twins"], tmp_path)
 
 
-@pytest.mark.parametrize("name", reproduce.PUBLISHED)
+def test_the_twins_layers_have_learning_rates_of_their_own(torch, make, tmp_path):
+    path = make("tiny")
+    text = (tmp_path / "tiny.yaml").read_text().replace("kernel_size: 3", "kernel_size: 3, lr_scale: 0")
+    (tmp_path / "tiny.yaml").write_text(text.replace("out_features: 10", "out_features: 10, lr_scale: 0.3"))
+    reproduce.main([path, "--twins"], tmp_path)
+    (run,) = json.loads((tmp_path / "results.json").read_text())["tiny"]["runs"]
+    assert run["twin"]["loss"] == pytest.approx(run["loss"], rel=1e-9)
+
+
+LENET5 = """
+  - scaled_tanh
+  - subsample2d: {kernel_size: 2}
+  - sigmoid
+  - conv2d: {out_channels: 3, kernel_size: 3}
+  - tanh
+  - subsample2d: {kernel_size: [1, 2]}
+  - leaky_relu: {negative_slope: 0.1}
+"""
+
+
+def test_the_twin_of_every_activation_and_subsampling_learns_the_same(torch, make, tmp_path):
+    path = make("tiny")
+    text = (tmp_path / "tiny.yaml").read_text()
+    (tmp_path / "tiny.yaml").write_text(text.replace("\n  - relu\n", LENET5))
+    reproduce.main([path, "--twins"], tmp_path)
+    (run,) = json.loads((tmp_path / "results.json").read_text())["tiny"]["runs"]
+    assert run["twin"]["loss"] == pytest.approx(run["loss"], rel=1e-9)
+    assert run["loss"] < 2.2  # it learned: the logarithm of ten is 2.30
+
+
+@pytest.mark.parametrize("name", reproduce.ROWS)
 def test_the_twin_computes_what_the_network_does(torch, rng, name):
     from twins import build_twin
 
     gpucnn.manual_seed(0)
-    checked = load_config(name, ["dtype=float64"])
+    row = reproduce.ROWS[name]
+    checked = load_config(row.config or name, [*row.overrides, "dtype=float64"])
     shape, classes = data_shape(checked.config.data)
     net = build_network(checked, shape, classes).eval()
     twin = build_twin(checked.config.model, shape, net.state_dict(), "float64").eval()

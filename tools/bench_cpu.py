@@ -1,192 +1,118 @@
-"""A training step of LeNet on the CPU: gpucnn against PyTorch, alternately, each time in a new process.
+"""gpucnn on the CPU against PyTorch and JAX: steps, layer by layer, and whole jobs. Writes docs/benchmarks.md.
 
-    python tools/bench_cpu.py [--processes 5] [--batch 64] [--json FILE]
+    python tools/bench_cpu.py                    everything; it says first how long that takes
+    python tools/bench_cpu.py --quick            three workloads against PyTorch eager, in about a minute
+    python tools/bench_cpu.py --part layers --workload renom-64
 
-A step is forward, backward and update (SGD with Nesterov momentum) on one batch. Every process warms up, then takes the
-median of many steps; quoted are the median and the best of the processes, and the ratio pair by pair. Also: the time
-`import` takes, the time to the end of the first step, and the process's peak memory. Needs PyTorch (pip install
-torch==2.13.0), which is timed in its eager form with its own choice of threads.
+Figures are those of several processes, the contestants in turn; each process warms up and takes the median of many
+steps. Only a run of everything replaces docs/benchmarks.json and the page made from it; others print, and write where
+--out says. PyTorch (pip install torch==2.13.0) and JAX (pip install jax) take part where they are installed. The whole
+jobs take MNIST from GPUCNN_DATA_DIR.
 """
 
 import argparse
+import datetime
 import json
 import platform
-import resource
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-CONTESTANTS = ("gpucnn", "torch")
-SECONDS_EACH = 7  # of one process, imports and warm-up included, for the estimate
-WARM_UP, STEPS = 30, 400
+import results_page
+from bench import page
+from bench.contestants import CONTESTANTS
+from bench.parts import PARTS, Plan
+from bench.processes import describe
+from bench.rounds import Failures
+from bench.workloads import WORKLOADS
+
+from gpucnn.files import atomic_write
+from gpucnn.threads import usable_cores
+from gpucnn.training import describe_environment
+
+DOCS = Path(__file__).parents[1] / "docs"
+WHOLE = Plan(tuple(WORKLOADS), tuple(CONTESTANTS), tuple(PARTS), processes=5, seconds=0.5)
+QUICK = Plan(("lenet-1", "lenet-64", "renom-64"), ("gpucnn", "torch"), ("steps", "installed"), processes=4, seconds=0.5)
 
 
-def main() -> None:
-    """Run the contest, or, as a child, one contestant."""
-    options = _options()
-    if options.child:
-        print(json.dumps(measure(options.child, options.batch)))
-        return
-    expected = options.processes * len(CONTESTANTS) * SECONDS_EACH
-    print(f"{options.processes} processes each of {', '.join(CONTESTANTS)}; this takes about {expected} s", flush=True)
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS}
-    for _ in range(options.processes):
-        for name in CONTESTANTS:
-            runs[name].append(_in_new_process(name, options.batch))
-    result = summary(runs, options.batch)
-    print(table(result))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked for, print it, and write it where it belongs; 1 where a contestant failed."""
+    plan, folder = _asked_for(arguments)
+    seconds = sum(PARTS[part].estimate(plan) for part in plan.parts)
+    print(f"this takes about {seconds / 60:.1f} minutes", flush=True)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)  # now, not when all is measured
+    results = measure(plan)
+    if folder is not None:
+        write(folder, results)
+    print(page.brief(results))
+    for what, why in results["failures"].items():
+        print(f"failed: {what}: {why}", file=sys.stderr)
+    return 1 if results["failures"] else 0
 
 
-def _options() -> argparse.Namespace:
+def _asked_for(arguments: Sequence[str] | None) -> tuple[Plan, Path | None]:
+    """What to measure, and the folder to write it to, if any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, default=5, help="of each contestant (default 5)")
-    parser.add_argument("--batch", type=int, default=64, help="images in a batch (default 64)")
-    parser.add_argument("--json", type=Path, help="also write every figure to this file")
-    parser.add_argument("--child", choices=CONTESTANTS, help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def _in_new_process(name: str, batch: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--child", name, "--batch", str(batch)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def measure(name: str, batch: int) -> dict[str, float]:
-    """One contestant's figures: times in milliseconds, memory in MiB."""
-    began = time.perf_counter()
-    make = {"gpucnn": gpucnn_step, "torch": torch_step}[name]
-    imported, step = make(batch)
-    step()
-    first = time.perf_counter()
-    for _ in range(WARM_UP):
-        step()
-    times = []
-    for _ in range(STEPS):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return {
-        "step_ms": 1e3 * statistics.median(times),
-        "import_ms": 1e3 * (imported - began),
-        "first_step_ms": 1e3 * (first - began),
-        "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-
-
-def gpucnn_step(batch: int) -> tuple[float, Callable[[], Any]]:
-    """When gpucnn was imported, and its training step, as the trainer takes it."""
-    import gpucnn
-    from gpucnn import Tensor, nn, optim
-    from gpucnn import functional as F
-    from gpucnn.arena import Arena
-    from gpucnn.threads import one_blas_thread
-
-    imported = time.perf_counter()
-    import numpy as np
-
-    gpucnn.set_device("cpu")
-    net = nn.Sequential(
-        *(nn.Conv2d(1, 6, 5, padding="same", bias=False), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5, bias=False), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    parser.add_argument("--quick", action="store_true", help="three workloads, gpucnn and PyTorch eager")
+    parser.add_argument("--workload", choices=WHOLE.workloads, action="append", help="only this one; may be repeated")
+    parser.add_argument("--contestant", choices=WHOLE.contestants, action="append", help="only this; may be repeated")
+    parser.add_argument("--part", choices=WHOLE.parts, action="append", help="only this one; may be repeated")
+    parser.add_argument("--processes", type=_positive(int), help=f"of each contestant (default {WHOLE.processes})")
+    parser.add_argument("--seconds", type=_positive(float), help=f"timed, twice a process (default {WHOLE.seconds})")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write benchmarks.json and benchmarks.md there")
+    given = parser.parse_args(arguments)
+    base = QUICK if given.quick else WHOLE
+    plan = Plan(
+        tuple(given.workload or base.workloads),
+        tuple(given.contestant or base.contestants),
+        tuple(given.part or base.parts),
+        given.processes or base.processes,
+        given.seconds or base.seconds,
     )
-    optimizer = optim.SGD(net.parameters(), lr=0.05, momentum=0.9, nesterov=True)
-    rng = np.random.default_rng(0)
-    images = rng.standard_normal((1, 28, 28, batch), dtype=np.float32)  # (C, H, W, N), as the loader makes them
-    labels = rng.integers(0, 10, batch)
-    arena = Arena()
-
-    def step() -> float:
-        with one_blas_thread(), arena.step(batch):
-            optimizer.zero_grad()
-            loss = F.cross_entropy(net(Tensor.from_batch_last(images)), labels)
-            loss.backward()
-            optimizer.step()
-            return loss.item()
-
-    return imported, step
+    return plan, given.out or (DOCS if plan == WHOLE else None)
 
 
-def torch_step(batch: int) -> tuple[float, Callable[[], Any]]:
-    """When PyTorch was imported, and the same step in it."""
-    import torch
-    from torch import nn
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        if not 0 < kind(text) < 1000:
+            raise argparse.ArgumentTypeError(f"given {text}, expected more than 0 and less than 1000")
+        return kind(text)
 
-    imported = time.perf_counter()
-    net = nn.Sequential(
-        *(nn.Conv2d(1, 6, 5, padding="same", bias=False), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5, bias=False), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
-    )
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, nesterov=True)
-    images, labels = torch.randn(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
-    criterion = nn.CrossEntropyLoss()
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = criterion(net(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return imported, step
+    return number
 
 
-def summary(runs: dict[str, list[dict[str, float]]], batch: int) -> dict[str, Any]:
-    """Median and best of every figure, the ratios pair by pair, machine and versions."""
-    pairs = [theirs["step_ms"] / ours["step_ms"] for ours, theirs in zip(runs["gpucnn"], runs["torch"], strict=True)]
+def measure(plan: Plan) -> dict[str, Any]:
+    """All that docs/benchmarks.json holds."""
+    failures = Failures()
+    contestants = describe(plan.contestants)
+    present = [name for name, found in contestants.items() if "absent" not in found]
     return {
-        "batch": batch,
-        "machine": _processor(),
-        "versions": {name: version(name) for name in ("gpucnn", "numpy", "torch")},
-        "python": platform.python_version(),
-        "figures": {
-            name: {
-                key: {"median": statistics.median(values), "best": min(values), "all": values}
-                for key in found[0]
-                for values in [[run[key] for run in found]]
-            }
-            for name, found in runs.items()
-        },
-        "times_as_fast": {"median": statistics.median(pairs), "all": pairs},
+        "circumstances": circumstances(plan),
+        "contestants": contestants,
+        **{part: PARTS[part].measure(plan, present, failures) for part in plan.parts},
+        "failures": failures,
     }
 
 
-def _processor() -> str:
-    """The processor's name where Linux tells it, and how many of its cores this process may use."""
-    from gpucnn.threads import usable_cores
-
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return f"{names[0].partition(':')[2].strip() if names else platform.machine()}, {usable_cores()} cores"
-
-
-def table(result: dict[str, Any]) -> str:
-    """The figures as lines of text."""
-    labels = {
-        "step_ms": "training step, ms",
-        "import_ms": "import, ms",
-        "first_step_ms": "start to end of first step, ms",
-        "peak_MiB": "peak memory, MiB",
+def circumstances(plan: Plan) -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "machine": f"{results_page.processor()}, {usable_cores()} cores",
+        "system": platform.platform(),
+        "versions": {"python": platform.python_version(), "numpy": describe_environment()["versions"]["numpy"]},
+        "commit": describe_environment()["git_commit"],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "processes": plan.processes,
     }
-    lines = [
-        f"{result['machine']}; {result['versions']}",
-        f"{'median (best)':32}" + "".join(f"{n:>20}" for n in CONTESTANTS),
-    ]
-    for key, label in labels.items():
-        cells = (result["figures"][name][key] for name in CONTESTANTS)
-        lines.append(f"{label:32}" + "".join(f"{c['median']:>11.2f} ({c['best']:.2f})".rjust(20) for c in cells))
-    ratio = result["times_as_fast"]
-    spread = ", ".join(f"{pair:.2f}" for pair in ratio["all"])
-    lines.append(f"LeNet, batch {result['batch']}: {ratio['median']:.2f} times as fast as PyTorch (pairs: {spread})")
-    return "\n".join(lines)
+
+
+def write(folder: Path, results: dict[str, Any]) -> None:
+    """Write the figures, and the page made from them."""
+    atomic_write(folder / "benchmarks.json", (json.dumps(results, indent=1, sort_keys=True) + "\n").encode())
+    atomic_write(folder / "benchmarks.md", page.page(results).encode())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Contestant:
-    """A library in one form. `module` of this package computes in it; `environment` is set for its process."""
+    """A library in one form. `module` of this package computes in it; `environment` is set for its process.
+
+    For the estimate: the seconds of a process that are not steps, and those that its first one takes beyond them.
+    """
 
     name: str
     title: str
     module: str
     form: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    start_seconds: float = 0.5
+    once_seconds: float = 0.0
 
 
 OURS, PYTORCH = "with_gpucnn", "with_torch"
@@ -24,22 +29,12 @@ CONTESTANTS = {
         Contestant("gpucnn-1", "gpucnn, 1 thread", OURS, environment=_ONE),
         Contestant("gpucnn-numpy", "its NumPy kernels", OURS, environment=_NUMPY),
         Contestant("gpucnn-numpy-1", "NumPy kernels, 1 thread", OURS, environment=_NUMPY | _ONE),
-        Contestant("torch", "PyTorch, eager", PYTORCH, "eager"),
-        Contestant("torch-channels-last", "PyTorch, channels-last", PYTORCH, "channels-last"),
-        Contestant("torch-compiled", "PyTorch, compiled", PYTORCH, "compiled"),
-        Contestant("jax", "JAX, jit", "with_jax"),
+        Contestant("torch", "PyTorch, eager", PYTORCH, "eager", start_seconds=2),
+        Contestant("torch-channels-last", "PyTorch, channels-last", PYTORCH, "channels-last", start_seconds=2),
+        Contestant("torch-compiled", "PyTorch, compiled", PYTORCH, "compiled", start_seconds=6, once_seconds=15),
+        Contestant("jax", "JAX, jit", "with_jax", start_seconds=4),
     )
 }
 # Left out of a contestant's process: the choice is the contestant's own.
 CHOSEN_HERE = ("GPUCNN_KERNELS", "GPUCNN_THREADS", "GPUCNN_DEBUG_ARENA", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ON_THE_CPU = {"GPUCNN_DEVICE": "cpu", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-
-
-def ours() -> list[str]:
-    """The names of gpucnn's forms."""
-    return [name for name, contestant in CONTESTANTS.items() if contestant.module == OURS]
-
-
-def pytorchs() -> list[str]:
-    """The names of PyTorch's forms."""
-    return [name for name, contestant in CONTESTANTS.items() if contestant.module == PYTORCH]

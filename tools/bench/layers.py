@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bench.clock import median_seconds
+from bench.with_gpucnn import build_layers
+from bench.workloads import Network
 from gpucnn import Tensor, nn
 from gpucnn.arena import Arena
 from gpucnn.threads import one_blas_thread
-
-from bench.clock import median_seconds
-from bench.with_gpucnn import build
-from bench.workloads import Network
 
 FLOP, BYTES = "FLOP", "bytes"
 MOVING = (nn.MaxPool2d, nn.AvgPool2d, nn.ReLU)
@@ -56,7 +55,7 @@ def without_biases(network: Network) -> Network:
 def measure(network: Network, batch: int, seconds: float) -> Iterator[Part]:
     """The parts of every layer that computes or moves enough to be looked at; each is timed for `seconds`."""
     shape = network.shape
-    for position, layer in enumerate(build(network)):
+    for position, layer in enumerate(build_layers(network)):
         name = f"{position} {layer.kind} {'×'.join(map(str, shape))}"
         if isinstance(layer, nn.Conv2d | nn.Linear):
             yield from _arithmetic(layer, name, shape, batch, seconds, first=position == 0)

@@ -16,6 +16,11 @@ COPIED = 64 << 20  # bytes: beyond the caches
 COPIES = 15
 
 
+def measure(threads: int) -> dict[str, float | None]:
+    """Both, of so many threads."""
+    return {"gflops": peak_gflops(threads), "copy_gbytes": copy_gbytes(threads)}
+
+
 def peak_gflops(threads: int) -> float | None:
     """The most GFLOP/s of `threads` threads; None where there is no C compiler to measure it with."""
     compiler = shutil.which(os.environ.get("CC") or "cc")

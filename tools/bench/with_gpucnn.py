@@ -26,7 +26,7 @@ def describe(form: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     """A training step on a batch that lies ready in memory."""
-    net = build(network)
+    net = nn.Sequential(*build_layers(network))
     optimizer = optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     images, labels = inputs(network, batch)
     arena = Arena()
@@ -45,7 +45,7 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
 @contextlib.contextmanager
 def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
     """The logits of a batch."""
-    net = build(network).eval()
+    net = nn.Sequential(*build_layers(network)).eval()
     images, _ = inputs(network, batch)
     arena = Arena()
 
@@ -57,8 +57,8 @@ def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
         yield step
 
 
-def build(network: Network) -> nn.Sequential:
-    """The network, with gpucnn's initial weights."""
+def build_layers(network: Network) -> list[nn.Layer]:
+    """The network's layers, with gpucnn's initial weights."""
     layers: list[nn.Layer] = []
     shape = network.shape
     for name, options in network.layers:
@@ -66,7 +66,7 @@ def build(network: Network) -> nn.Sequential:
         inferred = {kind.inferred: shape[0]} if kind.inferred else {}
         layers.append(kind(**inferred, **options))
         shape = layers[-1].output_shape(shape)
-    return nn.Sequential(*layers)
+    return layers
 
 
 def inputs(network: Network, batch: int) -> tuple[np.ndarray, np.ndarray]:

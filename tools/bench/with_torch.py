@@ -58,7 +58,8 @@ def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
 
 def prepare(network: Network, batch: int, form: str) -> tuple[nn.Sequential, torch.Tensor]:
     """The network, and images (N, C, H, W), in the form's memory order."""
-    net, images = build_network(network.layers, network.shape), torch.randn(batch, *network.shape)
+    net: Any = build_network(network.layers, network.shape)
+    images = torch.randn(batch, *network.shape)
     if form != "channels-last":
         return net, images
     return net.to(memory_format=torch.channels_last), images.to(memory_format=torch.channels_last)

@@ -1,0 +1,51 @@
+"""The page docs/benchmarks.md, made from the figures that tools/bench_cpu.py measured."""
+
+from collections.abc import Sequence
+
+from bench import layer_tables, tables
+from bench.contestants import CONTESTANTS
+from bench.figures import Results, found
+from bench.jobs import JOBS
+from bench.workloads import WORKLOADS
+
+HEAD = """# gpucnn on the CPU
+
+Made by `python tools/bench_cpu.py`; edit that, not this page. Every figure is the median of several processes, and
+in parentheses the best; the contestants take turns, and each process warms up and takes the median of many steps. How
+many times as fast gpucnn is as PyTorch, in its best form, is the median of the pairs of the same round, and in
+parentheses the lowest and the highest. A training step is forward, loss, backward and update (SGD with momentum) of a
+batch that lies ready in memory; inference is forward alone. Networks are those of the configurations of the same names
+(mlp is fashion_mlp's), the number behind is the batch size, images are random. PyTorch and JAX choose their own
+threads; from the second process on, compiled PyTorch finds its code compiled.
+"""
+
+
+def page(results: Results) -> str:
+    """The whole page; what was not measured says so."""
+    parts = _sections(results, list(WORKLOADS), list(CONTESTANTS), list(JOBS))
+    return "\n".join([HEAD, *(section for sections in parts.values() for section in sections)])
+
+
+def brief(results: Results) -> str:
+    """The sections of the parts that were measured, with the rows and columns that were."""
+    measured = (list(found(results, part)) for part in ("steps", "contestants", "jobs"))
+    parts = _sections(results, *measured)
+    return "\n".join(section for part, sections in parts.items() if found(results, part) for section in sections)
+
+
+def _sections(
+    results: Results, workloads: Sequence[str], names: Sequence[str], jobs: Sequence[str]
+) -> dict[str, list[str]]:
+    """The sections of each part."""
+    return {
+        "steps": [
+            f"## Training step, ms\n\n{tables.steps(results, 'training_ms', workloads, names)}",
+            f"## Inference, ms\n\n{tables.steps(results, 'inference_ms', workloads, names)}",
+            f"## Start and memory\n\n{tables.start(results, workloads, names)}",
+            f"## LeNet's cost as the batch grows, gpucnn\n\n{tables.growth(results, workloads)}",
+        ],
+        "layers": layer_tables.sections(results),
+        "jobs": [f"## Whole jobs on MNIST, process start to result\n\n{tables.jobs(results, jobs, names)}"],
+        "installed": [f"## Installed, with all that it needs\n\n{tables.installed(results)}"],
+        "contestants": [f"## How it was measured\n\n{tables.circumstances(results, names)}"],
+    }

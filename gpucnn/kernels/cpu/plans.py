@@ -71,7 +71,7 @@ def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) 
     row_bytes = (weight[0] * axes[2].outputs + x[0] * axes[2].size) * images * itemsize
     wanted = max(-(-rows * row_bytes // PART_BYTES), -(-LEAST_TASKS // units))
     parts = max(1, min(wanted, rows, PARTS_BYTES // (math.prod(weight) * itemsize)))
-    shares = min(units, -(-LEAST_TASKS // parts))
+    shares = -(-LEAST_TASKS // parts)
     fields = ([getattr(axis, name) for axis in axes] for name in ("outputs", "size", "kernel", "stride", "dilation"))
     header = [groups, outs, ins, images, *itertools.chain(*fields), parts, shares]
     overlaps = [number for axis in axes for tap in range(axis.kernel) for number in _overlap(axis, tap)]
@@ -110,7 +110,7 @@ def _of_pixels(axis: Axis) -> Meetings:
 
 
 def _overlap(axis: Axis, tap: int) -> tuple[int, int, int]:
-    """The outputs whose tap meets the input: the first, how many, and the offset: output o reads o · stride + offset."""
+    """The outputs whose tap meets the input: the first, how many, and the offset; output o reads o · stride + offset."""
     offset = tap * axis.dilation - axis.before
     first = max(0, -(offset // axis.stride))
     last = min(axis.outputs, (axis.size - 1 - offset) // axis.stride + 1)

@@ -32,6 +32,16 @@
 #define BLOCK_ROWS 6
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
+
+/* Has the compiler keep a vector in a register, in place of reading it from memory at each use. */
+#if defined(__x86_64__)
+#define IN_REGISTER(vector) __asm__("" : "+v"(vector))
+#elif defined(__aarch64__)
+#define IN_REGISTER(vector) __asm__("" : "+w"(vector))
+#else
+#define IN_REGISTER(vector) (void)0
+#endif
+
 #define VECTOR(type, bytes) type __attribute__((vector_size(bytes), aligned(sizeof(type)), may_alias))
 
 typedef VECTOR(float, VECTOR_BYTES) vector_float;

@@ -7,11 +7,13 @@
 
 #define SEGMENT_BYTES 4096 /* of each channel that are read at a time: those of a block stay in the first cache */
 #define MOST_TILES 12      /* whose sums are kept at a time */
+#define MOST_RUNS 32
+#define MOST_ZEROS 1024    /* numbers; longer runs with a tap that reads zeros are cut */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
-/* Neighbouring taps of the third axis, at one tap of the first two. */
+/* Neighbouring taps of the third axis, at one tap of the first two and one input channel. */
 typedef struct {
-    int64_t depth, height, width;
+    int64_t in, depth, height, width;
     int taps;
 } Tile;
 
@@ -20,14 +22,18 @@ static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t cut(int64_t length, int64_t part, int64_t parts) { return length * part / parts; }
 static int64_t blocks_of(int64_t length, int64_t size) { return (length + size - 1) / size; }
 
+/* Whether place `at` of an axis meets the input at this tap. */
+static int meets(const Overlap *tap, int64_t at) { return at >= tap->first && at < tap->first + tap->places; }
+
 static int64_t tile_count(const WeightPlan *plan) {
     return plan->kernel[0] * plan->kernel[1] * blocks_of(plan->kernel[2], BLOCK_TAPS);
 }
 
 static Tile tile_of(const WeightPlan *plan, int64_t index) {
-    int64_t along = blocks_of(plan->kernel[2], BLOCK_TAPS), line = index / along;
-    int64_t first = cut(plan->kernel[2], index % along, along), last = cut(plan->kernel[2], index % along + 1, along);
-    return (Tile){line / plan->kernel[1], line % plan->kernel[1], first, (int)(last - first)};
+    int64_t in = index / tile_count(plan), at = index % tile_count(plan);
+    int64_t along = blocks_of(plan->kernel[2], BLOCK_TAPS), line = at / along;
+    int64_t first = cut(plan->kernel[2], at % along, along), last = cut(plan->kernel[2], at % along + 1, along);
+    return (Tile){in, line / plan->kernel[1], line % plan->kernel[1], first, (int)(last - first)};
 }
 
 #define TEMPLATE "weight_gradient.c"
@@ -40,13 +46,13 @@ typedef struct {
     real *parts;
 } NAME(Gradient);
 
-/* Runs of numbers that are multiplied pair by pair: one of neighbouring places, or, with a stride, one a place. */
+/* Neighbouring numbers that are multiplied pair by pair; a tap that does not meet the input there reads zeros. */
 typedef struct {
-    const real *x, *grad;
-    int64_t count, length;
-    ptrdiff_t x_step, grad_step; /* to the next run */
-    ptrdiff_t x_tap, grad_row;   /* to the next tap, to the next out */
-} NAME(Runs);
+    const real *grad, *x[BLOCK_TAPS];
+    int64_t length;
+} NAME(Run);
+
+static const real NAME(zeros)[MOST_ZEROS];
 
 INLINE NAME(vector) NAME(some)(const real *from, int64_t count) {
     NAME(vector) values = {0};
@@ -57,7 +63,7 @@ INLINE NAME(vector) NAME(some)(const real *from, int64_t count) {
 }
 
 /* sums[r][t] += the products of out r and tap t, lane by lane. */
-INLINE void NAME(multiply)(const int rows, const int taps, const NAME(Runs) *runs,
+INLINE void NAME(multiply)(const int rows, const int taps, const NAME(Run) *run, int64_t count, ptrdiff_t grad_row,
                            NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
     const int64_t lanes = sizeof(NAME(vector)) / sizeof(real);
     NAME(vector) sum[BLOCK_ROWS][BLOCK_TAPS], x[BLOCK_TAPS];
@@ -66,26 +72,27 @@ INLINE void NAME(multiply)(const int rows, const int taps, const NAME(Runs) *run
             sum[r][t] = sums[r][t];
         }
     }
-    for (int64_t run = 0; run < runs->count; run++) {
-        const real *xs = runs->x + run * runs->x_step, *grads = runs->grad + run * runs->grad_step;
+    for (; count > 0; count--, run++) {
+        const real *grads = run->grad;
         int64_t at = 0;
-        for (; at + lanes <= runs->length; at += lanes) {
+        for (; at + lanes <= run->length; at += lanes) {
             UNROLL for (int t = 0; t < taps; t++) {
-                x[t] = *(const NAME(vector) *)(xs + t * runs->x_tap + at);
+                x[t] = *(const NAME(vector) *)(run->x[t] + at);
             }
             UNROLL for (int r = 0; r < rows; r++) {
-                NAME(vector) grad = *(const NAME(vector) *)(grads + r * runs->grad_row + at);
+                NAME(vector) grad = *(const NAME(vector) *)(grads + r * grad_row + at);
+                IN_REGISTER(grad); /* else it is read again for every tap, and reading is what takes the time */
                 UNROLL for (int t = 0; t < taps; t++) {
                     sum[r][t] += grad * x[t];
                 }
             }
         }
-        if (at < runs->length) {
+        if (at < run->length) {
             UNROLL for (int t = 0; t < taps; t++) {
-                x[t] = NAME(some)(xs + t * runs->x_tap + at, runs->length - at);
+                x[t] = NAME(some)(run->x[t] + at, run->length - at);
             }
             UNROLL for (int r = 0; r < rows; r++) {
-                NAME(vector) grad = NAME(some)(grads + r * runs->grad_row + at, runs->length - at);
+                NAME(vector) grad = NAME(some)(grads + r * grad_row + at, run->length - at);
                 UNROLL for (int t = 0; t < taps; t++) {
                     sum[r][t] += grad * x[t];
                 }
@@ -100,12 +107,13 @@ INLINE void NAME(multiply)(const int rows, const int taps, const NAME(Runs) *run
 }
 
 #define TAPS(rows)                                                                                                  \
-    static void NAME(multiply_##rows)(int taps, const NAME(Runs) *runs, NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) { \
+    static void NAME(multiply_##rows)(int taps, const NAME(Run) *runs, int64_t count, ptrdiff_t grad_row,           \
+                                      NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {                                  \
         switch (taps) {                                                                                             \
-        case 1: NAME(multiply)(rows, 1, runs, sums); break;                                                         \
-        case 2: NAME(multiply)(rows, 2, runs, sums); break;                                                         \
-        case 3: NAME(multiply)(rows, least(3, BLOCK_TAPS), runs, sums); break;                                      \
-        case 4: NAME(multiply)(rows, least(4, BLOCK_TAPS), runs, sums); break;                                      \
+        case 1: NAME(multiply)(rows, 1, runs, count, grad_row, sums); break;                                        \
+        case 2: NAME(multiply)(rows, 2, runs, count, grad_row, sums); break;                                        \
+        case 3: NAME(multiply)(rows, BLOCK_TAPS < 3 ? BLOCK_TAPS : 3, runs, count, grad_row, sums); break;          \
+        case 4: NAME(multiply)(rows, BLOCK_TAPS < 4 ? BLOCK_TAPS : 4, runs, count, grad_row, sums); break;          \
         }                                                                                                           \
     }
 TAPS(1)
@@ -116,119 +124,143 @@ TAPS(5)
 TAPS(6)
 #undef TAPS
 
-static void NAME(multiply_block)(int rows, int taps, const NAME(Runs) *runs,
+static void NAME(multiply_block)(int rows, int taps, const NAME(Run) *runs, int64_t count, ptrdiff_t grad_row,
                                  NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
-    static void (*const of_rows[])(int, const NAME(Runs) *, NAME(vector)[BLOCK_ROWS][BLOCK_TAPS]) = {
+    static void (*const of_rows[])(int, const NAME(Run) *, int64_t, ptrdiff_t, NAME(vector)[BLOCK_ROWS][BLOCK_TAPS]) = {
         NAME(multiply_1), NAME(multiply_2), NAME(multiply_3), NAME(multiply_4), NAME(multiply_5), NAME(multiply_6)};
-    of_rows[rows - 1](taps, runs, sums);
+    of_rows[rows - 1](taps, runs, count, grad_row, sums);
 }
 
-/* Add the products at places [start, stop) of one row, for `taps` taps from `width` on: all of them meet the input. */
-static void NAME(add_places)(const WeightPlan *plan, int rows, int64_t width, int taps, const real *x_line,
-                             const real *grad_line, ptrdiff_t grad_row, int64_t start, int64_t stop,
-                             NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
-    if (start >= stop) {
-        return;
+/* The next run of places from `place` on, before `stop`: many where all taps of the tile meet the input and follow each
+ * other in memory, else one. Returns the place behind it. */
+static int64_t NAME(next_run)(const WeightPlan *plan, const Tile *tile, const real *x_line, const real *grad_line,
+                              int64_t place, int64_t stop, NAME(Run) *run) {
+    const Overlap *tap = plan->overlaps + plan->kernel[0] + plan->kernel[1] + tile->width;
+    int64_t n = plan->images, end = stop;
+    for (int t = 0; t < tile->taps; t++) {
+        int meet = meets(tap + t, place);
+        end = meet ? least(end, tap[t].first + tap[t].places) : place + 1;
+        run->x[t] = meet ? x_line + (place * plan->stride[2] + tap[t].offset) * n : NAME(zeros);
     }
-    int64_t n = plan->images, stride = plan->stride[2];
-    const Overlap *tap = plan->overlaps + plan->kernel[0] + plan->kernel[1] + width;
-    NAME(Runs) runs = {x_line + (start * stride + tap->offset) * n, grad_line + start * n, 1, (stop - start) * n,
-                       0, 0, plan->dilation[2] * n, grad_row};
-    if (stride != 1) {
-        runs.count = stop - start;
-        runs.length = n;
-        runs.x_step = stride * n;
-        runs.grad_step = n;
-    }
-    NAME(multiply_block)(rows, taps, &runs, sums);
+    end = plan->stride[2] == 1 ? end : place + 1;
+    run->grad = grad_line + place * n;
+    run->length = (end - place) * n;
+    return end;
 }
 
-/* Add the products of one tile at places [start, stop): together where all its taps meet the input, else one by one. */
+/* Cut off what a run has beyond as many numbers as there are zeros; returns how many were cut off. */
+static int64_t NAME(shorten)(const Tile *tile, NAME(Run) *run) {
+    int64_t over = run->length - MOST_ZEROS;
+    for (int t = 0; t < tile->taps; t++) {
+        if (run->x[t] == NAME(zeros) && over > 0) {
+            run->length = MOST_ZEROS;
+            return over;
+        }
+    }
+    return 0;
+}
+
+/* Add the products of one tile at places [start, stop) of one row. */
 static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, const real *x_line,
                            const real *grad_line, ptrdiff_t grad_row, int64_t start, int64_t stop,
                            NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
-    const Overlap *tap = plan->overlaps + plan->kernel[0] + plan->kernel[1] + tile->width;
-    int64_t from = start, to = stop;
-    for (int t = 0; t < tile->taps; t++) {
-        from = most(from, tap[t].first);
-        to = least(to, tap[t].first + tap[t].places);
+    NAME(Run) runs[MOST_RUNS];
+    int64_t count = 0;
+    for (int64_t place = start; place < stop;) {
+        place = NAME(next_run)(plan, tile, x_line, grad_line, place, stop, runs + count);
+        for (int64_t over = 1; over > 0;) {
+            NAME(Run) rest = runs[count];
+            over = NAME(shorten)(tile, runs + count++);
+            if (count == MOST_RUNS) {
+                NAME(multiply_block)(rows, tile->taps, runs, count, grad_row, sums);
+                count = 0;
+            }
+            if (over > 0) {
+                rest.grad += MOST_ZEROS;
+                for (int t = 0; t < tile->taps; t++) {
+                    rest.x[t] += rest.x[t] == NAME(zeros) ? 0 : MOST_ZEROS;
+                }
+                rest.length = over;
+                runs[count] = rest;
+            }
+        }
     }
-    to = most(from, to);
-    NAME(add_places)(plan, rows, tile->width, tile->taps, x_line, grad_line, grad_row, from, to, sums);
-    for (int t = 0; t < tile->taps; t++) {
-        int64_t first = most(start, tap[t].first), last = least(stop, tap[t].first + tap[t].places);
-        NAME(vector) one[BLOCK_ROWS][BLOCK_TAPS];
-        if (first >= last || (first >= from && last <= to)) {
-            continue;
-        }
-        for (int r = 0; r < rows; r++) {
-            one[r][0] = sums[r][t];
-        }
-        NAME(add_places)(plan, rows, tile->width + t, 1, x_line, grad_line, grad_row, first, least(last, from), one);
-        NAME(add_places)(plan, rows, tile->width + t, 1, x_line, grad_line, grad_row, most(first, to), last, one);
-        for (int r = 0; r < rows; r++) {
-            sums[r][t] = one[r][0];
+    if (count > 0) {
+        NAME(multiply_block)(rows, tile->taps, runs, count, grad_row, sums);
+    }
+}
+
+/* Add the products of all tiles at places [start, stop) of one row (depth, height); x and grad are those of the group,
+ * grad from the first of `rows` outs on. */
+static void NAME(add_places)(const WeightPlan *plan, int rows, const Tile *tiles, int64_t count, const real *x,
+                             const real *grad, int64_t depth, int64_t height, int64_t start, int64_t stop,
+                             NAME(vector) sums[][BLOCK_ROWS][BLOCK_TAPS]) {
+    const int64_t *o = plan->out_sizes, *s = plan->in_sizes;
+    ptrdiff_t line = s[2] * plan->images, out_line = o[2] * plan->images;
+    for (int64_t i = 0; i < count; i++) {
+        const Overlap *d = plan->overlaps + tiles[i].depth, *h = plan->overlaps + plan->kernel[0] + tiles[i].height;
+        if (meets(d, depth) && meets(h, height)) {
+            int64_t at_depth = depth * plan->stride[0] + d->offset, at_height = height * plan->stride[1] + h->offset;
+            NAME(add_tile)(plan, rows, tiles + i, x + ((tiles[i].in * s[0] + at_depth) * s[1] + at_height) * line,
+                           grad + (depth * o[1] + height) * out_line, o[0] * o[1] * out_line, start, stop, sums[i]);
         }
     }
 }
 
-/* Whether place `at` of an axis meets the input at this tap. */
-static int NAME(meets)(const Overlap *tap, int64_t at) { return at >= tap->first && at < tap->first + tap->places; }
+/* Store the sums over lanes: `weights` are those of the first of `rows` outs. */
+static void NAME(store)(const WeightPlan *plan, int rows, const Tile *tiles, int64_t count,
+                        NAME(vector) sums[][BLOCK_ROWS][BLOCK_TAPS], real *weights) {
+    const int64_t *k = plan->kernel;
+    for (int64_t i = 0; i < count; i++) {
+        const Tile *tile = tiles + i;
+        real *to = weights + ((tile->in * k[0] + tile->depth) * k[1] + tile->height) * k[2] + tile->width;
+        for (int r = 0; r < rows; r++, to += plan->ins * k[0] * k[1] * k[2]) {
+            for (int t = 0; t < tile->taps; t++) {
+                to[t] = 0;
+                for (size_t lane = 0; lane < sizeof(NAME(vector)) / sizeof(real); lane++) {
+                    to[t] += sums[i][r][t][lane];
+                }
+            }
+        }
+    }
+}
 
-/* The gradient by the weights between `rows` outs from `out` on and one input channel, at tiles [tile, last). */
-static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, int rows, int64_t in, int64_t tile,
-                       int64_t last, int64_t part) {
+/* The gradient by the weights of `rows` outs from `out` on, at tiles [first, last), over one part of the rows. */
+static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, int rows, int64_t first, int64_t last,
+                       int64_t part) {
     const WeightPlan *plan = work->plan;
     const int64_t *o = plan->out_sizes, *s = plan->in_sizes, *k = plan->kernel;
-    ptrdiff_t n = plan->images, line = s[2] * n, grad_row = o[0] * o[1] * o[2] * n;
-    const real *x = work->x + (group * plan->ins + in) * s[0] * s[1] * line;
-    const real *grad = work->grad + (group * plan->outs + out) * grad_row;
+    int64_t n = plan->images, count = last - first, channel = group * plan->outs + out;
+    const real *x = work->x + group * plan->ins * s[0] * s[1] * s[2] * n;
+    const real *grad = work->grad + channel * o[0] * o[1] * o[2] * n;
     int64_t segment = most(1, SEGMENT_BYTES / (n * (int64_t)sizeof(real)));
+    Tile tiles[MOST_TILES];
     NAME(vector) sums[MOST_TILES][BLOCK_ROWS][BLOCK_TAPS];
-    memset(sums, 0, sizeof(sums[0]) * (size_t)(last - tile));
+    memset(sums, 0, sizeof(sums[0]) * (size_t)count);
+    for (int64_t i = 0; i < count; i++) {
+        tiles[i] = tile_of(plan, first + i);
+    }
     for (int64_t row = cut(o[0] * o[1], part, plan->parts); row < cut(o[0] * o[1], part + 1, plan->parts); row++) {
         for (int64_t start = 0; start < o[2]; start += segment) {
-            for (int64_t index = tile; index < last; index++) {
-                Tile at = tile_of(plan, index);
-                const Overlap *d = plan->overlaps + at.depth, *h = plan->overlaps + k[0] + at.height;
-                int64_t depth = row / o[1], height = row % o[1];
-                if (!NAME(meets)(d, depth) || !NAME(meets)(h, height)) {
-                    continue;
-                }
-                const real *x_line = x + ((depth * plan->stride[0] + d->offset) * s[1] + height * plan->stride[1] +
-                                          h->offset) * line;
-                NAME(add_tile)(plan, rows, &at, x_line, grad + row * o[2] * n, grad_row, start,
-                               least(o[2], start + segment), sums[index - tile]);
-            }
+            NAME(add_places)(plan, rows, tiles, count, x, grad, row / o[1], row % o[1], start,
+                             least(o[2], start + segment), sums);
         }
     }
-    for (int64_t index = tile; index < last; index++) {
-        Tile at = tile_of(plan, index);
-        for (int r = 0; r < rows; r++) {
-            real *weights = work->parts + (((part * plan->groups + group) * plan->outs + out + r) * plan->ins + in) *
-                                              k[0] * k[1] * k[2] + (at.depth * k[1] + at.height) * k[2] + at.width;
-            for (int t = 0; t < at.taps; t++) {
-                real total = 0;
-                for (size_t lane = 0; lane < sizeof(NAME(vector)) / sizeof(real); lane++) {
-                    total += sums[index - tile][r][t][lane];
-                }
-                weights[t] = total;
-            }
-        }
-    }
+    real *weights = work->parts + (part * plan->groups * plan->outs + channel) * plan->ins * k[0] * k[1] * k[2];
+    NAME(store)(plan, rows, tiles, count, sums, weights);
 }
 
 /* One share of the channels and taps, over one part of the rows. */
 static void NAME(share)(void *context, int64_t index) {
     const NAME(Gradient) *work = context;
     const WeightPlan *plan = work->plan;
-    int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS), tiles = tile_count(plan);
-    int64_t chunks = blocks_of(tiles, MOST_TILES), units = plan->groups * blocks * plan->ins * chunks;
+    int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS), tiles = plan->ins * tile_count(plan);
+    int64_t chunks = blocks_of(tiles, MOST_TILES), units = plan->groups * blocks * chunks;
     int64_t part = index / plan->shares, share = index % plan->shares;
     for (int64_t u = cut(units, share, plan->shares); u < cut(units, share + 1, plan->shares); u++) {
-        int64_t chunk = u % chunks, in = u / chunks % plan->ins, block = u / chunks / plan->ins % blocks;
+        int64_t chunk = u % chunks, block = u / chunks % blocks;
         int64_t first = cut(plan->outs, block, blocks), last = cut(plan->outs, block + 1, blocks);
-        NAME(unit)(work, u / chunks / plan->ins / blocks, first, (int)(last - first), in, cut(tiles, chunk, chunks),
+        NAME(unit)(work, u / chunks / blocks, first, (int)(last - first), cut(tiles, chunk, chunks),
                    cut(tiles, chunk + 1, chunks), part);
     }
 }

@@ -1,0 +1,83 @@
+"""Every set of kernels that this machine can run, against the naive loops, over the same random configurations."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import gpucnn
+from gpucnn import functional as F
+from gpucnn.kernels import choice
+from tests import references
+from tests.configurations import COUNT, convolution
+from tests.judges import agrees, forward_backward, upstream
+
+SETS = ["avx512", "avx2", "plain", "numpy"]
+
+
+@pytest.fixture(params=SETS)
+def kernels(request: pytest.FixtureRequest):
+    """The CPU, with one set after the other; one that was not built or that this processor does not run is skipped."""
+    before, device = choice.chosen(), gpucnn.device()
+    if request.param not in (*choice.library.usable(), "numpy"):
+        pytest.skip(f"{request.param}: not built, or not for this processor")
+    gpucnn.set_device("cpu")
+    yield choice.choose(request.param)
+    choice.choose(before)
+    gpucnn.set_device(str(device))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_convolution(kernels, dtype):
+    for config in map(convolution, range(0, COUNT, 2)):
+        x, w, *_ = config.arrays
+        y = references.conv(*config.arrays, **config.options)
+        gradients = references.conv_gradients(x, w, upstream(y.shape), **config.options)
+        ours = partial([F.conv1d, F.conv2d, F.conv3d][config.axes - 1], **config.options)
+        expected = [array.astype(dtype) for array in (y, *gradients[: len(config.arrays)])]
+        found = forward_backward(ours, *(array.astype(dtype) for array in config.arrays))
+        agrees(found, expected, config, terms=x.size // x.shape[1] * w[0].size)
+
+
+@pytest.mark.parametrize("images", [1, 3, 16, 17, 64, 100])
+@pytest.mark.parametrize("options", [{}, {"padding": 2}, {"stride": 2, "padding": 1}, {"dilation": 2}, {"groups": 2}])
+def test_batches_that_fill_vectors_and_that_do_not(kernels, images, options, rng):
+    """Wide enough for whole blocks of vectors, and what is left over at their ends."""
+    x, w = rng.standard_normal((images, 4, 9, 12)), rng.standard_normal((14, 4 // options.get("groups", 1), 5, 4))
+    y = references.conv(x, w, **options)
+    gradients = references.conv_gradients(x, w, upstream(y.shape), **options)
+    agrees(forward_backward(partial(F.conv2d, **options), x, w), [y, *gradients[:2]], terms=y.size)
+
+
+@pytest.mark.parametrize(("rows", "summed", "images"), [(1, 1, 1), (10, 84, 64), (7, 13, 33), (130, 300, 65)])
+def test_linear(kernels, rows, summed, images, rng):
+    x, w, b = rng.standard_normal((images, summed)), rng.standard_normal((rows, summed)), rng.standard_normal(rows)
+    y = x @ w.T + b
+    grad = upstream(y.shape)
+    agrees(forward_backward(F.linear, x, w, b), [y, grad @ w, grad.T @ x, grad.sum(axis=0)], terms=summed * images)
+
+
+def test_a_kernel_wider_than_the_sums_that_are_kept(kernels, rng):
+    """More taps than one unit of the gradient by the weight takes, and images than there are zeros to read."""
+    x, w = rng.standard_normal((1100, 1, 1, 40)), rng.standard_normal((2, 1, 1, 61))
+    options = {"padding": ((0, 0), (30, 30))}
+    y = references.conv(x, w, **options)
+    gradients = references.conv_gradients(x, w, upstream(y.shape), **options)
+    agrees(forward_backward(partial(F.conv2d, **options), x, w), [y, *gradients[:2]], terms=y.size)
+
+
+def test_an_unknown_set_is_refused():
+    with pytest.raises(gpucnn.errors.InputError, match="GPUCNN_KERNELS is 'fortran'; expected auto or numpy"):
+        choice.choose("fortran")
+
+
+def test_arrays_that_the_c_code_cannot_take_are_refused():
+    if not choice.library.usable():
+        pytest.skip("the C kernels were not built")
+    c = choice.library.usable()["plain"]
+    plan, x = np.zeros(30, np.int64), np.zeros((2, 2), np.float32)
+    for wrong in (x.T[:, ::-1], x.astype(np.float64), x.astype(">f4"), [1.0], None):
+        with pytest.raises(TypeError, match="C-contiguous"):
+            c.contract(plan, wrong, x, None, x)
+    with pytest.raises(TypeError, match="expected 5 arguments, given 1"):
+        c.contract(plan)

@@ -36,7 +36,7 @@ def mutated(data: Any, rng: random.Random) -> Any:
         case 0:
             del here[key]
         case 1 if isinstance(here, dict):
-            here[rng.choice(["name", "init", "p", "classes", "bogus"])] = rng.choice(ODD)
+            here[rng.choice(["name", "init", "lr_scale", "p", "classes", "bogus"])] = rng.choice(ODD)
         case _:
             here[key] = rng.choice(ODD)
     return data

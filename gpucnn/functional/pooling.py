@@ -19,14 +19,34 @@ class MaxPool(Function):
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
         if self.needs[0]:
-            self.beaten = kernels_of(x).pool.max_forward_winners(x, window, out)
+            self.winners = kernels_of(x).pool.max_forward_winners(x, window, out)
         else:
             kernels_of(x).pool.max_forward(x, window, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.max_backward(grad, self.beaten, self.window, out)
+        kernels_of(grad).pool.max_backward(grad, self.winners, self.window, out)
+        return out
+
+
+class MaxPoolReLU(Function):
+    """x (C, spatial..., N)"""
+
+    layout = "batch_last"
+
+    def forward(self, x: Array, window: Window) -> Array:
+        self.shape, self.window = x.shape, window
+        out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
+        if self.needs[0]:
+            self.winners = kernels_of(x).pool.max_relu_forward_winners(x, window, out)
+        else:
+            kernels_of(x).pool.max_relu_forward(x, window, out)
+        return out
+
+    def backward(self, grad: Array) -> Array:
+        out = empty(self.shape, grad)
+        kernels_of(grad).pool.max_relu_backward(grad, self.winners, self.window, out)
         return out
 
 
@@ -121,6 +141,19 @@ def max_pool3d(
     return _max_pool("max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+def max_pool_relu(
+    axes: int,
+    x: Tensor,
+    kernel_size: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """relu of max_pool1d, 2d or 3d (`axes`), which is that pooling of relu, in one pass."""
+    return _max_pool(f"max_pool{axes}d", axes, x, kernel_size, stride, padding, dilation, ceil_mode, MaxPoolReLU)
+
+
 def avg_pool1d(
     x: Tensor,
     kernel_size: PerAxis,
@@ -184,10 +217,11 @@ def _max_pool(
     padding: Padding,
     dilation: PerAxis,
     ceil_mode: bool,
+    function: type[Function] = MaxPool,
 ) -> Tensor:
     check_floating(name, x)
     window = pooling_window(name, axes, x.shape, kernel, stride, padding, dilation, ceil_mode)
-    return MaxPool.apply(x, window=window)
+    return function.apply(x, window=window)
 
 
 def _average_pool(

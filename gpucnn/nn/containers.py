@@ -1,7 +1,6 @@
 """Modules made of modules: Sequential, Residual, ModuleList."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from gpucnn.autograd import Tensor
@@ -58,9 +57,9 @@ class Sequential(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every layer in turn. A ShapeError says in which layer it arose."""
-        for number, layer in _pooled_first(self.layers):
+        for number, layer, forward in _operations(self.layers):
             try:
-                x = layer(x)
+                x = forward(x)
             except ShapeError as error:
                 raise _in_layer(number, layer, error) from None
         return x
@@ -114,17 +113,16 @@ class Sequential(Layer):
         return field
 
 
-def _pooled_first(layers: list[Module]) -> list[tuple[int, Module]]:
-    """The layers with their numbers, in the order they run: a max-pooling before the ReLU that stands before it.
-
-    The two may change places: both keep the order of numbers, and where ReLU passes no gradient (at 0) pooling has none
-    to hand on. So every value and gradient stays the same to the bit, and ReLU has a quarter of the work.
-    """
-    order = list(enumerate(layers))
-    for i, (first, second) in enumerate(itertools.pairwise(layers)):
-        if type(first) is ReLU and isinstance(second, MaxPool) and second.sees_pixels_alone:
-            order[i], order[i + 1] = order[i + 1], order[i]
-    return order
+def _operations(layers: list[Module]) -> Iterator[tuple[int, Module, Callable[[Tensor], Tensor]]]:
+    """What runs: each layer with its number, but a ReLU and the max-pooling behind it as one."""
+    numbered = enumerate(layers)
+    for number, layer in numbered:
+        following = layers[number + 1] if number + 1 < len(layers) else None
+        if type(layer) is ReLU and isinstance(following, MaxPool) and type(following).forward is MaxPool.forward:
+            next(numbered)
+            yield number + 1, following, following.forward_of_relu
+        else:
+            yield number, layer, layer
 
 
 class Residual(Sequential):

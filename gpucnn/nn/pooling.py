@@ -6,7 +6,7 @@ from typing import ClassVar
 from gpucnn import functional as F
 from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
-from gpucnn.functional.pooling import pooling_window
+from gpucnn.functional.pooling import max_pool_relu, pooling_window
 from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
 from gpucnn.nn.layer import Layer
 
@@ -66,14 +66,16 @@ class MaxPool(_Pool):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
-    @property
-    def sees_pixels_alone(self) -> bool:
-        """Whether no window reaches into padding."""
-        return self.padding in (0, "valid") and not self.ceil_mode
-
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)"""
         return self.operation(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+    def forward_of_relu(self, x: Tensor) -> Tensor:
+        """forward(relu(x)), to the bit, in one pass: both keep the order of numbers, so the maximum may be taken first.
+
+        Where ReLU passes no gradient (at 0) pooling has none to hand on.
+        """
+        return max_pool_relu(self.axes, x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
 
 class MaxPool1d(MaxPool):

@@ -1,9 +1,11 @@
-"""ReLU and max-pooling change places inside Sequential; nothing else may change by it."""
+"""ReLU and max-pooling run as one inside Sequential; nothing else may change by it."""
 
 import numpy as np
 import pytest
 
 from gpucnn import Tensor, nn
+
+pytestmark = pytest.mark.usefixtures("device")
 
 
 @pytest.mark.parametrize("seed", range(20))

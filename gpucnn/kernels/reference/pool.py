@@ -58,6 +58,25 @@ def max_backward(grad: Array, beaten: list[Array], window: Window, out: Array) -
     _add(rest, window, 0, out)
 
 
+def max_relu_forward(x: Array, window: Window, out: Array) -> None:
+    """out (C, outputs..., N) = the largest value under the window, or 0 where that is less."""
+    max_forward(x, window, out)
+    module_of(x).maximum(out, 0, out=out)
+
+
+def max_relu_forward_winners(x: Array, window: Window, out: Array) -> tuple[list[Array], Array]:
+    """As max_relu_forward; returns what max_relu_backward asks for."""
+    beaten = max_forward_winners(x, window, out)
+    module_of(x).maximum(out, 0, out=out)
+    return beaten, module_of(x).greater(out, 0, out=empty(out.shape, x, dtype=bool))
+
+
+def max_relu_backward(grad: Array, winners: tuple[list[Array], Array], window: Window, out: Array) -> None:
+    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above 0."""
+    beaten, passed = winners
+    max_backward(module_of(grad).multiply(grad, passed, out=empty(grad.shape, grad)), beaten, window, out)
+
+
 def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
     """How many taps of each window count: those over the input and its `counted` padding. (outputs..., 1)"""
     return module_of(like).asarray(_tap_counts(window, counted, sizes, outputs), dtype=like.dtype)

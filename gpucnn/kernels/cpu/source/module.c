@@ -9,6 +9,7 @@
 #include <numpy/arrayobject.h>
 
 #include "contract.h"
+#include "pool.h"
 #include "threads.h"
 #include "weight_gradient.h"
 
@@ -32,14 +33,15 @@ static int read_array(PyObject *object, int type, Argument *argument) {
     return 1;
 }
 
-/* Reads one argument of a kind: 'r' an array of `real`, 'o' the same or None, 'i' of int64, 'b' of uint8, 'n' a number,
- * 'w' a whole number. */
+/* Reads one argument of a kind: 'r' an array of `real`, 'o' the same or None, 'i' of int64, 'b' of uint8, 'u' the same
+ * or None, 'n' a number, 'w' a whole number. */
 static int read_argument(PyObject *object, char kind, int real, Argument *argument) {
     *argument = (Argument){0};
     switch (kind) {
     case 'o': return object == Py_None || read_array(object, real, argument);
     case 'r': return read_array(object, real, argument);
     case 'i': return read_array(object, NPY_INT64, argument);
+    case 'u': return object == Py_None || read_array(object, NPY_UINT8, argument);
     case 'b': return read_array(object, NPY_UINT8, argument);
     case 'n': argument->number = PyFloat_AsDouble(object); break;
     case 'w': argument->whole = PyLong_AsLongLong(object); break;
@@ -86,6 +88,10 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
 
 KERNEL(contract, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
+KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
+KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
+KERNEL(pool_average_backward, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
 
 static PyObject *py_set_threads(PyObject *self, PyObject *count) {
     (void)self;
@@ -122,6 +128,10 @@ static PyMethodDef methods[] = {
     {"set_threads", py_set_threads, METH_O, NULL},
     METHOD(contract),
     METHOD(weight_gradient),
+    METHOD(pool_max),
+    METHOD(pool_max_backward),
+    METHOD(pool_average),
+    METHOD(pool_average_backward),
     {NULL, NULL, 0, NULL},
 };
 

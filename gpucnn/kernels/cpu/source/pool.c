@@ -1,0 +1,253 @@
+#ifndef real
+#include "pool.h"
+#include "threads.h"
+
+#include <math.h>
+
+#define MOST_TASKS 64
+#define WORTH_SHARING (1 << 15) /* numbers read and written that outweigh waking a thread */
+#define WIDE_VECTORS 4
+
+/* The places that one place meets: three nested loops, counted in places of what is read, from the place `first` on. */
+typedef struct {
+    int64_t count[3], step[3], tap_step[3];
+    int64_t first, tap;
+} Met;
+
+#define FOR_EACH_MET(met)                                                                                           \
+    for (int64_t i = 0; i < (met)->count[0]; i++)                                                                   \
+        for (int64_t j = 0; j < (met)->count[1]; j++)                                                               \
+            for (int64_t k = 0, at = (met)->first + i * (met)->step[0] + j * (met)->step[1],                        \
+                         tap = (met)->tap + i * (met)->tap_step[0] + j * (met)->tap_step[1];                        \
+                 k < (met)->count[2]; k++, at += (met)->step[2], tap += (met)->tap_step[2])
+
+#define TEMPLATE "pool.c"
+#include "each_real.h"
+#else
+
+/* What is read and written; x is the gradient in a backward. `fill` writes `images` numbers of one place. */
+typedef struct NAME(Pooling) {
+    const PoolPlan *plan;
+    const real *x, *counts;
+    const uint8_t *won; /* read */
+    uint8_t *winners;   /* written */
+    real *out;
+    void (*fill)(const struct NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,
+                 uint8_t *winners, real *out);
+    int64_t tasks;
+} NAME(Pooling);
+
+#define LANES(bytes) ((bytes) / (int)sizeof(real))
+#define TYPES(size, bytes)                                                                                          \
+    typedef VECTOR(real, bytes) NAME(size##_values);                                                                \
+    typedef VECTOR(integer, bytes) NAME(size##_whole);
+TYPES(long, VECTOR_BYTES)
+TYPES(short, SHORT_BYTES)
+TYPES(single, sizeof(real))
+#undef TYPES
+
+#define CHOOSE(mask, a, b) (((a) & (mask)) | ((b) & ~(mask))) /* of whole numbers; mask: all bits set, or none */
+
+/* The largest of what a place meets, for `vectors` of images, and the tap it came from. */
+#define LARGEST(size)                                                                                               \
+    INLINE void NAME(size##_largest)(const int vectors, const int relu, const int keep, int64_t images,             \
+                                     const Met *met, const real *x, uint8_t *winners, real *out) {                  \
+        typedef NAME(size##_values) values;                                                                         \
+        typedef NAME(size##_whole) whole;                                                                           \
+        const int lanes = (int)(sizeof(values) / sizeof(real));                                                     \
+        values best[WIDE_VECTORS];                                                                                  \
+        whole winner[WIDE_VECTORS];                                                                                 \
+        UNROLL for (int v = 0; v < vectors; v++) {                                                                  \
+            best[v] = (values){0} - (real)INFINITY;                                                                 \
+            winner[v] = (whole){0} + (integer)met->tap;                                                             \
+        }                                                                                                           \
+        FOR_EACH_MET(met) {                                                                                         \
+            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
+                values given = *(const values *)(x + at * images + v * lanes);                                      \
+                whole better = (given > best[v]) | (given != given);                                                \
+                best[v] = (values)CHOOSE(better, (whole)given, (whole)best[v]);                                     \
+                if (keep) {                                                                                         \
+                    winner[v] = CHOOSE(better, (whole){0} + (integer)tap, winner[v]);                               \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        UNROLL for (int v = 0; v < vectors; v++) {                                                                  \
+            if (relu) {                                                                                             \
+                best[v] = (values)((whole)best[v] & ~(whole)(best[v] <= (values){0}));                              \
+                winner[v] = CHOOSE((whole)(best[v] > (values){0}), winner[v], (whole){0} + NO_TAP);                 \
+            }                                                                                                       \
+            *(values *)(out + v * lanes) = best[v];                                                                 \
+        }                                                                                                           \
+        for (int l = 0; keep && l < vectors * lanes; l++) {                                                         \
+            winners[l] = (uint8_t)((const integer *)winner)[l];                                                     \
+        }                                                                                                           \
+    }
+
+/* The sum of what a place meets; `by_place`: each divided by the count of its own place. */
+#define SUM(size)                                                                                                   \
+    INLINE void NAME(size##_sum)(const int vectors, const int by_place, int64_t images, const Met *met,             \
+                                 const real *x, const real *counts, real *out) {                                    \
+        typedef NAME(size##_values) values;                                                                         \
+        const int lanes = (int)(sizeof(values) / sizeof(real));                                                     \
+        values sum[WIDE_VECTORS];                                                                                   \
+        UNROLL for (int v = 0; v < vectors; v++) {                                                                  \
+            sum[v] = (values){0};                                                                                   \
+        }                                                                                                           \
+        FOR_EACH_MET(met) {                                                                                         \
+            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
+                values given = *(const values *)(x + at * images + v * lanes);                                      \
+                sum[v] += by_place ? (values)(given / counts[at]) : given;                                                  \
+            }                                                                                                       \
+            (void)tap;                                                                                              \
+        }                                                                                                           \
+        UNROLL for (int v = 0; v < vectors; v++) {                                                                  \
+            *(values *)(out + v * lanes) = by_place ? sum[v] : (values)(sum[v] / counts[0]);                                \
+        }                                                                                                           \
+    }
+
+LARGEST(long)
+LARGEST(short)
+LARGEST(single)
+SUM(long)
+SUM(short)
+SUM(single)
+#undef LARGEST
+#undef SUM
+
+/* All images of one place, from the widest pieces to single ones; `n` is the first of a piece. */
+#define PIECES(images, wide, one, brief, single)                                                                    \
+    int64_t n = 0;                                                                                                  \
+    for (; n + WIDE_VECTORS * LANES(VECTOR_BYTES) <= images; n += WIDE_VECTORS * LANES(VECTOR_BYTES)) wide;         \
+    for (; n + LANES(VECTOR_BYTES) <= images; n += LANES(VECTOR_BYTES)) one;                                        \
+    for (; n + LANES(SHORT_BYTES) <= images; n += LANES(SHORT_BYTES)) brief;                                        \
+    for (; n < images; n++) single;
+
+#define FILL_LARGEST(name, relu, keep)                                                                              \
+    static void NAME(name)(const NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,         \
+                           uint8_t *winners, real *out) {                                                           \
+        int64_t images = pooling->plan->images;                                                                     \
+        (void)won;                                                                                                  \
+        PIECES(images, NAME(long_largest)(WIDE_VECTORS, relu, keep, images, met, x + n, winners + n, out + n),      \
+               NAME(long_largest)(1, relu, keep, images, met, x + n, winners + n, out + n),                         \
+               NAME(short_largest)(1, relu, keep, images, met, x + n, winners + n, out + n),                        \
+               NAME(single_largest)(1, relu, keep, images, met, x + n, winners + n, out + n))                       \
+    }
+FILL_LARGEST(fill_largest, 0, 0)
+FILL_LARGEST(fill_largest_winners, 0, 1)
+FILL_LARGEST(fill_relu, 1, 0)
+FILL_LARGEST(fill_relu_winners, 1, 1)
+#undef FILL_LARGEST
+
+/* value where a == b, else 0; without a branch, so that loops over it become vectors on every processor. */
+INLINE real NAME(if_equal)(uint8_t a, uint8_t b, real value) {
+    union {
+        real value;
+        integer bits;
+    } kept = {value};
+    kept.bits &= -(integer)(a == b);
+    return kept.value;
+}
+
+/* The gradient by one pixel: what the outputs hand on that it won. */
+static void NAME(fill_handed_on)(const NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,
+                                 uint8_t *winners, real *restrict out) {
+    int64_t images = pooling->plan->images;
+    int first = 1;
+    (void)winners;
+    FOR_EACH_MET(met) {
+        const real *restrict grad = x + at * images;
+        const uint8_t *restrict winner = won + at * images, mine = (uint8_t)tap;
+        if (first) {
+            for (int64_t n = 0; n < images; n++) {
+                out[n] = NAME(if_equal)(winner[n], mine, grad[n]);
+            }
+        } else {
+            for (int64_t n = 0; n < images; n++) {
+                out[n] += NAME(if_equal)(winner[n], mine, grad[n]);
+            }
+        }
+        first = 0;
+    }
+    if (first) {
+        memset(out, 0, images * sizeof(real));
+    }
+}
+
+#define FILL_SUM(name, by_place)                                                                                    \
+    static void NAME(name)(const NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,         \
+                           uint8_t *winners, real *out) {                                                           \
+        int64_t images = pooling->plan->images;                                                                     \
+        ptrdiff_t place = (out - pooling->out) / images;                                                            \
+        const int64_t *o = pooling->plan->places;                                                                   \
+        const real *counts = pooling->counts + (by_place ? 0 : place % (o[0] * o[1] * o[2]));                       \
+        (void)won, (void)winners;                                                                                   \
+        PIECES(images, NAME(long_sum)(WIDE_VECTORS, by_place, images, met, x + n, counts, out + n),                 \
+               NAME(long_sum)(1, by_place, images, met, x + n, counts, out + n),                                    \
+               NAME(short_sum)(1, by_place, images, met, x + n, counts, out + n),                                   \
+               NAME(single_sum)(1, by_place, images, met, x + n, counts, out + n))                                  \
+    }
+FILL_SUM(fill_average, 0)
+FILL_SUM(fill_shares, 1)
+#undef FILL_SUM
+#undef PIECES
+
+/* One row of places along the last axis: row number `row` over channels and the first two axes. */
+static void NAME(pool_row)(const NAME(Pooling) *pooling, int64_t row) {
+    const PoolPlan *plan = pooling->plan;
+    const int64_t *o = plan->places, *s = plan->sources;
+    const Meeting *d = plan->tables + row / o[1] % o[0], *h = plan->tables + o[0] + row % o[1];
+    const Meeting *w = plan->tables + o[0] + o[1];
+    ptrdiff_t channel = row / (o[0] * o[1]) * s[0] * s[1] * s[2] * plan->images;
+    const real *x = pooling->x + channel;
+    const uint8_t *won = pooling->won ? pooling->won + channel : NULL;
+    Met met = {{d->count, h->count, 0},
+               {plan->source_step[0] * s[1] * s[2], plan->source_step[1] * s[2], plan->source_step[2]},
+               {plan->tap_step[0] * plan->tap[0], plan->tap_step[1] * plan->tap[1], plan->tap_step[2]},
+               0, 0};
+    for (int64_t place = 0; place < o[2]; place++, w++) {
+        met.count[2] = w->count;
+        met.first = (d->source * s[1] + h->source) * s[2] + w->source;
+        met.tap = d->tap * plan->tap[0] + h->tap * plan->tap[1] + w->tap;
+        ptrdiff_t to = (row * o[2] + place) * plan->images;
+        pooling->fill(pooling, &met, x, won, pooling->winners ? pooling->winners + to : NULL, pooling->out + to);
+    }
+}
+
+static void NAME(pool_rows)(void *context, int64_t task) {
+    const NAME(Pooling) *pooling = context;
+    int64_t rows = pooling->plan->channels * pooling->plan->places[0] * pooling->plan->places[1];
+    for (int64_t row = rows * task / pooling->tasks; row < rows * (task + 1) / pooling->tasks; row++) {
+        NAME(pool_row)(pooling, row);
+    }
+}
+
+static void NAME(pool)(NAME(Pooling) pooling) {
+    const PoolPlan *plan = pooling.plan;
+    const int64_t *o = plan->places, *s = plan->sources;
+    int64_t rows = plan->channels * o[0] * o[1];
+    int64_t numbers = plan->channels * plan->images * (o[0] * o[1] * o[2] + s[0] * s[1] * s[2]);
+    pooling.tasks = numbers < WORTH_SHARING ? 1 : rows < MOST_TASKS ? rows : MOST_TASKS;
+    run(NAME(pool_rows), &pooling, pooling.tasks);
+}
+
+void NAME(pool_max)(const PoolPlan *plan, const real *x, uint8_t *winners, int relu, real *out) {
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = x, .winners = winners, .out = out,
+                               .fill = winners ? relu ? NAME(fill_relu_winners) : NAME(fill_largest_winners)
+                                       : relu  ? NAME(fill_relu)
+                                               : NAME(fill_largest)});
+}
+
+void NAME(pool_max_backward)(const PoolPlan *plan, const real *grad, const uint8_t *winners, real *out) {
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .won = winners, .out = out, .fill = NAME(fill_handed_on)});
+}
+
+void NAME(pool_average)(const PoolPlan *plan, const real *x, const real *counts, real *out) {
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = x, .counts = counts, .out = out, .fill = NAME(fill_average)});
+}
+
+void NAME(pool_average_backward)(const PoolPlan *plan, const real *grad, const real *counts, real *out) {
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .counts = counts, .out = out, .fill = NAME(fill_shares)});
+}
+#undef LANES
+#undef CHOOSE
+#endif

@@ -1,0 +1,96 @@
+"""Pooling in C against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
+
+import numpy as np
+import pytest
+
+from gpucnn.functional.pooling import pooling_window
+from gpucnn.geometry import make_window, sides_of
+from gpucnn.kernels import reference
+from tests.configurations import COUNT, pooling
+from tests.judges import close
+
+DTYPES = ["float32", "float64"]
+BATCHES = (1, 2, 3, 7, 16, 21, 64, 85)
+
+
+def cases(kind, dtype):
+    """Windows with an input of whole numbers, so that ties and zeros occur, and a gradient of the output's shape."""
+    for index in range(COUNT):
+        config = pooling(index, kind)
+        rng, images = np.random.default_rng(index), BATCHES[index % len(BATCHES)]
+        options = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, **config.options}
+        kernel, included = options.pop("kernel_size"), options.pop("count_include_pad", True)
+        shape = config.arrays[0].shape
+        window = pooling_window(str(config), config.axes, shape, kernel, **options)
+        x = rng.integers(-3, 4, (*shape[1:], images)).astype(dtype)  # (C, spatial..., N)
+        outputs = (shape[1], *window.output_sizes(shape[2:]), images)
+        counted = sides_of("", window, shape[2:], options["padding"] if included else 0)
+        yield config, window, counted, x, rng.standard_normal(outputs).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["max", "max_relu"])
+def test_the_maximum_and_its_gradient(compiled, name, dtype):
+    for config, window, _, x, grad in cases("max", dtype):
+        results = []
+        for pool in (compiled.pool, reference.pool):
+            alone, y, by_x = np.full_like(grad, np.nan), np.full_like(grad, np.nan), np.full_like(x, np.nan)
+            getattr(pool, f"{name}_forward")(x, window, alone)
+            winners = getattr(pool, f"{name}_forward_winners")(x, window, y)
+            getattr(pool, f"{name}_backward")(grad, winners, window, by_x)
+            assert np.array_equal(alone, y), config
+            results.append((y, by_x))
+        assert np.array_equal(results[0][0], results[1][0]), config
+        close(results[0][1], results[1][1], config)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_average_and_its_gradient(compiled, dtype):
+    for config, window, counted, x, grad in cases("avg", dtype):
+        results = []
+        for pool in (compiled.pool, reference.pool):
+            y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
+            counts = pool.tap_counts(window, counted, x.shape[1:-1], grad.shape[1:-1], x)
+            pool.average_forward(x, window, counts, y)
+            pool.average_backward(grad, window, counts, by_x)
+            results.append((y, by_x))
+        close(results[0][0], results[1][0], config)
+        close(results[0][1], results[1][1], config)
+
+
+@pytest.mark.parametrize("images", [1, 5, 64])
+def test_a_nan_is_the_largest_and_has_no_gradient_behind_relu(compiled, images):
+    x = np.zeros((1, 4, images), "float32")
+    x[0, 1], x[0, 2:] = np.nan, 1
+    window = make_window("pool", (4,), 2, 2)
+    for name, gradient in (("max", [0, 5, 5, 0]), ("max_relu", [0, 0, 5, 0])):
+        y, by_x = np.empty((1, 2, images), "float32"), np.empty_like(x)
+        winners = getattr(compiled.pool, f"{name}_forward_winners")(x, window, y)
+        getattr(compiled.pool, f"{name}_backward")(np.full_like(y, 5), winners, window, by_x)
+        assert np.isnan(y[0, 0]).all() and (y[0, 1] == 1).all()
+        assert (by_x[0] == np.array(gradient)[:, None]).all()
+
+
+@pytest.mark.parametrize("kernel", [255, 256, 300])
+def test_windows_of_more_taps_than_a_byte_can_number(compiled, kernel, rng):
+    x, window = rng.standard_normal((2, 310, 3)), make_window("pool", (310,), kernel, 4)
+    y = np.empty((2, *window.output_sizes((310,)), 3))
+    by_x = np.empty_like(x)
+    winners = compiled.pool.max_forward_winners(x, window, y)
+    compiled.pool.max_backward(np.ones_like(y), winners, window, by_x)
+    assert np.array_equal(y[:, 0], x[:, :kernel].max(axis=1))
+    assert by_x.sum() == y.size and (x[by_x > 0] >= y.min()).all()
+
+
+def test_large_pooling_is_shared_among_threads_and_stays_the_same(compiled, rng):
+    """More numbers than one thread is given, with fewer rows than tasks and with more."""
+    for shape in ((3, 20, 20, 64), (40, 16, 16, 32), (1, 400, 3, 128)):
+        x, window = rng.standard_normal(shape).astype("float32"), make_window("pool", shape[1:-1], 2, 2)
+        expected = np.empty((shape[0], *window.output_sizes(shape[1:-1]), shape[-1]), "float32")
+        y, by_x, by_reference = np.empty_like(expected), np.empty_like(x), np.empty_like(x)
+        reference.pool.max_backward(
+            expected, reference.pool.max_forward_winners(x, window, expected), window, by_reference
+        )
+        compiled.pool.max_backward(expected, compiled.pool.max_forward_winners(x, window, y), window, by_x)
+        assert np.array_equal(y, expected)
+        assert np.array_equal(by_x, by_reference)

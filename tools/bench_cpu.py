@@ -39,8 +39,7 @@ QUICK = Plan(("lenet-1", "lenet-64", "renom-64"), ("gpucnn", "torch"), ("steps",
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for, print it, and write it where it belongs; 1 where a contestant failed."""
     plan, folder = _asked_for(arguments)
-    seconds = sum(PARTS[part].estimate(plan) for part in plan.parts)
-    print(f"this takes about {seconds / 60:.1f} minutes", flush=True)
+    print(f"this takes about {_told(sum(PARTS[part].estimate(plan) for part in plan.parts))}", flush=True)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)  # now, not when all is measured
     results = measure(plan)
@@ -72,6 +71,10 @@ def _asked_for(arguments: Sequence[str] | None) -> tuple[Plan, Path | None]:
         given.seconds or base.seconds,
     )
     return plan, given.out or (DOCS if plan == WHOLE else None)
+
+
+def _told(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:

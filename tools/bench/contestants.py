@@ -27,8 +27,8 @@ CONTESTANTS = {
     for contestant in (
         Contestant("gpucnn", "gpucnn", OURS),
         Contestant("gpucnn-1", "gpucnn, 1 thread", OURS, environment=_ONE),
-        Contestant("gpucnn-numpy", "its NumPy kernels", OURS, environment=_NUMPY),
-        Contestant("gpucnn-numpy-1", "NumPy kernels, 1 thread", OURS, environment=_NUMPY | _ONE),
+        Contestant("gpucnn-numpy", "gpucnn, NumPy", OURS, environment=_NUMPY),
+        Contestant("gpucnn-numpy-1", "gpucnn, NumPy, 1 thread", OURS, environment=_NUMPY | _ONE),
         Contestant("torch", "PyTorch, eager", PYTORCH, "eager", start_seconds=2),
         Contestant("torch-channels-last", "PyTorch, channels-last", PYTORCH, "channels-last", start_seconds=2),
         Contestant("torch-compiled", "PyTorch, compiled", PYTORCH, "compiled", start_seconds=6, once_seconds=15),

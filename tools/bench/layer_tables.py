@@ -10,7 +10,8 @@ from bench.figures import NOT_MEASURED, Results, found, rounded
 
 TEXT = """Each layer by itself, on random images: its arithmetic (a multiply-add is two operations) against that of
 multiply-adds on registers alone, or, where it computes next to nothing, the bytes it must read and write against a copy
-of 64 MiB, which fits into no cache, as small layers do. What a step does for several layers in one pass is not in it.
+of 64 MiB, which fits into no cache, as small layers do. Medians of three processes. What a step does for several
+layers in one pass is not in it.
 """
 GIGA = 1e9
 SMALL = 0.03  # of a step's time: a slower layer than that is not worth a look

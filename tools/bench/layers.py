@@ -54,25 +54,26 @@ def without_biases(network: Network) -> Network:
 
 def measure(network: Network, batch: int, seconds: float) -> Iterator[Part]:
     """The parts of every layer that computes or moves enough to be looked at; each is timed for `seconds`."""
-    shape = network.shape
+    shape, learned = network.shape, False
     for position, layer in enumerate(build_layers(network)):
         name = f"{position} {layer.kind} {'×'.join(map(str, shape))}"
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            yield from _arithmetic(layer, name, shape, batch, seconds, first=position == 0)
+            yield from _arithmetic(layer, name, shape, batch, seconds, by_input=learned)
+            learned = True
         elif isinstance(layer, MOVING):
             yield from _movement(layer, name, shape, batch, seconds)
         shape = layer.output_shape(shape)
 
 
 def _arithmetic(
-    layer: nn.Layer, name: str, shape: tuple[int, ...], batch: int, seconds: float, first: bool
+    layer: nn.Layer, name: str, shape: tuple[int, ...], batch: int, seconds: float, by_input: bool
 ) -> Iterator[Part]:
-    """Forward and the two gradients; the first layer's gradient by its input is never asked for."""
+    """Forward and the gradients; that by the input is asked for where a layer before has something to learn."""
     work = 2.0 * layer.multiply_adds(shape) * batch
     timed = _Timed(layer, shape, batch, seconds)
     yield Part(name, "forward", work, FLOP, timed.forward())
     yield Part(name, "by weight", work, FLOP, timed.backward(needs=(False, True)))
-    if not first:
+    if by_input:
         yield Part(name, "by input", work, FLOP, timed.backward(needs=(True, False)))
 
 

@@ -32,7 +32,7 @@ typedef float vec __attribute__((vector_size(BYTES)));
 #define ADD(i) sum##i = sum##i * factor + term;
 #define GATHER(i) total += sum##i;
 
-enum { ROUNDS = 10 * 1000 * 1000, RUNS = 11, MOST_THREADS = 1024 };
+enum { ROUNDS = 10 * 1000 * 1000, RUNS = 40, MOST_THREADS = 1024 };
 
 static void *compute(void *result)
 {

@@ -31,7 +31,7 @@ def steps(results: Results, figure: str, workloads: Sequence[str], names: Sequen
 
 def start(results: Results, workloads: Sequence[str], names: Sequence[str]) -> str:
     """A row for each contestant: its import and first step in seconds, and its peak memory in MiB."""
-    first = "lenet-64" if "lenet-64" in workloads else workloads[0]
+    first = next(iter(workloads), "lenet-64") if "lenet-64" not in workloads else "lenet-64"
     shown = [(first, "import_s"), (first, "first_step_s"), *((workload, "peak_MiB") for workload in workloads)]
     titles = ["import, s", f"process start to the end of {first}'s first step, s"]
     head = ["", *titles, *(f"peak memory training {workload}, MiB" for workload in workloads)]

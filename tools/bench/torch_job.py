@@ -75,14 +75,18 @@ def train_epoch(net: nn.Module, data: Data) -> None:
     criterion = nn.CrossEntropyLoss()
     order = torch.randperm(len(images))
     steps = math.ceil(len(images) / BATCH)
-    rising = round(WARM_UP * steps)
     net.train()
     for step, chosen in enumerate(order.split(BATCH)):
-        factor = (step + 1) / rising if step < rising else 1 - (step - rising) / (steps - rising)
-        optimizer.param_groups[0]["lr"] = RATE * factor
+        optimizer.param_groups[0]["lr"] = rate(step, steps)
         optimizer.zero_grad()
         criterion(net(images[chosen]), labels[chosen]).backward()
         optimizer.step()
+
+
+def rate(step: int, steps: int) -> float:
+    """The learning rate of step number `step` of `steps`."""
+    rising = round(WARM_UP * steps)
+    return RATE * ((step + 1) / rising if step < rising else 1 - (step - rising) / (steps - rising))
 
 
 @torch.inference_mode()

@@ -110,7 +110,7 @@ def _of_pixels(axis: Axis) -> Meetings:
 
 
 def _overlap(axis: Axis, tap: int) -> tuple[int, int, int]:
-    """The outputs whose tap meets the input: the first, how many, and the offset; output o reads o · stride + offset."""
+    """Outputs whose tap meets the input: the first, how many, and the offset; output o reads o · stride + offset."""
     offset = tap * axis.dilation - axis.before
     first = max(0, -(offset // axis.stride))
     last = min(axis.outputs, (axis.size - 1 - offset) // axis.stride + 1)

@@ -40,17 +40,19 @@ typedef struct {
     int64_t out_parts; /* the outs of a group are shared among so many tasks */
 } NAME(Work);
 
-/* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. */
-#define BLOCK(name, vector)                                                                                         \
-    INLINE void NAME(name)(const int rows, const int vectors, const Sums *sums, const real *x, const real *w,      \
-                           ptrdiff_t w_row, const real *bias, int first, real *out, ptrdiff_t out_row) {           \
-        const int lanes = (int)(sizeof(vector) / sizeof(real));                                                    \
-        vector sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                          \
+/* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. `count`
+ * is how many numbers of the only vector there are, where they do not fill it. */
+#define BLOCK(name, LOAD, STORE)                                                                                    \
+    INLINE void NAME(name)(const int rows, const int vectors, int64_t count, const Sums *sums, const real *x,       \
+                           const real *w, ptrdiff_t w_row, const real *bias, int first, real *out,                  \
+                           ptrdiff_t out_row) {                                                                     \
+        (void)count;                                                                                                \
+        NAME(vector) sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                \
         UNROLL for (int r = 0; r < rows; r++) {                                                                     \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                sum[r][v] = (vector){0};                                                                            \
+                sum[r][v] = (NAME(vector)){0};                                                                      \
                 if (!first) {                                                                                       \
-                    sum[r][v] = *(const vector *)(out + r * out_row + v * lanes);                                   \
+                    sum[r][v] = LOAD(out + r * out_row + v * NAME(LANES), count);                                   \
                 } else if (bias) {                                                                                  \
                     sum[r][v] += bias[r];                                                                           \
                 }                                                                                                   \
@@ -62,9 +64,10 @@ typedef struct {
                     const real *xs = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];                          \
                     const real *ws = w + i * sums->w[0] + j * sums->w[1] + k * sums->w[2];                          \
                     for (int64_t l = 0; l < sums->count[3]; l++, xs += sums->x[3], ws += sums->w[3]) {              \
-                        UNROLL for (int r = 0; r < rows; r++) {                                                     \
-                            UNROLL for (int v = 0; v < vectors; v++) {                                              \
-                                sum[r][v] += ws[r * w_row] * *(const vector *)(xs + v * lanes);                     \
+                        UNROLL for (int v = 0; v < vectors; v++) {                                                  \
+                            NAME(vector) here = LOAD(xs + v * NAME(LANES), count);                                  \
+                            UNROLL for (int r = 0; r < rows; r++) {                                                 \
+                                sum[r][v] += ws[r * w_row] * here;                                                  \
                             }                                                                                       \
                         }                                                                                           \
                     }                                                                                               \
@@ -73,41 +76,45 @@ typedef struct {
         }                                                                                                           \
         UNROLL for (int r = 0; r < rows; r++) {                                                                     \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                *(vector *)(out + r * out_row + v * lanes) = sum[r][v];                                             \
+                STORE(out + r * out_row + v * NAME(LANES), sum[r][v], count);                                       \
             }                                                                                                       \
         }                                                                                                           \
     }
 
-BLOCK(long_block, NAME(vector))
-BLOCK(short_block, NAME(short))
-BLOCK(single_block, real)
-#undef BLOCK
+enum { NAME(LANES) = sizeof(NAME(vector)) / sizeof(real) };
 
-#define CASES(block, vectors)                                                                                       \
-    switch (rows) {                                                                                                 \
-    case 1: NAME(block)(1, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
-    case 2: NAME(block)(2, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
-    case 3: NAME(block)(3, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
-    case 4: NAME(block)(4, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
-    case 5: NAME(block)(5, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
-    case 6: NAME(block)(6, vectors, sums, x, w, w_row, bias, first, out, out_row); break;                           \
-    }
+#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
+#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
+BLOCK(whole_block, LOAD_ALL, STORE_ALL)
+BLOCK(part_block, NAME(load_some), NAME(store_some))
+#undef BLOCK
+#undef LOAD_ALL
+#undef STORE_ALL
+
+#define CASE(rows, block, vectors)                                                                                  \
+    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, out, out_row); break;
 
 #define SIZED(name, block, vectors)                                                                                 \
-    static void NAME(name)(int rows, const Sums *sums, const real *x, const real *w, ptrdiff_t w_row,               \
-                           const real *bias, int first, real *out, ptrdiff_t out_row) {                             \
-        CASES(block, vectors)                                                                                       \
+    static void NAME(name)(int rows, int64_t count, const Sums *sums, const real *x, const real *w,                 \
+                           ptrdiff_t w_row, const real *bias, int first, real *out, ptrdiff_t out_row) {            \
+        switch (rows) {                                                                                             \
+            CASE(1, block, vectors)                                                                                 \
+            CASE(2, block, vectors)                                                                                 \
+            CASE(3, block, vectors)                                                                                 \
+            CASE(4, block, vectors)                                                                                 \
+            CASE(5, block, vectors)                                                                                 \
+            CASE(6, block, vectors)                                                                                 \
+        }                                                                                                           \
     }
 
-typedef void (*NAME(Sized))(int, const Sums *, const real *, const real *, ptrdiff_t, const real *, int, real *,
-                            ptrdiff_t);
-SIZED(wide, long_block, BLOCK_VECTORS)
-SIZED(pair, long_block, 2)
-SIZED(one_vector, long_block, 1)
-SIZED(one_short, short_block, 1)
-SIZED(one_number, single_block, 1)
+typedef void (*NAME(Block))(int, int64_t, const Sums *, const real *, const real *, ptrdiff_t, const real *, int,
+                            real *, ptrdiff_t);
+SIZED(wide, whole_block, BLOCK_VECTORS)
+SIZED(pair, whole_block, 2)
+SIZED(single, whole_block, 1)
+SIZED(rest, part_block, 1)
 #undef SIZED
-#undef CASES
+#undef CASE
 
 /* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block of
  * outs reads it again, and channels that lie a multiple of 4096 bytes apart push each other out of the first cache. */
@@ -128,31 +135,35 @@ static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
     }
 }
 
-/* `length` neighbouring numbers of each of the outs [start, stop) of one group, from the widest blocks to single numbers. */
+/* The widest block for so many numbers, and how many of them it takes. */
+static NAME(Block) NAME(block_for)(int64_t length, int64_t *taken) {
+    static const struct {
+        int64_t numbers;
+        NAME(Block) block;
+    } sizes[] = {{BLOCK_VECTORS * NAME(LANES), NAME(wide)}, {2 * NAME(LANES), NAME(pair)}, {NAME(LANES), NAME(single)}};
+    for (int i = 0; i < 3; i++) {
+        if (sizes[i].numbers <= length) {
+            *taken = sizes[i].numbers;
+            return sizes[i].block;
+        }
+    }
+    *taken = length;
+    return NAME(rest);
+}
+
+/* `length` neighbouring numbers of each of the outs [start, stop) of one group. */
 static void NAME(fill_run)(const NAME(Work) *work, const Sums *sums, const real *x, const real *w, const real *bias,
                            real *out, int64_t start, int64_t stop, int64_t length) {
-    static const struct {
-        int64_t lanes;
-        NAME(Sized) block;
-    } sizes[] = {
-        {BLOCK_VECTORS * sizeof(NAME(vector)) / sizeof(real), NAME(wide)},
-        {2 * sizeof(NAME(vector)) / sizeof(real), NAME(pair)},
-        {sizeof(NAME(vector)) / sizeof(real), NAME(one_vector)},
-        {SHORT_BYTES / sizeof(real), NAME(one_short)},
-        {1, NAME(one_number)},
-    };
     const Plan *plan = work->plan;
     const int64_t *o = plan->out_sizes;
     ptrdiff_t out_row = o[0] * o[1] * o[2] * plan->images;
     int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, outer = sums->count[0];
-    real panel[SOURCE_BYTES / sizeof(real)] __attribute__((aligned(64)));
     int64_t inner = sums->count[1] * sums->count[2] * sums->count[3];
-    for (int64_t at = 0, size = 0; at < length; at += sizes[size].lanes) {
-        while (sizes[size].lanes > length - at) {
-            size++;
-        }
-        int64_t bytes = inner * sizes[size].lanes * (int64_t)sizeof(real), together = SOURCE_BYTES / (bytes + 1);
-        int packs = blocks >= WORTH_PACKING && together > 0;
+    real panel[SOURCE_BYTES / sizeof(real)] __attribute__((aligned(64)));
+    for (int64_t at = 0, taken = 0; at < length; at += taken) {
+        NAME(Block) block = NAME(block_for)(length - at, &taken);
+        int64_t together = SOURCE_BYTES / (inner * taken * (int64_t)sizeof(real) + 1);
+        int packs = blocks >= WORTH_PACKING && taken >= 2 * NAME(LANES) && together > 0;
         together = together < 8 && !packs ? 8 : together;
         int64_t from = 0;
         do { /* once at least: with nothing to sum up the bias is written */
@@ -160,13 +171,13 @@ static void NAME(fill_run)(const NAME(Work) *work, const Sums *sums, const real 
             part.count[0] = outer - from < together ? outer - from : together;
             const real *source = x + from * sums->x[0] + at;
             if (packs) {
-                NAME(pack)(&part, source, sizes[size].lanes, panel);
+                NAME(pack)(&part, source, taken, panel);
                 source = panel;
             }
             for (int64_t b = 0; b < blocks; b++) {
                 int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
-                sizes[size].block((int)(last - first), &part, source, w + from * sums->w[0] + first * plan->w_out, plan->w_out,
-                                  bias ? bias + first : NULL, from == 0, out + first * out_row + at, out_row);
+                block((int)(last - first), taken, &part, source, w + from * sums->w[0] + first * plan->w_out,
+                      plan->w_out, bias ? bias + first : NULL, from == 0, out + first * out_row + at, out_row);
             }
             from += part.count[0];
         } while (from < outer);

@@ -28,7 +28,6 @@
 #define BLOCK_TAPS 2
 #endif
 
-#define SHORT_BYTES 16 /* what is left of a run goes through these, and then one by one */
 #define BLOCK_ROWS 6
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
@@ -46,7 +45,39 @@
 
 typedef VECTOR(float, VECTOR_BYTES) vector_float;
 typedef VECTOR(double, VECTOR_BYTES) vector_double;
-typedef VECTOR(float, SHORT_BYTES) short_float;
-typedef VECTOR(double, SHORT_BYTES) short_double;
+
+/* The first `count` numbers of a vector, which is all there is in memory; the others are 0. */
+#if defined(__AVX512F__)
+#include <immintrin.h>
+INLINE vector_float load_some_float(const float *from, int64_t count) {
+    return (vector_float)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+}
+INLINE vector_double load_some_double(const double *from, int64_t count) {
+    return (vector_double)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1), from);
+}
+INLINE void store_some_float(float *to, vector_float values, int64_t count) {
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)values);
+}
+INLINE void store_some_double(double *to, vector_double values, int64_t count) {
+    _mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), (__m512d)values);
+}
+#else
+#define SOME(type)                                                                                                  \
+    INLINE vector_##type load_some_##type(const type *from, int64_t count) {                                        \
+        vector_##type values = {0};                                                                                 \
+        for (int64_t i = 0; i < count; i++) {                                                                       \
+            values[i] = from[i];                                                                                    \
+        }                                                                                                           \
+        return values;                                                                                              \
+    }                                                                                                               \
+    INLINE void store_some_##type(type *to, vector_##type values, int64_t count) {                                  \
+        for (int64_t i = 0; i < count; i++) {                                                                       \
+            to[i] = values[i];                                                                                      \
+        }                                                                                                           \
+    }
+SOME(float)
+SOME(double)
+#undef SOME
+#endif
 
 #endif

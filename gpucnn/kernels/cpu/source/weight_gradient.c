@@ -54,14 +54,6 @@ typedef struct {
 
 static const real NAME(zeros)[MOST_ZEROS];
 
-INLINE NAME(vector) NAME(some)(const real *from, int64_t count) {
-    NAME(vector) values = {0};
-    for (int64_t i = 0; i < count; i++) {
-        values[i] = from[i];
-    }
-    return values;
-}
-
 /* sums[r][t] += the products of out r and tap t, lane by lane. */
 INLINE void NAME(multiply)(const int rows, const int taps, const NAME(Run) *run, int64_t count, ptrdiff_t grad_row,
                            NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
@@ -89,10 +81,10 @@ INLINE void NAME(multiply)(const int rows, const int taps, const NAME(Run) *run,
         }
         if (at < run->length) {
             UNROLL for (int t = 0; t < taps; t++) {
-                x[t] = NAME(some)(run->x[t] + at, run->length - at);
+                x[t] = NAME(load_some)(run->x[t] + at, run->length - at);
             }
             UNROLL for (int r = 0; r < rows; r++) {
-                NAME(vector) grad = NAME(some)(grads + r * grad_row + at, run->length - at);
+                NAME(vector) grad = NAME(load_some)(grads + r * grad_row + at, run->length - at);
                 UNROLL for (int t = 0; t < taps; t++) {
                     sum[r][t] += grad * x[t];
                 }

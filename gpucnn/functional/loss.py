@@ -4,14 +4,41 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
+from gpucnn.geometry import Sizes
 from gpucnn.kernels.choice import kernels_of
 
 Reduction = Literal["mean", "sum", "none"]
+
+
+class ClassCrossEntropy(Function):
+    """logits (C, ..., N) against class numbers (..., N): one loss per place and image, (..., N)"""
+
+    layout, images = "batch_last", 2
+
+    def forward(self, logits: Array, labels: Array, smoothing: float) -> Array:
+        losses = empty(labels.shape, logits)
+        self._compute(logits, labels, smoothing, 1.0, losses)
+        return losses
+
+    def _compute(self, logits: Array, labels: Array, smoothing: float, scale: float, losses: Array) -> Array:
+        self.gradient = empty(logits.shape, logits) if self.needs[0] else None
+        return kernels_of(logits).softmax.cross_entropy(logits, labels, smoothing, scale, self.gradient, losses)
+
+    def backward(self, grad: Array) -> tuple[Array | None, None]:
+        return module_of(grad).multiply(self.gradient, grad, out=self.gradient), None
+
+
+class TotalClassCrossEntropy(ClassCrossEntropy):
+    """The sum over places and images, times `scale`"""
+
+    def forward(self, logits: Array, labels: Array, smoothing: float, scale: float) -> Array:  # type: ignore[override]
+        return self._compute(logits, labels, smoothing, scale, empty(labels.shape, logits))
 
 
 class CrossEntropy(Function):
@@ -63,24 +90,31 @@ def cross_entropy(
         raise ShapeError(f"cross_entropy: the batch is empty: logits {logits.shape}. Give at least one image")
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
-    target = _target(logits, labels if isinstance(labels, Tensor) else Tensor(labels))
-    if _checked(reduction) == "none":
-        return CrossEntropy.apply(logits, target, smoothing=label_smoothing)
-    scale = logits.shape[1] / logits.size if reduction == "mean" else 1.0
-    return TotalCrossEntropy.apply(logits, target, smoothing=label_smoothing, scale=scale)
+    labels = labels if isinstance(labels, Tensor) else Tensor(labels)
+    options: dict[str, float] = {"smoothing": label_smoothing}
+    if _checked(reduction) != "none":
+        options["scale"] = logits.shape[1] / logits.size if reduction == "mean" else 1.0
+    function = _function(_are_rows(labels, logits.shape), total="scale" in options)
+    return function.apply(logits, labels.to_batch_last(), **options)
 
 
-def _target(logits: Tensor, labels: Tensor) -> Tensor:
-    """The labels as probabilities of the logits' shape, in batch-last memory."""
-    if labels.shape == logits.shape:
-        return labels.to_batch_last()
-    shape = (logits.shape[0], *logits.shape[2:])
-    if labels.shape != shape or labels.dtype.kind not in "iu":
+def _function(rows: bool, total: bool) -> type[Function]:
+    if rows:
+        return TotalCrossEntropy if total else CrossEntropy
+    return TotalClassCrossEntropy if total else ClassCrossEntropy
+
+
+def _are_rows(labels: Tensor, shape: Sizes) -> bool:
+    """Whether labels are probabilities of the logits' `shape`, not class numbers. Raises ShapeError for neither."""
+    if labels.shape == shape:
+        return True
+    expected = (shape[0], *shape[2:])
+    if labels.shape != expected or labels.dtype.kind not in "iu":
         raise ShapeError(
             f"cross_entropy: labels are {labels.dtype} of shape {labels.shape}; expected whole numbers of shape "
-            f"{shape} (a class each) or rows of shape {logits.shape} (a probability per class)"
+            f"{expected} (a class each) or rows of shape {shape} (a probability per class)"
         )
-    return Tensor.from_batch_last(one_hot(labels.to_batch_last().data, logits.shape[1], logits.dtype))
+    return False
 
 
 def _checked(reduction: str) -> str:
@@ -92,15 +126,10 @@ def _checked(reduction: str) -> str:
 def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     """Class numbers of any shape as a new first axis (classes, ...): 1 at the class, 0 elsewhere.
 
-    Raises InputError for a label outside 0..classes-1 (looked at on the CPU alone: on a GPU it would stop the queue).
+    Raises InputError for a label outside 0..classes-1.
     """
+    kernels_of(labels).softmax.check_labels(labels, classes)
     xp = module_of(labels)
-    if xp is np and labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        wrong = labels.min() if labels.min() < 0 else labels.max()
-        raise InputError(
-            f"label {wrong} is out of range; expected 0 to {classes - 1}, as the network has {classes} outputs. "
-            f"Renumber the labels, or give the last layer more outputs"
-        )
     numbers = xp.arange(classes).reshape((classes,) + (1,) * labels.ndim)
     return (numbers == labels).astype(dtype)
 

@@ -1,7 +1,10 @@
-"""Softmax and its logarithm along one axis."""
+"""Softmax and its logarithm along one axis, and cross-entropy against class numbers."""
+
+import numpy as np
 
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
+from gpucnn.errors import InputError
 
 
 def log_softmax(x: Array, axis: int) -> Array:
@@ -28,3 +31,36 @@ def softmax_backward(grad: Array, probabilities: Array, axis: int) -> Array:
     along = out.sum(axis=axis, keepdims=True)
     xp.subtract(grad, along, out=out)
     return xp.multiply(out, probabilities, out=out)
+
+
+def cross_entropy(
+    logits: Array, labels: Array, smoothing: float, scale: float, gradient: Array | None, losses: Array
+) -> Array:
+    """losses (..., N) of logits (C, ..., N) against class numbers (..., N); returns scale · their sum, ().
+
+    The target is 1 - smoothing at the class and smoothing / C everywhere; `gradient` (C, ..., N), where it is wanted,
+    becomes that of scale · losses. Raises InputError for a label outside 0..C-1, as check_labels does.
+    """
+    check_labels(labels, len(logits))
+    xp = module_of(logits)
+    keep, share, at = 1 - smoothing, smoothing / len(logits), labels[None]
+    logarithms = log_softmax(logits, 0)
+    xp.multiply(xp.take_along_axis(logarithms, at, axis=0)[0], -keep, out=losses)
+    if share:  # else a masked class, whose logarithm is -inf, costs nothing
+        losses -= logarithms.sum(axis=0) * share
+    if gradient is not None:
+        xp.exp(logarithms, out=gradient)
+        gradient -= share
+        xp.put_along_axis(gradient, at, xp.take_along_axis(gradient, at, axis=0) - keep, axis=0)
+        gradient *= scale
+    return losses.sum() * logits.dtype.type(scale)
+
+
+def check_labels(labels: Array, classes: int) -> None:
+    """Raises InputError for a label outside 0..classes-1, on the CPU alone: on a GPU a look would stop the queue."""
+    if module_of(labels) is np and labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise InputError(
+            f"label {wrong} is out of range; expected 0 to {classes - 1}, as the network has {classes} outputs. "
+            f"Renumber the labels, or give the last layer more outputs"
+        )

@@ -10,6 +10,7 @@
 
 #include "contract.h"
 #include "pool.h"
+#include "softmax.h"
 #include "threads.h"
 #include "weight_gradient.h"
 
@@ -92,6 +93,8 @@ KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4]
 KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average_backward, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
+KERNEL(cross_entropy, "riwnnorr", a[0].data, a[1].data, a[2].whole, a[1].size, a[3].number, a[4].number, a[5].data,
+       a[6].data, a[7].data)
 
 static PyObject *py_set_threads(PyObject *self, PyObject *count) {
     (void)self;
@@ -132,6 +135,7 @@ static PyMethodDef methods[] = {
     METHOD(pool_max_backward),
     METHOD(pool_average),
     METHOD(pool_average_backward),
+    METHOD(cross_entropy),
     {NULL, NULL, 0, NULL},
 };
 

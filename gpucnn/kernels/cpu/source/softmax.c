@@ -1,0 +1,165 @@
+#ifndef real
+#include "softmax.h"
+#include "threads.h"
+
+#include <math.h>
+
+#define TASK_PLACES 64 /* a multiple of every vector's lanes */
+#define WORTH_SHARING (1 << 13) /* exponentials that outweigh waking a thread */
+
+#define LOG2E 1.4426950408889634
+#define LEAST_float -87.0f /* below it e to the power is taken for 0: it is less than 2**-125 of the largest */
+#define LEAST_double -708.0
+#define ROUND_float 12582912.0f /* 1.5 * 2**23: added to a number, it leaves the nearest whole one in the last bits */
+#define ROUND_double 6755399441055744.0 /* 1.5 * 2**52 */
+#define ROUND_BITS_float 0x4b400000
+#define ROUND_BITS_double 0x4338000000000000
+#define FRACTION_BITS_float 23
+#define FRACTION_BITS_double 52
+#define BIAS_float 127
+#define BIAS_double 1023
+#define LN2_HIGH_float 0.693359375f /* with few bits, so that its product with a whole number is exact */
+#define LN2_LOW_float -2.12194440e-4f
+#define LN2_HIGH_double 6.93147180369123816490e-01
+#define LN2_LOW_double 1.90821492927058770002e-10
+#define TERMS_float 7 /* of Taylor's series: the first one left out is below half a unit in the last place */
+#define TERMS_double 13
+#define log_float logf
+#define log_double log
+
+#define TEMPLATE "softmax.c"
+#include "each_real.h"
+#else
+
+typedef struct {
+    const real *logits;
+    const int64_t *labels;
+    int64_t classes, places;
+    real smoothing, scale;
+    real *gradient, *losses;
+} NAME(CrossEntropy);
+
+#define LANES(bytes) ((bytes) / (int)sizeof(real))
+
+/* e to the power of x, at most 0: 2**n * e**r, n whole and |r| at most ln 2 / 2. */
+#define EXPONENTIAL(size)                                                                                           \
+    INLINE NAME(size##_values) NAME(size##_exp)(NAME(size##_values) x) {                                            \
+        typedef NAME(size##_values) values;                                                                         \
+        typedef NAME(size##_whole) whole;                                                                           \
+        values rounded = x * (real)LOG2E + NAME(ROUND), n = rounded - NAME(ROUND);                                  \
+        values r = x - n * NAME(LN2_HIGH) - n * NAME(LN2_LOW), sum = (values){0} + 1;                               \
+        UNROLL for (int k = NAME(TERMS); k > 0; k--) {                                                              \
+            sum = sum * r * (real)(1.0 / k) + 1;                                                                    \
+        }                                                                                                           \
+        whole power = ((whole)rounded - NAME(ROUND_BITS) + NAME(BIAS)) << NAME(FRACTION_BITS);                      \
+        return (values)((whole)(sum * (values)power) & ~(whole)(x < NAME(LEAST)));                                  \
+    }
+
+/* The columns [place, place + lanes). */
+#define COLUMNS(size)                                                                                               \
+    INLINE void NAME(size##_columns)(const NAME(CrossEntropy) *c, int64_t place) {                                  \
+        typedef NAME(size##_values) values;                                                                         \
+        typedef NAME(size##_whole) whole;                                                                           \
+        const int lanes = (int)(sizeof(values) / sizeof(real));                                                     \
+        const real *x = c->logits + place;                                                                          \
+        real *gradient = c->gradient ? c->gradient + place : NULL, share = c->smoothing / c->classes;               \
+        values largest = *(const values *)x, sum = {0}, differences = {0};                                          \
+        for (int64_t i = 1; i < c->classes; i++) {                                                                  \
+            values given = *(const values *)(x + i * c->places);                                                    \
+            whole more = given > largest;                                                                           \
+            largest = (values)(((whole)given & more) | ((whole)largest & ~more));                                   \
+        }                                                                                                           \
+        for (int64_t i = 0; i < c->classes; i++) {                                                                  \
+            values difference = *(const values *)(x + i * c->places) - largest;                                     \
+            values power = NAME(size##_exp)(difference);                                                            \
+            sum += power;                                                                                           \
+            differences += difference;                                                                              \
+            if (gradient) {                                                                                         \
+                *(values *)(gradient + i * c->places) = power;                                                      \
+            }                                                                                                       \
+        }                                                                                                           \
+        real at_label[LANES(VECTOR_BYTES)];                                                                         \
+        for (int l = 0; l < lanes; l++) {                                                                           \
+            at_label[l] = NAME(loss)(c, place + l, ((real *)&largest)[l], ((real *)&sum)[l],                        \
+                                     ((real *)&differences)[l], gradient ? gradient + l : NULL);                    \
+        }                                                                                                           \
+        if (!gradient) {                                                                                            \
+            return;                                                                                                 \
+        }                                                                                                           \
+        values inverse = 1 / sum;                                                                                   \
+        for (int64_t i = 0; i < c->classes; i++) {                                                                  \
+            values *at = (values *)(gradient + i * c->places);                                                      \
+            *at = (*at * inverse - share) * c->scale;                                                               \
+        }                                                                                                           \
+        for (int l = 0; l < lanes; l++) {                                                                           \
+            int64_t label = c->labels[place + l];                                                                   \
+            if (label >= 0 && label < c->classes) {                                                                 \
+                gradient[label * c->places + l] = at_label[l];                                                      \
+            }                                                                                                       \
+        }                                                                                                           \
+    }
+
+/* Writes one column's loss; returns the gradient at its label. `powers` holds e to the power of logit - largest. */
+static real NAME(loss)(const NAME(CrossEntropy) *c, int64_t place, real largest, real sum, real differences,
+                       const real *powers) {
+    int64_t label = c->labels[place];
+    if (label < 0 || label >= c->classes) {
+        c->losses[place] = (real)NAN;
+        return 0;
+    }
+    real keep = 1 - c->smoothing, share = c->smoothing / c->classes, logarithm = NAME(log)(sum), loss = 0;
+    if (keep != 0) {
+        loss -= keep * (c->logits[label * c->places + place] - largest - logarithm);
+    }
+    if (share != 0) { /* else a masked class, whose logarithm is -inf, costs nothing */
+        loss -= share * (differences - c->classes * logarithm);
+    }
+    c->losses[place] = loss;
+    return powers ? (powers[label * c->places] / sum - share - keep) * c->scale : 0;
+}
+
+#define TYPES(size, bytes)                                                                                          \
+    typedef VECTOR(real, bytes) NAME(size##_values);                                                                \
+    typedef VECTOR(integer, bytes) NAME(size##_whole);                                                              \
+    EXPONENTIAL(size)                                                                                               \
+    COLUMNS(size)
+TYPES(long, VECTOR_BYTES)
+TYPES(short, SHORT_BYTES)
+TYPES(single, sizeof(real))
+#undef TYPES
+#undef COLUMNS
+#undef EXPONENTIAL
+
+static void NAME(cross_entropy_task)(void *context, int64_t task) {
+    const NAME(CrossEntropy) *c = context;
+    int64_t place = task * TASK_PLACES, stop = c->places - place < TASK_PLACES ? c->places : place + TASK_PLACES;
+    for (; place + LANES(VECTOR_BYTES) <= stop; place += LANES(VECTOR_BYTES)) {
+        NAME(long_columns)(c, place);
+    }
+    for (; place + LANES(SHORT_BYTES) <= stop; place += LANES(SHORT_BYTES)) {
+        NAME(short_columns)(c, place);
+    }
+    for (; place < stop; place++) {
+        NAME(single_columns)(c, place);
+    }
+}
+
+void NAME(cross_entropy)(const real *logits, const int64_t *labels, int64_t classes, int64_t places, double smoothing,
+                         double scale, real *gradient, real *losses, real *total) {
+    NAME(CrossEntropy) c = {logits, labels, classes, places, (real)smoothing, (real)scale, gradient, losses};
+    int64_t tasks = (places + TASK_PLACES - 1) / TASK_PLACES;
+    if (classes * places < WORTH_SHARING) {
+        for (int64_t task = 0; task < tasks; task++) {
+            NAME(cross_entropy_task)(&c, task);
+        }
+    } else {
+        run(NAME(cross_entropy_task), &c, tasks);
+    }
+    double sum = 0;
+    for (int64_t place = 0; place < places; place++) {
+        sum += losses[place];
+    }
+    *total = (real)(sum * scale);
+}
+#undef LANES
+#endif

@@ -1,35 +1,41 @@
 #include "threads.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
 /* A thread that waits looks this long before it sleeps: the next kernel of a training step comes within that time,
- * and to wake a sleeping thread takes as long. */
+ * and to wake a sleeping thread takes as long. Where another program has a core, to sleep is what lets the system move
+ * the thread waited for to this one. */
 #define PATIENCE_NANOSECONDS 50000
 #define LOOKS_PER_CLOCK 64
 #define CLOSED (1 << 30) /* beside the number of helpers in `inside`: nobody may come in any more */
 #define MOST_HELPERS 1023
 
+/* What threads sleep on until something changes. */
+typedef struct {
+    pthread_cond_t changed;
+    atomic_int sleepers;
+} Bell;
+
 static struct {
     Task task;
     void *context;
     int64_t count;
-    atomic_llong next;   /* the first index that nobody has taken */
-    atomic_int inside;   /* helpers at work, and CLOSED */
-    atomic_uint number;  /* counts jobs, so that a helper sees a new one */
-} job;
+    atomic_llong next;  /* the first index that nobody has taken */
+    atomic_int inside;  /* helpers at work, and CLOSED */
+    atomic_uint number; /* counts jobs, so that a helper sees a new one */
+} job = {.inside = CLOSED};
 
 static struct {
     pthread_mutex_t owner; /* held by the thread whose job runs */
-    pthread_mutex_t lock;  /* of `sleepers` */
-    pthread_cond_t wake;
-    int sleepers;
-    int wanted; /* helpers beside the calling thread */
-    int started;
-} pool = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0};
+    pthread_mutex_t lock;  /* held to fall asleep on a bell, and to ring it */
+    Bell opened, left;     /* a job; by the last helper inside */
+    atomic_int wanted;     /* helpers that may work beside the calling thread */
+    int started;           /* helpers that there are */
+} pool = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, {PTHREAD_COND_INITIALIZER, 0},
+          {PTHREAD_COND_INITIALIZER, 0}, 0, 0};
 
 static void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -45,6 +51,39 @@ static int64_t nanoseconds(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static bool job_after(unsigned seen) { return atomic_load(&job.number) != seen; }
+static bool all_left(unsigned unused) { return (void)unused, atomic_load(&job.inside) == CLOSED; }
+
+/* Wait until ready(seen), at first looking, then asleep. */
+static void await(bool (*ready)(unsigned), unsigned seen, Bell *bell) {
+    int64_t end = nanoseconds() + PATIENCE_NANOSECONDS;
+    do {
+        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+            if (ready(seen)) {
+                return;
+            }
+            pause_briefly();
+        }
+    } while (nanoseconds() < end);
+    pthread_mutex_lock(&pool.lock);
+    atomic_fetch_add(&bell->sleepers, 1);
+    while (!ready(seen)) {
+        pthread_cond_wait(&bell->changed, &pool.lock);
+    }
+    atomic_fetch_sub(&bell->sleepers, 1);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* Wake who sleeps, after the change: a thread that falls asleep counts itself first and then looks once more, so that
+ * either it sees the change, or is counted here. */
+static void ring(Bell *bell) {
+    if (atomic_load(&bell->sleepers) > 0) {
+        pthread_mutex_lock(&pool.lock);
+        pthread_cond_broadcast(&bell->changed);
+        pthread_mutex_unlock(&pool.lock);
+    }
+}
+
 static void take_tasks(void) {
     for (;;) {
         int64_t index = atomic_fetch_add(&job.next, 1);
@@ -55,58 +94,36 @@ static void take_tasks(void) {
     }
 }
 
-/* Wait for a job after number `seen`, and return its number. */
-static unsigned next_job(unsigned seen) {
-    int64_t end = nanoseconds() + PATIENCE_NANOSECONDS;
-    do {
-        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
-            if (atomic_load(&job.number) != seen) {
-                return atomic_load(&job.number);
-            }
-            pause_briefly();
-        }
-    } while (nanoseconds() < end);
-    pthread_mutex_lock(&pool.lock);
-    pool.sleepers++;
-    while (atomic_load(&job.number) == seen) {
-        pthread_cond_wait(&pool.wake, &pool.lock);
-    }
-    pool.sleepers--;
-    pthread_mutex_unlock(&pool.lock);
-    return atomic_load(&job.number);
-}
-
 static void *help(void *first) {
     unsigned seen = (unsigned)(uintptr_t)first;
     for (;;) {
-        seen = next_job(seen);
-        if (atomic_fetch_add(&job.inside, 1) < CLOSED) {
+        await(job_after, seen, &pool.opened);
+        seen = atomic_load(&job.number);
+        if (atomic_fetch_add(&job.inside, 1) < atomic_load(&pool.wanted)) { /* neither closed nor full */
             take_tasks();
         }
-        atomic_fetch_sub(&job.inside, 1);
+        if (atomic_fetch_sub(&job.inside, 1) == CLOSED + 1) {
+            ring(&pool.left);
+        }
     }
     return NULL;
 }
 
 /* A forked child has none of its parent's threads, and whatever lock they held. */
 static void begin_anew(void) {
-    pthread_mutex_init(&pool.owner, NULL);
-    pthread_mutex_init(&pool.lock, NULL);
-    pthread_cond_init(&pool.wake, NULL);
-    pool.sleepers = pool.started = 0;
+    pool.owner = pool.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    pool.opened = pool.left = (Bell){PTHREAD_COND_INITIALIZER, 0};
+    pool.started = 0;
     atomic_store(&job.inside, CLOSED);
 }
 
+static void register_fork(void) { pthread_atfork(NULL, NULL, begin_anew); }
+
 static void start_helpers(void) {
-    static bool registered = false;
-    if (!registered) {
-        pthread_atfork(NULL, NULL, begin_anew);
-        registered = true;
-    }
-    for (; pool.started < pool.wanted; pool.started++) {
+    for (; pool.started < atomic_load(&pool.wanted); pool.started++) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, help, (void *)(uintptr_t)atomic_load(&job.number)) != 0) {
-            pool.wanted = pool.started; /* the machine gives no more threads: those there are do the work */
+            atomic_store(&pool.wanted, pool.started); /* the machine gives no more: those there are do the work */
             return;
         }
         pthread_detach(thread);
@@ -114,10 +131,10 @@ static void start_helpers(void) {
 }
 
 void set_threads(int count) {
-    pthread_mutex_lock(&pool.owner);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_fork);
     int helpers = count - 1;
-    pool.wanted = helpers < pool.started ? pool.started : helpers > MOST_HELPERS ? MOST_HELPERS : helpers;
-    pthread_mutex_unlock(&pool.owner);
+    atomic_store(&pool.wanted, helpers > MOST_HELPERS ? MOST_HELPERS : helpers);
 }
 
 static void open_job(Task task, void *context, int64_t count) {
@@ -127,23 +144,13 @@ static void open_job(Task task, void *context, int64_t count) {
     atomic_store(&job.next, 0);
     atomic_fetch_sub(&job.inside, CLOSED);
     atomic_fetch_add(&job.number, 1);
-    pthread_mutex_lock(&pool.lock); /* so that a thread about to sleep has either seen the number, or hears this */
-    if (pool.sleepers > 0) {
-        pthread_cond_broadcast(&pool.wake);
-    }
-    pthread_mutex_unlock(&pool.lock);
+    ring(&pool.opened);
 }
 
 /* Let no helper in, and wait for those inside. */
 static void close_job(void) {
     atomic_fetch_add(&job.inside, CLOSED);
-    for (int looks = 0; atomic_load(&job.inside) != CLOSED; looks++) {
-        if (looks < 4096) {
-            pause_briefly();
-        } else {
-            sched_yield();
-        }
-    }
+    await(all_left, 0, &pool.left);
 }
 
 static void run_here(Task task, void *context, int64_t count) {
@@ -153,16 +160,11 @@ static void run_here(Task task, void *context, int64_t count) {
 }
 
 void run(Task task, void *context, int64_t count) {
-    if (count < 2 || pool.wanted < 1 || pthread_mutex_trylock(&pool.owner) != 0) {
+    if (count < 2 || atomic_load(&pool.wanted) < 1 || pthread_mutex_trylock(&pool.owner) != 0) {
         run_here(task, context, count);
         return;
     }
-    if (pool.started < pool.wanted) {
-        if (pool.started == 0) {
-            atomic_store(&job.inside, CLOSED);
-        }
-        start_helpers();
-    }
+    start_helpers();
     open_job(task, context, count);
     take_tasks();
     close_job();

@@ -6,12 +6,12 @@
 
 typedef void (*Task)(void *context, int64_t index);
 
-/* How many threads compute, the calling one included; before the first `run`, or between two. */
+/* How many threads compute, the calling one included. To be called once at least, before the first `run`. */
 void set_threads(int count);
 
 /* Call task(context, 0) ... task(context, count - 1), each once, on the pool's threads; returns when all are done.
  *
- * Where the pool is at work for another thread, the calling thread does all of it. A task must not call `run`. */
+ * Where the pool is at work for another thread, or for the task that calls, the calling thread does all of it. */
 void run(Task task, void *context, int64_t count);
 
 #endif

@@ -97,7 +97,7 @@ def _allocate(shape: tuple[int, ...], like: Array, dtype: Any) -> Array:
         return xp.empty(shape, dtype)  # CuPy's memory pool aligns to 512 bytes
     count = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(count + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT  # in a third of the time of memory.ctypes.data
     return memory[start : start + count].view(dtype).reshape(shape)
 
 

@@ -39,10 +39,13 @@ class Window:
 
     def output_sizes(self, sizes: Sizes) -> Sizes:
         """How many places the window stops at: floor((size + before + after - extent) / stride) + 1 along each axis."""
-        return tuple(
-            (size + before + after - extent) // stride + 1
-            for size, (before, after), extent, stride in zip(sizes, self.padding, self.extent, self.stride, strict=True)
-        )
+        return _output_sizes(self, sizes)
+
+
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
+def _output_sizes(window: Window, sizes: Sizes) -> Sizes:
+    spans = zip(sizes, window.padding, window.extent, window.stride, strict=True)
+    return tuple((size + before + after - extent) // stride + 1 for size, (before, after), extent, stride in spans)
 
 
 def make_window(

@@ -1,12 +1,14 @@
 """Convolution in one, two and three dimensions, and the linear map."""
 
+import functools
+
 from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
-from gpucnn.geometry import Padding, PerAxis, Window, make_window
+from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window
 from gpucnn.kernels.choice import kernels_of
 
 
@@ -45,9 +47,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(x).gemm.matmul(weight, x, out)
-        if bias:
-            out += bias[0][:, None]
+        kernels_of(x).gemm.matmul(weight, x, out, *bias)
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
@@ -123,46 +123,52 @@ def _convolve(
     dilation: PerAxis,
     groups: int,
 ) -> Tensor:
-    _check_shapes(name, axes, x, w, b, groups)
+    check_floating(name, x, w, b)
+    _check_shapes(name, axes, x.shape, w.shape, None if b is None else b.shape, groups)
     window = make_window(name, x.shape[2:], w.shape[2:], stride, padding, dilation)
     return Convolution.apply(x, w, *([] if b is None else [b]), window=window, groups=groups)
 
 
-def _check_shapes(name: str, axes: int, x: Tensor, w: Tensor, b: Tensor | None, groups: int) -> None:
-    shapes = f"x {x.shape}, w {w.shape}"
-    if x.ndim != axes + 2 or w.ndim != axes + 2:
+@functools.lru_cache(maxsize=1024)  # every step of a training asks the same
+def _check_shapes(name: str, axes: int, x: Sizes, w: Sizes, b: Sizes | None, groups: int) -> None:
+    shapes = f"x {x}, w {w}"
+    if len(x) != axes + 2 or len(w) != axes + 2:
         raise ShapeError(
             f"{name}: expected x (images, channels, {axes} sizes) and w (out_channels, in_channels / groups, {axes} "
             f"sizes), that is {axes + 2} axes each: {shapes}. One image needs an axis of size 1 in front"
         )
-    if groups < 1 or x.shape[1] % groups or w.shape[0] % groups:
+    if groups < 1 or x[1] % groups or w[0] % groups:
         raise ShapeError(
-            f"{name}: groups is {groups}, which does not divide the {x.shape[1]} channels of the input and the "
-            f"{w.shape[0]} of the output: {shapes}"
+            f"{name}: groups is {groups}, which does not divide the {x[1]} channels of the input and the "
+            f"{w[0]} of the output: {shapes}"
         )
-    if x.shape[1] != w.shape[1] * groups:
+    if x[1] != w[1] * groups:
         raise ShapeError(
-            f"{name}: input has {x.shape[1]} channels, weight expects {w.shape[1] * groups}: {shapes}. "
-            f"Give in_channels={x.shape[1]} or change the layer before"
+            f"{name}: input has {x[1]} channels, weight expects {w[1] * groups}: {shapes}. "
+            f"Give in_channels={x[1]} or change the layer before"
         )
-    if b is not None and b.shape != (w.shape[0],):
-        raise ShapeError(f"{name}: bias has shape {b.shape}; expected ({w.shape[0]},), one number per output channel")
-    if x.shape[0] == 0:
+    if b is not None and b != (w[0],):
+        raise ShapeError(f"{name}: bias has shape {b}; expected ({w[0]},), one number per output channel")
+    if x[0] == 0:
         raise ShapeError(f"{name}: the batch is empty: {shapes}. Give at least one image")
-    check_floating(name, x, w, b)
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O). Raises ShapeError where they do not fit."""
-    shapes = f"x {x.shape}, w {w.shape}"
-    if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
-        raise ShapeError(
-            f"linear: input has {x.shape[-1] if x.ndim else 0} features, weight expects {w.shape[-1]}: {shapes}. "
-            f"Give in_features={x.shape[-1] if x.ndim else 1}, or put a flatten layer before it"
-        )
-    if b is not None and b.shape != (w.shape[0],):
-        raise ShapeError(f"linear: bias has shape {b.shape}; expected ({w.shape[0]},), one number per output")
+    _check_linear(x.shape, w.shape, None if b is None else b.shape)
     check_floating("linear", x, w, b)
     if x.ndim == 1:  # one image without an axis of images
         return linear(x.reshape(1, -1), w, b).reshape(-1)
     return Linear.apply(x, w, *([] if b is None else [b]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _check_linear(x: Sizes, w: Sizes, b: Sizes | None) -> None:
+    if len(x) < 1 or len(w) != 2 or x[-1] != w[1]:
+        features = x[-1] if x else 0
+        raise ShapeError(
+            f"linear: input has {features} features, weight expects {w[-1]}: x {x}, w {w}. "
+            f"Give in_features={features or 1}, or put a flatten layer before it"
+        )
+    if b is not None and b != (w[0],):
+        raise ShapeError(f"linear: bias has shape {b}; expected ({w[0]},), one number per output")

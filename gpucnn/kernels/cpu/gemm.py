@@ -7,10 +7,10 @@ from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import gemm as reference
 
 
-def matmul(a: Array, b: Array, out: Array) -> None:
-    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N)."""
+def matmul(a: Array, b: Array, out: Array, bias: Array | None = None) -> None:
+    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N."""
     if out.ndim > 2:
-        reference.matmul(a, b, out)
+        reference.matmul(a, b, out, bias)
         return
     rows, summed = a.shape
     if a.flags.c_contiguous:
@@ -18,4 +18,4 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     else:
         a, steps = np.ascontiguousarray(a.T), (1, rows)  # as it lies in memory where `a` is a transposed view
     plan = plans.product(rows, summed, out.shape[1], *steps)
-    library.c.contract(plan, np.ascontiguousarray(b), a, None, out)
+    library.c.contract(plan, np.ascontiguousarray(b), a, bias, out)

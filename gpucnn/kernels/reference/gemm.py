@@ -8,13 +8,15 @@ TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50
 MOST_TILES = 16
 
 
-def matmul(a: Array, b: Array, out: Array) -> None:
-    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N)."""
+def matmul(a: Array, b: Array, out: Array, bias: Array | None = None) -> None:
+    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N."""
     xp = module_of(out)
     tiles = split(out.shape[-2], min(MOST_TILES, 2 * (a.shape[-1] * out.size // (2 * TILE_PRODUCTS))))
 
     def tile(index: int) -> None:
         start, stop = tiles[index]
         xp.matmul(a[..., start:stop, :], b, out=out[..., start:stop, :])
+        if bias is not None:
+            out[..., start:stop, :] += bias[start:stop, None]
 
     threads.run(tile, len(tiles), out)

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#define SHORT_BYTES 16 /* what is left of the images goes through these vectors, and then one by one */
 #define MOST_TASKS 64
 #define WORTH_SHARING (1 << 15) /* numbers read and written that outweigh waking a thread */
 #define WIDE_VECTORS 4

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#define SHORT_BYTES 16 /* what is left of the places goes through these vectors, and then one by one */
 #define TASK_PLACES 64 /* a multiple of every vector's lanes */
 #define WORTH_SHARING (1 << 13) /* exponentials that outweigh waking a thread */
 

@@ -28,6 +28,7 @@
 #define BLOCK_TAPS 2
 #endif
 
+#define SHORT_BYTES 16 /* of vectors for what is left of a run in passes that are bound by memory */
 #define BLOCK_ROWS 6
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
@@ -45,6 +46,8 @@
 
 typedef VECTOR(float, VECTOR_BYTES) vector_float;
 typedef VECTOR(double, VECTOR_BYTES) vector_double;
+typedef VECTOR(float, SHORT_BYTES) short_float;
+typedef VECTOR(double, SHORT_BYTES) short_double;
 
 /* The first `count` numbers of a vector, which is all there is in memory; the others are 0. */
 #if defined(__AVX512F__)

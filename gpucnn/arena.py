@@ -95,10 +95,10 @@ def _allocate(shape: tuple[int, ...], like: Array, dtype: Any) -> Array:
     xp = module_of(like)
     if xp is not np:
         return xp.empty(shape, dtype)  # CuPy's memory pool aligns to 512 bytes
-    count = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(count + ALIGNMENT, np.uint8)
+    dtype = np.dtype(dtype)
+    memory = np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
     start = -memory.__array_interface__["data"][0] % ALIGNMENT  # in a third of the time of memory.ctypes.data
-    return memory[start : start + count].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, memory, start)
 
 
 def scratch(shape: tuple[int, ...], like: Array) -> Array:

@@ -139,7 +139,7 @@ class Tensor:
             tensors = [tensor.to_logical() for tensor in tensors]
         elif function.layout == "batch_last":
             images = function.images
-            tensors = [t.to_batch_last() if i < images else t.to_logical() for i, t in enumerate(tensors)]
+            tensors = [t.to_batch_last() for t in tensors[:images]] + [t.to_logical() for t in tensors[images:]]
             batch_last = True
         else:
             tensors, batch_last = _aligned(tensors)
@@ -389,14 +389,14 @@ def _widened(tensor: Tensor, axes: int) -> Tensor:
 def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], batch_last: bool) -> Tensor:
     """Run forward; remember function and inputs if a gradient may be asked for."""
     recording = is_grad_enabled()
-    needs = function.needs = tuple(recording and tensor.requires_grad for tensor in inputs)
-    array = function.forward(*(tensor.data for tensor in inputs), **options)
+    needs = function.needs = tuple([recording and tensor.requires_grad for tensor in inputs])
+    array = function.forward(*[tensor.data for tensor in inputs], **options)
     if function.needs is not needs:
         raise AttributeError(
             f"{type(function).__name__}.forward sets self.needs, which the tape has set; take another name"
         )
     result = _wrap(contiguous(array), batch_last)
-    if any(needs) and result.dtype.kind == "f":
+    if True in needs and array.dtype.kind == "f":
         result.requires_grad = True
         result._creator = function
         function._inputs, function._order = inputs, next(_counter)

@@ -106,6 +106,8 @@ class _Waiting:
 
 def contiguous(array: Any) -> Array:
     """`array` in C order; NumPy's scalars become arrays."""
+    if isinstance(array, np.ndarray) and array.flags.c_contiguous:
+        return array
     xp = module_of(array) if hasattr(array, "dtype") else np
     array = xp.asarray(array)
     return array if array.flags.c_contiguous else xp.ascontiguousarray(array)

@@ -5,13 +5,13 @@ import numpy as np
 from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError
 
-FLOATING = (np.dtype(np.float32), np.dtype(np.float64))
+FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 def check_floating(name: str, *tensors: Tensor | None) -> None:
     """Raises InputError unless all are float32, or all float64; None is an argument left out."""
-    dtypes = {tensor.dtype for tensor in tensors if tensor is not None}
-    if len(dtypes) > 1 or any(dtype not in FLOATING for dtype in dtypes):
+    dtypes = {tensor.data.dtype for tensor in tensors if tensor is not None}
+    if len(dtypes) > 1 or not dtypes <= FLOATING:
         raise InputError(
             f"{name}: given {' and '.join(sorted(map(str, dtypes)))}; expected float32, or float64, for all. "
             f"Convert images and weights alike, as in Tensor(array.astype('float32'))"

@@ -1,6 +1,6 @@
 """Activations, element by element or along one axis, and dropout."""
 
-from gpucnn.arena import empty, zeros
+from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, fill_uniform, module_of
 from gpucnn.errors import InputError, ShapeError
@@ -13,26 +13,29 @@ class ReLU(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        zero = zeros(x.shape[1:], x)  # NumPy's maximum is three times as fast against an array as against a number
-        self.y = module_of(x).maximum(x, zero, out=empty(x.shape, x))
+        self.y = empty(x.shape, x)
+        kernels_of(x).activation.relu(x, self.y)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        xp = module_of(grad)
-        passed = xp.greater(self.y, 0, out=empty(grad.shape, grad, dtype=bool))
-        return xp.multiply(grad, passed, out=empty(grad.shape, grad))
+        out = empty(grad.shape, grad)
+        kernels_of(grad).activation.relu_backward(grad, self.y, out)
+        return out
 
 
 class LeakyReLU(Function):
     layout = "elementwise"
 
     def forward(self, x: Array, negative_slope: float) -> Array:
-        xp = module_of(x)
-        self.slopes = xp.where(x > 0, x.dtype.type(1), x.dtype.type(negative_slope))
-        return xp.multiply(x, self.slopes, out=empty(x.shape, x))
+        self.x, self.slope = x, negative_slope
+        out = empty(x.shape, x)
+        kernels_of(x).activation.leaky_relu(x, negative_slope, out)
+        return out
 
     def backward(self, grad: Array) -> Array:
-        return module_of(grad).multiply(grad, self.slopes, out=empty(grad.shape, grad))
+        out = empty(grad.shape, grad)
+        kernels_of(grad).activation.leaky_relu_backward(grad, self.x, self.slope, out)
+        return out
 
 
 class ScaledTanh(Function):
@@ -96,14 +99,14 @@ class Dropout(Function):
     layout = "elementwise"
 
     def forward(self, x: Array, p: float) -> Array:
-        xp = module_of(x)
-        self.scales = fill_uniform(empty(x.shape, x))
-        xp.greater_equal(self.scales, p, out=self.scales, casting="unsafe")
-        self.scales *= 1 / (1 - p)
-        return xp.multiply(x, self.scales, out=empty(x.shape, x))
+        self.scales, out = fill_uniform(empty(x.shape, x)), empty(x.shape, x)
+        kernels_of(x).activation.dropout(x, self.scales, p, out)
+        return out
 
     def backward(self, grad: Array) -> Array:
-        return module_of(grad).multiply(grad, self.scales, out=empty(grad.shape, grad))
+        out = empty(grad.shape, grad)
+        kernels_of(grad).activation.dropout_backward(grad, self.scales, out)
+        return out
 
 
 def relu(x: Tensor) -> Tensor:

@@ -59,7 +59,14 @@ class Linear(Function):
             by_weight = self._sum_of_products(grad)
         if len(self.needs) == 2:
             return by_x, by_weight
-        return by_x, by_weight, grad.sum(axis=(*range(grad.ndim - 2), -1))
+        return by_x, by_weight, self._sum_of_images(grad)
+
+    def _sum_of_images(self, grad: Array) -> Array:
+        """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
+        out = empty((grad.shape[-2],), grad)
+        rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
+        kernels_of(grad).sums.row_sums(rows, out)
+        return out
 
     def _sum_of_products(self, grad: Array) -> Array:
         """The gradient by the weight (O, F): grad (..., O, N) @ x (..., F, N)ᵀ, summed over the leading axes."""

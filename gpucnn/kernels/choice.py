@@ -14,7 +14,7 @@ _chosen: str | None = None  # "numpy", or the instruction set that the C kernels
 
 
 def kernels_of(array: Array) -> Any:
-    """The kernels that serve `array`: modules conv, gemm, norm, pool, softmax and update."""
+    """The kernels that serve `array`: modules activation, conv, gemm, norm, ... of one name in each set."""
     return cpu if isinstance(array, np.ndarray) and chosen() != "numpy" else reference
 
 

@@ -8,9 +8,11 @@
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #include <numpy/arrayobject.h>
 
+#include "activation.h"
 #include "contract.h"
 #include "pool.h"
 #include "softmax.h"
+#include "sums.h"
 #include "threads.h"
 #include "weight_gradient.h"
 
@@ -95,6 +97,12 @@ KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average_backward, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(cross_entropy, "riwnnorr", a[0].data, a[1].data, a[2].whole, a[1].size, a[3].number, a[4].number, a[5].data,
        a[6].data, a[7].data)
+KERNEL(relu, "rr", a[0].data, a[1].size, a[1].data)
+KERNEL(relu_backward, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(leaky_relu, "rrnr", a[0].data, a[1].data, a[2].number, a[3].size, a[3].data)
+KERNEL(dropout, "rnnrr", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
+KERNEL(multiply, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 
 static PyObject *py_set_threads(PyObject *self, PyObject *count) {
     (void)self;
@@ -136,6 +144,12 @@ static PyMethodDef methods[] = {
     METHOD(pool_average),
     METHOD(pool_average_backward),
     METHOD(cross_entropy),
+    METHOD(relu),
+    METHOD(relu_backward),
+    METHOD(leaky_relu),
+    METHOD(dropout),
+    METHOD(multiply),
+    METHOD(row_sums),
     {NULL, NULL, 0, NULL},
 };
 

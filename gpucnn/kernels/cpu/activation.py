@@ -1,0 +1,34 @@
+"""Activations and dropout in C, each in one pass. Arguments as in reference/activation.py."""
+
+from gpucnn.backend import Array
+from gpucnn.kernels.cpu import library
+
+
+def relu(x: Array, out: Array) -> None:
+    """out = max(x, 0)."""
+    library.c.relu(x, out)
+
+
+def relu_backward(grad: Array, y: Array, out: Array) -> None:
+    """out = grad where relu's result y is above 0, else 0."""
+    library.c.relu_backward(grad, y, out)
+
+
+def leaky_relu(x: Array, slope: float, out: Array) -> None:
+    """out = x where x > 0, else slope · x."""
+    library.c.leaky_relu(x, x, slope, out)
+
+
+def leaky_relu_backward(grad: Array, x: Array, slope: float, out: Array) -> None:
+    """out = grad where x > 0, else slope · grad."""
+    library.c.leaky_relu(grad, x, slope, out)
+
+
+def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
+    """out = x · scales, where `scales`, given as numbers uniform in [0, 1), become 0 (below p) or 1 / (1 - p)."""
+    library.c.dropout(x, p, 1 / (1 - p), scales, out)
+
+
+def dropout_backward(grad: Array, scales: Array, out: Array) -> None:
+    """out = grad · scales."""
+    library.c.multiply(grad, scales, out)

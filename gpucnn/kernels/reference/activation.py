@@ -1,0 +1,44 @@
+"""Activations and dropout, element by element: all arrays of one call have one shape."""
+
+from gpucnn.arena import empty, zeros
+from gpucnn.backend import Array, module_of
+
+
+def relu(x: Array, out: Array) -> None:
+    """out = max(x, 0)."""
+    zero = zeros(x.shape[1:], x)  # NumPy's maximum is three times as fast against an array as against a number
+    module_of(x).maximum(x, zero, out=out)
+
+
+def relu_backward(grad: Array, y: Array, out: Array) -> None:
+    """out = grad where relu's result y is above 0, else 0."""
+    xp = module_of(grad)
+    xp.multiply(grad, xp.greater(y, 0, out=empty(grad.shape, grad, dtype=bool)), out=out)
+
+
+def leaky_relu(x: Array, slope: float, out: Array) -> None:
+    """out = x where x > 0, else slope · x."""
+    _leaky(x, x, slope, out)
+
+
+def leaky_relu_backward(grad: Array, x: Array, slope: float, out: Array) -> None:
+    """out = grad where x > 0, else slope · grad."""
+    _leaky(grad, x, slope, out)
+
+
+def _leaky(value: Array, x: Array, slope: float, out: Array) -> None:
+    xp = module_of(x)
+    xp.multiply(value, xp.where(x > 0, x.dtype.type(1), x.dtype.type(slope)), out=out)
+
+
+def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
+    """out = x · scales, where `scales`, given as numbers uniform in [0, 1), become 0 (below p) or 1 / (1 - p)."""
+    xp = module_of(x)
+    xp.greater_equal(scales, p, out=scales, casting="unsafe")
+    scales *= 1 / (1 - p)
+    xp.multiply(x, scales, out=out)
+
+
+def dropout_backward(grad: Array, scales: Array, out: Array) -> None:
+    """out = grad · scales."""
+    module_of(grad).multiply(grad, scales, out=out)

@@ -1,0 +1,75 @@
+"""Activations, dropout and sums in C against the reference: any length, and numbers that are not."""
+
+import numpy as np
+import pytest
+
+from gpucnn.kernels import reference
+from tests.judges import close
+
+DTYPES = ["float32", "float64"]
+LENGTHS = [1, 2, 7, 16, 63, 100, 8191, 8192, 40_001]  # vectors and pieces, whole and in part
+
+
+def numbers(length, dtype):
+    """Normal ones, and as many of the others as there is room for."""
+    x = np.random.default_rng(length).standard_normal(length).astype(dtype)
+    others = [0.0, -0.0, np.inf, -np.inf, np.nan][: length // 7]
+    x[length - len(others) :] = others
+    return x
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_activations_are_the_references(compiled, length, dtype):
+    x, grad = numbers(length, dtype), np.random.default_rng(0).standard_normal(length).astype(dtype)
+    for name, *arguments in [
+        ("relu", x),
+        ("relu_backward", grad, x),
+        ("leaky_relu", x, 0.01),
+        ("leaky_relu_backward", grad, x, 0.3),
+    ]:
+        found, expected = np.full_like(x, 5), np.full_like(x, 7)
+        getattr(compiled.activation, name)(*arguments, found)
+        getattr(reference.activation, name)(*arguments, expected)
+        assert np.array_equal(found, expected, equal_nan=True), name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_dropout_is_the_references(compiled, length, dtype):
+    rng = np.random.default_rng(length)
+    x, p = rng.standard_normal(length).astype(dtype), 0.3
+    drawn = rng.random(length, dtype)
+    drawn[0] = np.dtype(dtype).type(p)  # at p an element is kept
+    results = []
+    for kernels in (compiled.activation, reference.activation):
+        scales, out, back = drawn.copy(), np.empty_like(x), np.empty_like(x)
+        kernels.dropout(x, scales, p, out)
+        kernels.dropout_backward(x, scales, back)
+        assert scales[0] > 1
+        results.append((scales, out, back))
+    for found, expected in zip(*results, strict=True):
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (120, 64), (70, 33), (6, 50_176), (1, 100_003), (65, 1030), (3, 0)])
+def test_sums_of_rows(compiled, shape, dtype, rng):
+    rows = (rng.standard_normal(shape) + 1).astype(dtype)
+    out = np.full(shape[0], np.nan, dtype)
+    compiled.sums.row_sums(rows, out)
+    exact = rows.sum(axis=1, dtype=np.longdouble)
+    np.testing.assert_allclose(out, exact, rtol=2e-6 if dtype == "float32" else 1e-14)
+    expected = np.empty_like(out)
+    reference.sums.row_sums(rows, expected)
+    close(out, expected, terms=shape[1])
+
+
+def test_a_sum_does_not_depend_on_what_stands_beside_it(compiled, rng):
+    """The order of a row's additions is its length's, whatever the number of rows."""
+    rows = rng.standard_normal((100, 33_000)).astype("float32")
+    whole, one = np.empty(100, "float32"), np.empty(1, "float32")
+    compiled.sums.row_sums(rows, whole)
+    for row in (0, 63, 64, 99):
+        compiled.sums.row_sums(rows[row : row + 1], one)
+        assert one == whole[row]

@@ -1,6 +1,6 @@
 """Pixels made into the numbers a network sees: y = (x - shift) * scale, fitted on the training images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from gpucnn.data.dataset import Dataset
 from gpucnn.errors import DataError
 
 Normalization = Literal["none", "unit", "standard", "mean_image"]
+_EXACT = 256  # squares of bytes whose sum float32 holds exactly, being below 2^24: float64 takes six times as long
 _CHUNK = 512  # images made into floats at a time, so that statistics never need a float copy of the whole set
 
 
@@ -93,9 +94,11 @@ def _standard(images: np.ndarray) -> Normalizer:
     """Per channel, in float64: the sums over whole numbers are exact, so no order of adding changes them."""
     channels, pixels = images.shape[1], images.size // images.shape[1]
     sums, squares = np.zeros(channels), np.zeros(channels)
-    for channel, values in _channel_chunks(images):
-        sums[channel] += values.sum()
-        squares[channel] += np.dot(values, values)
+    for start in range(0, len(images), _CHUNK):
+        for channel in range(channels):
+            added = _moments(images[start : start + _CHUNK, channel].reshape(-1))
+            sums[channel] += added[0]
+            squares[channel] += added[1]
     mean = sums / pixels
     deviation = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     scale = np.divide(1, deviation, out=np.ones(channels), where=deviation > 0)  # a constant channel stays 0
@@ -103,7 +106,12 @@ def _standard(images: np.ndarray) -> Normalizer:
     return Normalizer(mean.reshape(shape), scale.reshape(shape))
 
 
-def _channel_chunks(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    for start in range(0, len(images), _CHUNK):
-        for channel in range(images.shape[1]):
-            yield channel, images[start : start + _CHUNK, channel].astype(np.float64).reshape(-1)
+def _moments(values: np.ndarray) -> tuple[float, float]:
+    """The sum of values (n,), and that of their squares."""
+    if values.dtype != np.uint8:
+        values = values.astype(np.float64)
+        return values.sum(), np.dot(values, values)
+    rows = values[: values.size // _EXACT * _EXACT].reshape(-1, _EXACT).astype(np.float32)
+    rest = values[rows.size :].astype(np.float64)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    return rows.sum(dtype=np.float64) + rest.sum(), squares.sum(dtype=np.float64) + np.dot(rest, rest)

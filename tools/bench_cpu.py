@@ -89,7 +89,8 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 def measure(plan: Plan) -> dict[str, Any]:
     """All that docs/benchmarks.json holds."""
     failures = Failures()
-    contestants = describe(plan.contestants)
+    taking_part = {name for part in plan.parts for name in PARTS[part].contestants}
+    contestants = describe([name for name in plan.contestants if name in taking_part])
     present = [name for name, found in contestants.items() if "absent" not in found]
     return {
         "circumstances": circumstances(plan),

@@ -37,12 +37,13 @@ def _sections(
     results: Results, workloads: Sequence[str], names: Sequence[str], jobs: Sequence[str]
 ) -> dict[str, list[str]]:
     """The sections of each part."""
+    sizes = [name for name in workloads if WORKLOADS[name].config == "lenet"]
     return {
         "steps": [
             f"## Training step, ms\n\n{tables.steps(results, 'training_ms', workloads, names)}",
             f"## Inference, ms\n\n{tables.steps(results, 'inference_ms', workloads, names)}",
             f"## Start and memory\n\n{tables.start(results, workloads, names)}",
-            f"## LeNet's cost as the batch grows, gpucnn\n\n{tables.growth(results, workloads)}",
+            *([f"## LeNet's cost as the batch grows, gpucnn\n\n{tables.growth(results, sizes)}"] if sizes else []),
         ],
         "layers": layer_tables.sections(results),
         "jobs": [f"## Whole jobs on MNIST, process start to result\n\n{tables.jobs(results, jobs, names)}"],

@@ -28,10 +28,14 @@ class Plan(NamedTuple):
 
 
 class Part(NamedTuple):
-    """`measure` takes the plan, the contestants present and the failures so far; `estimate` tells its seconds."""
+    """`measure` takes the plan, the contestants present and the failures so far; `estimate` tells its seconds.
+
+    `contestants` are those that may take part in it.
+    """
 
     measure: Callable[[Plan, Sequence[str], rounds.Failures], Any]
     estimate: Callable[[Plan], float]
+    contestants: tuple[str, ...]
 
 
 def steps(plan: Plan, present: Sequence[str], failures: rounds.Failures) -> dict[str, Any]:
@@ -98,8 +102,8 @@ def installed(plan: Plan, present: Sequence[str], failures: rounds.Failures) -> 
 
 
 PARTS = {
-    "steps": Part(steps, _steps_seconds),
-    "layers": Part(layers, _layers_seconds),
-    "jobs": Part(whole_jobs, _jobs_seconds),
-    "installed": Part(installed, lambda plan: 1.0),
+    "steps": Part(steps, _steps_seconds, tuple(CONTESTANTS)),
+    "layers": Part(layers, _layers_seconds, LAYER_CONTESTANTS),
+    "jobs": Part(whole_jobs, _jobs_seconds, ("gpucnn", "gpucnn-numpy", "torch")),
+    "installed": Part(installed, lambda plan: 1.0, ()),
 }

@@ -40,11 +40,10 @@ def start(results: Results, workloads: Sequence[str], names: Sequence[str]) -> s
 
 
 def growth(results: Results, workloads: Sequence[str]) -> str:
-    """A row for each batch size of LeNet: microseconds per image, medians, and memory."""
+    """A row for each workload, which differ in the batch alone: microseconds per image, medians, and memory."""
     head = ["batch", "training, µs per image", "inference, µs per image", "peak memory, MiB"]
-    chosen = [WORKLOADS[name] for name in workloads if WORKLOADS[name].config == "lenet"]
     rows = []
-    for workload in chosen:
+    for workload in (WORKLOADS[name] for name in workloads):
         figures = found(results, "steps", workload.name, "gpucnn")
         per_image = [1e3 / workload.batch * statistics.median(figures[key]) for key in _TIMES] if figures else []
         memory = [statistics.median(figures["peak_MiB"])] if figures else []

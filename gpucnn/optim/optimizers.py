@@ -175,6 +175,7 @@ class Adam(Optimizer):
     """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
 
     slots = ("mean", "square")
+    formula: ClassVar[str] = "adam"  # of the kernels
 
     def __init__(
         self,
@@ -206,11 +207,7 @@ class Adam(Optimizer):
         return group["steps"]
 
     def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
-        self._move(values, gradients, state, group, count, group["weight_decay"])
-
-    @staticmethod
-    def _move(values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int, decay: float) -> None:
-        kernels_of(values).update.adam(
+        getattr(kernels_of(values).update, self.formula)(
             values,
             gradients,
             state["mean"],
@@ -218,7 +215,7 @@ class Adam(Optimizer):
             group["lr"],
             group["betas"],
             group["eps"],
-            decay,
+            group["weight_decay"],
             count,
         )
 
@@ -240,6 +237,8 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight decay shrinks the weights themselves (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
 
+    formula = "adamw"
+
     def __init__(
         self,
         parameters: Iterable[Tensor] | Iterable[Group],
@@ -249,7 +248,3 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
-
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
-        values *= 1 - group["lr"] * group["weight_decay"]
-        self._move(values, gradients, state, group, count, 0.0)

@@ -67,6 +67,22 @@ def adam(
     parameters -= step
 
 
+def adamw(
+    parameters: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    count: int,
+) -> None:
+    """Adam whose decay shrinks the parameters themselves (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
+    parameters *= 1 - lr * weight_decay
+    adam(parameters, gradient, mean, square, lr, betas, eps, 0.0, count)
+
+
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:
     """Two scratch rows (2, length), the first filled with g + weight_decay · p."""
     rows = scratch((2, *parameters.shape), parameters)

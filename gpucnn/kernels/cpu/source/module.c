@@ -14,6 +14,7 @@
 #include "softmax.h"
 #include "sums.h"
 #include "threads.h"
+#include "update.h"
 #include "weight_gradient.h"
 
 typedef struct {
@@ -103,6 +104,11 @@ KERNEL(leaky_relu, "rrnr", a[0].data, a[1].data, a[2].number, a[3].size, a[3].da
 KERNEL(dropout, "rnnrr", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
 KERNEL(multiply, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
+KERNEL(sgd, "rnnr", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)
+KERNEL(momentum, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
+KERNEL(nesterov, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
+KERNEL(adam, "rrrnnnnnnnr", a[0].data, a[1].data, a[2].data, a[3].number, a[4].number, a[5].number, a[6].number,
+       a[7].number, a[8].number, a[9].number, a[10].size, a[10].data)
 
 static PyObject *py_set_threads(PyObject *self, PyObject *count) {
     (void)self;
@@ -150,6 +156,10 @@ static PyMethodDef methods[] = {
     METHOD(dropout),
     METHOD(multiply),
     METHOD(row_sums),
+    METHOD(sgd),
+    METHOD(momentum),
+    METHOD(nesterov),
+    METHOD(adam),
     {NULL, NULL, 0, NULL},
 };
 

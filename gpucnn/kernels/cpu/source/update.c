@@ -1,0 +1,70 @@
+#ifndef real
+#include "pieces.h"
+#include "update.h"
+
+#include <math.h>
+
+#define sqrt_float sqrtf
+#define sqrt_double sqrt
+
+#define TEMPLATE "update.c"
+#include "each_real.h"
+#else
+
+typedef struct {
+    const real *gradient;
+    real *parameters, *first, *second; /* velocity, or mean and square */
+    real lr, momentum, decay, beta1, beta2, rest1, rest2, root, eps, shrink;
+    int64_t length;
+} NAME(Update);
+
+/* A task that runs `statement` for each element i of its piece; `d` is the gradient with its decay. */
+#define EACH(name, statement)                                                                                       \
+    static void NAME(name##_piece)(void *context, int64_t piece) {                                                  \
+        const NAME(Update) u = *(const NAME(Update) *)context;                                                      \
+        const real *restrict g = u.gradient;                                                                        \
+        real *restrict p = u.parameters, *restrict v = u.first, *restrict square = u.second;                        \
+        int64_t stop = piece_stop(piece, u.length);                                                                 \
+        (void)v, (void)square;                                                                                      \
+        for (int64_t i = piece_start(piece); i < stop; i++) {                                                       \
+            real d = g[i] + u.decay * p[i];                                                                         \
+            statement;                                                                                              \
+        }                                                                                                           \
+    }
+
+EACH(sgd, p[i] -= u.lr * d)
+EACH(momentum, real moved = u.momentum * v[i] + d; v[i] = moved; p[i] -= u.lr * moved)
+EACH(nesterov, real moved = u.momentum * v[i] + d; v[i] = moved; p[i] -= u.lr * (d + u.momentum * moved))
+EACH(adam, real mean = u.beta1 * v[i] + u.rest1 * d; real spread = u.beta2 * square[i] + u.rest2 * (d * d); v[i] = mean;
+     square[i] = spread; p[i] = u.shrink * p[i] - u.lr * (mean / (u.root * NAME(sqrt)(spread) + u.eps)))
+#undef EACH
+
+void NAME(sgd)(const real *gradient, double lr, double decay, int64_t length, real *parameters) {
+    NAME(Update) update = {.gradient = gradient, .parameters = parameters, .lr = (real)lr, .decay = (real)decay,
+                           .length = length};
+    run_pieces(NAME(sgd_piece), &update, length);
+}
+
+void NAME(momentum)(const real *gradient, real *velocity, double lr, double momentum, double decay, int64_t length,
+                    real *parameters) {
+    NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = velocity, .lr = (real)lr,
+                           .momentum = (real)momentum, .decay = (real)decay, .length = length};
+    run_pieces(NAME(momentum_piece), &update, length);
+}
+
+void NAME(nesterov)(const real *gradient, real *velocity, double lr, double momentum, double decay, int64_t length,
+                    real *parameters) {
+    NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = velocity, .lr = (real)lr,
+                           .momentum = (real)momentum, .decay = (real)decay, .length = length};
+    run_pieces(NAME(nesterov_piece), &update, length);
+}
+
+void NAME(adam)(const real *gradient, real *mean, real *square, double lr, double beta1, double beta2, double root,
+                double eps, double decay, double shrink, int64_t length, real *parameters) {
+    NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = mean, .second = square,
+                           .lr = (real)lr, .decay = (real)decay, .beta1 = (real)beta1, .beta2 = (real)beta2,
+                           .rest1 = (real)(1 - beta1), .rest2 = (real)(1 - beta2), .root = (real)root,
+                           .eps = (real)eps, .shrink = (real)shrink, .length = length};
+    run_pieces(NAME(adam_piece), &update, length);
+}
+#endif

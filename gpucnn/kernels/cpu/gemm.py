@@ -1,21 +1,29 @@
 """Matrix products in the batch-last layout: a contraction of one tap."""
 
-import numpy as np
-
+from gpucnn.arena import scratch
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import gemm as reference
 
 
 def matmul(a: Array, b: Array, out: Array, bias: Array | None = None) -> None:
-    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N."""
+    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N.
+
+    `a` and `b` are C-contiguous, or the transposes of such.
+    """
     if out.ndim > 2:
         reference.matmul(a, b, out, bias)
         return
     rows, summed = a.shape
-    if a.flags.c_contiguous:
-        steps = summed, 1
-    else:
-        a, steps = np.ascontiguousarray(a.T), (1, rows)  # as it lies in memory where `a` is a transposed view
+    steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
     plan = plans.product(rows, summed, out.shape[1], *steps)
-    library.c.contract(plan, np.ascontiguousarray(b), a, bias, out)
+    library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, out)
+
+
+def _turned(b: Array) -> Array:
+    """`b` (K, N) in C order; a transposed view is copied."""
+    if b.flags.c_contiguous:
+        return b
+    turned = scratch(b.shape, b)
+    library.c.transpose(b.T, b.shape[1], b.shape[0], turned)
+    return turned

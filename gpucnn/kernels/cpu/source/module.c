@@ -15,6 +15,7 @@
 #include "sums.h"
 #include "threads.h"
 #include "update.h"
+#include "transpose.h"
 #include "weight_gradient.h"
 
 typedef struct {
@@ -91,6 +92,7 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
     }
 
 KERNEL(contract, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
 KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
@@ -144,6 +146,7 @@ static PyMethodDef methods[] = {
     {"supports", py_supports, METH_O, NULL},
     {"set_threads", py_set_threads, METH_O, NULL},
     METHOD(contract),
+    METHOD(transpose),
     METHOD(weight_gradient),
     METHOD(pool_max),
     METHOD(pool_max_backward),

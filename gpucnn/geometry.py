@@ -64,7 +64,10 @@ def make_window(
     With `ceil_mode` a last, partial window counts too if it starts inside the input or the padding before it.
     Raises ShapeError where a number is out of range or the window does not fit into the input.
     """
-    return _make_window(name, tuple(sizes), *map(_hashable, (kernel, stride, padding, dilation)), ceil_mode)
+    try:
+        return _make_window(name, tuple(sizes), kernel, stride, padding, dilation, ceil_mode)
+    except TypeError:  # a list cannot be looked up
+        return _make_window(name, tuple(sizes), *map(_hashable, (kernel, stride, padding, dilation)), ceil_mode)
 
 
 def _hashable(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Convolution in one, two and three dimensions, and the linear map."""
 
 import functools
+import math
 
 from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
@@ -16,11 +17,12 @@ class Convolution(Function):
     """x (I, spatial..., N), weight (O, I / groups, kernel...), bias (O,) or none."""
 
     layout = "batch_last"
+    least = -math.inf  # of the result
 
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        kernels_of(x).conv.forward(x, weight, bias[0] if bias else None, window, groups, out)
+        kernels_of(x).conv.forward(x, weight, bias[0] if bias else None, window, groups, self.least, out)
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
@@ -39,15 +41,29 @@ class Convolution(Function):
         return by_x, by_weight, by_bias
 
 
+class ConvolutionReLU(Convolution):
+    """relu of the convolution"""
+
+    least = 0.0
+
+    def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int) -> Array:
+        self.y = super().forward(x, weight, *bias, window=window, groups=groups)
+        return self.y
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        return super().backward(_passed(grad, self.y))
+
+
 class Linear(Function):
     """x (..., F, N), weight (O, F), bias (O,) or none; the result is (..., O, N)."""
 
     layout = "batch_last"
+    least = -math.inf  # of the result
 
     def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(x).gemm.matmul(weight, x, out, *bias)
+        kernels_of(x).gemm.matmul(weight, x, out, bias[0] if bias else None, self.least)
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
@@ -73,6 +89,26 @@ class Linear(Function):
         products = empty((*grad.shape[:-2], *self.weight.shape), grad)
         kernels_of(grad).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
         return products if grad.ndim == 2 else products.sum(axis=tuple(range(grad.ndim - 2)))
+
+
+class LinearReLU(Linear):
+    """relu of the linear map"""
+
+    least = 0.0
+
+    def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
+        self.y = super().forward(x, weight, *bias)
+        return self.y
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        return super().backward(_passed(grad, self.y))
+
+
+def _passed(grad: Array, y: Array) -> Array:
+    """What of `grad` ReLU passes on, whose result was y."""
+    out = empty(grad.shape, grad)
+    kernels_of(grad).activation.relu_backward(grad, y, out)
+    return out
 
 
 def conv1d(
@@ -119,6 +155,21 @@ def conv3d(
     return _convolve("conv3d", 3, x, w, b, stride, padding, dilation, groups)
 
 
+def convolution_relu(
+    name: str,
+    axes: int,
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+) -> Tensor:
+    """relu of conv1d, conv2d or conv3d (`axes`), in one pass; `name` is for messages."""
+    return _convolve(name, axes, x, w, b, stride, padding, dilation, groups, ConvolutionReLU)
+
+
 def _convolve(
     name: str,
     axes: int,
@@ -129,11 +180,12 @@ def _convolve(
     padding: Padding,
     dilation: PerAxis,
     groups: int,
+    function: type[Function] = Convolution,
 ) -> Tensor:
     check_floating(name, x, w, b)
     _check_shapes(name, axes, x.shape, w.shape, None if b is None else b.shape, groups)
     window = make_window(name, x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return Convolution.apply(x, w, *([] if b is None else [b]), window=window, groups=groups)
+    return function.apply(x, w, *([] if b is None else [b]), window=window, groups=groups)
 
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks the same
@@ -162,11 +214,20 @@ def _check_shapes(name: str, axes: int, x: Sizes, w: Sizes, b: Sizes | None, gro
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O). Raises ShapeError where they do not fit."""
+    return _map(x, w, b, Linear)
+
+
+def linear_relu(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """relu of linear, in one pass."""
+    return _map(x, w, b, LinearReLU)
+
+
+def _map(x: Tensor, w: Tensor, b: Tensor | None, function: type[Function]) -> Tensor:
     _check_linear(x.shape, w.shape, None if b is None else b.shape)
     check_floating("linear", x, w, b)
     if x.ndim == 1:  # one image without an axis of images
-        return linear(x.reshape(1, -1), w, b).reshape(-1)
-    return Linear.apply(x, w, *([] if b is None else [b]))
+        return _map(x.reshape(1, -1), w, b, function).reshape(-1)
+    return function.apply(x, w, *([] if b is None else [b]))
 
 
 @functools.lru_cache(maxsize=1024)

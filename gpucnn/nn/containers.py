@@ -1,12 +1,13 @@
 """Modules made of modules: Sequential, Residual, ModuleList."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.geometry import ReceptiveField, Sizes
 from gpucnn.nn.activation import ReLU
+from gpucnn.nn.convolution import Convolution, Linear
 from gpucnn.nn.layer import Layer
 from gpucnn.nn.module import Module
 from gpucnn.nn.pooling import MaxPool
@@ -114,15 +115,34 @@ class Sequential(Layer):
 
 
 def _operations(layers: list[Module]) -> Iterator[tuple[int, Module, Callable[[Tensor], Tensor]]]:
-    """What runs: each layer with its number, but a ReLU and the max-pooling behind it as one."""
-    numbered = enumerate(layers)
-    for number, layer in numbered:
-        following = layers[number + 1] if number + 1 < len(layers) else None
-        if type(layer) is ReLU and isinstance(following, MaxPool) and type(following).forward is MaxPool.forward:
-            next(numbered)
-            yield number + 1, following, following.forward_of_relu
+    """What runs: each layer with its number; a ReLU goes into the max-pooling behind it, else the layer before it."""
+    number = 0
+    while number < len(layers):
+        layer = layers[number]
+        second, third = (*layers[number + 1 : number + 3], None, None)[:2]
+        if _is_relu(layer) and _pools_relu(second):
+            yield number + 1, second, second.forward_of_relu
+            number += 2
+        elif _is_relu(second) and _ends_in_relu(layer) and not _pools_relu(third):
+            yield number, layer, layer.forward_relu
+            number += 2
         else:
             yield number, layer, layer
+            number += 1
+
+
+def _is_relu(layer: Module | None) -> bool:
+    return type(layer) is ReLU
+
+
+def _pools_relu(layer: Module | None) -> TypeGuard[MaxPool]:
+    """Whether the layer does as max-pooling does, so that it can do ReLU before that too."""
+    return isinstance(layer, MaxPool) and type(layer).forward is MaxPool.forward
+
+
+def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear]:
+    """Whether the layer can do ReLU behind it too."""
+    return type(layer).forward in (Convolution.forward, Linear.forward)
 
 
 class Residual(Sequential):

@@ -7,6 +7,7 @@ from typing import ClassVar
 from gpucnn import functional as F
 from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
+from gpucnn.functional.convolution import convolution_relu, linear_relu
 from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
@@ -14,7 +15,7 @@ from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
 
 
-class _Convolution(Layer):
+class Convolution(Layer):
     """What convolutions in one, two and three dimensions share: `axes` dimensions, and the `operation` over them."""
 
     axes: ClassVar[int]
@@ -53,6 +54,11 @@ class _Convolution(Layer):
         """(N, O, outputs...)"""
         return self.operation(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
+    def forward_relu(self, x: Tensor) -> Tensor:
+        """relu(forward(x)), in one pass."""
+        options = self.stride, self.padding, self.dilation, self.groups
+        return convolution_relu(self.kind, self.axes, x, self.weight, self.bias, *options)
+
     def output_shape(self, shape: Sizes) -> Sizes:
         """(O, outputs...) for (I, sizes...)."""
         if len(shape) != self.axes + 1:
@@ -75,19 +81,19 @@ class _Convolution(Layer):
         return make_window(self.kind, shape[1:], self.kernel_size, self.stride, self.padding, self.dilation)
 
 
-class Conv1d(_Convolution):
+class Conv1d(Convolution):
     """Convolution over (N, I, W); see functional.conv1d. Weight (O, I / groups, k), bias (O,)."""
 
     kind, axes, operation = "conv1d", 1, staticmethod(F.conv1d)
 
 
-class Conv2d(_Convolution):
+class Conv2d(Convolution):
     """Convolution over (N, I, H, W); see functional.conv2d. Weight (O, I / groups, kh, kw), bias (O,)."""
 
     kind, axes, operation = "conv2d", 2, staticmethod(F.conv2d)
 
 
-class Conv3d(_Convolution):
+class Conv3d(Convolution):
     """Convolution over (N, I, D, H, W); see functional.conv3d. Weight (O, I / groups, kd, kh, kw), bias (O,)."""
 
     kind, axes, operation = "conv3d", 3, staticmethod(F.conv3d)
@@ -110,6 +116,10 @@ class Linear(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """(N, O)"""
         return F.linear(x, self.weight, self.bias)
+
+    def forward_relu(self, x: Tensor) -> Tensor:
+        """relu(forward(x)), in one pass."""
+        return linear_relu(x, self.weight, self.bias)
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """(O,) for (F,)."""

@@ -1,5 +1,7 @@
 """Convolution without a column matrix: the taps are read where they lie. Shapes as in reference/conv.py."""
 
+import math
+
 from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.geometry import Window
@@ -9,9 +11,9 @@ from gpucnn.kernels.reference.conv import backward_bias
 __all__ = ["backward_bias", "backward_input", "backward_weight", "forward"]
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, out: Array) -> None:
-    """out[o] = sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o]."""
-    library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, out)
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
+    """out[o] = max(sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], least)."""
+    library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, least, out)
 
 
 def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
@@ -23,4 +25,4 @@ def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Arr
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
     """out = the gradient by the input: for each pixel the sum over the taps that read it."""
-    library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, out)
+    library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, -math.inf, out)

@@ -1,23 +1,25 @@
 """Matrix products in the batch-last layout: a contraction of one tap."""
 
+import math
+
 from gpucnn.arena import scratch
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import gemm as reference
 
 
-def matmul(a: Array, b: Array, out: Array, bias: Array | None = None) -> None:
-    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N.
+def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: float = -math.inf) -> None:
+    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N; at least `least`.
 
     `a` and `b` are C-contiguous, or the transposes of such.
     """
     if out.ndim > 2:
-        reference.matmul(a, b, out, bias)
+        reference.matmul(a, b, out, bias, least)
         return
     rows, summed = a.shape
     steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
     plan = plans.product(rows, summed, out.shape[1], *steps)
-    library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, out)
+    library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, least, out)
 
 
 def _turned(b: Array) -> Array:

@@ -21,8 +21,8 @@ WORTH_SHARING = 1 << 19  # bytes of columns that take longer to work through tha
 WIDE = 32  # rows of a product from which BLAS runs well
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, out: Array) -> None:
-    """out[o] = sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o]."""
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
+    """out[o] = max(sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], least)."""
     xp = module_of(x)
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
     result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
@@ -33,6 +33,8 @@ def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups:
         xp.matmul(matrix, columns, out=result[:, :, places])
         if bias is not None:
             result[:, :, places] += bias.reshape(groups, -1, 1)
+        if least > -math.inf:
+            xp.maximum(result[:, :, places], least, out=result[:, :, places])
 
     threads.run(tile, len(tiles), x)
 

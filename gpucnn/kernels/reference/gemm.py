@@ -1,5 +1,7 @@
 """Matrix products, the large ones cut into tiles of rows for the pool of threads."""
 
+import math
+
 from gpucnn import threads
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import split
@@ -8,8 +10,8 @@ TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50
 MOST_TILES = 16
 
 
-def matmul(a: Array, b: Array, out: Array, bias: Array | None = None) -> None:
-    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N."""
+def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: float = -math.inf) -> None:
+    """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N; at least `least`."""
     xp = module_of(out)
     tiles = split(out.shape[-2], min(MOST_TILES, 2 * (a.shape[-1] * out.size // (2 * TILE_PRODUCTS))))
 
@@ -18,5 +20,7 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None) -> None:
         xp.matmul(a[..., start:stop, :], b, out=out[..., start:stop, :])
         if bias is not None:
             out[..., start:stop, :] += bias[start:stop, None]
+        if least > -math.inf:
+            xp.maximum(out[..., start:stop, :], least, out=out[..., start:stop, :])
 
     threads.run(tile, len(tiles), out)

@@ -2,6 +2,7 @@
 #include "contract.h"
 #include "threads.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #define SOURCE_BYTES (1 << 15) /* of x that a block of places reads at a time: they stay in the first cache */
@@ -37,14 +38,24 @@ typedef struct {
     const Plan *plan;
     const real *x, *w, *bias;
     real *out;
+    real least;        /* of the result */
     int64_t out_parts; /* the outs of a group are shared among so many tasks */
 } NAME(Work);
+
+typedef VECTOR(integer, VECTOR_BYTES) NAME(integers);
+
+/* max(values, least), but what is not a number stays so. */
+INLINE NAME(vector) NAME(at_least)(NAME(vector) values, real least) {
+    NAME(vector) leasts = (NAME(vector)){0} + least;
+    NAME(integers) below = (NAME(integers))(values < leasts);
+    return (NAME(vector))(((NAME(integers))values & ~below) | ((NAME(integers))leasts & below));
+}
 
 /* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. `count`
  * is how many numbers of the only vector there are, where they do not fill it. */
 #define BLOCK(name, LOAD, STORE)                                                                                    \
     INLINE void NAME(name)(const int rows, const int vectors, int64_t count, const Sums *sums, const real *x,       \
-                           const real *w, ptrdiff_t w_row, const real *bias, int first, real *out,                  \
+                           const real *w, ptrdiff_t w_row, const real *bias, int first, real least, real *out,      \
                            ptrdiff_t out_row) {                                                                     \
         (void)count;                                                                                                \
         NAME(vector) sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                \
@@ -76,7 +87,7 @@ typedef struct {
         }                                                                                                           \
         UNROLL for (int r = 0; r < rows; r++) {                                                                     \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                STORE(out + r * out_row + v * NAME(LANES), sum[r][v], count);                                       \
+                STORE(out + r * out_row + v * NAME(LANES), NAME(at_least)(sum[r][v], least), count);                \
             }                                                                                                       \
         }                                                                                                           \
     }
@@ -92,11 +103,11 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
 #undef STORE_ALL
 
 #define CASE(rows, block, vectors)                                                                                  \
-    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, out, out_row); break;
+    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, least, out, out_row); break;
 
 #define SIZED(name, block, vectors)                                                                                 \
     static void NAME(name)(int rows, int64_t count, const Sums *sums, const real *x, const real *w,                 \
-                           ptrdiff_t w_row, const real *bias, int first, real *out, ptrdiff_t out_row) {            \
+                           ptrdiff_t w_row, const real *bias, int first, real least, real *out, ptrdiff_t out_row) { \
         switch (rows) {                                                                                             \
             CASE(1, block, vectors)                                                                                 \
             CASE(2, block, vectors)                                                                                 \
@@ -108,7 +119,7 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
     }
 
 typedef void (*NAME(Block))(int, int64_t, const Sums *, const real *, const real *, ptrdiff_t, const real *, int,
-                            real *, ptrdiff_t);
+                            real, real *, ptrdiff_t);
 SIZED(wide, whole_block, BLOCK_VECTORS)
 SIZED(pair, whole_block, 2)
 SIZED(single, whole_block, 1)
@@ -177,7 +188,9 @@ static void NAME(fill_run)(const NAME(Work) *work, const Sums *sums, const real 
             for (int64_t b = 0; b < blocks; b++) {
                 int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
                 block((int)(last - first), taken, &part, source, w + from * sums->w[0] + first * plan->w_out,
-                      plan->w_out, bias ? bias + first : NULL, from == 0, out + first * out_row + at, out_row);
+                      plan->w_out, bias ? bias + first : NULL, from == 0,
+                      from + part.count[0] < outer ? -(real)INFINITY : work->least, out + first * out_row + at,
+                      out_row);
             }
             from += part.count[0];
         } while (from < outer);
@@ -211,10 +224,10 @@ static void NAME(fill_row)(void *context, int64_t index) {
     }
 }
 
-void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, real *out) {
+void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, real least, real *out) {
     const int64_t *o = plan->out_sizes;
     int64_t rows = plan->groups * o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    NAME(Work) work = {plan, x, w, bias, out, 1};
+    NAME(Work) work = {plan, x, w, bias, out, least, 1};
     if (rows < MOST_TASKS) {
         int64_t parts = MOST_TASKS / rows;
         work.out_parts = parts < blocks ? parts : blocks;

@@ -91,7 +91,7 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
         Py_RETURN_NONE;                                                                                             \
     }
 
-KERNEL(contract, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(contract, "irronr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].data)
 KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)

@@ -72,12 +72,10 @@ class Loader:
         return self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
 
     def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
-        images = self.dataset.images[indices]  # (n, C, H, W)
-        if self.augment is not None:
-            images = self.augment(images, self._generator(epoch, 1 + number))
-        # Turned while a pixel is still one byte: (n, C*H*W) -> (C*H*W, n)
-        turned = np.ascontiguousarray(images.reshape(len(images), -1).T)
-        return self.normalizer.apply_batch_last(turned.reshape(*images.shape[1:], -1), self.dtype)
+        if self.augment is None:
+            return self.normalizer.take_batch_last(self.dataset.images, indices, self.dtype)
+        images = self.augment(self.dataset.images[indices], self._generator(epoch, 1 + number))  # (n, C, H, W)
+        return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
         """purpose: 0 for the epoch's order, 1 + number for what is drawn for a batch."""

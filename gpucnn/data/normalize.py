@@ -8,6 +8,7 @@ import numpy as np
 
 from gpucnn.data.dataset import Dataset
 from gpucnn.errors import DataError
+from gpucnn.kernels.choice import kernels_of
 
 Normalization = Literal["none", "unit", "standard", "mean_image"]
 _EXACT = 256  # squares of bytes whose sum float32 holds exactly, being below 2^24: float64 takes six times as long
@@ -26,11 +27,13 @@ class Normalizer:
 
     def apply(self, images: np.ndarray, dtype: str = "float32") -> np.ndarray:
         """Images (N, C, H, W) of any type -> (N, C, H, W) of the floating type `dtype`."""
-        return _transform(images, self.shift.astype(dtype), self.scale.astype(dtype))
+        out = np.subtract(images, self.shift.astype(dtype), dtype=dtype)
+        return np.multiply(out, self.scale.astype(dtype), out=out)
 
-    def apply_batch_last(self, images: np.ndarray, dtype: str = "float32") -> np.ndarray:
-        """Images (C, H, W, N) of any type -> (C, H, W, N) of the floating type `dtype`."""
-        return _transform(images, self.shift[..., None].astype(dtype), self.scale[..., None].astype(dtype))
+    def take_batch_last(self, images: np.ndarray, indices: np.ndarray, dtype: str = "float32") -> np.ndarray:
+        """Of images (any number, C, H, W) of any type those at `indices` (N,) -> (C, H, W, N) of the type `dtype`."""
+        shift, scale = self.shift.astype(dtype), self.scale.astype(dtype)
+        return kernels_of(images).gather.normalised(images, indices, shift, scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What to save of it; `from_arrays` makes it again."""
@@ -69,13 +72,6 @@ class Normalizer:
                 mean = train.images.mean(axis=0, dtype=np.float64)  # (C, H, W)
                 return cls(mean, _unit(train.images).scale)
         raise DataError(f"normalize is {kind!r}; it can be none, unit, standard or mean_image.")
-
-
-def _transform(images: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    out = np.empty(images.shape, dtype=shift.dtype)
-    np.subtract(images, shift, out=out)
-    np.multiply(out, scale, out=out)
-    return out
 
 
 def _whole(value: float, images: np.ndarray) -> np.ndarray:

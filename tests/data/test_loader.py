@@ -6,6 +6,8 @@ import pytest
 from gpucnn.data import Augment, Dataset, Loader, Normalizer
 from gpucnn.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("device")
+
 PLAIN = Normalizer(np.zeros((1, 1, 1)), np.ones((1, 1, 1)))
 
 

@@ -10,6 +10,7 @@
 
 #include "activation.h"
 #include "contract.h"
+#include "gather.h"
 #include "pool.h"
 #include "softmax.h"
 #include "sums.h"
@@ -106,6 +107,8 @@ KERNEL(leaky_relu, "rrnr", a[0].data, a[1].data, a[2].number, a[3].size, a[3].da
 KERNEL(dropout, "rnnrr", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
 KERNEL(multiply, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
+KERNEL(gather, "birrwr", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
+       a[4].whole, a[5].data)
 KERNEL(sgd, "rnnr", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)
 KERNEL(momentum, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
 KERNEL(nesterov, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
@@ -159,6 +162,7 @@ static PyMethodDef methods[] = {
     METHOD(dropout),
     METHOD(multiply),
     METHOD(row_sums),
+    METHOD(gather),
     METHOD(sgd),
     METHOD(momentum),
     METHOD(nesterov),

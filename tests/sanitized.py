@@ -1,7 +1,7 @@
 """A plugin for tests under AddressSanitizer (tools/sanitize.sh): `pytest -p tests.sanitized`.
 
-Every array ends where its memory ends, so that each number read behind it shows; the arena's memory goes on for some bytes.
-PyTorch, the judge of some tests, is left out: errors of its memory are not ours. And without C kernels nothing is tested.
+Every array ends where its memory ends, so that each number read behind it shows; the arena's memory is longer.
+PyTorch, the judge of some tests, is left out: errors of its memory are not ours. Without C kernels nothing is tested.
 """
 
 import sys

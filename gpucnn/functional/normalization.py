@@ -4,7 +4,7 @@ import numpy as np
 
 from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
@@ -27,23 +27,17 @@ class TrainingBatchNorm(Function):
         eps: float,
     ) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
-        self.normalised = empty(rows.shape, x)
-        mean, variance = kernels_of(x).norm.centre(rows, self.normalised)
+        out = empty(rows.shape, x)
+        mean, variance, self.kept = kernels_of(x).norm.training_forward(rows, weight, bias, eps, out)
         _move(running_mean, mean, momentum)
         _move(running_var, variance * (rows.shape[1] / (rows.shape[1] - 1)), momentum)  # unbiased, as in PyTorch
-        self.inverse = 1 / module_of(x).sqrt(variance + eps)
-        self.normalised *= self.inverse
-        self.weight = weight
-        out = empty(rows.shape, x)
-        kernels_of(x).norm.scale(self.normalised, weight, bias, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        rows = grad.reshape(self.normalised.shape)
-        scaled = rows * self.weight[:, None]
+        rows = grad.reshape(grad.shape[0], -1)
         by_x = empty(rows.shape, grad)
-        kernels_of(grad).norm.backward(scaled, self.normalised, self.inverse, by_x)
-        return by_x.reshape(grad.shape), (rows * self.normalised).sum(axis=1), rows.sum(axis=1)
+        by_weight, by_bias = kernels_of(grad).norm.training_backward(rows, self.kept, by_x)
+        return by_x.reshape(grad.shape), by_weight, by_bias
 
 
 class FixedBatchNorm(Function):
@@ -53,24 +47,21 @@ class FixedBatchNorm(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L)
-        self.inverse = (1 / module_of(x).sqrt(variance + eps))[:, None].astype(x.dtype)
-        self.weight = weight
-        self.normalised = module_of(x).subtract(rows, mean[:, None], out=empty(rows.shape, x))
-        self.normalised *= self.inverse
         out = empty(rows.shape, x)
-        kernels_of(x).norm.scale(self.normalised, weight, bias, out)
+        self.kept = kernels_of(x).norm.fixed_forward(rows, mean, variance, weight, bias, eps, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        rows = grad.reshape(self.normalised.shape)
-        by_x = rows * (self.weight[:, None] * self.inverse)
-        return by_x.reshape(grad.shape), (rows * self.normalised).sum(axis=1), rows.sum(axis=1)
+        rows = grad.reshape(grad.shape[0], -1)
+        by_x = empty(rows.shape, grad)
+        by_weight, by_bias = kernels_of(grad).norm.fixed_backward(rows, self.kept, by_x)
+        return by_x.reshape(grad.shape), by_weight, by_bias
 
 
 def _move(running: Array | None, batch: Array, momentum: float) -> None:
-    """running (C,) moves towards batch (C, 1) by the fraction `momentum`."""
+    """running (C,) moves towards batch (C,) by the fraction `momentum`."""
     if running is not None:
-        running += (batch[:, 0] - running) * momentum
+        running += (batch - running) * momentum
 
 
 def batch_norm(

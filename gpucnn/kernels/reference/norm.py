@@ -1,36 +1,64 @@
-"""Batch normalisation over (C, ..., N): each channel is one contiguous row of places and images.
+"""Batch normalisation over (C, L): each channel is one contiguous row of places and images.
 
-S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167.
+S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. What a forward keeps for its backward is its own
+business: the normalised x, the inverse of the standard deviation, and the weight.
 """
+
+from typing import Any
 
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
 
 
-def centre(x: Array, centred: Array) -> tuple[Array, Array]:
-    """centred = x - mean, for x (C, L); returns each row's mean and (biased) variance, (C, 1) each."""
+def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Array) -> tuple[Array, Array, Any]:
+    """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
+
+    Returns them, (C,) each, and what training_backward asks for.
+    """
     xp = module_of(x)
     mean = x.mean(axis=1, keepdims=True)
-    xp.subtract(x, mean, out=centred)
-    squares = xp.multiply(centred, centred, out=empty(x.shape, x))
-    return mean, squares.mean(axis=1, keepdims=True)
+    normalised = xp.subtract(x, mean, out=empty(x.shape, x))
+    squares = xp.multiply(normalised, normalised, out=empty(x.shape, x))
+    variance = squares.mean(axis=1, keepdims=True)
+    inverse = 1 / xp.sqrt(variance + eps)
+    normalised *= inverse
+    scale(normalised, weight, bias, out)
+    return mean[:, 0], variance[:, 0], (normalised, inverse, weight)
 
 
-def scale(normalised: Array, weight: Array, bias: Array, out: Array) -> None:
-    """out (C, L) = normalised · weight + bias, for weight and bias (C,)."""
-    module_of(out).multiply(normalised, weight[:, None], out=out)
-    out += bias[:, None]
+def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
+    """out = the gradient by x, where mean and variance depend on x; returns those by weight and bias.
 
-
-def backward(grad: Array, normalised: Array, inverse: Array, out: Array) -> None:
-    """out = the gradient by x, where mean and variance depend on x: inverse · (g - mean(g) - x̂ · mean(g · x̂)).
-
-    All of shape (C, L) but inverse (C, 1); grad is the gradient by x̂ = normalised.
+    With g the gradient by x̂, the normalised x: inverse · (g - mean(g) - x̂ · mean(g · x̂)).
     """
-    xp = module_of(grad)
-    xp.multiply(grad, normalised, out=out)
+    xp, (normalised, inverse, weight) = module_of(grad), kept
+    scaled = grad * weight[:, None]
+    xp.multiply(scaled, normalised, out=out)
     along = out.mean(axis=1, keepdims=True)  # (C, 1)
     xp.multiply(normalised, along, out=out)
-    xp.subtract(grad, out, out=out)
-    xp.subtract(out, grad.mean(axis=1, keepdims=True), out=out)
+    xp.subtract(scaled, out, out=out)
+    xp.subtract(out, scaled.mean(axis=1, keepdims=True), out=out)
     xp.multiply(out, inverse, out=out)
+    return (grad * normalised).sum(axis=1), grad.sum(axis=1)
+
+
+def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array) -> Any:
+    """As training_forward, by the given mean and variance (C,); returns what fixed_backward asks for."""
+    inverse = (1 / module_of(x).sqrt(variance + eps))[:, None].astype(x.dtype)
+    normalised = module_of(x).subtract(x, mean[:, None], out=empty(x.shape, x))
+    normalised *= inverse
+    scale(normalised, weight, bias, out)
+    return normalised, inverse, weight
+
+
+def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
+    """out = the gradient by x; returns those by weight and bias."""
+    normalised, inverse, weight = kept
+    module_of(grad).multiply(grad, weight[:, None] * inverse, out=out)
+    return (grad * normalised).sum(axis=1), grad.sum(axis=1)
+
+
+def scale(x: Array, weight: Array, bias: Array, out: Array) -> None:
+    """out (C, L) = x · weight + bias, for weight and bias (C,)."""
+    module_of(out).multiply(x, weight[:, None], out=out)
+    out += bias[:, None]

@@ -11,6 +11,7 @@
 #include "activation.h"
 #include "contract.h"
 #include "gather.h"
+#include "norm.h"
 #include "pool.h"
 #include "softmax.h"
 #include "sums.h"
@@ -109,6 +110,10 @@ KERNEL(multiply, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(gather, "birrwr", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
        a[4].whole, a[5].data)
+KERNEL(norm_statistics, "rwwrr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
+KERNEL(norm_forward, "rrrrrwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole, a[7].data)
+KERNEL(norm_backward, "rrrrrwwwrrr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
+       a[7].whole, a[8].data, a[9].data, a[10].data)
 KERNEL(sgd, "rnnr", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)
 KERNEL(momentum, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
 KERNEL(nesterov, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
@@ -163,6 +168,9 @@ static PyMethodDef methods[] = {
     METHOD(multiply),
     METHOD(row_sums),
     METHOD(gather),
+    METHOD(norm_statistics),
+    METHOD(norm_forward),
+    METHOD(norm_backward),
     METHOD(sgd),
     METHOD(momentum),
     METHOD(nesterov),

@@ -1,0 +1,46 @@
+"""Batch normalisation in C: nothing is kept but x itself. Shapes as in reference/norm.py."""
+
+from typing import Any
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array
+from gpucnn.kernels.cpu import library
+from gpucnn.kernels.reference.norm import scale
+
+__all__ = ["fixed_backward", "fixed_forward", "scale", "training_backward", "training_forward"]
+
+
+def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Array) -> tuple[Array, Array, Any]:
+    """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
+
+    Returns them, (C,) each, and what training_backward asks for.
+    """
+    mean, variance = empty(weight.shape, x), empty(weight.shape, x)
+    library.c.norm_statistics(x, *x.shape, mean, variance)
+    return mean, variance, fixed_forward(x, mean, variance, weight, bias, eps, out)
+
+
+def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
+    """out = the gradient by x, where mean and variance depend on x; returns those by weight and bias."""
+    return _backward(grad, kept, True, out)
+
+
+def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array) -> Any:
+    """As training_forward, by the given mean and variance (C,); returns what fixed_backward asks for."""
+    mean = np.ascontiguousarray(mean, x.dtype)
+    inverse = np.ascontiguousarray(1 / np.sqrt(variance + eps), x.dtype)
+    library.c.norm_forward(x, mean, inverse, weight, bias, *x.shape, out)
+    return x, mean, inverse, weight
+
+
+def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
+    """out = the gradient by x; returns those by weight and bias."""
+    return _backward(grad, kept, False, out)
+
+
+def _backward(grad: Array, kept: Any, own: bool, out: Array) -> tuple[Array, Array]:
+    by_weight, by_bias = empty((len(grad),), grad), empty((len(grad),), grad)
+    library.c.norm_backward(grad, *kept, own, *grad.shape, by_weight, by_bias, out)
+    return by_weight, by_bias

@@ -1,4 +1,4 @@
-"""The C kernels' pool of threads: the same bits from any number of threads, in several threads, after a fork, to the end.
+"""The C kernels' pool: the same bits from any number of threads, in several threads, after a fork, and to the end.
 
 Each in a process of its own, where no test before has started the pool.
 """

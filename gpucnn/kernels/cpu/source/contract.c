@@ -7,7 +7,8 @@
 
 #define SOURCE_BYTES (1 << 15) /* of x that a block of places reads at a time: they stay in the first cache */
 #define WORTH_PACKING 3 /* blocks of outs that read the same places */
-#define MOST_TASKS 64
+#define ROWS_TOGETHER 4 /* that one task fills side by side */
+#define LEAST_TASKS 16  /* enough for the threads to share evenly */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
 /* Four nested loops over what is summed, the innermost last. */
@@ -30,6 +31,8 @@ static Sums inwards(const int64_t count[4], const ptrdiff_t x[4], const ptrdiff_
     return sums;
 }
 
+static int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
 #define TEMPLATE "contract.c"
 #include "each_real.h"
 #else
@@ -39,7 +42,7 @@ typedef struct {
     const real *x, *w, *bias;
     real *out;
     real least;        /* of the result */
-    int64_t out_parts; /* the outs of a group are shared among so many tasks */
+    int64_t out_parts, row_parts, column_parts; /* that different tasks take */
 } NAME(Work);
 
 typedef VECTOR(integer, VECTOR_BYTES) NAME(integers);
@@ -162,84 +165,109 @@ static NAME(Block) NAME(block_for)(int64_t length, int64_t *taken) {
     return NAME(rest);
 }
 
-/* `length` neighbouring numbers of each of the outs [start, stop) of one group. */
-static void NAME(fill_run)(const NAME(Work) *work, const Sums *sums, const real *x, const real *w, const real *bias,
-                           real *out, int64_t start, int64_t stop, int64_t length) {
-    const Plan *plan = work->plan;
-    const int64_t *o = plan->out_sizes;
-    ptrdiff_t out_row = o[0] * o[1] * o[2] * plan->images;
-    int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, outer = sums->count[0];
-    int64_t inner = sums->count[1] * sums->count[2] * sums->count[3];
-    real panel[SOURCE_BYTES / sizeof(real)] __attribute__((aligned(64)));
-    for (int64_t at = 0, taken = 0; at < length; at += taken) {
-        NAME(Block) block = NAME(block_for)(length - at, &taken);
-        int64_t together = SOURCE_BYTES / (inner * taken * (int64_t)sizeof(real) + 1);
-        int packs = blocks >= WORTH_PACKING && taken >= 2 * NAME(LANES) && together > 0;
-        together = together < 8 && !packs ? 8 : together;
-        int64_t from = 0;
-        do { /* once at least: with nothing to sum up the bias is written */
-            Sums part = *sums;
-            part.count[0] = outer - from < together ? outer - from : together;
-            const real *source = x + from * sums->x[0] + at;
-            if (packs) {
-                NAME(pack)(&part, source, taken, panel);
-                source = panel;
-            }
-            for (int64_t b = 0; b < blocks; b++) {
-                int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
-                block((int)(last - first), taken, &part, source, w + from * sums->w[0] + first * plan->w_out,
-                      plan->w_out, bias ? bias + first : NULL, from == 0,
-                      from + part.count[0] < outer ? -(real)INFINITY : work->least, out + first * out_row + at,
-                      out_row);
-            }
-            from += part.count[0];
-        } while (from < outer);
-    }
-}
+/* What one run of places in one row sums up, and where it begins. */
+typedef struct {
+    Sums sums;
+    const real *x, *w;
+    real *out;
+} NAME(Line);
 
-/* One row of the last axis, for a part of one group's outs. */
-static void NAME(fill_row)(void *context, int64_t index) {
-    const NAME(Work) *work = context;
+static NAME(Line) NAME(line_of)(const NAME(Work) *work, int64_t group, int64_t row, const Run *run, int64_t start) {
     const Plan *plan = work->plan;
     const int64_t *o = plan->out_sizes, *s = plan->in_sizes;
-    int64_t row = index % (o[0] * o[1]), part = index / (o[0] * o[1]) % work->out_parts;
-    int64_t group = index / (o[0] * o[1]) / work->out_parts;
-    const Meeting *d = plan->tables + row / o[1], *h = plan->tables + o[0] + row % o[1];
-    const Run *runs = (const Run *)(plan->tables + o[0] + o[1]);
+    const Meeting *d = plan->tables + row / o[1], *h = plan->tables + o[0] + row % o[1], *m = &run->meeting;
     ptrdiff_t n = plan->images, line = s[2] * n, plane = s[1] * line, volume = s[0] * plane;
+    Sums sums = inwards(
+        (int64_t[]){plan->ins, d->count, h->count, m->count},
+        (ptrdiff_t[]){volume, plan->source_step[0] * plane, plan->source_step[1] * line, plan->source_step[2] * n},
+        (ptrdiff_t[]){plan->w_in, plan->tap_step[0] * plan->w_tap[0], plan->tap_step[1] * plan->w_tap[1],
+                      plan->tap_step[2] * plan->w_tap[2]});
+    return (NAME(Line)){
+        sums,
+        work->x + group * plan->ins * volume + d->source * plane + h->source * line +
+            (m->source + start - run->start) * n,
+        work->w + group * plan->w_group + d->tap * plan->w_tap[0] + h->tap * plan->w_tap[1] + m->tap * plan->w_tap[2],
+        work->out + (group * plan->outs * o[0] * o[1] + row) * o[2] * n + start * n};
+}
+
+/* `taken` neighbouring numbers, from `at` on, of each of the outs [start, stop) of one group. */
+static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, int64_t group, int64_t start, int64_t stop,
+                       int64_t at, int64_t taken, NAME(Block) block) {
+    const Plan *plan = work->plan;
+    const int64_t *o = plan->out_sizes, *count = line->sums.count;
+    const real *bias = work->bias ? work->bias + group * plan->outs : NULL;
+    ptrdiff_t out_row = o[0] * o[1] * o[2] * plan->images;
+    int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, from = 0;
+    int64_t together = SOURCE_BYTES / (count[1] * count[2] * count[3] * taken * (int64_t)sizeof(real) + 1);
+    int packs = blocks >= WORTH_PACKING && taken >= 2 * NAME(LANES) && together > 0;
+    real panel[SOURCE_BYTES / sizeof(real)] __attribute__((aligned(64)));
+    together = together < 8 && !packs ? 8 : together;
+    do { /* once at least: with nothing to sum up the bias is written */
+        Sums part = line->sums;
+        part.count[0] = count[0] - from < together ? count[0] - from : together;
+        const real *x = line->x + from * part.x[0] + at, *w = line->w + from * part.w[0];
+        real least = from + part.count[0] < count[0] ? -(real)INFINITY : work->least;
+        if (packs) {
+            NAME(pack)(&part, x, taken, panel);
+            x = panel;
+        }
+        for (int64_t b = 0; b < blocks; b++) {
+            int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
+            block((int)(last - first), taken, &part, x, w + first * plan->w_out, plan->w_out,
+                  bias ? bias + first : NULL, from == 0, least, line->out + first * out_row + at, out_row);
+        }
+        from += part.count[0];
+    } while (from < count[0]);
+}
+
+/* A few rows of a part of the last axis, for a part of one group's outs: side by side, as rows read the same lines. */
+static void NAME(fill_rows)(void *context, int64_t index) {
+    const NAME(Work) *work = context;
+    const Plan *plan = work->plan;
+    const int64_t *o = plan->out_sizes;
+    int64_t rows = o[0] * o[1], column = index % work->column_parts, rest = index / work->column_parts;
+    int64_t row_part = rest % work->row_parts, out_part = rest / work->row_parts % work->out_parts;
+    int64_t group = rest / work->row_parts / work->out_parts;
+    int64_t row = rows * row_part / work->row_parts, row_stop = rows * (row_part + 1) / work->row_parts;
+    int64_t out = plan->outs * out_part / work->out_parts, out_stop = plan->outs * (out_part + 1) / work->out_parts;
+    int64_t place = o[2] * column / work->column_parts, place_stop = o[2] * (column + 1) / work->column_parts;
+    const Run *runs = (const Run *)(plan->tables + o[0] + o[1]);
     for (const Run *run = runs; run < runs + plan->run_count; run++) {
-        const Meeting *m = &run->meeting;
-        Sums sums = inwards(
-            (int64_t[]){plan->ins, d->count, h->count, m->count},
-            (ptrdiff_t[]){volume, plan->source_step[0] * plane, plan->source_step[1] * line, plan->source_step[2] * n},
-            (ptrdiff_t[]){plan->w_in, plan->tap_step[0] * plan->w_tap[0], plan->tap_step[1] * plan->w_tap[1],
-                          plan->tap_step[2] * plan->w_tap[2]});
-        const real *x = work->x + group * plan->ins * volume + d->source * plane + h->source * line + m->source * n;
-        const real *w = work->w + group * plan->w_group + d->tap * plan->w_tap[0] + h->tap * plan->w_tap[1] +
-                        m->tap * plan->w_tap[2];
-        real *out = work->out + (group * plan->outs * o[0] * o[1] + row) * o[2] * n + run->start * n;
-        NAME(fill_run)(work, &sums, x, w, work->bias ? work->bias + group * plan->outs : NULL, out,
-                       plan->outs * part / work->out_parts, plan->outs * (part + 1) / work->out_parts,
-                       run->places * n);
+        int64_t start = run->start > place ? run->start : place;
+        int64_t stop = run->start + run->places < place_stop ? run->start + run->places : place_stop;
+        NAME(Line) lines[ROWS_TOGETHER];
+        for (int64_t r = row; r < row_stop; r++) {
+            lines[r - row] = NAME(line_of)(work, group, r, run, start);
+        }
+        for (int64_t at = 0, taken = 0; at < (stop - start) * plan->images; at += taken) {
+            NAME(Block) block = NAME(block_for)((stop - start) * plan->images - at, &taken);
+            for (int64_t r = 0; r < row_stop - row; r++) {
+                NAME(fill)(work, lines + r, group, out, out_stop, at, taken, block);
+            }
+        }
     }
 }
 
 void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, real least, real *out) {
     const int64_t *o = plan->out_sizes;
-    int64_t rows = plan->groups * o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    NAME(Work) work = {plan, x, w, bias, out, least, 1};
-    if (rows < MOST_TASKS) {
-        int64_t parts = MOST_TASKS / rows;
-        work.out_parts = parts < blocks ? parts : blocks;
+    int64_t rows = o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    int64_t row_parts = (rows + ROWS_TOGETHER - 1) / ROWS_TOGETHER, parts = plan->groups * row_parts;
+    NAME(Work) work = {plan, x, w, bias, out, least, 1, row_parts, 1};
+    if (parts < LEAST_TASKS && plan->images >= BLOCK_VECTORS * NAME(LANES)) {
+        work.column_parts = least_of(o[2], (LEAST_TASKS + parts - 1) / parts);
+        parts *= work.column_parts;
     }
-    int64_t tasks = rows * work.out_parts;
-    int64_t taps = plan->w_in < plan->w_out ? plan->w_in : plan->w_out;
-    if (plan->outs * plan->ins * taps * rows * o[2] * plan->images < WORTH_SHARING) {
-        for (int64_t index = 0; index < tasks; index++) {
-            NAME(fill_row)(&work, index);
+    if (parts < LEAST_TASKS) {
+        work.out_parts = least_of(blocks, (LEAST_TASKS + parts - 1) / parts);
+        parts *= work.out_parts;
+    }
+    int64_t taps = least_of(plan->w_in, plan->w_out);
+    if (plan->groups * plan->outs * plan->ins * taps * rows * o[2] * plan->images < WORTH_SHARING) {
+        for (int64_t index = 0; index < parts; index++) {
+            NAME(fill_rows)(&work, index);
         }
         return;
     }
-    run(NAME(fill_row), &work, tasks);
+    run(NAME(fill_rows), &work, parts);
 }
 #endif

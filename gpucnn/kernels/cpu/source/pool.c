@@ -26,7 +26,8 @@ typedef struct {
 #include "each_real.h"
 #else
 
-/* What is read and written; x is the gradient in a backward. `fill` writes `images` numbers of one place. */
+/* What is read and written; x is the gradient in a backward. `fill` writes `images` numbers of one place; where it is NULL
+ * the maximum is taken of many places at once. */
 typedef struct NAME(Pooling) {
     const PoolPlan *plan;
     const real *x, *counts;
@@ -35,6 +36,7 @@ typedef struct NAME(Pooling) {
     real *out;
     void (*fill)(const struct NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,
                  uint8_t *winners, real *out);
+    int relu;
     int64_t tasks;
 } NAME(Pooling);
 
@@ -192,6 +194,46 @@ FILL_SUM(fill_shares, 1)
 #undef FILL_SUM
 #undef PIECES
 
+/* Fills places along the last axis that meet alike, `step` places apart, with the largest of what they meet: where there
+ * are few images, the places fill the vectors. */
+static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t places, int64_t step, const real *x,
+                                    int relu, real *restrict out) {
+    const int64_t numbers = places * images;
+    for (int64_t i = 0; i < numbers; i++) {
+        out[i] = -(real)INFINITY;
+    }
+    FOR_EACH_MET(met) {
+        const real *restrict given = x + at * images;
+        (void)tap;
+        if (images == 1 && step == 2) {
+            for (int64_t place = 0; place < places; place++) {
+                real value = given[2 * place];
+                out[place] = (value > out[place]) | (value != value) ? value : out[place];
+            }
+            continue;
+        }
+        for (int64_t place = 0; place < places; place++) {
+            for (int64_t n = 0; n < images; n++) {
+                real value = given[place * step * images + n], best = out[place * images + n];
+                out[place * images + n] = (value > best) | (value != value) ? value : best;
+            }
+        }
+    }
+    for (int64_t i = 0; relu && i < numbers; i++) {
+        out[i] = out[i] <= 0 ? 0 : out[i];
+    }
+}
+
+/* How many places from `w` on, of `most`, meet alike: as many, from the same tap on, at even distances. */
+static int64_t NAME(alike)(const Meeting *w, int64_t most) {
+    int64_t places = 1;
+    while (places < most && w[places].count == w->count && w[places].tap == w->tap &&
+           w[places].source - w[places - 1].source == w[1].source - w->source) {
+        places++;
+    }
+    return places;
+}
+
 /* One row of places along the last axis: row number `row` over channels and the first two axes. */
 static void NAME(pool_row)(const NAME(Pooling) *pooling, int64_t row) {
     const PoolPlan *plan = pooling->plan;
@@ -205,12 +247,19 @@ static void NAME(pool_row)(const NAME(Pooling) *pooling, int64_t row) {
                {plan->source_step[0] * s[1] * s[2], plan->source_step[1] * s[2], plan->source_step[2]},
                {plan->tap_step[0] * plan->tap[0], plan->tap_step[1] * plan->tap[1], plan->tap_step[2]},
                0, 0};
-    for (int64_t place = 0; place < o[2]; place++, w++) {
+    for (int64_t place = 0, places; place < o[2]; place += places, w += places) {
         met.count[2] = w->count;
         met.first = (d->source * s[1] + h->source) * s[2] + w->source;
         met.tap = d->tap * plan->tap[0] + h->tap * plan->tap[1] + w->tap;
         ptrdiff_t to = (row * o[2] + place) * plan->images;
-        pooling->fill(pooling, &met, x, won, pooling->winners ? pooling->winners + to : NULL, pooling->out + to);
+        if (pooling->fill) {
+            places = 1;
+            pooling->fill(pooling, &met, x, won, pooling->winners ? pooling->winners + to : NULL, pooling->out + to);
+        } else {
+            places = NAME(alike)(w, o[2] - place);
+            int64_t step = places > 1 ? w[1].source - w->source : 1;
+            NAME(largest_of_places)(&met, plan->images, places, step, x, pooling->relu, pooling->out + to);
+        }
     }
 }
 
@@ -233,7 +282,9 @@ static void NAME(pool)(NAME(Pooling) pooling) {
 
 void NAME(pool_max)(const PoolPlan *plan, const real *x, uint8_t *winners, int relu, real *out) {
     NAME(pool)((NAME(Pooling)){.plan = plan, .x = x, .winners = winners, .out = out,
+                               .relu = relu,
                                .fill = winners ? relu ? NAME(fill_relu_winners) : NAME(fill_largest_winners)
+                                       : plan->images < LANES(SHORT_BYTES) ? NULL
                                        : relu  ? NAME(fill_relu)
                                                : NAME(fill_largest)});
 }

@@ -111,7 +111,8 @@ KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(gather, "birrwr", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
        a[4].whole, a[5].data)
 KERNEL(norm_statistics, "rwwrr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
-KERNEL(norm_forward, "rrrrrwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole, a[7].data)
+KERNEL(norm_forward, "rrrrrwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole,
+       a[7].data)
 KERNEL(norm_backward, "rrrrrwwwrrr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
        a[7].whole, a[8].data, a[9].data, a[10].data)
 KERNEL(sgd, "rnnr", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)

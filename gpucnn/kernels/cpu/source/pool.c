@@ -26,8 +26,8 @@ typedef struct {
 #include "each_real.h"
 #else
 
-/* What is read and written; x is the gradient in a backward. `fill` writes `images` numbers of one place; where it is NULL
- * the maximum is taken of many places at once. */
+/* What is read and written; x is the gradient in a backward. `fill` writes `images` numbers of one place; where it is
+ * NULL the maximum is taken of many places at once. */
 typedef struct NAME(Pooling) {
     const PoolPlan *plan;
     const real *x, *counts;
@@ -194,8 +194,8 @@ FILL_SUM(fill_shares, 1)
 #undef FILL_SUM
 #undef PIECES
 
-/* Fills places along the last axis that meet alike, `step` places apart, with the largest of what they meet: where there
- * are few images, the places fill the vectors. */
+/* Fills places along the last axis that meet alike, `step` places apart, with the largest of what they meet: where
+ * there are few images, the places fill the vectors. */
 static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t places, int64_t step, const real *x,
                                     int relu, real *restrict out) {
     const int64_t numbers = places * images;

@@ -1,19 +1,22 @@
 """The C kernels, compiled once for each instruction set; without a compiler the install goes on without them."""
 
+import os
 import platform
+import sys
 from pathlib import Path
 
 import numpy as np
 from setuptools import Extension, setup
 
 SOURCE = Path("gpucnn/kernels/cpu/source")
-FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-pthread"]
-X86 = {
+# -fwrapv is in most Pythons' flags, but not in all; -g0 keeps the builder's paths out, and most of the size.
+FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-g0", "-pthread"]
+X86: dict[str, list[str]] = {
     "avx512": ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"],
     "avx2": ["-mavx2", "-mfma"],
     "plain": [],
 }
-OTHERS = {"plain": []}  # NEON belongs to every 64-bit ARM
+OTHERS: dict[str, list[str]] = {"plain": []}  # NEON belongs to every 64-bit ARM
 
 
 def extension(name: str, flags: list[str]) -> Extension:
@@ -30,5 +33,7 @@ def extension(name: str, flags: list[str]) -> Extension:
     )
 
 
+if sys.platform == "darwin":  # a Python for both processors would compile AVX for ARM too
+    os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
 sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHERS
 setup(ext_modules=[extension(name, flags) for name, flags in sets.items()])

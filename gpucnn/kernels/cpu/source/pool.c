@@ -99,12 +99,12 @@ TYPES(single, sizeof(real))
         FOR_EACH_MET(met) {                                                                                         \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
                 values given = *(const values *)(x + at * images + v * lanes);                                      \
-                sum[v] += by_place ? (values)(given / counts[at]) : given;                                                  \
+                sum[v] += by_place ? (values)(given / counts[at]) : given;                                          \
             }                                                                                                       \
             (void)tap;                                                                                              \
         }                                                                                                           \
         UNROLL for (int v = 0; v < vectors; v++) {                                                                  \
-            *(values *)(out + v * lanes) = by_place ? sum[v] : (values)(sum[v] / counts[0]);                                \
+            *(values *)(out + v * lanes) = by_place ? sum[v] : (values)(sum[v] / counts[0]);                        \
         }                                                                                                           \
     }
 

@@ -53,7 +53,7 @@ def test_dropout_is_the_references(compiled, length, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (120, 64), (70, 33), (6, 50_176), (1, 100_003), (65, 1030), (3, 0)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (120, 64), (70, 33), (6, 50_176), (1, 300_007), (65, 1030), (3, 0)])
 def test_sums_of_rows(compiled, shape, dtype, rng):
     rows = (rng.standard_normal(shape) + 1).astype(dtype)
     out = np.full(shape[0], np.nan, dtype)

@@ -6,7 +6,7 @@ import pytest
 from gpucnn.kernels import reference
 from tests.judges import close
 
-SHAPES = [(1, 2), (3, 5), (4, 64), (7, 83), (6, 4096), (5, 12_301), (2, 40_000)]
+SHAPES = [(1, 2), (3, 5), (4, 64), (7, 83), (6, 4096), (5, 12_301), (2, 40_000), (3, 60_001)]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -84,7 +84,7 @@ def test_windows_of_more_taps_than_a_byte_can_number(compiled, kernel, rng):
 
 def test_large_pooling_is_shared_among_threads_and_stays_the_same(compiled, rng):
     """More numbers than one thread is given, with fewer rows than tasks and with more."""
-    for shape in ((3, 20, 20, 64), (40, 16, 16, 32), (1, 400, 3, 128)):
+    for shape in ((3, 40, 40, 64), (40, 16, 16, 32), (1, 400, 3, 128)):
         x, window = rng.standard_normal(shape).astype("float32"), make_window("pool", shape[1:-1], 2, 2)
         expected = np.empty((shape[0], *window.output_sizes(shape[1:-1]), shape[-1]), "float32")
         y, by_x, by_reference = np.empty_like(expected), np.empty_like(x), np.empty_like(x)

@@ -8,7 +8,7 @@ from gpucnn.kernels import reference
 from tests import references
 from tests.judges import close
 
-SHAPES = [(1, 1), (2, 1), (3, 5), (10, 64), (10, 67), (7, 16), (130, 83), (10, 1100), (4, 3, 5, 17)]
+SHAPES = [(1, 1), (2, 1), (3, 5), (10, 64), (10, 67), (7, 16), (130, 83), (20, 1100), (4, 3, 5, 17)]
 
 
 def both(kernels, logits, labels, smoothing=0.0, scale=1.0):

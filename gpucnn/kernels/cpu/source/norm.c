@@ -4,7 +4,7 @@
 
 #define SUM_BLOCK 4096 /* numbers added in their own precision; blocks are added up in double precision */
 #define SUMS 4 /* vectors added side by side */
-#define WORTH_SHARING (1 << 15) /* numbers that outweigh waking a thread */
+#define WORTH_SHARING (1 << 17) /* numbers that outweigh waking a thread */
 
 #define TEMPLATE "norm.c"
 #include "each_real.h"

@@ -6,7 +6,7 @@
 
 #define SHORT_BYTES 16 /* what is left of the images goes through these vectors, and then one by one */
 #define MOST_TASKS 64
-#define WORTH_SHARING (1 << 15) /* numbers read and written that outweigh waking a thread */
+#define WORTH_SHARING (1 << 17) /* numbers read and written that outweigh waking a thread */
 #define WIDE_VECTORS 4
 
 /* The places that one place meets: three nested loops, counted in places of what is read, from the place `first` on. */

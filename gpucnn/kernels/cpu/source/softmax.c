@@ -6,7 +6,7 @@
 
 #define SHORT_BYTES 16 /* what is left of the places goes through these vectors, and then one by one */
 #define TASK_PLACES 64 /* a multiple of every vector's lanes */
-#define WORTH_SHARING (1 << 13) /* exponentials that outweigh waking a thread */
+#define WORTH_SHARING (1 << 14) /* exponentials that outweigh waking a thread */
 
 #define LOG2E 1.4426950408889634
 #define LEAST_float -87.0f /* below it e to the power is taken for 0: it is less than 2**-125 of the largest */

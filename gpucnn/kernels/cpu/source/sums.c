@@ -4,7 +4,7 @@
 
 #define SUM_BLOCK 4096 /* numbers added in their own precision; blocks are added up in double precision */
 #define ROW_PARTS 8 /* so that a few long rows are shared too */
-#define WORTH_SHARING (1 << 16) /* numbers that outweigh waking a thread */
+#define WORTH_SHARING (1 << 18) /* numbers that outweigh waking a thread */
 #define FEW_ROWS 64
 
 #define TEMPLATE "sums.c"

@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         ("device", lambda: str(backend.set_device(os.environ.get("GPUCNN_DEVICE") or "auto"))),
         ("GPU", lambda: f"none: {cause}" if (cause := backend.why_no_gpu()) else "usable"),
         ("kernels", choice.describe),
+        ("C kernels", lambda: ", ".join(choice.library.usable()) or "none"),
         ("data folder", lambda: str(data_folder())),
     ]
     print(table(("", ""), [(name, _said(find)) for name, find in lines], left=2).lstrip("\n"))

@@ -194,6 +194,7 @@ def test_info_tells_what_there_is(capsys) -> None:
         "device",
         "GPU",
         "kernels",
+        "C kernels",
         "data folder",
     ):
         assert any(line.startswith(word) for line in printed.splitlines())

@@ -19,7 +19,7 @@ WORK = {
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", WORK)
-def test_it_is_numpys_result(compiled, name, dtype, rng):
+def test_large_work_is_done_right(compiled, name, dtype, rng):
     function, *shapes = WORK[name]
     arrays = [rng.standard_normal(shape) for shape in shapes]
     found = forward_backward(function, *(array.astype(dtype) for array in arrays))

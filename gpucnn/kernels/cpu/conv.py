@@ -6,9 +6,7 @@ from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.geometry import Window
 from gpucnn.kernels.cpu import library, plans
-from gpucnn.kernels.reference.conv import backward_bias
-
-__all__ = ["backward_bias", "backward_input", "backward_weight", "forward"]
+from gpucnn.kernels.cpu.sums import row_sums
 
 
 def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
@@ -26,3 +24,8 @@ def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Arr
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
     """out = the gradient by the input: for each pixel the sum over the taps that read it."""
     library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, -math.inf, out)
+
+
+def backward_bias(grad: Array, out: Array) -> None:
+    """out[o] = the sum of grad over places and images."""
+    row_sums(grad.reshape(len(grad), -1), out)  # (O, L)

@@ -46,25 +46,25 @@ POINT = Axis(1, 1, 1, 1, 0, 1)
 @functools.lru_cache(maxsize=1024)
 def forward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
     """The Plan of out = convolution of x (I, spatial..., N) by weight (O, I / groups, kernel...)."""
-    axes = _axes(window, x[1:-1])
+    axes = axes_of(window, x[1:-1])
     outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
     numbers, steps = (groups, outs, ins, x[-1]), (outs * ins * taps, ins * taps, taps)
-    return _plan([_of_outputs(axis) for axis in axes], axes, [axis.size for axis in axes], numbers, steps)
+    return _plan([of_outputs(axis) for axis in axes], axes, [axis.size for axis in axes], numbers, steps)
 
 
 @functools.lru_cache(maxsize=1024)
 def backward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
     """The Plan of the gradient by x: the same contraction, from the outputs' gradient to x's."""
-    axes = _axes(window, x[1:-1])
+    axes = axes_of(window, x[1:-1])
     outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
     numbers, steps = (groups, ins, outs, x[-1]), (outs * ins * taps, taps, ins * taps)
-    return _plan([_of_pixels(axis) for axis in axes], axes, [axis.outputs for axis in axes], numbers, steps)
+    return _plan([of_pixels(axis) for axis in axes], axes, [axis.outputs for axis in axes], numbers, steps)
 
 
 @functools.lru_cache(maxsize=1024)
 def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) -> tuple[np.ndarray, int]:
     """The WeightPlan of the gradient by the weight, and how many parts the rows of the outputs are cut into."""
-    axes = _axes(window, x[1:-1])
+    axes = axes_of(window, x[1:-1])
     outs, ins, images = weight[0] // groups, weight[1], x[-1]
     rows = axes[0].outputs * axes[1].outputs
     units = groups * ins * -(-outs // BLOCK_ROWS)
@@ -85,21 +85,22 @@ def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) 
     return _plan([one] * AXES, [POINT] * AXES, [1] * AXES, (1, rows, summed, columns), (0, row_step, sum_step))
 
 
-def _axes(window: Window, sizes: Sizes) -> list[Axis]:
+def axes_of(window: Window, sizes: Sizes) -> list[Axis]:
+    """The window along each of three axes over an input of `sizes`."""
     outputs = window.output_sizes(sizes)
     befores = [before for before, _ in window.padding]
     given = zip(sizes, outputs, window.kernel, window.stride, befores, window.dilation, strict=True)
     return [POINT] * (AXES - len(sizes)) + [Axis(*axis) for axis in given]
 
 
-def _of_outputs(axis: Axis) -> Meetings:
+def of_outputs(axis: Axis) -> Meetings:
     """For every output the input pixels it reads."""
     taps, places = np.arange(axis.kernel), np.arange(axis.outputs)[:, None]
     sources = places * axis.stride - axis.before + taps * axis.dilation  # (outputs, kernel)
     return Meetings(_table(sources, (sources >= 0) & (sources < axis.size)), 1, axis.dilation)
 
 
-def _of_pixels(axis: Axis) -> Meetings:
+def of_pixels(axis: Axis) -> Meetings:
     """For every input pixel the outputs that read it."""
     taps, places = np.arange(axis.kernel), np.arange(axis.size)[:, None]
     reached = places + axis.before - taps * axis.dilation  # (size, kernel): stride times the output

@@ -89,16 +89,16 @@ def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> 
 @functools.lru_cache(maxsize=1024)
 def _forward(window: Window, x: Sizes) -> np.ndarray:
     """The PoolPlan from the pixels of x (C, spatial..., N) to the outputs."""
-    axes = plans._axes(window, x[1:-1])
-    meetings = [plans._of_outputs(axis) for axis in axes]
+    axes = plans.axes_of(window, x[1:-1])
+    meetings = [plans.of_outputs(axis) for axis in axes]
     return _plan(meetings, axes, x, [axis.size for axis in axes])
 
 
 @functools.lru_cache(maxsize=1024)
 def _backward(window: Window, x: Sizes) -> np.ndarray:
     """The PoolPlan from the outputs to the pixels of x."""
-    axes = plans._axes(window, x[1:-1])
-    meetings = [plans._of_pixels(axis) for axis in axes]
+    axes = plans.axes_of(window, x[1:-1])
+    meetings = [plans.of_pixels(axis) for axis in axes]
     return _plan(meetings, axes, x, [axis.outputs for axis in axes])
 
 

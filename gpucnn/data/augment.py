@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpucnn.errors import ConfigError
+from gpucnn.kernels.choice import kernels_of
 
 
 @dataclass(frozen=True)
@@ -53,24 +54,8 @@ def transform(images: np.ndarray, turn: np.ndarray, factor: np.ndarray, shift: n
     turn: (N,) radians about the centre, anticlockwise as seen; factor: (N,), above 1 enlarges; shift: (N, 2)
     pixels down and to the right. What comes from outside the image is 0.
     """
-    n, channels, height, width = images.shape
-    row, column = _origins(height, width, turn, factor, shift)  # (N, H, W) each
-    top, left = np.floor(row), np.floor(column)
-    down, right = row - top, column - left
-    # One zero before the image and two after it hold every neighbour of a point in [-1, H] x [-1, W].
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 2), (1, 2)))
-    stride = width + 3
-    corner = (top.astype(np.intp) + 1) * stride + left.astype(np.intp) + 1
-    corner += (np.arange(n) * (channels * (height + 3) * stride))[:, None, None]
-    weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
-    rounding = np.float32(0.5 if images.dtype == np.uint8 else 0)  # conversion to integers cuts off
-    out = np.empty_like(images)
-    for channel in range(channels):
-        flat = padded.reshape(-1)[channel * (height + 3) * stride :]  # begins with this channel of image 0
-        neighbours = (flat[corner + step] for step in (0, 1, stride, stride + 1))
-        values = sum(weight * pixels for weight, pixels in zip(weights, neighbours, strict=True))
-        out[:, channel] = values + rounding
-    return out
+    maps = np.column_stack([np.cos(turn) / factor, np.sin(turn) / factor, shift])  # (N, 4)
+    return kernels_of(images).warp.warped(images, maps.astype(np.float32))
 
 
 def crop(images: np.ndarray, padding: int, offset: np.ndarray) -> np.ndarray:
@@ -89,21 +74,3 @@ def cut_out(images: np.ndarray, size: int, centre: np.ndarray) -> np.ndarray:
     columns = np.arange(width) - first[:, 1:]  # (N, W)
     hidden = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
     return np.where(hidden[:, None], images.dtype.type(0), images)
-
-
-def _origins(
-    height: int, width: int, turn: np.ndarray, factor: np.ndarray, shift: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column, (N, H, W) float32 each, that every pixel of the new images is sampled at.
-
-    The inverse of: turn by the angle, enlarge, then shift, all about the centre ((H - 1) / 2, (W - 1) / 2).
-    Clipped to one pixel outside the image, where all is 0.
-    """
-    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
-    down = (np.arange(height) - middle_row - shift[:, :1]).astype(np.float32)[:, :, None]  # (N, H, 1)
-    right = (np.arange(width) - middle_column - shift[:, 1:]).astype(np.float32)[:, None, :]  # (N, 1, W)
-    cosine = (np.cos(turn) / factor).astype(np.float32)[:, None, None]
-    sine = (np.sin(turn) / factor).astype(np.float32)[:, None, None]
-    row = cosine * down + sine * right + np.float32(middle_row)
-    column = cosine * right - sine * down + np.float32(middle_column)
-    return np.clip(row, -1, height, out=row), np.clip(column, -1, width, out=column)

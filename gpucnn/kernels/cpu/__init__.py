@@ -1,6 +1,19 @@
 """The kernels in C, over NumPy arrays; those that C would not make faster are the reference's."""
 
-from gpucnn.kernels.cpu import activation, conv, gather, gemm, norm, pool, softmax, sums, update
+from gpucnn.kernels.cpu import activation, conv, gather, gemm, norm, pool, softmax, sums, update, warp
 from gpucnn.kernels.reference import padding, window
 
-__all__ = ["activation", "conv", "gather", "gemm", "norm", "padding", "pool", "softmax", "sums", "update", "window"]
+__all__ = [
+    "activation",
+    "conv",
+    "gather",
+    "gemm",
+    "norm",
+    "padding",
+    "pool",
+    "softmax",
+    "sums",
+    "update",
+    "warp",
+    "window",
+]

@@ -1,5 +1,31 @@
 """The kernels on NumPy or CuPy: what every other set is held against, and the fallback where there is none."""
 
-from gpucnn.kernels.reference import activation, conv, gather, gemm, norm, padding, pool, softmax, sums, update, window
+from gpucnn.kernels.reference import (
+    activation,
+    conv,
+    gather,
+    gemm,
+    norm,
+    padding,
+    pool,
+    softmax,
+    sums,
+    update,
+    warp,
+    window,
+)
 
-__all__ = ["activation", "conv", "gather", "gemm", "norm", "padding", "pool", "softmax", "sums", "update", "window"]
+__all__ = [
+    "activation",
+    "conv",
+    "gather",
+    "gemm",
+    "norm",
+    "padding",
+    "pool",
+    "softmax",
+    "sums",
+    "update",
+    "warp",
+    "window",
+]

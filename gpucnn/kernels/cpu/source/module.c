@@ -18,6 +18,7 @@
 #include "threads.h"
 #include "update.h"
 #include "transpose.h"
+#include "warp.h"
 #include "weight_gradient.h"
 
 typedef struct {
@@ -110,6 +111,7 @@ KERNEL(multiply, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(gather, "birrwr", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
        a[4].whole, a[5].data)
+KERNEL(warp, "bwwwwbr", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].whole, a[5].data, a[6].data)
 KERNEL(norm_statistics, "rwwrr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
 KERNEL(norm_forward, "rrrrrwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole,
        a[7].data)
@@ -169,6 +171,7 @@ static PyMethodDef methods[] = {
     METHOD(multiply),
     METHOD(row_sums),
     METHOD(gather),
+    METHOD(warp),
     METHOD(norm_statistics),
     METHOD(norm_forward),
     METHOD(norm_backward),

@@ -51,6 +51,4 @@ def describe() -> str:
     """The set that computes, and why it is that one, in a line."""
     if chosen() != "numpy":
         return f"C, for {chosen()}"
-    if library.usable():
-        return "NumPy, as GPUCNN_KERNELS asks"
-    return "NumPy: the C kernels were not built (a C compiler, such as gcc, must be there when gpucnn is installed)"
+    return f"NumPy: {library.why_none() or 'GPUCNN_KERNELS asks for it'}"

@@ -81,3 +81,17 @@ def test_arrays_that_the_c_code_cannot_take_are_refused():
             c.contract(plan, wrong, x, None, 0.0, x)
     with pytest.raises(TypeError, match="expected 6 arguments, given 1"):
         c.contract(plan)
+
+
+def test_a_module_that_cannot_be_loaded_is_not_called_one_that_was_not_built(monkeypatch):
+    def broken(name):
+        raise ImportError(f"{name}: undefined symbol")
+
+    for function in (choice.library.why_none, choice.library.usable):
+        monkeypatch.setattr(choice.library, function.__name__, function.__wrapped__)
+    monkeypatch.setattr(choice.library, "_was_built", lambda name: True)
+    monkeypatch.setattr(choice.library, "_module", broken)
+    assert choice.library.usable() == {}
+    assert choice.library.why_none() == "the C kernels cannot be loaded: plain: undefined symbol"
+    monkeypatch.setattr(choice.library, "_was_built", lambda name: False)
+    assert "not built" in choice.library.why_none()

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import importlib.util
 from typing import Any
 
 from gpucnn import threads
@@ -14,11 +15,22 @@ c: Any = None  # the module that computes, once `load` has chosen it
 @functools.cache
 def usable() -> dict[str, Any]:
     """The modules that were built and that this processor runs, by the name of their instruction set."""
-    try:
-        plain = _module("plain")
-    except ImportError:  # built where there is a compiler; `supports` must be asked of code that every processor runs
+    if why_none():
         return {}
-    return {name: module for name in SETS if plain.supports(name) and (module := _built(name))}
+    plain = _module("plain")  # code that every processor runs must say what this one does
+    return {name: _module(name) for name in SETS if plain.supports(name) and _was_built(name)}
+
+
+@functools.cache
+def why_none() -> str | None:
+    """Why no module is usable; None where one is."""
+    if not _was_built("plain"):
+        return "the C kernels were not built (a C compiler, such as gcc, must be there when gpucnn is installed)"
+    try:
+        _module("plain")
+    except ImportError as error:
+        return f"the C kernels cannot be loaded: {error}".splitlines()[0]
+    return None
 
 
 def load(name: str) -> None:
@@ -28,11 +40,8 @@ def load(name: str) -> None:
     c.set_threads(threads.thread_count())
 
 
-def _built(name: str) -> Any:
-    try:
-        return _module(name)
-    except ImportError:
-        return None
+def _was_built(name: str) -> bool:
+    return importlib.util.find_spec(f"gpucnn.kernels.cpu._{name}") is not None
 
 
 def _module(name: str) -> Any:

@@ -1,5 +1,7 @@
 """Pooling: the largest value or the average under a window, or over the whole map."""
 
+import math
+
 from gpucnn.arena import empty, zeros
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
@@ -14,14 +16,15 @@ class MaxPool(Function):
     """x (C, spatial..., N)"""
 
     layout = "batch_last"
+    least = -math.inf  # of the result
 
     def forward(self, x: Array, window: Window) -> Array:
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
         if self.needs[0]:
-            self.winners = kernels_of(x).pool.max_forward_winners(x, window, out)
+            self.winners = kernels_of(x).pool.max_forward_winners(x, window, self.least, out)
         else:
-            kernels_of(x).pool.max_forward(x, window, out)
+            kernels_of(x).pool.max_forward(x, window, self.least, out)
         return out
 
     def backward(self, grad: Array) -> Array:
@@ -30,24 +33,10 @@ class MaxPool(Function):
         return out
 
 
-class MaxPoolReLU(Function):
-    """x (C, spatial..., N)"""
+class MaxPoolReLU(MaxPool):
+    """relu of the pooling"""
 
-    layout = "batch_last"
-
-    def forward(self, x: Array, window: Window) -> Array:
-        self.shape, self.window = x.shape, window
-        out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        if self.needs[0]:
-            self.winners = kernels_of(x).pool.max_relu_forward_winners(x, window, out)
-        else:
-            kernels_of(x).pool.max_relu_forward(x, window, out)
-        return out
-
-    def backward(self, grad: Array) -> Array:
-        out = empty(self.shape, grad)
-        kernels_of(grad).pool.max_relu_backward(grad, self.winners, self.window, out)
-        return out
+    least = 0.0
 
 
 class AveragePool(Function):

@@ -1,5 +1,7 @@
 """Pooling in C against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -29,15 +31,15 @@ def cases(kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["max", "max_relu"])
-def test_the_maximum_and_its_gradient(compiled, name, dtype):
+@pytest.mark.parametrize("least", [-math.inf, 0.0])
+def test_the_maximum_and_its_gradient(compiled, least, dtype):
     for config, window, _, x, grad in cases("max", dtype):
         results = []
         for pool in (compiled.pool, reference.pool):
             alone, y, by_x = np.full_like(grad, np.nan), np.full_like(grad, np.nan), np.full_like(x, np.nan)
-            getattr(pool, f"{name}_forward")(x, window, alone)
-            winners = getattr(pool, f"{name}_forward_winners")(x, window, y)
-            getattr(pool, f"{name}_backward")(grad, winners, window, by_x)
+            pool.max_forward(x, window, least, alone)
+            winners = pool.max_forward_winners(x, window, least, y)
+            pool.max_backward(grad, winners, window, by_x)
             assert np.array_equal(alone, y), config
             results.append((y, by_x))
         assert np.array_equal(results[0][0], results[1][0]), config
@@ -63,10 +65,10 @@ def test_a_nan_is_the_largest_and_has_no_gradient_behind_relu(compiled, images):
     x = np.zeros((1, 4, images), "float32")
     x[0, 1], x[0, 2:] = np.nan, 1
     window = make_window("pool", (4,), 2, 2)
-    for name, gradient in (("max", [0, 5, 5, 0]), ("max_relu", [0, 0, 5, 0])):
+    for least, gradient in ((-math.inf, [0, 5, 5, 0]), (0.0, [0, 0, 5, 0])):
         y, by_x = np.empty((1, 2, images), "float32"), np.empty_like(x)
-        winners = getattr(compiled.pool, f"{name}_forward_winners")(x, window, y)
-        getattr(compiled.pool, f"{name}_backward")(np.full_like(y, 5), winners, window, by_x)
+        winners = compiled.pool.max_forward_winners(x, window, least, y)
+        compiled.pool.max_backward(np.full_like(y, 5), winners, window, by_x)
         assert np.isnan(y[0, 0]).all() and (y[0, 1] == 1).all()
         assert (by_x[0] == np.array(gradient)[:, None]).all()
 
@@ -76,7 +78,7 @@ def test_windows_of_more_taps_than_a_byte_can_number(compiled, kernel, rng):
     x, window = rng.standard_normal((2, 310, 3)), make_window("pool", (310,), kernel, 4)
     y = np.empty((2, *window.output_sizes((310,)), 3))
     by_x = np.empty_like(x)
-    winners = compiled.pool.max_forward_winners(x, window, y)
+    winners = compiled.pool.max_forward_winners(x, window, -math.inf, y)
     compiled.pool.max_backward(np.ones_like(y), winners, window, by_x)
     assert np.array_equal(y[:, 0], x[:, :kernel].max(axis=1))
     assert by_x.sum() == y.size and (x[by_x > 0] >= y.min()).all()
@@ -89,8 +91,8 @@ def test_large_pooling_is_shared_among_threads_and_stays_the_same(compiled, rng)
         expected = np.empty((shape[0], *window.output_sizes(shape[1:-1]), shape[-1]), "float32")
         y, by_x, by_reference = np.empty_like(expected), np.empty_like(x), np.empty_like(x)
         reference.pool.max_backward(
-            expected, reference.pool.max_forward_winners(x, window, expected), window, by_reference
+            expected, reference.pool.max_forward_winners(x, window, -math.inf, expected), window, by_reference
         )
-        compiled.pool.max_backward(expected, compiled.pool.max_forward_winners(x, window, y), window, by_x)
+        compiled.pool.max_backward(expected, compiled.pool.max_forward_winners(x, window, -math.inf, y), window, by_x)
         assert np.array_equal(y, expected)
         assert np.array_equal(by_x, by_reference)

@@ -17,63 +17,31 @@ from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import pool as reference
 from gpucnn.kernels.reference.pool import tap_counts
 
-__all__ = [
-    "average_backward",
-    "average_forward",
-    "max_backward",
-    "max_forward",
-    "max_forward_winners",
-    "max_relu_backward",
-    "max_relu_forward",
-    "max_relu_forward_winners",
-    "tap_counts",
-]
+__all__ = ["average_backward", "average_forward", "max_backward", "max_forward", "max_forward_winners", "tap_counts"]
 
 MOST_TAPS = 255  # NO_TAP in source/pool.h
 
 
-def max_forward(x: Array, window: Window, out: Array) -> None:
-    """out (C, outputs..., N) = the largest value under the window."""
-    library.c.pool_max(_forward(window, x.shape), x, None, 0, out)
+def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
+    """out (C, outputs..., N) = the largest value under the window, but no less than `least`: -inf, or 0 for ReLU."""
+    library.c.pool_max(_forward(window, x.shape), x, None, int(least == 0), out)
 
 
-def max_forward_winners(x: Array, window: Window, out: Array) -> Any:
+def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> Any:
     """As max_forward; returns what max_backward asks for."""
     if math.prod(window.kernel) > MOST_TAPS:
-        return reference.max_forward_winners(x, window, out)
+        return reference.max_forward_winners(x, window, least, out)
     winners = empty(out.shape, x, np.uint8)
-    library.c.pool_max(_forward(window, x.shape), x, winners, 0, out)
+    library.c.pool_max(_forward(window, x.shape), x, winners, int(least == 0), out)
     return winners
 
 
 def max_backward(grad: Array, winners: Any, window: Window, out: Array) -> None:
-    """out (C, spatial..., N) = grad handed to the tap that won each window."""
+    """out (C, spatial..., N) = grad handed to the tap that won each window; with ReLU none has won where that is 0."""
     if math.prod(window.kernel) > MOST_TAPS:
         reference.max_backward(grad, winners, window, out)
         return
     library.c.pool_max_backward(_backward(window, out.shape), grad, winners, out)
-
-
-def max_relu_forward(x: Array, window: Window, out: Array) -> None:
-    """out (C, outputs..., N) = the largest value under the window, or 0 where that is less."""
-    library.c.pool_max(_forward(window, x.shape), x, None, 1, out)
-
-
-def max_relu_forward_winners(x: Array, window: Window, out: Array) -> Any:
-    """As max_relu_forward; returns what max_relu_backward asks for."""
-    if math.prod(window.kernel) > MOST_TAPS:
-        return reference.max_relu_forward_winners(x, window, out)
-    winners = empty(out.shape, x, np.uint8)
-    library.c.pool_max(_forward(window, x.shape), x, winners, 1, out)
-    return winners
-
-
-def max_relu_backward(grad: Array, winners: Any, window: Window, out: Array) -> None:
-    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above 0."""
-    if math.prod(window.kernel) > MOST_TAPS:
-        reference.max_relu_backward(grad, winners, window, out)
-        return
-    library.c.pool_max_backward(_backward(window, out.shape), grad, winners, out)  # where it is 0, no tap has won
 
 
 def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None:

@@ -11,18 +11,25 @@ from gpucnn.geometry import Sides, Sizes, Window, unpadded_places
 from gpucnn.kernels.reference.window import padded, tap_views
 
 
-def max_forward(x: Array, window: Window, out: Array) -> None:
-    """out (C, outputs..., N) = the largest value under the window; padding is -inf."""
+def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
+    """out (C, outputs..., N) = the largest value under the window, but no less than `least`: -inf, or 0 for ReLU.
+
+    Padding is -inf.
+    """
+    xp = module_of(x)
     first, *others = tap_views(padded(x, window, -math.inf), window, out.shape[1:-1])
-    module_of(x).copyto(out, first)
+    xp.copyto(out, first)
     for view in others:
-        module_of(x).maximum(view, out, out=out)
+        xp.maximum(view, out, out=out)
+    if least > -math.inf:
+        xp.maximum(out, least, out=out)
 
 
-def max_forward_winners(x: Array, window: Window, out: Array) -> list[Array]:
-    """As max_forward; returns, for every tap but the first, where it beats all taps before it.
+def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> list[Array]:
+    """As max_forward; returns what max_backward asks for, boolean arrays of out's shape.
 
-    So ties go to the first tap, as in PyTorch. The arrays are boolean, of out's shape.
+    For every tap but the first they say where it beats all taps before it, so that ties go to the first, as in PyTorch;
+    with a `least`, one more says first where the result is above that.
     """
     xp = module_of(x)
     first, *others = tap_views(padded(x, window, -math.inf), window, out.shape[1:-1])
@@ -31,17 +38,21 @@ def max_forward_winners(x: Array, window: Window, out: Array) -> list[Array]:
     for view in others:
         beaten.append(xp.greater(view, out, out=empty(out.shape, x, dtype=bool)))
         xp.maximum(view, out, out=out)
-    return beaten
+    if least == -math.inf:
+        return beaten
+    xp.maximum(out, least, out=out)
+    return [xp.greater(out, least, out=empty(out.shape, x, dtype=bool)), *beaten]
 
 
-def max_backward(grad: Array, beaten: list[Array], window: Window, out: Array) -> None:
-    """out (C, spatial..., N) = grad handed to the tap that won each window.
+def max_backward(grad: Array, winners: list[Array], window: Window, out: Array) -> None:
+    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above `least`.
 
     From the last tap to the first: a tap that beat all before it takes the gradient that no later tap has taken.
     """
-    xp, outputs = module_of(grad), grad.shape[1:-1]
+    xp, outputs, taps = module_of(grad), grad.shape[1:-1], math.prod(window.kernel)
+    above, beaten = winners[: len(winners) - taps + 1], winners[len(winners) - taps + 1 :]
     rest = empty(grad.shape, grad)
-    xp.copyto(rest, grad)
+    xp.multiply(grad, above[0], out=rest) if above else xp.copyto(rest, grad)
     if _tiles(window, out, outputs):
         first, *others = tap_views(out, window, outputs)
         for view, wins in zip(reversed(others), reversed(beaten), strict=True):
@@ -56,25 +67,6 @@ def max_backward(grad: Array, beaten: list[Array], window: Window, out: Array) -
         xp.subtract(rest, share, out=rest)
         _add(share, window, tap, out)
     _add(rest, window, 0, out)
-
-
-def max_relu_forward(x: Array, window: Window, out: Array) -> None:
-    """out (C, outputs..., N) = the largest value under the window, or 0 where that is less."""
-    max_forward(x, window, out)
-    module_of(x).maximum(out, 0, out=out)
-
-
-def max_relu_forward_winners(x: Array, window: Window, out: Array) -> tuple[list[Array], Array]:
-    """As max_relu_forward; returns what max_relu_backward asks for."""
-    beaten = max_forward_winners(x, window, out)
-    module_of(x).maximum(out, 0, out=out)
-    return beaten, module_of(x).greater(out, 0, out=empty(out.shape, x, dtype=bool))
-
-
-def max_relu_backward(grad: Array, winners: tuple[list[Array], Array], window: Window, out: Array) -> None:
-    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above 0."""
-    beaten, passed = winners
-    max_backward(module_of(grad).multiply(grad, passed, out=empty(grad.shape, grad)), beaten, window, out)
 
 
 def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:

@@ -133,7 +133,7 @@ class Tensor:
 
     def run(self, function: Function, inputs: tuple[Any, ...], options: dict[str, Any]) -> "Tensor":
         """The result of `function` on `inputs`, each in the memory order the function asks for, recorded."""
-        tensors = [_as_operand(value, self) for value in inputs]
+        tensors = [value if isinstance(value, Tensor) else _as_operand(value, self) for value in inputs]
         batch_last = False
         if function.layout == "logical":
             tensors = [tensor.to_logical() for tensor in tensors]
@@ -356,8 +356,6 @@ def _as_array(data: Any) -> Array:
 
 def _as_operand(value: Any, other: Tensor) -> Tensor:
     """`value` as a Tensor beside `other`: a Python number takes the other's dtype, or float32 beside integers."""
-    if isinstance(value, Tensor):
-        return value
     xp = module_of(other.data)
     if isinstance(value, float) and other.dtype.kind != "f":
         return _wrap(xp.asarray(value, dtype=np.float32), batch_last=False)

@@ -1,6 +1,6 @@
 """Modules made of modules: Sequential, Residual, ModuleList."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeGuard, cast
 
 from gpucnn.autograd import Tensor
@@ -18,6 +18,9 @@ def _checked(module: Module) -> Module:
     if not isinstance(module, Module):
         raise InputError(f"expected a module, such as nn.ReLU(); given {module!r:.80}. Put * before a list of modules")
     return module
+
+
+Operation = tuple[int, Module, Callable[[Tensor], Tensor]]  # a layer's number, the layer, and what runs
 
 
 class ModuleList(Module):
@@ -51,6 +54,8 @@ class Sequential(Layer):
 
     def __init__(self, *layers: Module) -> None:
         self.layers = [_checked(layer) for layer in layers]
+        self._operations: tuple[Operation, ...] = ()
+        self._planned: tuple[Module, ...] = ()  # the layers that those operations are of
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Each layer under its number."""
@@ -58,7 +63,9 @@ class Sequential(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every layer in turn. A ShapeError says in which layer it arose."""
-        for number, layer, forward in _operations(self.layers):
+        if self._planned != (layers := tuple(self.layers)):
+            self._planned, self._operations = layers, tuple(_operations(layers))
+        for number, layer, forward in self._operations:
             try:
                 x = forward(x)
             except ShapeError as error:
@@ -114,7 +121,7 @@ class Sequential(Layer):
         return field
 
 
-def _operations(layers: list[Module]) -> Iterator[tuple[int, Module, Callable[[Tensor], Tensor]]]:
+def _operations(layers: Sequence[Module]) -> Iterator[Operation]:
     """What runs: each layer with its number; a ReLU goes into the max-pooling behind it, else the layer before it."""
     number = 0
     while number < len(layers):

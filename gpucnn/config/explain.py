@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gpucnn.config.expected import Node, describe, inside, node_at, properties
-from gpucnn.config.faults import Fault, Path, did_you_mean
+from gpucnn.config.faults import NOTHING_TO_SCALE, Fault, Path, did_you_mean
 from gpucnn.config.yaml_reader import Document
 
 
@@ -58,6 +58,8 @@ def _words(item: Any, path: Path, data: Any, schema: Node) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
         known = properties(path[:-1], data, schema)
+        if path[-1] == "lr_scale" and len(path) > 2 and isinstance(path[-3], int):
+            return NOTHING_TO_SCALE
         what = "layer" if len(path) > 1 and isinstance(path[-2], int) else "key"
         return f"unknown {what} '{path[-1]}'{_of_what(path, data)}; {did_you_mean(path[-1], known)}"
     expected = describe(node_at(path, data, schema), schema)

@@ -9,6 +9,7 @@ from gpucnn.errors import ConfigError
 Path = tuple[str | int, ...]  # the keys and list positions that lead to a value, from the top
 
 MOST_SAID = 50  # faults in one message
+NOTHING_TO_SCALE = "this layer has no parameters, and so no learning rate; remove it"
 
 
 class Place(NamedTuple):

@@ -9,8 +9,6 @@ from pydantic import Field, create_model, model_serializer, model_validator
 from gpucnn import nn
 from gpucnn.config.from_signature import Options, field, options_model
 
-NOTHING_TO_SCALE = "lr_scale is given, but this layer has no parameters, and so no learning rate; remove it"
-
 
 class OneLayer(Options):
     """A layer: its name, and under it its options."""
@@ -38,17 +36,6 @@ class OneLayer(Options):
         return {self.name: self.options} if has_options(self.name) else self.name
 
 
-class WithoutParameters(Options):
-    """The options of a layer that learns nothing."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_learning_rate(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "lr_scale" in given:
-            raise ValueError(NOTHING_TO_SCALE)
-        return given
-
-
 def layer_model() -> type[OneLayer]:
     """OneLayer with a field for each of `nn.LAYERS`."""
     fields: dict[str, Any] = {
@@ -67,7 +54,7 @@ def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
     These are the layers of which a size is inferred: that of their parameters.
     """
     if layer.inferred is None:
-        return options_model(name, layer, base=WithoutParameters)
+        return options_model(name, layer)
     options = options_model(name, layer, skip=(layer.inferred,))
     return create_model(name, __base__=options, __doc__=options.__doc__, lr_scale=field("lr_scale", float, 1.0))
 

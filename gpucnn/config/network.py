@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from gpucnn import nn
 from gpucnn.config.faults import Path
-from gpucnn.config.layers import NOTHING_TO_SCALE, OneLayer
+from gpucnn.config.faults import NOTHING_TO_SCALE
+from gpucnn.config.layers import OneLayer
 from gpucnn.errors import ConfigError, InputError
 
 Shape = tuple[int, ...]  # without the batch: (C, H, W) or (F,)
@@ -72,7 +73,7 @@ def _build_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path) ->
         options[kind.inferred] = shape[0]
     layer, output = _fitted(kind, (), options, shape, path)
     if lr_scale != 1 and next(layer.parameters(), None) is None:  # batch normalisation with affine: false
-        raise MisfitError(path, NOTHING_TO_SCALE)
+        raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
     return layer, output
 
 

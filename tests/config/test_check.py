@@ -180,12 +180,12 @@ def test_a_right_configuration_is_read() -> None:
         (
             "- relu",
             "- relu: {lr_scale: 1}",
-            "x.yaml:8:5: model layer 1 (relu): lr_scale is given, but this layer has no parameters, and so no learning",
+            "x.yaml:8:12: model layer 1 (relu): lr_scale: this layer has no parameters, and so no learning",
         ),
         (
             "- relu",
             "- residual: [{leaky_relu: {lr_scale: 1}}]",
-            "x.yaml:8:17: model layer 1 (residual) layer 0 (leaky_relu): lr_scale is given, but this layer has no",
+            "x.yaml:8:30: model layer 1 (residual) layer 0 (leaky_relu): lr_scale: this layer has no",
         ),
         # lists and mappings
         (
@@ -263,7 +263,7 @@ def test_early_stopping_needs_validation_images() -> None:
         (
             "- relu",
             "- batch_norm2d: {affine: false, lr_scale: 2}",
-            "x.yaml:8:5: model layer 1 (batch_norm2d): lr_scale is given, but this layer has no parameters",
+            "x.yaml:8:5: model layer 1 (batch_norm2d): lr_scale: this layer has no parameters",
         ),
         (
             "name: digits",

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from gpucnn import nn
-from gpucnn.config.faults import Path
-from gpucnn.config.faults import NOTHING_TO_SCALE
+from gpucnn.config.faults import NOTHING_TO_SCALE, Path
 from gpucnn.config.layers import OneLayer
 from gpucnn.errors import ConfigError, InputError
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from gpucnn.backend import Array, module_of
 
+SMALL = 1 << 13  # elements: to align a small array outside a step takes longer than it gains
 ALIGNMENT = 64  # bytes: a cache line and the widest vector register; alignment can change the last bits of a sum
 
 
@@ -81,7 +82,11 @@ def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
     """A C-contiguous array of `shape`, contents undefined, on the device of `like` and of its dtype unless given."""
     dtype = like.dtype if dtype is None else np.dtype(dtype)
     arena = getattr(_active, "arena", None)
-    return _allocate(shape, like, dtype) if arena is None else arena.lend(tuple(shape), like, dtype)
+    if arena is not None:
+        return arena.lend(tuple(shape), like, dtype)
+    if math.prod(shape) <= SMALL and module_of(like) is np:
+        return np.empty(shape, dtype)
+    return _allocate(shape, like, dtype)
 
 
 def zeros(shape: tuple[int, ...], like: Array) -> Array:

@@ -49,6 +49,14 @@ class Tensor:
 
     __array_ufunc__ = None  # so that array * tensor is the Tensor's business, not NumPy's
 
+    data: Array
+    batch_last: bool
+    requires_grad: bool = False
+    grad: "Tensor | None" = None
+    _creator: Function | None = None
+    _version: int = 0  # counts changes in place: an optimizer's steps, weights loaded
+    _grad_buffer: Array | None = None  # where the flat bank wants this parameter's gradient
+
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._set(_as_array(data), batch_last=False)
         if requires_grad:
@@ -57,11 +65,6 @@ class Tensor:
     def _set(self, array: Array, batch_last: bool) -> None:
         self.data = array
         self.batch_last = batch_last and array.ndim > 1  # with one axis or none both orders are the same
-        self.requires_grad = False
-        self.grad: Tensor | None = None
-        self._creator: Function | None = None
-        self._version = 0  # counts changes in place: an optimizer's steps, weights loaded
-        self._grad_buffer: Array | None = None  # where the flat bank wants this parameter's gradient
 
     @classmethod
     def from_batch_last(cls, array: Array) -> "Tensor":

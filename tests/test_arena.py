@@ -8,7 +8,7 @@ import pytest
 import gpucnn
 from gpucnn import Tensor, nn, optim
 from gpucnn import functional as F
-from gpucnn.arena import ALIGNMENT, Arena, empty
+from gpucnn.arena import ALIGNMENT, SMALL, Arena, empty
 
 
 def address(array: np.ndarray) -> int:
@@ -72,8 +72,11 @@ def test_another_thread_is_outside():
     assert arena.nbytes == 0 and len(found) == 1
 
 
-def test_buffers_are_aligned():
-    for count in range(1, 40):
+def test_buffers_are_aligned_and_so_are_large_arrays_outside_a_step():
+    with Arena().step():
+        for count in range(1, 40):
+            assert address(empty((count,), LIKE)) % ALIGNMENT == 0
+    for count in range(SMALL + 1, SMALL + 40):
         assert address(empty((count,), LIKE)) % ALIGNMENT == 0
 
 

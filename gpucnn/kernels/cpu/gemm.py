@@ -17,6 +17,9 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: flo
         reference.matmul(a, b, out, bias, least)
         return
     rows, summed = a.shape
+    if out.shape[1] == 1 and a.flags.c_contiguous:
+        library.c.matrix_vector(a, rows, summed, b, bias, least, out)
+        return
     steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
     plan = plans.product(rows, summed, out.shape[1], *steps)
     library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, least, out)

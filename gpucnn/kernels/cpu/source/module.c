@@ -11,6 +11,7 @@
 #include "activation.h"
 #include "contract.h"
 #include "gather.h"
+#include "matrix_vector.h"
 #include "norm.h"
 #include "pool.h"
 #include "softmax.h"
@@ -95,6 +96,7 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
     }
 
 KERNEL(contract, "irronr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].data)
+KERNEL(matrix_vector, "rwwronr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, a[5].number, a[6].data)
 KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
@@ -157,6 +159,7 @@ static PyMethodDef methods[] = {
     {"supports", py_supports, METH_O, NULL},
     {"set_threads", py_set_threads, METH_O, NULL},
     METHOD(contract),
+    METHOD(matrix_vector),
     METHOD(transpose),
     METHOD(weight_gradient),
     METHOD(pool_max),

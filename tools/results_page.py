@@ -74,7 +74,7 @@ def _mean_loss(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _time(runs: Sequence[Mapping[str, Any]], key: str) -> str:
-    return f"{statistics.median(run[key] for run in runs):.1f}"
+    return f"{statistics.median(run[key] for run in runs):.2f}"
 
 
 def _epochs(name: str, runs: Sequence[Mapping[str, Any]]) -> list[list[str]]:

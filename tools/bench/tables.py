@@ -80,7 +80,7 @@ def installed(results: Results) -> str:
 def circumstances(results: Results, names: Sequence[str]) -> str:
     """The machine and the versions, and what each contestant is."""
     known = found(results, "circumstances")
-    versions = ", ".join(f"{name} {version}" for name, version in found(known, "versions").items())
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(found(known, "versions").items()))
     text = (
         f"{known['machine']}; {known['system']}; {versions}; commit {known['commit']}; {known['date']}; "
         f"{known['processes']} processes each."

@@ -1,7 +1,15 @@
 """Which device a test runs on, the seed, and PyTorch where it is installed."""
 
+import signal
+
 import numpy as np
 import pytest
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: a shell that starts the tests in the background has it ignored, and their processes inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["c", "numpy", "cuda"])

@@ -28,7 +28,7 @@ class Device:
     @property
     def xp(self) -> ModuleType:
         """The array module: numpy or cupy."""
-        return np if self.kind == "cpu" else _cupy()
+        return np if self.kind == "cpu" else load_cupy()
 
     def __str__(self) -> str:
         return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
@@ -51,7 +51,7 @@ def set_device(name: str) -> Device:
     global _current
     _current = _resolve(name)
     if _current.kind == "cuda":
-        _cupy().cuda.Device(_current.index).use()
+        load_cupy().cuda.Device(_current.index).use()
     return _current
 
 
@@ -76,7 +76,7 @@ def why_no_gpu(index: int = 0) -> str | None:
     An allocation decides, not the import: CuPy imports without a driver.
     """
     try:
-        cupy = _cupy()
+        cupy = load_cupy()
     except ImportError as error:
         if getattr(error, "name", None) == "cupy":
             return "CuPy is not installed (pip install 'gpucnn[cuda13]', or [cuda12] for a CUDA 12 driver)"
@@ -105,7 +105,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _cupy() -> ModuleType:
+def load_cupy() -> ModuleType:
+    """CuPy. Raises ImportError where it is not installed."""
     import cupy
 
     return cupy
@@ -113,7 +114,7 @@ def _cupy() -> ModuleType:
 
 def module_of(array: Array) -> ModuleType:
     """The array module, numpy or cupy, that `array` belongs to."""
-    return np if isinstance(array, _ON_HOST) else _cupy()
+    return np if isinstance(array, _ON_HOST) else load_cupy()
 
 
 def to_host(array: Array) -> np.ndarray:
@@ -160,6 +161,6 @@ def fill_uniform(out: Array) -> Array:
         generator().random(out=out, dtype=out.dtype)
         return out
     seed = int(generator().integers(2**63))  # the host's generator alone has a state, which a checkpoint holds
-    random = _cupy().random
+    random = load_cupy().random
     out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
     return out

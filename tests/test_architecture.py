@@ -97,7 +97,7 @@ def test_the_picture_of_the_house_is_true() -> None:
             assert own == other or height[other] > height[own], f"{module} imports {other}, which is not drawn below it"
 
 
-def test_only_the_backend_knows_cupy() -> None:
+def test_only_the_backend_imports_cupy() -> None:
     assert those_that_import("cupy") == KNOW_CUPY
 
 

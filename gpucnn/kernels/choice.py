@@ -1,4 +1,4 @@
-"""Which set of kernels computes: C where it was built, NumPy elsewhere and on request, and the reference on a GPU."""
+"""Which set of kernels computes: C on a CPU, CUDA on a GPU; NumPy and CuPy alone where C was not built, or on request."""
 
 import os
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backend import Array
 from gpucnn.errors import InputError
-from gpucnn.kernels import cpu, reference
+from gpucnn.kernels import cpu, cuda, reference
 from gpucnn.kernels.cpu import library
 
 _chosen: str | None = None  # "numpy", or the instruction set that the C kernels use
@@ -15,7 +15,9 @@ _chosen: str | None = None  # "numpy", or the instruction set that the C kernels
 
 def kernels_of(array: Array) -> Any:
     """The kernels that serve `array`: modules activation, conv, gemm, norm, ... of one name in each set."""
-    return cpu if isinstance(array, np.ndarray) and chosen() != "numpy" else reference
+    if chosen() == "numpy":
+        return reference
+    return cpu if isinstance(array, np.ndarray) else cuda
 
 
 def chosen() -> str:

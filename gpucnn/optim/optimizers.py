@@ -8,6 +8,7 @@ from gpucnn.backend import Array, module_of
 from gpucnn.bank import Bank
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.reference.update import Rates
 
 Group = dict[str, Any]
 
@@ -81,14 +82,19 @@ class Optimizer:
     def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
         for part, count in bank.pieces(self._count_step(group)):
             state = {name: array[part] for name, array in arrays.items()}
-            self._update(bank.values[part], bank.gradients[part], state, group, count)
+            rates = self._rates(group, count)
+            self._update(bank.values[part], bank.gradients[part], state, rates, group)
+
+    def _rates(self, group: Group, count: int) -> Rates:
+        """What a group's step with number `count` is scaled by."""
+        return Rates(group["lr"])
 
     def _count_step(self, group: Group) -> list[int]:
         """Count this step, and return its number for each parameter of the group; 0 where steps are not counted."""
         return [0] * len(group["params"])
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
-        """Move one piece of the bank, whose step has number `count`, in place; all arrays are (length,)."""
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
+        """Move one piece of the bank in place; all arrays are (length,)."""
         raise NotImplementedError
 
     def state_arrays(self) -> dict[str, Array]:
@@ -161,21 +167,20 @@ class SGD(Optimizer):
         if group["nesterov"] and not group["momentum"]:
             raise InputError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum, such as 0.9")
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
-        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
+        kernels, momentum, decay = kernels_of(values).update, group["momentum"], group["weight_decay"]
         if not momentum:
-            kernels_of(values).update.sgd(values, gradients, lr, decay)
+            kernels.sgd(values, gradients, rates, decay)
         elif group["nesterov"]:
-            kernels_of(values).update.nesterov(values, gradients, state["velocity"], lr, momentum, decay)
+            kernels.nesterov(values, gradients, state["velocity"], rates, momentum, decay)
         else:
-            kernels_of(values).update.momentum(values, gradients, state["velocity"], lr, momentum, decay)
+            kernels.momentum(values, gradients, state["velocity"], rates, momentum, decay)
 
 
 class Adam(Optimizer):
     """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
 
     slots = ("mean", "square")
-    formula: ClassVar[str] = "adam"  # of the kernels
 
     def __init__(
         self,
@@ -206,18 +211,17 @@ class Adam(Optimizer):
         ]
         return group["steps"]
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], group: Group, count: int) -> None:
-        getattr(kernels_of(values).update, self.formula)(
-            values,
-            gradients,
-            state["mean"],
-            state["square"],
-            group["lr"],
-            group["betas"],
-            group["eps"],
-            group["weight_decay"],
-            count,
-        )
+    def _rates(self, group: Group, count: int) -> Rates:
+        first, second = group["betas"]
+        return Rates(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
+
+    def _decay(self, group: Group) -> float:
+        """What of the parameters is added to the gradient."""
+        return group["weight_decay"]
+
+    def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
+        update, decay = kernels_of(values).update, self._decay(group)
+        update.adam(values, gradients, state["mean"], state["square"], rates, group["betas"], group["eps"], decay)
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""
@@ -237,8 +241,6 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight decay shrinks the weights themselves (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
 
-    formula = "adamw"
-
     def __init__(
         self,
         parameters: Iterable[Tensor] | Iterable[Group],
@@ -248,3 +250,9 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
+
+    def _rates(self, group: Group, count: int) -> Rates:
+        return super()._rates(group, count)._replace(shrink=1 - group["lr"] * group["weight_decay"])
+
+    def _decay(self, group: Group) -> float:
+        return 0.0

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from gpucnn.kernels import reference
+from gpucnn.kernels.reference.update import Rates
 
 STEPS = {
-    "sgd": (0, lambda count: (0.1, 0.01)),
-    "momentum": (1, lambda count: (0.1, 0.9, 0.01)),
-    "nesterov": (1, lambda count: (0.1, 0.9, 0.0)),
-    "adam": (2, lambda count: (0.01, (0.9, 0.999), 1e-8, 0.01, count)),
-    "adamw": (2, lambda count: (0.01, (0.8, 0.99), 1e-6, 0.1, count)),
+    "sgd": (0, lambda count: (Rates(0.1 / count), 0.01)),
+    "momentum": (1, lambda count: (Rates(0.1 / count), 0.9, 0.01)),
+    "nesterov": (1, lambda count: (Rates(0.1), 0.9, 0.0)),
+    "adam": (2, lambda count: (Rates(0.01 * count, 1 / count, 1 - 0.01 * count), (0.9, 0.999), 1e-6, 0.01)),
 }
 
 

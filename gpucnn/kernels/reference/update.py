@@ -1,37 +1,50 @@
-"""One optimizer step over flat arrays (length,), in place and in a few passes. The formulas are PyTorch's."""
+"""One optimizer step over flat arrays (length,), in place and in a few passes. The formulas are PyTorch's.
+
+What changes from step to step are the `Rates`; the optimizers say how they come to them.
+"""
+
+from typing import NamedTuple
 
 from gpucnn.arena import scratch
 from gpucnn.backend import Array, module_of
 
 
-def sgd(parameters: Array, gradient: Array, lr: float, weight_decay: float) -> None:
-    """p -= lr · d, with d = g + weight_decay · p."""
+class Rates(NamedTuple):
+    """What a step is scaled by: the whole; for Adam the root of its mean square; for AdamW the parameters before it."""
+
+    size: float
+    root: float = 1.0
+    shrink: float = 1.0
+
+
+def sgd(parameters: Array, gradient: Array, rates: Rates, weight_decay: float) -> None:
+    """p -= size · d, with d = g + weight_decay · p."""
     step = _decayed(parameters, gradient, weight_decay)[0]
-    step *= lr
+    step *= rates.size
     parameters -= step
 
 
 def momentum(
-    parameters: Array, gradient: Array, velocity: Array, lr: float, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, rates: Rates, momentum: float, weight_decay: float
 ) -> None:
-    """v = momentum · v + d, p -= lr · v, with d = g + weight_decay · p."""
+    """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
     step, _ = _decayed(parameters, gradient, weight_decay)
     velocity *= momentum
     velocity += step
-    module_of(step).multiply(velocity, lr, out=step)
+    module_of(step).multiply(velocity, rates.size, out=step)
     parameters -= step
 
 
 def nesterov(
-    parameters: Array, gradient: Array, velocity: Array, lr: float, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, rates: Rates, momentum: float, weight_decay: float
 ) -> None:
-    """v = momentum · v + d, p -= lr · (d + momentum · v), with d = g + weight_decay · p."""
+    """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
     step, ahead = _decayed(parameters, gradient, weight_decay)
     velocity *= momentum
     velocity += step
     module_of(step).multiply(velocity, momentum, out=ahead)
     step += ahead
-    step *= lr
+    step *= rates.size
     parameters -= step
 
 
@@ -40,15 +53,14 @@ def adam(
     gradient: Array,
     mean: Array,
     square: Array,
-    lr: float,
+    rates: Rates,
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-    count: int,
 ) -> None:
-    """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980) with the decay added to the gradient.
+    """p = shrink · p - size · mean / (root · sqrt(square) + eps), with d = g + weight_decay · p.
 
-    `mean` and `square` are the running moments, updated here; `count` is this step's number, from 1 on.
+    The running moments, updated here, are mean = β1 · mean + (1 - β1) · d and square = β2 · square + (1 - β2) · d².
     """
     xp = module_of(parameters)
     step, part = _decayed(parameters, gradient, weight_decay)
@@ -60,27 +72,13 @@ def adam(
     square *= betas[1]
     square += step
     xp.sqrt(square, out=step)
-    step *= 1 / (1 - betas[1] ** count) ** 0.5
+    step *= rates.root
     step += eps
     xp.divide(mean, step, out=step)
-    step *= lr / (1 - betas[0] ** count)
+    step *= rates.size
+    if rates.shrink != 1:
+        parameters *= rates.shrink
     parameters -= step
-
-
-def adamw(
-    parameters: Array,
-    gradient: Array,
-    mean: Array,
-    square: Array,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    count: int,
-) -> None:
-    """Adam whose decay shrinks the parameters themselves (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
-    parameters *= 1 - lr * weight_decay
-    adam(parameters, gradient, mean, square, lr, betas, eps, 0.0, count)
 
 
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:

@@ -1,0 +1,68 @@
+"""The sources in CUDA C++: compiled when first used, once for each floating type, and launched.
+
+A kernel's parameters are pointers, given as arrays (or None for a null pointer); `long long`, given as int; `double`,
+given as float; and structs by value, given as a NumPy array of one element.
+"""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpucnn.backend import Array, load_cupy
+
+SOURCE = Path(__file__).parent / "source"
+SHARED = '#include "common.cuh"\n'  # the first line of every source, which is replaced by that file
+THREADS = 256  # in a block of `run`
+REALS = {"float32": "float", "float64": "double"}
+
+
+def sources() -> list[str]:
+    """The names of all sources."""
+    return sorted(path.stem for path in SOURCE.glob("*.cu"))
+
+
+def text(source: str) -> str:
+    """The whole of one source, as the compiler gets it."""
+    code = (SOURCE / f"{source}.cu").read_text()
+    return (SOURCE / "common.cuh").read_text() + code.replace(SHARED, "", 1)
+
+
+def options(dtype: Any) -> tuple[str, ...]:
+    """The compiler's options for arrays of a floating type."""
+    return ("--std=c++17", f"-DREAL={REALS[np.dtype(dtype).name]}")
+
+
+@functools.cache
+def _kernel(source: str, name: str, dtype: np.dtype) -> Any:
+    return _module(source, dtype).get_function(name)
+
+
+@functools.cache
+def _module(source: str, dtype: np.dtype) -> Any:
+    return load_cupy().RawModule(code=text(source), options=options(dtype))
+
+
+def launch(
+    source: str, name: str, dtype: np.dtype, blocks: tuple[int, ...], threads: tuple[int, ...], *arguments: Any
+) -> None:
+    """Let `blocks` of `threads` run one kernel of a source, on the current stream.
+
+    Raises ValueError for an array that is not C-contiguous: the kernels know no strides.
+    """
+    for argument in arguments:
+        if not isinstance(argument, int | float | None) and not argument.flags.c_contiguous:
+            raise ValueError(f"{name} was given an array of strides {argument.strides}; expected C order")
+    _kernel(source, name, dtype)(blocks, threads, arguments)
+
+
+def run(source: str, name: str, dtype: np.dtype, count: int, *arguments: Any) -> None:
+    """One thread for each of `count` elements; the kernel's first parameter is that number."""
+    if count:
+        launch(source, name, dtype, (-(-count // THREADS),), (THREADS,), count, *arguments)
+
+
+def contiguous(array: Array) -> Array:
+    """`array` in C order; a copy only where it is not."""
+    return array if array.flags.c_contiguous else load_cupy().ascontiguousarray(array)

@@ -1,4 +1,4 @@
-"""Which set of kernels computes: C on a CPU, CUDA on a GPU; NumPy and CuPy alone where C was not built, or on request."""
+"""Which set of kernels computes: C or CUDA; NumPy and CuPy by themselves where C was not built, or on request."""
 
 import os
 from typing import Any

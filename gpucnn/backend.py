@@ -4,8 +4,12 @@ Of all files only this one, kernels/cuda.py and comm.py know CuPy. Code that com
 `module_of(array)`, so that it is written once for both.
 """
 
+import contextlib
 import functools
+import itertools
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -155,12 +159,36 @@ def set_generator_state(state: dict[str, Any]) -> None:
     generator().bit_generator.state = state
 
 
+_drawing = threading.local()
+
+
+@contextlib.contextmanager
+def drawing_from(seed: Array) -> Iterator[None]:
+    """Let `draw_key` hand out streams of one seed, (1,) int64 on the device: where steps are captured, it changes there."""
+    _drawing.seed, _drawing.streams = seed, itertools.count()
+    try:
+        yield
+    finally:
+        del _drawing.seed
+
+
+def draw_key() -> tuple[int | Array, int]:
+    """What the next random numbers on a GPU are drawn with: a seed, and the number of a stream of it.
+
+    The seed comes from the host's generator, which alone has a state that a checkpoint holds; within `drawing_from`
+    every call has the next stream of that seed.
+    """
+    if hasattr(_drawing, "seed"):
+        return _drawing.seed, next(_drawing.streams)
+    return int(generator().integers(2**63)), 0
+
+
 def fill_uniform(out: Array) -> Array:
     """Fill float array `out` with numbers uniform in [0, 1), drawn on the device it lives on, and return it."""
     if module_of(out) is np:
         generator().random(out=out, dtype=out.dtype)
         return out
-    seed = int(generator().integers(2**63))  # the host's generator alone has a state, which a checkpoint holds
+    seed = int(generator().integers(2**63))
     random = load_cupy().random
     out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
     return out

@@ -164,7 +164,7 @@ _drawing = threading.local()
 
 @contextlib.contextmanager
 def drawing_from(seed: Array) -> Iterator[None]:
-    """Let `draw_key` hand out streams of one seed, (1,) int64 on the device: where steps are captured, it changes there."""
+    """Let `draw_key` hand out streams of one seed, (1,) int64 on the device: a captured step has it changed there."""
     _drawing.seed, _drawing.streams = seed, itertools.count()
     try:
         yield

@@ -191,8 +191,13 @@ class Tensor:
             self.grad.data += grad
             return
         buffer = module_of(grad).empty_like(self.data) if self._grad_buffer is None else self._grad_buffer
-        module_of(grad).copyto(buffer, grad)
+        if grad is not buffer:  # else the Function wrote it there
+            module_of(grad).copyto(buffer, grad)
         self.grad = _wrap(buffer, self.batch_last)
+
+    def _gradient_memory(self) -> Array | None:
+        """The flat bank's place for this parameter's gradient, as long as there is none."""
+        return self._grad_buffer if self.grad is None and self._creator is None else None
 
     # --- operators and methods ----------------------------------------------------------------------------------------
 

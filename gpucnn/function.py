@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
+from gpucnn.arena import empty
 from gpucnn.backend import Array
 
 # How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first `images` inputs,
@@ -43,6 +44,17 @@ class Function:
     def backward(self, grad: Array) -> Array | None | tuple[Array | None, ...]:
         """The gradient by each input, given the gradient by the result."""
         raise NotImplementedError(f"{type(self).__name__} has no backward, but a gradient through it was asked for")
+
+    def gradient_memory(self, index: int, like: Array) -> Array:
+        """Where to write the gradient by input `index`, all of it: a parameter's own memory while that is free, else new.
+
+        An input that the operation was given twice has two gradients, which are added up: neither is written there.
+        """
+        inputs = self._inputs or []
+        tensor = inputs[index]
+        memory = tensor._gradient_memory() if sum(other is tensor for other in inputs) == 1 else None
+        fits = memory is not None and memory.dtype == like.dtype
+        return memory if fits else empty(tensor.data.shape, like)
 
     @classmethod
     def apply(cls, *inputs: Any, **options: Any) -> Any:

@@ -32,11 +32,11 @@ class Convolution(Function):
             by_x = empty(self.x.shape, grad)
             kernels.backward_input(self.weight, grad, self.window, self.groups, by_x)
         if self.needs[1]:
-            by_weight = empty(self.weight.shape, grad)
+            by_weight = self.gradient_memory(1, grad)
             kernels.backward_weight(self.x, grad, self.window, self.groups, by_weight)
         if len(self.needs) == 2:
             return by_x, by_weight
-        by_bias = empty((grad.shape[0],), grad)
+        by_bias = self.gradient_memory(2, grad)
         kernels.backward_bias(grad, by_bias)
         return by_x, by_weight, by_bias
 
@@ -79,16 +79,19 @@ class Linear(Function):
 
     def _sum_of_images(self, grad: Array) -> Array:
         """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
-        out = empty((grad.shape[-2],), grad)
+        out = self.gradient_memory(2, grad)
         rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
         kernels_of(grad).sums.row_sums(rows, out)
         return out
 
     def _sum_of_products(self, grad: Array) -> Array:
         """The gradient by the weight (O, F): grad (..., O, N) @ x (..., F, N)ᵀ, summed over the leading axes."""
-        products = empty((*grad.shape[:-2], *self.weight.shape), grad)
+        out = self.gradient_memory(1, grad)
+        products = out if grad.ndim == 2 else empty((*grad.shape[:-2], *self.weight.shape), grad)
         kernels_of(grad).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
-        return products if grad.ndim == 2 else products.sum(axis=tuple(range(grad.ndim - 2)))
+        if products is not out:
+            products.sum(axis=tuple(range(grad.ndim - 2)), out=out)
+        return out
 
 
 class LinearReLU(Linear):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpucnn
-from gpucnn import Tensor
+from gpucnn import Tensor, nn, optim
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from tests import references
@@ -131,3 +131,30 @@ def test_errors_speak(x, w, options, words):
 def test_a_bias_of_the_wrong_length_is_named():
     with pytest.raises(ShapeError, match=r"bias.*\(7,\)"):
         F.conv2d(Tensor(np.zeros(X)), Tensor(np.zeros((5, 6, 3, 3))), Tensor(np.zeros(7)))
+
+
+def test_a_gradient_is_written_where_the_optimizer_wants_it(rng):
+    """Straight into the flat bank, with nothing copied; a weight used twice still has the sum."""
+    layer = nn.Conv2d(2, 2, 3, padding=1)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+    x = Tensor(rng.standard_normal((3, 2, 5, 5)).astype("float32"))
+    y = layer(x)
+    _, by_weight, by_bias = y._creator.backward(y.data)
+    assert by_weight is layer.weight._grad_buffer and by_bias is layer.bias._grad_buffer
+    layer(x).sum().backward()
+    weight = layer.weight
+    assert weight.grad.data is weight._grad_buffer
+    once = weight.grad.numpy()
+    optimizer.zero_grad()
+    (layer(x) + layer(x)).sum().backward()
+    close(weight.grad.numpy(), 2 * once, terms=75)
+
+
+def test_a_tensor_convolved_with_itself_has_both_gradients(rng):
+    x = rng.standard_normal((2, 2, 3, 3))
+    ours = Tensor(x, requires_grad=True)
+    optim.SGD([ours], lr=0.1)
+    F.conv2d(ours, ours, padding=1).sum().backward()
+    apart = [Tensor(x, requires_grad=True), Tensor(x, requires_grad=True)]
+    F.conv2d(*apart, padding=1).sum().backward()
+    close(ours.grad.numpy(), apart[0].grad.numpy() + apart[1].grad.numpy())

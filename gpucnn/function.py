@@ -46,7 +46,7 @@ class Function:
         raise NotImplementedError(f"{type(self).__name__} has no backward, but a gradient through it was asked for")
 
     def gradient_memory(self, index: int, like: Array) -> Array:
-        """Where to write the gradient by input `index`, all of it: a parameter's own memory while that is free, else new.
+        """Where to write the gradient by input `index`, all of it: a parameter's own memory while it is free, else new.
 
         An input that the operation was given twice has two gradients, which are added up: neither is written there.
         """

@@ -1,7 +1,9 @@
 """Optimizers over the flat bank. Formulas, names and options are PyTorch's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
+
+import numpy as np
 
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
@@ -72,29 +74,66 @@ class Optimizer:
             for parameter in group["params"]:
                 parameter.grad = None
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
-        for group, bank, arrays in zip(self.param_groups, self._banks, self._arrays, strict=True):
+    def step(self, rates: Array | None = None) -> None:
+        """Move every parameter that has a gradient.
+
+        A captured step gives `rates` (groups, 4) in device memory, a row of `plan` and whether to halt; it counts no
+        step: `count` does, afterwards.
+        """
+        for number, (group, bank, arrays) in enumerate(zip(self.param_groups, self._banks, self._arrays, strict=True)):
             bank.adopt()
-            self._step_group(group, bank, arrays)
+            if rates is None:
+                self._count_steps(group, 1)
+            self._step_group(group, bank, arrays, None if rates is None else rates[number])
             bank.changed()
 
-    def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array]) -> None:
-        for part, count in bank.pieces(self._count_step(group)):
+    def plan(self, lrs: Sequence[float]) -> np.ndarray:
+        """The `Rates` of the next steps, at these learning rates: (steps, groups, 3) float64. The last one stays set.
+
+        Raises InputError where parameters of one group have made different numbers of steps: their rates differ.
+        """
+        done = [self._common_count(group) for group in self.param_groups]
+        rows = []
+        for ahead, lr in enumerate(lrs, 1):
+            self.lr = lr
+            rows.append([self._rates(*each) for each in zip(self.param_groups, (n + ahead for n in done), strict=True)])
+        return np.array(rows, np.float64)
+
+    def count(self, steps: int) -> None:
+        """Count steps that were made by a plan."""
+        for group in self.param_groups:
+            self._count_steps(group, steps)
+
+    def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array], rates: Array | None) -> None:
+        for part, count in bank.pieces(self._counts(group)):
             state = {name: array[part] for name, array in arrays.items()}
-            rates = self._rates(group, count)
-            self._update(bank.values[part], bank.gradients[part], state, rates, group)
+            now = self._rates(group, count) if rates is None else rates
+            self._update(bank.values[part], bank.gradients[part], state, now, group)
+
+    def _count_steps(self, group: Group, steps: int) -> None:
+        """Count so many more steps for each parameter of the group that has a gradient."""
+
+    def _counts(self, group: Group) -> list[int]:
+        """How many steps each parameter of the group has made; 0 where they are not counted."""
+        return [0] * len(group["params"])
+
+    def _common_count(self, group: Group) -> int:
+        """How many steps the parameters of the group that take part have made."""
+        counts = {
+            count
+            for count, parameter in zip(self._counts(group), group["params"], strict=True)
+            if parameter.grad is not None or all(every.grad is None for every in group["params"])
+        }
+        if len(counts) > 1:
+            raise InputError(f"parameters of one group have made {sorted(counts)} steps; a plan is for all of them")
+        return counts.pop()
 
     def _rates(self, group: Group, count: int) -> Rates:
         """What a group's step with number `count` is scaled by."""
         return Rates(group["lr"])
 
-    def _count_step(self, group: Group) -> list[int]:
-        """Count this step, and return its number for each parameter of the group; 0 where steps are not counted."""
-        return [0] * len(group["params"])
-
     def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
-        """Move one piece of the bank in place; all arrays are (length,)."""
+        """Move one piece of the bank in place; all arrays are (length,). `rates` may be a plan's row, on the device."""
         raise NotImplementedError
 
     def state_arrays(self) -> dict[str, Array]:
@@ -204,11 +243,13 @@ class Adam(Optimizer):
         if not group["eps"] >= 0:
             raise InputError(f"{cls.__name__}: eps is {group['eps']}; expected at least 0")
 
-    def _count_step(self, group: Group) -> list[int]:
+    def _count_steps(self, group: Group, steps: int) -> None:
         group["steps"] = [
-            steps + (parameter.grad is not None)
-            for steps, parameter in zip(group["steps"], group["params"], strict=True)
+            count + steps * (parameter.grad is not None)
+            for count, parameter in zip(group["steps"], group["params"], strict=True)
         ]
+
+    def _counts(self, group: Group) -> list[int]:
         return group["steps"]
 
     def _rates(self, group: Group, count: int) -> Rates:

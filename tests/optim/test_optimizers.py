@@ -346,3 +346,34 @@ def test_a_copied_network_is_on_its_own():
     optimizer.step()
     np.testing.assert_allclose(net.weight.numpy(), before - 1, rtol=1e-6)
     np.testing.assert_array_equal(kept.weight.numpy(), before)
+
+
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])
+def test_a_plan_says_what_the_next_steps_are_scaled_by(make):
+    """The rates that steps one by one use, at the same learning rates."""
+    lrs, used = [0.1, 0.2, 0.05], []
+    parameter = Tensor(np.ones(3, "float32"), requires_grad=True)
+    optimizer = make([parameter], lr=0.1)
+    update = optimizer._update
+    optimizer._update = lambda values, gradients, state, rates, group: (
+        used.append(rates) or update(values, gradients, state, rates, group)
+    )
+    plan = make([Tensor(np.ones(3, "float32"), requires_grad=True)], lr=0.1).plan(lrs)
+    for lr in lrs:
+        optimizer.zero_grad()
+        parameter.sum().backward()
+        optimizer.lr = lr
+        optimizer.step()
+    assert np.array_equal(plan, np.array(used)[:, None])
+
+
+def test_steps_of_a_plan_are_counted_for_those_that_have_a_gradient():
+    moved, still = (Tensor(np.ones(3, "float32"), requires_grad=True) for _ in range(2))
+    optimizer = optim.Adam([moved, still])
+    moved.sum().backward()
+    optimizer.count(5)
+    assert optimizer.param_groups[0]["steps"] == [5, 0]
+    optimizer.plan([0.1])  # of the one that takes part
+    still.sum().backward()
+    with pytest.raises(InputError, match=r"made \[0, 5\] steps"):
+        optimizer.plan([0.1])

@@ -1,7 +1,7 @@
 """The kernels in C, over NumPy arrays; those that C would not make faster are the reference's."""
 
 from gpucnn.kernels.cpu import activation, conv, gather, gemm, norm, pool, softmax, sums, update, warp
-from gpucnn.kernels.reference import padding, window
+from gpucnn.kernels.reference import padding, step, window
 
 __all__ = [
     "activation",
@@ -12,6 +12,7 @@ __all__ = [
     "padding",
     "pool",
     "softmax",
+    "step",
     "sums",
     "update",
     "warp",

@@ -1,5 +1,6 @@
 """The kernels in CUDA, over CuPy arrays; those that a GPU would not run faster are the reference's."""
 
+from gpucnn.kernels.cuda import step
 from gpucnn.kernels.reference import (
     activation,
     conv,
@@ -24,6 +25,7 @@ __all__ = [
     "padding",
     "pool",
     "softmax",
+    "step",
     "sums",
     "update",
     "warp",

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpucnn.errors import ConfigError
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.reference.changes import Changes, moved
 
 
 @dataclass(frozen=True)
@@ -34,43 +35,35 @@ class Augment:
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Images (N, C, H, W), uint8 or float32 -> new images of the same shape and type."""
-        n = len(images)
+        return apply(images, self.draw(len(images), images.shape[1:], rng))
+
+    def draw(self, images: int, shape: tuple[int, ...], rng: np.random.Generator) -> Changes:
+        """What is to happen to so many images of `shape` (C, H, W)."""
+        maps = offsets = flips = centres = None
         if self.shift or self.rotate or self.scale:
-            turn = np.radians(rng.uniform(-self.rotate, self.rotate, n))
-            factor = rng.uniform(1 - self.scale, 1 + self.scale, n)
-            images = transform(images, turn, factor, rng.uniform(-self.shift, self.shift, (n, 2)))
+            turn = np.radians(rng.uniform(-self.rotate, self.rotate, images))
+            factor = rng.uniform(1 - self.scale, 1 + self.scale, images)
+            maps = affine_maps(turn, factor, rng.uniform(-self.shift, self.shift, (images, 2)))
         if self.crop:
-            images = crop(images, self.crop, rng.integers(0, 2 * self.crop + 1, (n, 2)))
+            offsets = rng.integers(0, 2 * self.crop + 1, (images, 2))
         if self.flip:
-            images = np.where(rng.random(n)[:, None, None, None] < 0.5, images[..., ::-1], images)
+            flips = rng.random(images) < 0.5
         if self.cutout:
-            images = cut_out(images, self.cutout, rng.integers(0, images.shape[2:], (n, 2)))
-        return images
+            centres = rng.integers(0, shape[1:], (images, 2))
+        return Changes(maps, offsets, flips, centres, self.crop, self.cutout)
 
 
-def transform(images: np.ndarray, turn: np.ndarray, factor: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Turn, scale and then move images (N, C, H, W), sampling between pixels bilinearly.
+def affine_maps(turn: np.ndarray, factor: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The maps (N, 4) float32 that turn, scale and then move images.
 
     turn: (N,) radians about the centre, anticlockwise as seen; factor: (N,), above 1 enlarges; shift: (N, 2)
-    pixels down and to the right. What comes from outside the image is 0.
+    pixels down and to the right.
     """
-    maps = np.column_stack([np.cos(turn) / factor, np.sin(turn) / factor, shift])  # (N, 4)
-    return kernels_of(images).warp.warped(images, maps.astype(np.float32))
+    return np.column_stack([np.cos(turn) / factor, np.sin(turn) / factor, shift]).astype(np.float32)
 
 
-def crop(images: np.ndarray, padding: int, offset: np.ndarray) -> np.ndarray:
-    """Surround images (N, C, H, W) by `padding` zeros and cut H x W out at offset (N, 2)."""
-    height, width = images.shape[2:]
-    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
-    return windows[np.arange(len(images)), :, offset[:, 0], offset[:, 1]]  # (N, C, H, W)
-
-
-def cut_out(images: np.ndarray, size: int, centre: np.ndarray) -> np.ndarray:
-    """Set what a square of side `size` about centre (N, 2) covers of images (N, C, H, W) to 0."""
-    height, width = images.shape[2:]
-    first = centre - size // 2  # (N, 2)
-    rows = np.arange(height) - first[:, :1]  # (N, H): the row's place in the square
-    columns = np.arange(width) - first[:, 1:]  # (N, W)
-    hidden = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
-    return np.where(hidden[:, None], images.dtype.type(0), images)
+def apply(images: np.ndarray, changes: Changes) -> np.ndarray:
+    """Images (N, C, H, W), uint8 or float32, after their changes; `images` itself where there are none."""
+    if changes.maps is not None:
+        images = kernels_of(images).warp.warped(images, changes.maps)
+    return moved(images, changes)

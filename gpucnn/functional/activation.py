@@ -2,7 +2,7 @@
 
 from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, fill_uniform, module_of
+from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
@@ -99,7 +99,7 @@ class Dropout(Function):
     layout = "elementwise"
 
     def forward(self, x: Array, p: float) -> Array:
-        self.scales, out = fill_uniform(empty(x.shape, x)), empty(x.shape, x)
+        self.scales, out = empty(x.shape, x), empty(x.shape, x)
         kernels_of(x).activation.dropout(x, self.scales, p, out)
         return out
 

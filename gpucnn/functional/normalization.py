@@ -29,8 +29,8 @@ class TrainingBatchNorm(Function):
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         out = empty(rows.shape, x)
         mean, variance, self.kept = kernels_of(x).norm.training_forward(rows, weight, bias, eps, out)
-        _move(running_mean, mean, momentum)
-        _move(running_var, variance * (rows.shape[1] / (rows.shape[1] - 1)), momentum)  # unbiased, as in PyTorch
+        unbiased = rows.shape[1] / (rows.shape[1] - 1)  # as in PyTorch
+        kernels_of(x).norm.move(running_mean, running_var, mean, variance, momentum, unbiased)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
@@ -56,12 +56,6 @@ class FixedBatchNorm(Function):
         by_x = empty(rows.shape, grad)
         by_weight, by_bias = kernels_of(grad).norm.fixed_backward(rows, self.kept, by_x)
         return by_x.reshape(grad.shape), by_weight, by_bias
-
-
-def _move(running: Array | None, batch: Array, momentum: float) -> None:
-    """running (C,) moves towards batch (C,) by the fraction `momentum`."""
-    if running is not None:
-        running += (batch - running) * momentum
 
 
 def batch_norm(

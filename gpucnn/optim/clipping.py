@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from gpucnn.autograd import Tensor
-from gpucnn.backend import module_of
+from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError
+from gpucnn.kernels.choice import kernels_of
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
@@ -12,18 +13,16 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
 
     The norm is the root of the sum of squares. Raises InputError unless `max_norm` is positive.
     """
+    norm = clip_norm(parameters, max_norm)
+    return 0.0 if norm is None else float(norm)
+
+
+def clip_norm(parameters: Iterable[Tensor], max_norm: float) -> Array | None:
+    """As clip_grad_norm_, but the norm stays an array () on its device: no waiting. None without a gradient."""
     if not max_norm > 0:
         raise InputError(f"clip_grad_norm_: max_norm is {max_norm}; expected more than 0")
     gradients = [parameter.grad.data for parameter in parameters if parameter.grad is not None]
-    if not gradients:
-        return 0.0
-    xp = module_of(gradients[0])
-    total = float(xp.sqrt(sum(xp.vdot(gradient, gradient) for gradient in gradients)))
-    scale = max_norm / (total + 1e-6)  # as in PyTorch
-    if scale < 1:
-        for gradient in gradients:
-            gradient *= scale
-    return total
+    return kernels_of(gradients[0]).update.clip_by_norm(gradients, max_norm) if gradients else None
 
 
 def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:

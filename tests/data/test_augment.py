@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from gpucnn.data import Augment
-from gpucnn.data.augment import crop, cut_out, transform
+from gpucnn.data.augment import affine_maps, apply
 from gpucnn.errors import ConfigError
+from gpucnn.kernels.reference.changes import Changes, crop, cut_out
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 6, 6), dtype=np.uint8)
 
 
 def move(images, turn=0.0, factor=1.0, shift=(0.0, 0.0)):
     n = len(images)
-    return transform(images, np.full(n, turn), np.full(n, factor), np.tile(np.array(shift, float), (n, 1)))
+    return apply(images, Changes(affine_maps(np.full(n, turn), np.full(n, factor), np.tile(shift, (n, 1)))))
 
 
 def test_whole_shifts_are_exact_and_filled_with_zero():
@@ -45,7 +46,7 @@ def test_enlarging_pulls_away_from_the_centre():
 
 def test_every_image_has_its_own_change():
     shift = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]], dtype=float)
-    moved = transform(IMAGES, np.zeros(5), np.ones(5), shift)
+    moved = apply(IMAGES, Changes(affine_maps(np.zeros(5), np.ones(5), shift)))
     for image, own, (down, right) in zip(IMAGES, moved, shift, strict=True):
         assert np.array_equal(move(image[None], shift=(down, right))[0], own)
 

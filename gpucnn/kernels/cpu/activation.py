@@ -1,6 +1,6 @@
 """Activations and dropout in C, each in one pass. Arguments as in reference/activation.py."""
 
-from gpucnn.backend import Array
+from gpucnn.backend import Array, fill_uniform
 from gpucnn.kernels.cpu import library
 
 
@@ -25,7 +25,8 @@ def leaky_relu_backward(grad: Array, x: Array, slope: float, out: Array) -> None
 
 
 def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
-    """out = x · scales, where `scales`, given as numbers uniform in [0, 1), become 0 (below p) or 1 / (1 - p)."""
+    """out = x · scales, where each of `scales`, undefined before, becomes 0 (by chance p) or 1 / (1 - p)."""
+    fill_uniform(scales)
     library.c.dropout(x, p, 1 / (1 - p), scales, out)
 
 

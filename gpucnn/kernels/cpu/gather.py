@@ -6,6 +6,9 @@ import numpy as np
 
 from gpucnn.kernels.cpu import library
 from gpucnn.kernels.reference import gather as reference
+from gpucnn.kernels.reference.gather import batch
+
+__all__ = ["batch", "normalised"]
 
 
 def normalised(images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ import numpy as np
 from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.norm import scale
+from gpucnn.kernels.reference.norm import move, scale
 
-__all__ = ["fixed_backward", "fixed_forward", "scale", "training_backward", "training_forward"]
+__all__ = ["fixed_backward", "fixed_forward", "move", "scale", "training_backward", "training_forward"]
 
 
 def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Array) -> tuple[Array, Array, Any]:

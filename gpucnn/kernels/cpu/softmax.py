@@ -7,9 +7,9 @@ import numpy as np
 from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.softmax import check_labels, log_softmax, log_softmax_backward, softmax_backward
+from gpucnn.kernels.reference.softmax import check_labels, log_softmax, log_softmax_backward, softmax_backward, tally
 
-__all__ = ["check_labels", "cross_entropy", "log_softmax", "log_softmax_backward", "softmax_backward"]
+__all__ = ["check_labels", "cross_entropy", "log_softmax", "log_softmax_backward", "softmax_backward", "tally"]
 
 
 def cross_entropy(

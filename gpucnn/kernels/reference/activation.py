@@ -1,7 +1,7 @@
 """Activations and dropout, element by element: all arrays of one call have one shape."""
 
 from gpucnn.arena import empty, zeros
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, fill_uniform, module_of
 
 
 def relu(x: Array, out: Array) -> None:
@@ -32,8 +32,12 @@ def _leaky(value: Array, x: Array, slope: float, out: Array) -> None:
 
 
 def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
-    """out = x · scales, where `scales`, given as numbers uniform in [0, 1), become 0 (below p) or 1 / (1 - p)."""
+    """out = x · scales, where each of `scales`, undefined before, becomes 0 (by chance p) or 1 / (1 - p).
+
+    Draws from the process's generator.
+    """
     xp = module_of(x)
+    fill_uniform(scales)
     xp.greater_equal(scales, p, out=scales, casting="unsafe")
     scales *= 1 / (1 - p)
     xp.multiply(x, scales, out=out)

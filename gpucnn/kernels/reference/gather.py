@@ -1,6 +1,10 @@
-"""A minibatch out of a set of images: chosen, turned into batch-last memory, and normalised."""
+"""A minibatch out of a set of images: chosen, changed, turned into batch-last memory, and normalised."""
 
 import numpy as np
+
+from gpucnn.backend import Array, module_of, to_host
+from gpucnn.kernels.reference import warp
+from gpucnn.kernels.reference.changes import Changes, moved
 
 
 def normalised(images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -15,3 +19,29 @@ def normalised(images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale
     np.subtract(turned, shift[..., None], out=out)
     np.multiply(out, scale[..., None], out=out)
     return out
+
+
+def batch(
+    images: Array,
+    labels: Array,
+    order: Array,
+    cursor: Array,
+    changes: Changes,
+    shift: Array,
+    scale: Array,
+    out: Array,
+    chosen: Array,
+) -> None:
+    """The minibatch of N images that begins at place cursor[0], (1,) int64, of an epoch's `order` (E,) int64.
+
+    out (C, H, W, N) = (x - shift) · scale for those of images (M, C, H, W), uint8 or float32, after the `changes` of
+    their places in the order (arrays of E rows); shift and scale are (C, H, W). chosen (N,) = their labels (M,).
+    Signals (C, W) and volumes (C, D, H, W) are taken without changes.
+    """
+    places = slice(int(cursor[0]), int(cursor[0]) + len(chosen))
+    taken, here = to_host(images[order[places]]), changes.each(lambda array: to_host(array[places]))
+    if here.maps is not None:
+        taken = warp.warped(taken, here.maps)
+    made = normalised(moved(taken, here), np.arange(len(taken)), to_host(shift), to_host(scale))
+    out[...] = module_of(out).asarray(made)
+    chosen[...] = labels[order[places]]

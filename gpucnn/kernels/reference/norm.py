@@ -58,6 +58,16 @@ def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
     return (grad * normalised).sum(axis=1), grad.sum(axis=1)
 
 
+def move(
+    running_mean: Array | None, running_var: Array | None, mean: Array, variance: Array, momentum: float, factor: float
+) -> None:
+    """Let the running statistics (C,), where there are any, move towards mean and factor · variance by `momentum`."""
+    if running_mean is not None:
+        running_mean += (mean - running_mean) * momentum
+    if running_var is not None:
+        running_var += (variance * factor - running_var) * momentum
+
+
 def scale(x: Array, weight: Array, bias: Array, out: Array) -> None:
     """out (C, L) = x · weight + bias, for weight and bias (C,)."""
     module_of(out).multiply(x, weight[:, None], out=out)

@@ -3,7 +3,10 @@
 What changes from step to step are the `Rates`; the optimizers say how they come to them.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from gpucnn.arena import scratch
 from gpucnn.backend import Array, module_of
@@ -79,6 +82,17 @@ def adam(
     if rates.shrink != 1:
         parameters *= rates.shrink
     parameters -= step
+
+
+def clip_by_norm(gradients: Sequence[Array], max_norm: float) -> Array:
+    """Scale arrays of any shapes together so that their joint norm is at most `max_norm`; the norm before, ()."""
+    xp = module_of(gradients[0])
+    norm = xp.sqrt(sum(xp.vdot(gradient, gradient) for gradient in gradients))
+    scale = max_norm / (norm.astype(np.float64) + 1e-6)  # as in PyTorch
+    if xp is not np or scale < 1:  # on a GPU a look would stop the queue
+        for gradient in gradients:
+            gradient *= xp.minimum(scale, 1).astype(gradient.dtype)
+    return norm
 
 
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:

@@ -52,7 +52,11 @@ def backpropagate(result: Result, gradient: Array) -> None:
 def _shares(function: Function, grad: Array, inputs: list[Result]) -> tuple[Array | None, ...]:
     """What backward returns, as a tuple, held against the inputs it belongs to."""
     name = type(function).__name__
-    shares = function.backward(contiguous(grad))
+    try:
+        shares = function.backward(contiguous(grad))
+    except MemoryError as error:
+        shapes = ", ".join(str(tensor.data.shape) for tensor in inputs)
+        raise MemoryError(f"the gradients of {name} by its inputs {shapes}, batch last: {error}") from None
     shares = tuple(shares) if isinstance(shares, tuple | list) else (shares,)
     if len(shares) != len(inputs):
         raise ShapeError(

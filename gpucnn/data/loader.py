@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.data.augment import Augment
+from gpucnn.data.augment import Augment, apply
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.normalize import Normalizer
 from gpucnn.errors import ConfigError
+from gpucnn.kernels.reference.changes import Changes
 
 
 class Batch(NamedTuple):
@@ -62,19 +63,25 @@ class Loader:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
-        order = self._order(epoch)
-        for number in range(first, len(self)):
-            indices = order[self._slices[number]]
+        for number, indices in enumerate(self.indices(epoch)[first:], first):
             yield Batch(self._images(indices, epoch, number), self.dataset.labels[indices])
 
-    def _order(self, epoch: int) -> np.ndarray:
+    def indices(self, epoch: int) -> list[np.ndarray]:
+        """For each batch of an epoch, the numbers of its images in the data set."""
         n = len(self.dataset)
-        return self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
+        order = self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
+        return [order[part] for part in self._slices]
+
+    def changes(self, epoch: int, number: int, images: int) -> Changes:
+        """How the `images` of one batch are changed at random."""
+        if self.augment is None:
+            return Changes()
+        return self.augment.draw(images, self.dataset.image_shape, self._generator(epoch, 1 + number))
 
     def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
         if self.augment is None:
             return self.normalizer.take_batch_last(self.dataset.images, indices, self.dtype)
-        images = self.augment(self.dataset.images[indices], self._generator(epoch, 1 + number))  # (n, C, H, W)
+        images = apply(self.dataset.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:

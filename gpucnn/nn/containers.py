@@ -70,6 +70,10 @@ class Sequential(Layer):
                 x = forward(x)
             except ShapeError as error:
                 raise _in_layer(number, layer, error) from None
+            except MemoryError as error:
+                raise MemoryError(
+                    f"layer {number} ({_kind(layer)}), given a batch of shape {x.shape}: {error}"
+                ) from None
         return x
 
     def append(self, layer: Module) -> None:
@@ -181,5 +185,10 @@ def _residual_fault(before: Sizes, after: Sizes) -> str:
 
 def _in_layer(number: int, layer: Module, error: ShapeError) -> ShapeError:
     """The error with the layer's number and kind in front: 'layer 3 (conv2d): what happened'."""
-    kind = getattr(layer, "kind", type(layer).__name__)
+    kind = _kind(layer)
     return ShapeError(f"layer {number} ({kind}): {str(error).removeprefix(f'{kind}: ')}")
+
+
+def _kind(layer: Module) -> str:
+    """What a layer is called in messages."""
+    return getattr(layer, "kind", type(layer).__name__)

@@ -1,6 +1,6 @@
 """Optimizers, clipping and schedules; names are PyTorch's."""
 
-from gpucnn.optim.clipping import clip_grad_norm_, clip_grad_value_
+from gpucnn.optim.clipping import clip_grad_norm_, clip_grad_value_, clip_norm
 from gpucnn.optim.optimizers import SGD, Adam, AdamW, Optimizer
 from gpucnn.optim.schedules import Constant, Cosine, Linear, OneCycle, Schedule, Step
 
@@ -28,4 +28,5 @@ __all__ = [
     "Step",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "clip_norm",
 ]

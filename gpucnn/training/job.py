@@ -71,6 +71,8 @@ def train_run(
             if on_record is not None:
                 on_record(record)
             interrupted, ended = interruption.requested, isinstance(record, EpochRecord)
+            if not trainer.settled:
+                continue
             if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
                 folder.save(trainer.state(), best=ended and trainer.position.best.epoch == record.epoch)
                 saved = time.monotonic()

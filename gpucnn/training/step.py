@@ -1,6 +1,7 @@
 """One training step: the loss of one minibatch, its gradients, and the update that they ask for."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from gpucnn.nn import Module
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import Outcome
+from gpucnn.training.sources import Batches
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,30 @@ class Step:
             outcome = measure(self.loss, batch, output, loss)
             if math.isfinite(outcome.loss):
                 loss.backward()
-                self._clip()
+                self.clip()
                 self.optimizer.lr = lr
                 self.optimizer.step()
         return outcome
 
-    def _clip(self) -> None:
+    def clip(self) -> None:
+        """Limit the gradients as was asked for."""
         if self.clip_value is not None:
             optim.clip_grad_value_(self.net.parameters(), self.clip_value)
         if self.clip_norm is not None:
-            optim.clip_grad_norm_(self.net.parameters(), self.clip_norm)
+            optim.clip_norm(self.net.parameters(), self.clip_norm)
+
+
+@dataclass(frozen=True)
+class HostSteps:
+    """Steps one by one, over batches that come from the host."""
+
+    step: Step
+    batches: Batches
+
+    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
+        """Train on the epoch's batches from number `first` on, of learning rates lr(number); one at a time."""
+        for number, batch in enumerate(self.batches.batches(epoch, first), first):
+            yield [self.step(batch, lr(number))]
 
 
 def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:

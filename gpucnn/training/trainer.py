@@ -9,9 +9,11 @@ import numpy as np
 
 from gpucnn import backend, optim
 from gpucnn.backend import to_host
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Loader
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
+from gpucnn.kernels import choice
 from gpucnn.nn import Module
+from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
@@ -20,7 +22,7 @@ from gpucnn.training.position import EarlyStop, Position, Tally
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord, Outcome
 from gpucnn.training.sources import Batches, Data, as_batches
-from gpucnn.training.step import Step
+from gpucnn.training.step import HostSteps, Step
 
 Record = BatchRecord | EpochRecord
 
@@ -33,6 +35,9 @@ class Trainer:
     attribute `reduction` (or functools.partial's keyword) of it tells. `schedule` (a member of
     optim.SCHEDULES) multiplies the optimizer's learning rate; gradients are clipped by value, then by norm,
     where `clip_value` and `clip_norm` say so.
+
+    On a GPU a step over a data.Loader is captured and launched again: whatever Python does in it, it does once. For a
+    network that takes another way from step to step by itself, set `capture` to False.
     """
 
     def __init__(
@@ -44,13 +49,16 @@ class Trainer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         early_stop: EarlyStop | None = None,
+        capture: bool = True,
     ) -> None:
         self.net = net
         self.optimizer = optimizer
         self.loss: Loss = CrossEntropy() if loss is None else loss
         self.schedule = schedule
         self.early_stop = early_stop
+        self.capture = capture
         self.position = Position()
+        self.settled = True  # whether every record of what was done has come out
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
@@ -82,7 +90,7 @@ class Trainer:
         `epochs` counts from the trainer's beginning: after `fit(epochs=5)`, `epochs=8` trains three more.
         `train` and `validation` are each a data.Loader, a Dataset or (images, labels); the last two are cut
         into `batch_size`, and `train` is shuffled anew in each epoch, by `seed`. Whenever a record comes
-        out, `state()` is that to go on from.
+        out and none that belongs to it is still to come (`settled`), `state()` is that to go on from.
 
         Raises InputError for what cannot be trained; TrainingError, while it runs, where a loss is not
         finite.
@@ -158,24 +166,48 @@ class Trainer:
 
     def _run(self, batches: Batches, held_out: Batches | None, epochs: int) -> Iterator[Record]:
         total_steps = epochs * len(batches)
+        steps = self._steps(batches)
         while self.position.epoch < epochs and not self.position.stopped:
-            yield from self._train_epoch(batches, total_steps)
+            yield from self._train_epoch(steps, batches, total_steps)
             if held_out is not None:
                 yield from self._validate(held_out)
             yield self._close_epoch(total_steps)
 
-    def _train_epoch(self, batches: Batches, total_steps: int) -> Iterator[BatchRecord]:
+    def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
+        """How to train on the batches: on a GPU those of a Loader lie there, others come from the host one by one."""
+        if backend.device().kind == "cuda" and isinstance(batches, Loader) and choice.chosen() != "numpy":
+            return CapturedSteps(self._step, batches, self.capture)
+        return HostSteps(self._step, batches)
+
+    def _train_epoch(
+        self, steps: HostSteps | CapturedSteps, batches: Batches, total_steps: int
+    ) -> Iterator[BatchRecord]:
         """What is left of the epoch's minibatches."""
         position = self.position
+        before = position.step - position.train.batches  # updates when the epoch began
         self.net.train()
         started = time.perf_counter()
-        for batch in batches.batches(position.epoch, first=position.train.batches):
-            lr = self._lr(position.step, total_steps)
-            outcome = self._step(batch, lr)
-            self._check_finite("training", position.train, outcome, batch, lr)
-            position.advance(outcome, time.perf_counter() - started)
-            yield _record("train", position.epoch, position.train, outcome)
+        for outcomes in steps.outcomes(
+            position.epoch, position.train.batches, lambda number: self._lr(before + number, total_steps)
+        ):
+            yield from self._told(outcomes, time.perf_counter() - started)
+            if not math.isfinite(outcomes[-1].loss):
+                batch = next(batches.batches(position.epoch, first=position.train.batches))
+                raise self._not_finite(
+                    "training", position.train, outcomes[-1], batch, self._lr(position.step, total_steps)
+                )
             started = time.perf_counter()  # what the caller did in between is not training
+
+    def _told(self, outcomes: list[Outcome], seconds: float) -> Iterator[BatchRecord]:
+        """The records of steps that are done, with finite losses."""
+        position, records = self.position, []
+        for outcome in outcomes:
+            if math.isfinite(outcome.loss):
+                position.advance(outcome, seconds / len(outcomes))
+                records.append(_record("train", position.epoch, position.train, outcome))
+        for told, record in enumerate(records, 1):
+            self.settled = told == len(records)
+            yield record
 
     def _validate(self, batches: Batches) -> Iterator[BatchRecord]:
         """What is left of the validation minibatches; between them the network is in its own mode."""
@@ -183,7 +215,8 @@ class Trainer:
         for batch in batches.batches(0, first=position.validation.batches):
             with evaluating(self.net):
                 outcome, _ = evaluate_batch(self.net, self.loss, batch, self._step.arena)
-                self._check_finite("validation", position.validation, outcome, batch, self.optimizer.lr)
+                if not math.isfinite(outcome.loss):
+                    raise self._not_finite("validation", position.validation, outcome, batch, self.optimizer.lr)
             position.validation.add(outcome)
             yield _record("validation", position.epoch, position.validation, outcome)
 
@@ -210,10 +243,8 @@ class Trainer:
             return self.optimizer.lr
         return self.optimizer.base_lr * self.schedule.factor(step, total_steps, self.position.steps_per_epoch)
 
-    def _check_finite(self, part: str, tally: Tally, outcome: Outcome, batch: Batch, lr: float) -> None:
-        if math.isfinite(outcome.loss):
-            return
-        raise TrainingError(
+    def _not_finite(self, part: str, tally: Tally, outcome: Outcome, batch: Batch, lr: float) -> TrainingError:
+        return TrainingError(
             f"the {part} loss of epoch {self.position.epoch + 1}, step {tally.batches + 1} is {outcome.loss} (learning "
             f"rate {lr:g}): {first_not_finite(self.net, batch)}. Lower the learning rate (optimizer.lr), or clip the "
             "gradients (clip_norm)"

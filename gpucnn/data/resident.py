@@ -1,0 +1,67 @@
+"""A data set that lies on the GPU: batches are put together there, by tables that the host writes for many at once."""
+
+import functools
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array, load_cupy, to_device
+from gpucnn.data.loader import Batch, Loader
+from gpucnn.kernels.choice import kernels_of
+
+MOST_IMAGES = 1 << 16  # that the tables have room for, unless a single batch is larger
+
+
+class Resident:
+    """The images, labels and tables of a loader's data set in device memory, at addresses that stay.
+
+    A table has a row for each image of the batches that were laid out: its number, and how it is changed.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        dataset, normalizer = loader.dataset, loader.normalizer
+        largest = max(map(len, loader.indices(0)))
+        rows = max(largest, min(MOST_IMAGES, len(dataset)))
+        self._indices, self._drawn = functools.lru_cache(maxsize=1)(loader.indices), loader.changes
+        self._shape = dataset.image_shape
+        self._images, self._labels = to_device(dataset.images), to_device(dataset.labels)
+        self._shift, self._scale = (
+            to_device(np.broadcast_to(array, dataset.image_shape).astype(loader.dtype))
+            for array in (normalizer.shift, normalizer.scale)
+        )
+        self._order = load_cupy().zeros(rows, np.int64)
+        self._changes = loader.changes(0, 0, 1).each(
+            lambda values: load_cupy().zeros((rows, *values.shape[1:]), values.dtype)
+        )
+
+    def lay_out(self, epoch: int, first: int, most: int) -> tuple[list[int], list[int]]:
+        """Fill the tables with the epoch's batches from number `first` on, at most so many, and as there is room for.
+
+        Returns for each batch the row it starts at, and how many images it has.
+        """
+        batches = self._indices(epoch)[first : first + most]
+        stops = list(itertools.takewhile(len(self._order).__ge__, itertools.accumulate(map(len, batches))))
+        batches = batches[: len(stops)]
+        drawn = [self._drawn(epoch, number, len(indices)) for number, indices in enumerate(batches, first)]
+        _fill(self._order, batches)
+        for table, *values in zip(self._changes, *drawn, strict=True):
+            if not isinstance(table, int | None):  # a whole number is the same for all images
+                _fill(table, values)
+        return [0, *stops[:-1]], list(map(len, batches))
+
+    def take(self, start: Array, images: int) -> Batch:
+        """The batch of so many `images` whose rows begin at start (1,) int64: on the device, of an arena's memory."""
+        shape = (*self._shape, images)
+        out, labels = empty(shape, self._shift), empty((images,), self._labels)
+        kernels_of(out).gather.batch(
+            self._images, self._labels, self._order, start, self._changes, self._shift, self._scale, out, labels
+        )
+        return Batch(out, labels)
+
+
+def _fill(table: Array, parts: Sequence[np.ndarray]) -> None:
+    """The first rows of `table` become the parts', one after the other."""
+    rows = np.concatenate(parts)
+    table[: len(rows)] = to_device(rows)

@@ -1,0 +1,119 @@
+"""Training on a GPU: a step is captured once and launched again, and the host looks at what came out now and then."""
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from gpucnn.backend import drawing_from, generator, load_cupy, to_device, to_host
+from gpucnn.data.loader import Loader
+from gpucnn.data.resident import Resident
+from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.cuda.capture import CaptureError, capture
+from gpucnn.training.losses import is_sum
+from gpucnn.training.records import Outcome
+from gpucnn.training.step import Step, forward
+
+WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels and make the buffers
+MOST_STEPS = 512  # between two looks
+LOOK_SECONDS = 0.25  # between two looks, about: what the progress bar and Ctrl-C wait for
+SEEDS = 2**63
+
+
+class CapturedSteps:
+    """Steps over the batches of a loader whose data set lies on the GPU.
+
+    What differs from step to step, the images, the learning rate and the seed of dropout, is read there from tables.
+    A loss that is not finite halts the updates until the host sees it. With `capturing` False, or where a step cannot
+    be captured (which is said once), every step is launched piece by piece.
+    """
+
+    def __init__(self, step: Step, loader: Loader, capturing: bool = True) -> None:
+        xp, groups = load_cupy(), len(step.optimizer.param_groups)
+        self._step, self._capturing = step, capturing
+        self._data, self._batches = Resident(loader), len(loader)
+        self._stream = xp.cuda.Stream(non_blocking=True)
+        self._integers = xp.zeros((MOST_STEPS, 2), np.int64)  # the row a batch starts at, and a seed
+        self._numbers = xp.zeros((MOST_STEPS, groups, 3))  # the optimizer's rates
+        self._now = xp.zeros(4, np.int64)  # of the step under way: start, seed, number; and the next one's number
+        self._rates = xp.zeros((groups, 4))  # of the step under way; and whether to halt
+        self._losses, self._corrects = xp.zeros(MOST_STEPS), xp.zeros(MOST_STEPS, np.int64)
+        self._seen: Counter[int] = Counter()
+        self._replays: dict[int, Callable[[], None]] = {}
+        self._most = WARM_UP + 1  # steps until the next look
+
+    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
+        """Train on the epoch's batches from number `first` on, of learning rates lr(number); as many as were done.
+
+        The last outcome is one whose loss is not finite, if there is such a one.
+        """
+        while first < self._batches:
+            load_cupy().cuda.get_current_stream().synchronize()  # what others did to the weights is done
+            began = time.perf_counter()
+            with self._stream:
+                done = self._run(epoch, first, lr)
+            self._most = _steps_until_look(len(done), time.perf_counter() - began)
+            first += len(done)
+            yield done
+
+    def _run(self, epoch: int, first: int, lr: Callable[[int], float]) -> list[Outcome]:
+        """Some steps, and a look at what came out."""
+        starts, sizes = self._data.lay_out(epoch, first, self._most)
+        steps = len(starts)
+        self._integers[:steps] = to_device(np.column_stack([starts, generator().integers(SEEDS, size=steps)]))
+        self._numbers[:steps] = to_device(self._step.optimizer.plan([lr(first + i) for i in range(steps)]))
+        self._now.fill(0)
+        self._rates.fill(0)
+        for images in sizes:
+            self._launch(images)
+        return self._look(sizes)
+
+    def _launch(self, images: int) -> None:
+        """One step: the captured one, once there is one."""
+        if images not in self._replays and self._capturing and self._seen[images] >= WARM_UP:
+            self._capture(images)
+        self._seen[images] += 1
+        self._replays.get(images, lambda: self._work(images))()
+
+    def _capture(self, images: int) -> None:
+        try:
+            self._replays[images] = capture(lambda: self._work(images), self._stream)
+        except CaptureError as error:
+            self._capturing = False
+            warnings.warn(
+                f"a training step on the GPU is launched piece by piece, since it cannot be captured ({error})",
+                stacklevel=2,
+            )
+
+    def _work(self, images: int) -> None:
+        """All that one step launches, on batches of so many images."""
+        step, kernels = self._step, kernels_of(self._now)
+        with step.arena.step(("captured", images)), drawing_from(self._now[1:2]):
+            kernels.step.begin(self._integers, self._numbers, self._now, self._rates)
+            step.optimizer.zero_grad()
+            batch = self._data.take(self._now[:1], images)
+            output, loss = forward(step.net, step.loss, batch)
+            scores = output.data if output.batch_last else output.data.T  # (C, N)
+            kernels.softmax.tally(
+                scores, batch.labels, loss.data, self._now[2:3], self._losses, self._corrects, self._rates
+            )
+            loss.backward()
+            step.clip()
+            step.optimizer.step(self._rates)
+
+    def _look(self, sizes: list[int]) -> list[Outcome]:
+        """Wait, and read what came out of the steps, up to the first whose loss is not finite."""
+        losses, corrects = to_host(self._losses[: len(sizes)]), to_host(self._corrects[: len(sizes)])
+        good = int(np.isfinite(losses).cumprod().sum())
+        self._step.optimizer.count(good)
+        seen = slice(good + 1)
+        per_image = [1 / images if is_sum(self._step.loss) else 1.0 for images in sizes]
+        rows = zip(sizes[seen], losses[seen].tolist(), per_image[seen], corrects[seen].tolist(), strict=True)
+        return [Outcome(images, loss * share, correct) for images, loss, share, correct in rows]
+
+
+def _steps_until_look(steps: int, seconds: float) -> int:
+    """How many steps come to LOOK_SECONDS, if they take as long as these did; no more than twice as many as these."""
+    return max(1, min(MOST_STEPS, 2 * steps, int(steps * LOOK_SECONDS / seconds)))

@@ -5,6 +5,7 @@ given as float; and structs by value, given as a NumPy array of one element.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,15 @@ def run(source: str, name: str, dtype: np.dtype, count: int, *arguments: Any) ->
 def contiguous(array: Array) -> Array:
     """`array` in C order; a copy only where it is not."""
     return array if array.flags.c_contiguous else load_cupy().ascontiguousarray(array)
+
+
+def joined(arrays: Sequence[Array]) -> list[Array]:
+    """The arrays flat, those that follow one another in memory as one: the parts of a bank, say."""
+    runs: list[Array] = []
+    for array in arrays:
+        last = runs[-1] if runs else None
+        if last is not None and last.dtype == array.dtype and last.data.ptr + last.nbytes == array.data.ptr:
+            runs[-1] = load_cupy().ndarray((last.size + array.size,), last.dtype, last.data)
+        else:
+            runs.append(array.reshape(-1))
+    return runs

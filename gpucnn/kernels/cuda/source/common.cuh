@@ -4,5 +4,28 @@
 
 typedef long long Integer;  // what a Python int arrives as
 
+constexpr int MOST_THREADS = 1024;  // in a block
+
+// NVRTC has no header that names them.
+__device__ inline REAL infinity() { return (REAL)-log(0.0); }
+__device__ inline REAL not_a_number() { return (REAL)nan(""); }
+
 // This thread's number among all threads of a launch along x.
 __device__ inline Integer thread_number() { return (Integer)blockIdx.x * blockDim.x + threadIdx.x; }
+
+// The sum of `value` over the threads of a block, a power of two; their number alone decides the order.
+__device__ inline double block_sum(double value) {
+    __shared__ double sums[MOST_THREADS];
+    int thread = threadIdx.x;
+    sums[thread] = value;
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (thread < half) {
+            sums[thread] += sums[thread + half];
+        }
+    }
+    __syncthreads();
+    double sum = sums[0];
+    __syncthreads();  // all have read it, before the next sum is written
+    return sum;
+}

@@ -1,0 +1,65 @@
+"""A minibatch out of a set of images on the device, in one launch. Shapes as in reference/gather.py."""
+
+import functools
+import math
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array
+from gpucnn.geometry import Sizes
+from gpucnn.kernels.cuda import program
+from gpucnn.kernels.reference.changes import Changes
+
+SHAPE = np.dtype([(name, np.int64) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
+
+
+def normalised(images: Array, indices: Array, shift: Array, scale: Array) -> Array:
+    """(x - shift) · scale for the images (any number, C, H, W) at `indices` (N,): (C, H, W, N) of shift's dtype.
+
+    A number of no image gives NaN.
+    """
+    out = empty((*images.shape[1:], len(indices)), shift)
+    images, kind = _pixels(images)
+    sizes = len(images), math.prod(images.shape[1:]), len(indices)
+    numbers = program.contiguous(indices.astype(np.int64, copy=False))
+    arrays = (images, numbers, shift, shift.size, scale, scale.size, out)
+    program.run("gather", f"normalised_{kind}", out.dtype, out.size, *sizes, *arrays)
+    return out
+
+
+def batch(
+    images: Array,
+    labels: Array,
+    order: Array,
+    cursor: Array,
+    changes: Changes,
+    shift: Array,
+    scale: Array,
+    out: Array,
+    chosen: Array,
+) -> None:
+    """The minibatch of N images that begins at place cursor[0] of an epoch's `order` (E,), changed and normalised.
+
+    out (C, H, W, N), chosen (N,) its labels. A number of no image gives NaN, and the label -1.
+    """
+    images, kind = _pixels(images)
+    shape = _shape(images.shape, len(chosen), changes.border, changes.side)
+    drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
+    arrays = (images, labels, order, cursor, *drawn, shift, scale, out, chosen)
+    program.run("gather", f"batch_{kind}", out.dtype, out.size, shape, *arrays)
+
+
+def _pixels(images: Array) -> tuple[Array, str]:
+    """Images as the kernels take them, and what these call their pixels."""
+    if images.dtype == np.uint8:
+        return program.contiguous(images), "bytes"
+    return program.contiguous(images.astype(np.float32, copy=False)), "floats"
+
+
+@functools.lru_cache(maxsize=256)
+def _shape(images: Sizes, batch: int, border: int, side: int) -> np.ndarray:
+    """The Shape of source/gather.cu, of images (M, C, H, W); signals and volumes are channels of one row."""
+    channels, *sizes = images[1:]
+    height, width = sizes if len(sizes) == 2 else (1, math.prod(sizes))
+    return np.array([(images[0], channels, height, width, batch, border, side)], SHAPE)

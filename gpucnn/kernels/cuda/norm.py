@@ -1,0 +1,96 @@
+"""Batch normalisation in CUDA: nothing is kept but x itself. Shapes as in reference/norm.py."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array
+from gpucnn.kernels.cuda import program
+from gpucnn.kernels.reference import norm as reference
+
+ROWS = np.dtype([(name, np.int64) for name in ("length", "part", "parts")])
+EACH = 8  # numbers that a thread takes
+WHOLE = 1 << 13  # numbers that are one part: in as many as EACH allows a block's most threads
+PART = program.THREADS * EACH
+
+
+def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Array) -> tuple[Array, Array, Any]:
+    """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
+
+    Returns them, (C,) each, and what training_backward asks for.
+    """
+    mean, variance, inverse = (empty((len(x),), x) for _ in range(3))
+    sums = _sums("moments", x, x)
+    _launch("training_forward", x, x, sums, weight, bias, float(eps), mean, variance, inverse, out)
+    return mean, variance, (x, mean, inverse, weight)
+
+
+def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
+    """out = the gradient by x, where mean and variance depend on x; returns those by weight and bias."""
+    return _backward(grad, kept, 1, out)
+
+
+def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array) -> Any:
+    """As training_forward, by the given mean and variance (C,); returns what fixed_backward asks for."""
+    mean, variance = (program.contiguous(given.astype(x.dtype, copy=False)) for given in (mean, variance))
+    inverse = empty((len(x),), x)
+    _launch("fixed_forward", x, x, mean, variance, weight, bias, float(eps), inverse, out)
+    return x, mean, inverse, weight
+
+
+def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
+    """out = the gradient by x; returns those by weight and bias."""
+    return _backward(grad, kept, 0, out)
+
+
+def move(
+    running_mean: Array | None, running_var: Array | None, mean: Array, variance: Array, momentum: float, factor: float
+) -> None:
+    """Let the running statistics (C,), where there are any, move towards mean and factor · variance by `momentum`."""
+    running = running_mean, running_var
+    if any(array is not None and array.dtype != mean.dtype for array in running):
+        reference.move(*running, mean, variance, momentum, factor)
+    else:
+        program.run("norm", "move", mean.dtype, mean.size, mean, variance, float(momentum), float(factor), *running)
+
+
+def scale(x: Array, weight: Array, bias: Array, out: Array) -> None:
+    """out (C, L) = x · weight + bias, for weight and bias (C,)."""
+    _launch("scale", x, x, weight, bias, out)
+
+
+def _backward(grad: Array, kept: Any, own: int, out: Array) -> tuple[Array, Array]:
+    x, mean, inverse, weight = kept
+    by_weight, by_bias = empty((len(grad),), grad), empty((len(grad),), grad)
+    sums = _sums("gradient_sums", grad, grad, x, mean)
+    _launch("backward", grad, grad, x, sums, mean, inverse, weight, own, by_weight, by_bias, out)
+    return by_weight, by_bias
+
+
+def _sums(name: str, like: Array, *arrays: Array) -> Array | None:
+    """What a kernel sums up of the parts of rows (C, L), two numbers a part; None where a row is one part."""
+    parts = _rows(*like.shape)[1] // max(1, len(like))
+    if parts <= 1:
+        return None
+    sums = empty((len(like), parts, 2), like, np.float64)
+    _launch(name, like, *arrays, sums)
+    return sums
+
+
+def _launch(name: str, like: Array, *arguments: Any) -> None:
+    rows, blocks, threads = _rows(*like.shape)
+    if blocks:
+        program.launch("norm", name, like.dtype, (blocks,), (threads,), rows, *arguments)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rows(count: int, length: int) -> tuple[np.ndarray, int, int]:
+    """The Rows of source/norm.cu, and how many blocks of how many threads they take."""
+    if length <= WHOLE:
+        part, threads = length, max(32, 1 << (-(-length // EACH) - 1).bit_length())
+    else:  # no more parts than threads, which then combine them
+        part, threads = max(PART, -(-length // program.THREADS)), program.THREADS
+    parts = -(-length // part) if length else 0
+    return np.array([(length, part, parts)], ROWS), count * parts, threads

@@ -1,0 +1,80 @@
+"""Pooling in CUDA, in one pass over what it reads and writes. Shapes as in reference/pool.py.
+
+The winners of max-pooling are numbers of taps, of out's shape: uint8 where a byte holds them all, else int32.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array
+from gpucnn.geometry import Sides, Sizes, Window
+from gpucnn.kernels.cpu.plans import AXES, axes_of
+from gpucnn.kernels.cuda import program
+
+MOST_TAPS = 255  # that a byte numbers, with one number left for none
+
+POOLING = np.dtype(
+    [("channels", np.int32), ("images", np.int32)]
+    + [(name, np.int32, AXES) for name in ("size", "outputs", "kernel", "stride", "before", "dilation")]
+    + [(name, np.int32, AXES) for name in ("least", "most")]
+)
+
+
+def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
+    """out (C, outputs..., N) = the largest value under the window, but no less than `least`: -inf, or 0 for ReLU."""
+    _max_forward(x, window, least, None, out)
+
+
+def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> Array:
+    """As max_forward; returns what max_backward asks for."""
+    winners = empty(out.shape, x, np.uint8 if math.prod(window.kernel) <= MOST_TAPS else np.int32)
+    _max_forward(x, window, least, winners, out)
+    return winners
+
+
+def max_backward(grad: Array, winners: Array, window: Window, out: Array) -> None:
+    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above `least`."""
+    pooling = _pooling(window, None, out.shape)
+    program.run("pool", "max_backward", grad.dtype, out.size, pooling, grad, *_by_type(winners), out)
+
+
+def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Sides:
+    """What average_forward asks for: the kernels count for themselves which taps lie on the input and its padding."""
+    return counted
+
+
+def average_forward(x: Array, window: Window, counts: Sides, out: Array) -> None:
+    """out (C, outputs..., N) = the sum under the window over the taps that count."""
+    program.run("pool", "average_forward", x.dtype, out.size, _pooling(window, counts, x.shape), x, out)
+
+
+def average_backward(grad: Array, window: Window, counts: Sides, out: Array) -> None:
+    """out (C, spatial..., N) = for each pixel the sum of grad over the counts of the windows it lies in."""
+    program.run("pool", "average_backward", grad.dtype, out.size, _pooling(window, counts, out.shape), grad, out)
+
+
+def _max_forward(x: Array, window: Window, least: float, winners: Array | None, out: Array) -> None:
+    pooling = _pooling(window, None, x.shape)
+    program.run("pool", "max_forward", x.dtype, out.size, pooling, x, float(least), *_by_type(winners), out)
+
+
+def _by_type(winners: Array | None) -> tuple[Array | None, Array | None]:
+    """The winners as bytes and as numbers, one or both of them None."""
+    return (winners, None) if winners is not None and winners.dtype == np.uint8 else (None, winners)
+
+
+@functools.lru_cache(maxsize=1024)
+def _pooling(window: Window, counted: Sides | None, x: Sizes) -> np.ndarray:
+    """The Pooling of source/pool.cu over x (C, spatial..., N), of which `counted` padding counts."""
+    axes = axes_of(window, x[1:-1])
+    sides = [(0, 0)] * (AXES - len(window.kernel)) + list(counted or window.padding)
+    pooling = np.zeros(1, POOLING)
+    pooling["channels"], pooling["images"] = x[0], x[-1]
+    for name in ("size", "outputs", "kernel", "stride", "before", "dilation"):
+        pooling[name] = [getattr(axis, name) for axis in axes]
+    pooling["least"] = [-before for before, _ in sides]
+    pooling["most"] = [axis.size + after for axis, (_, after) in zip(axes, sides, strict=True)]
+    return pooling

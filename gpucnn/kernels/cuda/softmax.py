@@ -1,0 +1,94 @@
+"""Softmax and cross-entropy in CUDA, each in one pass. Arguments as in reference/softmax.py."""
+
+import functools
+import math
+
+import numpy as np
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array
+from gpucnn.kernels.cuda import program
+from gpucnn.kernels.reference.softmax import check_labels
+
+__all__ = ["check_labels", "cross_entropy", "log_softmax", "log_softmax_backward", "softmax_backward", "tally"]
+
+COLUMNS = np.dtype([(name, np.int64) for name in ("count", "classes", "inner", "columns", "groups")])
+MOST_GROUPS = 16  # that share a column whose classes lie apart
+FEW = 1 << 13  # columns, of which a block's threads then share each
+ONE_BLOCK_COLUMNS, ONE_BLOCK_NUMBERS = 1 << 10, 1 << 15  # what one block does sooner than many could be summed up
+MOST_THREADS = 1 << 10
+
+
+def cross_entropy(
+    logits: Array, labels: Array, smoothing: float, scale: float, gradient: Array | None, losses: Array
+) -> Array:
+    """losses (..., N) of logits (C, ..., N) against class numbers (..., N); returns scale · their sum, ().
+
+    `gradient` (C, ..., N), where it is wanted, becomes that of scale · losses. A label outside 0..C-1 makes its loss
+    NaN.
+    """
+    total = empty((), logits)
+    numbers = program.contiguous(labels.astype(np.int64, copy=False))
+    one_block = losses.size <= ONE_BLOCK_COLUMNS and logits.size <= ONE_BLOCK_NUMBERS
+    shape, blocks, threads = _columns(losses.size, len(logits), losses.size, one_block)
+    sums = None if blocks == 1 else empty((blocks,), logits, np.float64)
+    arrays = (float(smoothing), float(scale), gradient, losses, sums, total)
+    program.launch("softmax", "cross_entropy", logits.dtype, (blocks,), (threads,), shape, logits, numbers, *arrays)
+    if sums is not None:
+        one = (1,), (MOST_THREADS,)
+        program.launch("softmax", "scaled_sum", logits.dtype, *one, blocks, sums, float(scale), total)
+    return total
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    """x - log(sum(exp(x))) along `axis`."""
+    return _along("log_softmax", axis, x)
+
+
+def log_softmax_backward(grad: Array, log_probabilities: Array, axis: int) -> Array:
+    """The gradient by x of log_softmax: grad - softmax · sum(grad)."""
+    return _along("log_softmax_backward", axis, grad, log_probabilities)
+
+
+def softmax_backward(grad: Array, probabilities: Array, axis: int) -> Array:
+    """The gradient by x of softmax: softmax · (grad - sum(grad · softmax))."""
+    return _along("softmax_backward", axis, grad, probabilities)
+
+
+def tally(scores: Array, labels: Array, loss: Array, step: Array, losses: Array, corrects: Array, rates: Array) -> None:
+    """Note down a step with number step[0], in one launch: its loss (), and how many images it tells right."""
+    classes, images = scores.shape
+    threads = min(MOST_THREADS, max(32, _power(images)))
+    noted = (loss, step, losses.size, losses, corrects, rates.size // 4, rates)
+    program.launch("softmax", "tally", scores.dtype, (1,), (threads,), classes, images, scores, labels, *noted)
+
+
+def _along(name: str, axis: int, *arrays: Array) -> Array:
+    """What a kernel over columns along an axis makes of arrays of one shape."""
+    like = arrays[0]
+    out = empty(like.shape, like)
+    if like.size:
+        inner = math.prod(like.shape[axis % like.ndim + 1 :])
+        shape, blocks, threads = _columns(like.size // like.shape[axis], like.shape[axis], inner, False)
+        program.launch("softmax", name, like.dtype, (blocks,), (threads,), shape, *arrays, out)
+    return out
+
+
+@functools.lru_cache(maxsize=1024)
+def _columns(count: int, classes: int, inner: int, one_block: bool) -> tuple[np.ndarray, int, int]:
+    """The Columns of source/softmax.cu, and how many blocks of how many threads they take."""
+    if one_block:
+        columns = _power(count)
+        groups = min(MOST_GROUPS, _power(classes), MOST_THREADS // columns)
+    elif inner == 1:  # a column's numbers are neighbours: so are its threads
+        columns, groups = 1, min(MOST_THREADS, _power(classes))
+    else:
+        columns = min(32, _power(inner)) if count <= FEW else 128
+        groups = min(MOST_GROUPS, _power(classes)) if count <= FEW else 1
+    shape = np.array([(count, classes, inner, columns, groups)], COLUMNS)
+    return shape, -(-count // columns), columns * groups
+
+
+def _power(number: int) -> int:
+    """The smallest power of two that is not below `number`."""
+    return 1 << (number - 1).bit_length()

@@ -1,0 +1,80 @@
+#include "common.cuh"
+
+// One optimizer step, a thread for each element. What changes from step to step comes by value, or from device memory
+// where `rates` is not null: size, root, shrink and halt, of which a halt other than 0 lets nothing move.
+
+__device__ inline bool halted(const double *rates) { return rates && rates[3] != 0; }
+
+KERNEL sgd(Integer count, const double *rates, double size, double decay, const REAL *gradient, REAL *parameters) {
+    Integer i = thread_number();
+    if (i < count && !halted(rates)) {
+        REAL given = parameters[i];
+        parameters[i] = given - (REAL)(rates ? rates[0] : size) * (gradient[i] + (REAL)decay * given);
+    }
+}
+
+KERNEL momentum(Integer count, const double *rates, double size, double momentum, double decay, const REAL *gradient,
+                REAL *velocity, REAL *parameters) {
+    Integer i = thread_number();
+    if (i < count && !halted(rates)) {
+        REAL given = parameters[i];
+        REAL moved = (REAL)momentum * velocity[i] + (gradient[i] + (REAL)decay * given);
+        velocity[i] = moved;
+        parameters[i] = given - (REAL)(rates ? rates[0] : size) * moved;
+    }
+}
+
+KERNEL nesterov(Integer count, const double *rates, double size, double momentum, double decay, const REAL *gradient,
+                REAL *velocity, REAL *parameters) {
+    Integer i = thread_number();
+    if (i < count && !halted(rates)) {
+        REAL given = parameters[i], d = gradient[i] + (REAL)decay * given;
+        REAL moved = (REAL)momentum * velocity[i] + d;
+        velocity[i] = moved;
+        parameters[i] = given - (REAL)(rates ? rates[0] : size) * (d + (REAL)momentum * moved);
+    }
+}
+
+KERNEL adam(Integer count, const double *rates, double size, double root, double shrink, double beta1, double beta2,
+            double eps, double decay, const REAL *gradient, REAL *mean, REAL *square, REAL *parameters) {
+    Integer i = thread_number();
+    if (i < count && !halted(rates)) {
+        REAL given = parameters[i], d = gradient[i] + (REAL)decay * given;
+        REAL first = (REAL)beta1 * mean[i] + (REAL)(1 - beta1) * d;
+        REAL second = (REAL)beta2 * square[i] + (REAL)(1 - beta2) * (d * d);
+        mean[i] = first;
+        square[i] = second;
+        REAL step = first / ((REAL)(rates ? rates[1] : root) * sqrt(second) + (REAL)eps);
+        parameters[i] = (REAL)(rates ? rates[2] : shrink) * given - (REAL)(rates ? rates[0] : size) * step;
+    }
+}
+
+// Clipping: each block has `part` neighbouring elements of an array of `length`, first to sum their squares, then to
+// scale them by what all blocks' sums say.
+
+KERNEL squares(Integer length, Integer part, const REAL *x, double *sums) {
+    Integer start = blockIdx.x * part, stop = start + part < length ? start + part : length;
+    REAL sum = 0;
+    for (Integer i = start + threadIdx.x; i < stop; i += blockDim.x) {
+        sum += x[i] * x[i];
+    }
+    double total = block_sum(sum);
+    if (threadIdx.x == 0) {
+        sums[blockIdx.x] = total;
+    }
+}
+
+KERNEL clip(Integer length, Integer part, Integer parts, const double *sums, double most, REAL *norm, REAL *x) {
+    double sum = 0;
+    for (Integer i = threadIdx.x; i < parts; i += blockDim.x) {
+        sum += sums[i];
+    }
+    double root = sqrt(block_sum(sum)), scale = most / (root + 1e-6);  // as in PyTorch
+    if (norm && blockIdx.x == 0 && threadIdx.x == 0) {
+        *norm = (REAL)root;
+    }
+    Integer start = blockIdx.x * part, stop = start + part < length ? start + part : length;
+    for (Integer i = start + threadIdx.x; scale < 1 && i < stop; i += blockDim.x) {
+        x[i] *= (REAL)scale;
+    }
+}

@@ -17,7 +17,7 @@ from gpucnn.training import evaluate
 def run(arguments: argparse.Namespace) -> None:
     """Print accuracy, loss and a line for each class."""
     saved = open_run(arguments.run_name)
-    choose_device(None, saved.config.device)
+    choose_device(None, saved.config)
     name, test = test_images(saved, arguments.data)
     loader = evaluation_loader(test, saved.normalizer(), saved.config.dtype)
     figures = evaluate(saved.network(), loader, build_loss(saved.config))

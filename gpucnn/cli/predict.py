@@ -21,7 +21,7 @@ MOST_TOLD = 3  # classes told of each image, likeliest first
 def run(arguments: argparse.Namespace) -> None:
     """Print, for each image, its likeliest classes; as JSON, all of them."""
     saved = open_run(arguments.run_name)
-    choose_device(None, saved.config.device)
+    choose_device(None, saved.config)
     images = saved.normalizer().apply(read_images(saved, arguments.images, arguments.invert), saved.config.dtype)
     probabilities = predict(saved.network(), images)
     saved.check_finite(probabilities)

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_same(before.config, config, before.folder.path)
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
             return _already_finished(before, arguments.quiet)
-    choose_device(arguments.device, config.device)
+    choose_device(arguments.device, config)
     data = load_data(config)
     _announce_fallback(data)
     manual_seed(config.seed)

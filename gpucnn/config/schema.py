@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from gpucnn import nn, optim
 from gpucnn.config.expected import Node
 from gpucnn.config.from_signature import Options, options_model
 from gpucnn.config.layers import Layer, needs_options
 from gpucnn.data import FALLBACKS, SOURCES, Augment, Normalization
+from gpucnn.kernels.cuda.precision import PRECISIONS
 from gpucnn.training import LOSSES, EarlyStop
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
@@ -120,6 +121,9 @@ class Config(Options):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Where every random choice begins.")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["float32", "float64"] = Field(default="float32", description="Type of weights and activations.")
+    precision: Literal[PRECISIONS] = Field(  # type: ignore[valid-type]
+        default="float32", description="How exactly a GPU multiplies float32; a CPU always does so as it is."
+    )
     init: Literal[tuple(nn.init.NAMES)] | None = Field(  # type: ignore[valid-type]
         default=None, description="How weights are drawn in layers that do not say."
     )
@@ -143,6 +147,13 @@ class Config(Options):
                 f"given {name!r}, expected letters, digits, '.', '_' and '-' (at most 64): it names a folder"
             )
         return name
+
+    @field_validator("precision")
+    @classmethod
+    def _of_float32(cls, precision: str, info: ValidationInfo) -> str:
+        if precision != "float32" and info.data.get("dtype") == "float64":
+            raise ValueError(f"given {precision}, which is of float32, where dtype is float64; leave one of them out")
+        return precision
 
     @field_validator("device")
     @classmethod

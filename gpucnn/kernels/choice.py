@@ -10,14 +10,20 @@ from gpucnn.errors import InputError
 from gpucnn.kernels import cpu, cuda, reference
 from gpucnn.kernels.cpu import library
 
+_asked: str | None = None
 _chosen: str | None = None  # "numpy", or the instruction set that the C kernels use
 
 
 def kernels_of(array: Array) -> Any:
     """The kernels that serve `array`: modules activation, conv, gemm, norm, ... of one name in each set."""
-    if chosen() == "numpy":
-        return reference
-    return cpu if isinstance(array, np.ndarray) else cuda
+    if isinstance(array, np.ndarray):
+        return reference if chosen() == "numpy" else cpu
+    return reference if asked() == "numpy" else cuda
+
+
+def asked() -> str:
+    """What was asked for last: of `choose`, else of GPUCNN_KERNELS. On a GPU all but `numpy` means CUDA."""
+    return _asked or requested()
 
 
 def chosen() -> str:
@@ -35,7 +41,7 @@ def choose(name: str) -> str:
 
     Raises InputError for another name, and for a set that was not built or that this processor does not run.
     """
-    global _chosen
+    global _asked, _chosen
     found = [*library.usable(), "numpy"]
     wanted = found[0] if name == "auto" else name
     if wanted not in found:
@@ -45,7 +51,7 @@ def choose(name: str) -> str:
         )
     if wanted != "numpy":
         library.load(wanted)
-    _chosen = wanted
+    _asked, _chosen = name, wanted
     return wanted
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from gpucnn import backend, threads
 from gpucnn.kernels import choice
+from gpucnn.kernels.cuda import precision
 
 PACKAGES = ("gpucnn", "numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  # where installed
 
 
 def describe_environment() -> dict[str, Any]:
-    """What environment.json holds: `versions`, `platform`, `device`, `kernels`, `threads` and `git_commit`.
+    """What environment.json holds: `versions`, `platform`, `device`, `kernels`, `precision`, `threads`, `git_commit`.
 
     `git_commit` is that of the checkout this package lies in, None where it lies in none.
     """
@@ -23,15 +24,16 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "device": str(backend.device()),
         "kernels": kernels_name(),
+        "precision": precision.get() if backend.device().kind == "cuda" else "float32",
         "threads": threads.thread_count(),
         "git_commit": _git_commit(),
     }
 
 
 def kernels_name() -> str:
-    """The set of kernels that computes: numpy, cupy, or C for one instruction set, as in c-avx512."""
+    """The set of kernels that computes: cuda, cupy, numpy, or C for one instruction set, as in c-avx512."""
     if backend.device().kind == "cuda":
-        return "cupy"
+        return "cupy" if choice.asked() == "numpy" else "cuda"
     return choice.chosen() if choice.chosen() == "numpy" else f"c-{choice.chosen()}"
 
 

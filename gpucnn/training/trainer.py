@@ -175,7 +175,7 @@ class Trainer:
 
     def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
         """How to train on the batches: on a GPU those of a Loader lie there, others come from the host one by one."""
-        if backend.device().kind == "cuda" and isinstance(batches, Loader) and choice.chosen() != "numpy":
+        if backend.device().kind == "cuda" and isinstance(batches, Loader) and choice.asked() != "numpy":
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)
 

@@ -110,6 +110,12 @@ def test_auto_says_in_one_line_why_it_is_the_cpu(config, capsys, monkeypatch) ->
     assert capsys.readouterr().err == "device auto: computing on the CPU, since there is no driver\n"
 
 
+def test_a_precision_for_gpus_is_recorded_there_and_said_to_be_none_of_the_cpus(config, capsys, tmp_path) -> None:
+    assert main(["train", config, "precision=tf32", "--run-dir", "here", "--quiet", "train.epochs=1"]) == 0
+    assert capsys.readouterr().err == "precision tf32: a CPU multiplies float32 as it is\n"
+    assert json.loads((tmp_path / "here" / "environment.json").read_text())["precision"] == "float32"
+
+
 def test_unknown_kernels_are_refused(config, fails, monkeypatch) -> None:
     monkeypatch.setenv("GPUCNN_KERNELS", "fortran")
     assert "GPUCNN_KERNELS is 'fortran'; expected auto or numpy" in fails(2, "train", config, "--run-dir", "here")

@@ -145,6 +145,12 @@ def test_a_right_configuration_is_read() -> None:
             "x.yaml:5:22: data.validation: given -1, expected a whole number at least 0 or a number",
         ),
         ("float32", "float16", 'x.yaml:4:1: dtype: given "float16", expected one of float32, float64'),
+        ("dtype: float32", "precision: fp8", 'x.yaml:4:1: precision: given "fp8", expected one of float32, tf32, bf16'),
+        (
+            "dtype: float32",
+            "dtype: float64\nprecision: bf16",
+            "x.yaml:5:1: precision: given bf16, which is of float32, where dtype is float64",
+        ),
         (
             "normalize: unit",
             "normalize: units",

@@ -20,7 +20,8 @@ def read(text: str, *overrides: str) -> Config:
 def test_lenet_has_every_default_filled_in() -> None:
     config = resolve(load_options("lenet").config)
     assert list(config) == [
-        "name", "seed", "device", "dtype", "init", "data", "model", "loss", "optimizer", "schedule", "train", "report",
+        "name", "seed", "device", "dtype", "precision", "init", "data", "model", "loss", "optimizer", "schedule",
+        "train", "report",
     ]  # fmt: skip
     assert config["data"] == {
         "name": "mnist", "fallback": "digits", "validation": 10000, "stratified": True, "normalize": "standard",

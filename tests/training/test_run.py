@@ -260,6 +260,6 @@ def test_environment_is_fit_for_json():
     environment = json.loads(json.dumps(describe_environment()))
     assert environment["versions"]["numpy"] == np.__version__
     assert environment["threads"] >= 1
-    assert set(environment) == {"versions", "platform", "device", "kernels", "threads", "git_commit"}
+    assert set(environment) == {"versions", "platform", "device", "kernels", "precision", "threads", "git_commit"}
     commit = environment["git_commit"]
     assert commit is None or len(commit) == 40

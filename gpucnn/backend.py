@@ -93,6 +93,16 @@ def why_no_gpu(index: int = 0) -> str | None:
     return None
 
 
+def describe_gpu(index: int = 0) -> str:
+    """A usable GPU in a line: its name, memory, compute capability, and the newest CUDA that its driver serves."""
+    runtime = load_cupy().cuda.runtime
+    properties, cuda = runtime.getDeviceProperties(index), runtime.driverGetVersion()  # as in 13010 for 13.1
+    return (
+        f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.0f} GiB, compute capability "
+        f"{properties['major']}.{properties['minor']}, driver for CUDA {cuda // 1000}.{cuda % 1000 // 10}"
+    )
+
+
 def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
     """The cause behind CuPy's error, in the user's words."""
     text = _first_line(error)

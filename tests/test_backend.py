@@ -1,6 +1,7 @@
 """Choosing a device in words; one generator that a seed starts and a checkpoint holds."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,3 +85,10 @@ def test_numpys_own_generator_is_left_alone():
     gpucnn.manual_seed(1)
     draw()
     assert np.random.get_state()[1].tolist() == expected
+
+
+def test_a_gpu_is_described_in_a_line(monkeypatch):
+    properties = {"name": b"NVIDIA T4", "totalGlobalMem": 15 * 2**30, "major": 7, "minor": 5}
+    runtime = SimpleNamespace(getDeviceProperties=lambda index: properties, driverGetVersion=lambda: 13010)
+    monkeypatch.setattr(backend, "load_cupy", lambda: SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
+    assert backend.describe_gpu() == "NVIDIA T4, 15 GiB, compute capability 7.5, driver for CUDA 13.1"

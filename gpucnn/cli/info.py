@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
         ("cores usable", lambda: str(threads.usable_cores())),
         ("threads", lambda: str(threads.thread_count())),
         ("device", lambda: str(backend.set_device(os.environ.get("GPUCNN_DEVICE") or "auto"))),
-        ("GPU", lambda: f"none: {cause}" if (cause := backend.why_no_gpu()) else "usable"),
-        ("kernels", choice.describe),
+        ("GPU", lambda: f"none: {cause}" if (cause := backend.why_no_gpu()) else backend.describe_gpu()),
+        ("kernels on a CPU", choice.describe),
         ("C kernels", lambda: ", ".join(choice.library.usable()) or "none"),
         ("data folder", lambda: str(data_folder())),
     ]

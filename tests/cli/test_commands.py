@@ -193,7 +193,7 @@ def test_info_tells_what_there_is(capsys) -> None:
         "threads",
         "device",
         "GPU",
-        "kernels",
+        "kernels on a CPU",
         "C kernels",
         "data folder",
     ):

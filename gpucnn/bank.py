@@ -7,11 +7,13 @@ one whose array was exchanged from outside is taken in again.
 import itertools
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError
 
-PIECE = 1 << 18  # elements updated at a time: small enough to stay in cache through an update's passes
+PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
 
 
 class Bank:
@@ -70,13 +72,14 @@ class Bank:
             parameter._version += 1
 
     def pieces(self, marks: Sequence[int]) -> Iterator[tuple[slice, int]]:
-        """Ranges of the flat arrays, of at most PIECE elements, whose parameters all have a gradient and one mark.
+        """Ranges of the flat arrays of parameters that all have a gradient and one mark; on a CPU at most PIECE long.
 
         `marks` has a number for each parameter; each range comes with its own.
         """
+        piece = PIECE if module_of(self.values) is np else self.values.size
         for start, stop, mark in self._runs(marks):
-            for begin in range(start, stop, PIECE):
-                yield slice(begin, min(begin + PIECE, stop)), mark
+            for begin in range(start, stop, piece):
+                yield slice(begin, min(begin + piece, stop)), mark
 
     def _runs(self, marks: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         """Neighbouring parameters that have a gradient and share a mark, as (start, stop, mark)."""

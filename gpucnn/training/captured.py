@@ -11,7 +11,7 @@ from gpucnn.backend import drawing_from, generator, load_cupy, to_device, to_hos
 from gpucnn.data.loader import Loader
 from gpucnn.data.resident import Resident
 from gpucnn.kernels.choice import kernels_of
-from gpucnn.kernels.cuda.capture import CaptureError, capture
+from gpucnn.kernels.cuda.capture import CaptureError, capture, new_stream
 from gpucnn.training.losses import is_sum
 from gpucnn.training.records import Outcome
 from gpucnn.training.step import Step, forward
@@ -34,7 +34,7 @@ class CapturedSteps:
         xp, groups = load_cupy(), len(step.optimizer.param_groups)
         self._step, self._capturing = step, capturing
         self._data, self._batches = Resident(loader), len(loader)
-        self._stream = xp.cuda.Stream(non_blocking=True)
+        self._stream = new_stream()
         self._integers = xp.zeros((MOST_STEPS, 2), np.int64)  # the row a batch starts at, and a seed
         self._numbers = xp.zeros((MOST_STEPS, groups, 3))  # the optimizer's rates
         self._now = xp.zeros(4, np.int64)  # of the step under way: start, seed, number; and the next one's number

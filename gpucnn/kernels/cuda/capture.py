@@ -5,7 +5,7 @@ changes from one launch of the graph to the next must lie in device memory.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from gpucnn.backend import load_cupy
@@ -15,16 +15,9 @@ class CaptureError(RuntimeError):
     """Work that cannot be captured: it waits for the device, or copies from or to the host."""
 
 
-@contextlib.contextmanager
-def own_stream() -> Iterator[Any]:
-    """Let all that is launched inside run on a stream of its own, as capturing asks for; afterwards it is done."""
-    stream = load_cupy().cuda.Stream(non_blocking=True)
-    load_cupy().cuda.get_current_stream().synchronize()  # whatever it will read is there
-    try:
-        with stream:
-            yield stream
-    finally:
-        stream.synchronize()
+def new_stream() -> Any:
+    """A stream that work can be captured on: `with stream:` makes it the one that all is launched on."""
+    return load_cupy().cuda.Stream(non_blocking=True)
 
 
 def capture(work: Callable[[], Any], stream: Any) -> Callable[[], None]:

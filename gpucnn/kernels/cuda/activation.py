@@ -30,10 +30,12 @@ def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
     """out = x · scales, where each of `scales`, undefined before, becomes 0 (by chance p) or 1 / (1 - p)."""
     seed, stream = draw_key()
     seeds, seed = (None, seed) if isinstance(seed, int) else (seed, 0)
-    threads, least = -(-x.size // WORDS), round(p * 2**32)
-    program.run(
-        "activation", "dropout", x.dtype, threads, x.size, seeds, seed, stream, least, 1 / (1 - p), x, scales, out
-    )
+    drawn = (x.size, seeds, seed, stream, round(p * 2**32))
+    blocks = -(-x.size // (WORDS * program.THREADS))
+    if blocks:
+        program.launch(
+            "activation", "dropout", x.dtype, (blocks,), (program.THREADS,), *drawn, 1 / (1 - p), x, scales, out
+        )
 
 
 def dropout_backward(grad: Array, scales: Array, out: Array) -> None:

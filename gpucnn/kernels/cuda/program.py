@@ -70,12 +70,20 @@ def contiguous(array: Array) -> Array:
 
 
 def joined(arrays: Sequence[Array]) -> list[Array]:
-    """The arrays flat, those that follow one another in memory as one: the parts of a bank, say."""
+    """The arrays, where those that follow one another in a flat array, such as a bank, are one."""
     runs: list[Array] = []
     for array in arrays:
-        last = runs[-1] if runs else None
-        if last is not None and last.dtype == array.dtype and last.data.ptr + last.nbytes == array.data.ptr:
-            runs[-1] = load_cupy().ndarray((last.size + array.size,), last.dtype, last.data)
+        if runs and _follows(array, runs[-1]):
+            flat, whole = runs[-1].base, runs[-1].size + array.size
+            start = (runs[-1].data.ptr - flat.data.ptr) // flat.itemsize
+            runs[-1] = flat[start : start + whole]
         else:
-            runs.append(array.reshape(-1))
+            runs.append(array)
     return runs
+
+
+def _follows(array: Array, other: Array) -> bool:
+    """Whether both are views of one flat array, and `array` begins where the other ends."""
+    flat = array.base
+    together = flat is not None and flat is other.base and flat.ndim == 1 and flat.dtype == array.dtype == other.dtype
+    return together and other.data.ptr + other.nbytes == array.data.ptr

@@ -58,6 +58,7 @@ def softmax_backward(grad: Array, probabilities: Array, axis: int) -> Array:
 def tally(scores: Array, labels: Array, loss: Array, step: Array, losses: Array, corrects: Array, rates: Array) -> None:
     """Note down a step with number step[0], in one launch: its loss (), and how many images it tells right."""
     classes, images = scores.shape
+    scores = program.contiguous(scores)
     threads = min(MOST_THREADS, max(32, _power(images)))
     noted = (loss, step, losses.size, losses, corrects, rates.size // 4, rates)
     program.launch("softmax", "tally", scores.dtype, (1,), (threads,), classes, images, scores, labels, *noted)

@@ -55,14 +55,14 @@ __device__ inline Four philox(Four counter, Words key) {
 // Each thread draws for four elements, a block's width apart, so that neighbouring threads take neighbouring elements.
 // An element is kept where its word is `least` or more. The key is the seed: that in device memory, where `seeds` is
 // not null. Counters: the thread's number, then the stream's.
-KERNEL dropout(Integer count, Integer length, const Integer *seeds, Integer seed, Integer stream, Integer least,
+KERNEL dropout(Integer length, const Integer *seeds, Integer seed, Integer stream, Integer least,
                double scale, const REAL *x, REAL *scales, REAL *out) {
     Integer number = thread_number();
     Words low = (Words)number, high = (Words)stream;
     Four counter = {{(Word)low, (Word)(low >> 32), (Word)high, (Word)(high >> 32)}};
     Four words = philox(counter, (Words)(seeds ? *seeds : seed));
     Integer first = (Integer)blockIdx.x * blockDim.x * 4 + threadIdx.x;
-    for (int k = 0; k < 4 && number < count; k++) {
+    for (int k = 0; k < 4; k++) {
         Integer i = first + k * (Integer)blockDim.x;
         if (i < length) {
             REAL kept = words.at[k] >= least ? (REAL)scale : 0;

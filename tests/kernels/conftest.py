@@ -1,19 +1,40 @@
-"""The C kernels, set after set."""
+"""The compiled kernels, set after set."""
 
 from collections.abc import Iterator
-from types import ModuleType
+from typing import Any
 
 import pytest
 
-from gpucnn.kernels import choice, cpu
+from gpucnn.kernels import choice, cpu, cuda
+from tests.emulation import device
+from tests.emulation.proxy import OnHost
+
+
+def of_instruction_set(name: str) -> Iterator[Any]:
+    """The C kernels of one set; one that was not built or that this processor does not run is skipped."""
+    if name not in choice.library.usable():
+        pytest.skip(f"{name}: not built, or not for this processor")
+    before = choice.chosen()
+    choice.choose(name)
+    yield cpu
+    choice.choose(before)
+
+
+def emulated() -> Iterator[Any]:
+    """The CUDA kernels, compiled for the CPU, as functions of NumPy arrays; and the emulated GPU as the device."""
+    if device.why_not:
+        pytest.skip(device.why_not)
+    with device.emulated():
+        yield OnHost(cuda)
+
+
+@pytest.fixture(params=["avx512", "avx2", "plain", "cuda"])
+def compiled(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The kernels in C for each instruction set, and in CUDA."""
+    yield from emulated() if request.param == "cuda" else of_instruction_set(request.param)
 
 
 @pytest.fixture(params=["avx512", "avx2", "plain"])
-def compiled(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    """The C kernels of one instruction set; one that was not built or that this processor does not run is skipped."""
-    if request.param not in choice.library.usable():
-        pytest.skip(f"{request.param}: not built, or not for this processor")
-    before = choice.chosen()
-    choice.choose(request.param)
-    yield cpu
-    choice.choose(before)
+def compiled_c(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The kernels in C alone."""
+    yield from of_instruction_set(request.param)

@@ -37,11 +37,11 @@ def test_activations_are_the_references(compiled, length, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_dropout_is_the_references(compiled, length, dtype):
+def test_dropout_is_the_references(compiled_c, length, dtype):
     rng = np.random.default_rng(length)
     x, p = rng.standard_normal(length).astype(dtype), 0.3
     results = []
-    for kernels in (compiled.activation, reference.activation):
+    for kernels in (compiled_c.activation, reference.activation):
         scales, out, back = np.full_like(x, np.nan), np.empty_like(x), np.empty_like(x)
         manual_seed(length)
         kernels.dropout(x, scales, p, out)

@@ -30,7 +30,7 @@ def test_images_of_floats_and_of_strided_memory(compiled, rng):
 
 
 @pytest.mark.parametrize("wrong", [-1, 10, 2**50])
-def test_a_number_of_no_image_is_refused_before_anything_is_read(compiled, wrong):
+def test_a_number_of_no_image_is_refused_before_anything_is_read(compiled_c, wrong):
     one = np.ones((1, 1, 1), "float32")
     with pytest.raises(IndexError, match=rf"numbered 0 to 9; given .*{wrong}"):
-        compiled.gather.normalised(np.zeros((10, 1, 28, 28), np.uint8), np.array([3, wrong, 9]), one, one)
+        compiled_c.gather.normalised(np.zeros((10, 1, 28, 28), np.uint8), np.array([3, wrong, 9]), one, one)

@@ -1,0 +1,36 @@
+"""The emulated GPU, put where CuPy would be."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from unittest import mock
+
+import gpucnn
+from gpucnn import backend
+from gpucnn.kernels import choice
+from gpucnn.kernels.cuda import program
+from tests.emulation import compiler, fake_cupy
+
+CACHES = [backend.why_no_gpu, program._kernel, program._module]
+why_not = None if compiler.COMPILER else "there is no g++ to compile the CUDA sources for the CPU"
+
+
+@contextlib.contextmanager
+def emulated() -> Iterator[backend.Device]:
+    """Within the block `import cupy` gives the emulation, and it is the device; the CUDA kernels compute."""
+    before = gpucnn.device(), choice.chosen()
+    choice.choose("auto")
+    with mock.patch.dict(sys.modules, {"cupy": fake_cupy}):
+        _forget()
+        try:
+            yield gpucnn.set_device("cuda")
+        finally:
+            _forget()
+            backend._current = before[0]
+            choice.choose(before[1])
+
+
+def _forget() -> None:
+    """What was kept of one CuPy must not be used with another."""
+    for cached in CACHES:
+        cached.cache_clear()

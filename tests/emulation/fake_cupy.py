@@ -1,0 +1,224 @@
+"""A CuPy without a GPU: put in its place as `cupy`, it computes with NumPy and runs kernels compiled for the CPU."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.emulation import arrays, compiler, streams
+from tests.emulation.arrays import compute, from_host, ndarray, wrapped
+
+__version__ = "14.0.0"
+# Those of NumPy's functions that CuPy has, too, and that gpucnn uses.
+FUNCTIONS = """
+    abs add all any arange argmax argmin broadcast_to clip concatenate copyto count_nonzero cumsum divide dot equal exp
+    flip floor greater greater_equal isfinite isnan less less_equal log logical_and logical_not logical_or matmul max
+    maximum mean min minimum moveaxis multiply nan_to_num negative not_equal ones_like pad power prod put_along_axis
+    repeat reshape sign split sqrt square stack subtract sum swapaxes take take_along_axis tanh tensordot transpose
+    var vdot where zeros_like
+"""
+float32, float64, int32, int64, uint8, bool_ = np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_
+newaxis, inf, nan = None, np.inf, np.nan
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name not in FUNCTIONS.split():
+        raise AttributeError(f"the emulated CuPy has no {name}")
+    return functools.partial(compute, getattr(np, name))
+
+
+def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
+    """Filled with NaN: nobody is to read it."""
+    return ndarray(shape, dtype)
+
+
+def full(shape: Any, value: Any, dtype: Any = None) -> ndarray:
+    """Filled with a number."""
+    array = empty(shape, np.result_type(value) if dtype is None else dtype)
+    array.fill(value)
+    return array
+
+
+def zeros(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
+    """Filled with 0."""
+    return full(shape, 0, dtype)
+
+
+def ones(shape: Any, dtype: Any = float) -> ndarray:
+    """Filled with 1."""
+    return full(shape, 1, dtype)
+
+
+def empty_like(array: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """As `empty`, in the shape, dtype and order of `array`."""
+    memory = np.empty_like(arrays.host_memory(array), dtype, order)
+    return wrapped(arrays._garbage(memory))
+
+
+def array(obj: Any, dtype: Any = None, copy: bool = True) -> ndarray:
+    """A copy of an array or a nest of lists, from wherever it is."""
+    if isinstance(obj, ndarray):
+        return obj.astype(obj.dtype if dtype is None else dtype, copy=copy)
+    return from_host(obj, dtype)
+
+
+def asarray(obj: Any, dtype: Any = None) -> ndarray:
+    """As `array`; itself where it is on the device and of that dtype."""
+    return array(obj, dtype, copy=False)
+
+
+def ascontiguousarray(obj: Any, dtype: Any = None) -> ndarray:
+    """As `asarray`, in C order."""
+    there = asarray(obj, dtype)
+    return there if there.flags.c_contiguous else there.copy()
+
+
+def asnumpy(array: Any) -> np.ndarray:
+    """A copy on the host."""
+    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+
+
+def result_type(*arguments: Any) -> np.dtype:
+    """The dtype that a computation would have."""
+    return np.result_type(*(arrays._plain(argument) for argument in arguments))
+
+
+def get_array_module(*arguments: Any) -> Any:
+    """This, where an argument is on the device."""
+    import sys
+
+    return sys.modules[__name__] if any(isinstance(argument, ndarray) for argument in arguments) else np
+
+
+class RawModule:
+    """A source with kernels."""
+
+    def __init__(self, code: str, options: tuple[str, ...] = (), **_: Any) -> None:
+        self._kernels = compiler.compiled(code, tuple(options))
+
+    def get_function(self, name: str) -> "_Function":
+        """Raises KeyError where there is no such kernel."""
+        return _Function(self._kernels[name])
+
+
+class _Function:
+    """A kernel, called with its grid, its block and its arguments."""
+
+    def __init__(self, kernel: compiler.Kernel) -> None:
+        self._kernel = kernel
+
+    def __call__(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], *, shared_mem: int = 0) -> None:
+        list(map(_argument, args))  # what is refused is refused now
+        streams.put(lambda: self._kernel(grid, block, list(map(_argument, args))))
+
+
+def _argument(argument: Any) -> Any:
+    """What the compiled kernel takes for it; raises TypeError for what CuPy does not pass to a kernel."""
+    if isinstance(argument, ndarray):
+        memory = arrays.host_memory(argument)
+        return compiler.Memory(memory.ctypes.data, memory.nbytes, memory.dtype)
+    if isinstance(argument, np.ndarray) and argument.size == 1:
+        return argument.tobytes()
+    if argument is None or type(argument) in (int, float):
+        return argument
+    raise TypeError(f"Unsupported type {type(argument)}: {argument!r}")
+
+
+class _Device:
+    """Device number 0 is there."""
+
+    compute_capability = "90"
+
+    def __init__(self, index: int = 0) -> None:
+        self.id = index
+
+    def use(self) -> None:
+        if self.id:
+            raise streams.CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+
+    def __enter__(self) -> "_Device":
+        self.use()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        """Work is done when it is put on a stream."""
+        streams.synchronise("synchronising")
+
+
+class OutOfMemoryError(MemoryError):
+    """As CuPy's."""
+
+
+class _MemoryPool:
+    """Memory is the host's."""
+
+    def used_bytes(self) -> int:
+        return 0
+
+    def total_bytes(self) -> int:
+        return 0
+
+    def free_all_blocks(self) -> None:
+        pass
+
+    def malloc(self, size: int) -> None:
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def _using_allocator(allocator: Any = None) -> Iterator[None]:
+    yield
+
+
+_default_pool = _MemoryPool()
+
+
+def get_default_memory_pool() -> _MemoryPool:
+    """The one."""
+    return _default_pool
+
+
+cuda = SimpleNamespace(
+    Device=_Device,
+    Stream=streams.Stream,
+    Event=streams.Event,
+    get_elapsed_time=streams.get_elapsed_time,
+    get_current_stream=streams.current_stream,
+    MemoryPool=_MemoryPool,
+    using_allocator=_using_allocator,
+    memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    runtime=SimpleNamespace(
+        CUDARuntimeError=streams.CUDARuntimeError,
+        getDevice=lambda: 0,
+        getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda index: {"name": b"emulated GPU"},
+        deviceSynchronize=lambda: streams.synchronise("synchronising"),
+        memGetInfo=lambda: (1 << 30, 1 << 30),
+        driverGetVersion=lambda: 13000,
+        runtimeGetVersion=lambda: 13000,
+    ),
+)
+lib = SimpleNamespace(
+    stride_tricks=SimpleNamespace(as_strided=functools.partial(compute, np.lib.stride_tricks.as_strided))
+)
+
+
+class _Generator:
+    """Numbers drawn on the device."""
+
+    def __init__(self, bits: np.random.Philox) -> None:
+        self._generator = np.random.Generator(bits)
+
+    def random(self, size: Any = None, dtype: Any = np.float64) -> ndarray:
+        """Uniform in [0, 1)."""
+        streams.refuse_during_capture("drawing with CuPy's generator")
+        return wrapped(np.asarray(self._generator.random(size, dtype)))
+
+
+random = SimpleNamespace(Generator=_Generator, Philox4x3210=lambda seed: np.random.Philox(seed))

@@ -1,0 +1,38 @@
+"""The CUDA kernels as functions of NumPy arrays, so that tests judge them as they do the C kernels."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tests.emulation.arrays import host_memory, ndarray, wrapped
+
+
+class OnHost:
+    """A module or a set of modules whose functions take and return NumPy arrays: their memory, not copies."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._module, name)
+        if isinstance(found, ModuleType):
+            return OnHost(found)
+        if not callable(found):
+            return found
+        return lambda *arguments, **keywords: _each(
+            host_memory, ndarray, found(*_each(wrapped, np.ndarray, arguments), **_each(wrapped, np.ndarray, keywords))
+        )
+
+
+def _each(change: Any, kind: type, value: Any) -> Any:
+    """`value`, an array of a kind or whatever holds some, with these changed."""
+    if isinstance(value, kind):
+        return change(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_each(change, kind, part) for part in value))
+    if isinstance(value, tuple | list):
+        return type(value)(_each(change, kind, part) for part in value)
+    if isinstance(value, dict):
+        return {name: _each(change, kind, part) for name, part in value.items()}
+    return value

@@ -160,7 +160,7 @@ def _operator(name: str) -> Callable[..., Any]:
     function = getattr(np.ndarray, name)
 
     def operate(self: ndarray, *others: Any) -> Any:
-        if any(isinstance(other, ndarray | SCALARS) for other in others) or not others:
+        if any(isinstance(other, (ndarray, *SCALARS)) for other in others) or not others:
             return compute(function, self, *others)
         if any(isinstance(other, np.ndarray) for other in others):
             raise TypeError(f"Unsupported type {np.ndarray}")

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.geometry import Sides, is_count
-from gpucnn.kernels.reference import padding
+from gpucnn.kernels.choice import kernels_of
 
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]
-SOURCES = {"replicate": padding.replicate_sources, "reflect": padding.reflect_sources}
 
 
 class Flatten(Function):
@@ -29,28 +26,15 @@ class Flatten(Function):
         return grad.reshape(self.shape)
 
 
-class ConstantPad(Function):
+class Pad(Function):
     layout = "batch_last"
 
-    def forward(self, x: Array, sides: Sides, value: float) -> Array:
-        self.shape, self.sides = x.shape, sides
-        return padding.constant(x, sides, value)
+    def forward(self, x: Array, sides: Sides, mode: str, value: float) -> Array:
+        self.shape, self.sides, self.mode = x.shape, sides, mode
+        return kernels_of(x).padding.pad(x, sides, mode, value)
 
     def backward(self, grad: Array) -> Array:
-        return padding.constant_backward(grad, self.sides, self.shape)
-
-
-class GatherPad(Function):
-    """Padding by pixels of x itself"""
-
-    layout = "batch_last"
-
-    def forward(self, x: Array, sources: dict[int, np.ndarray]) -> Array:
-        self.shape, self.sources = x.shape, sources
-        return padding.gather(x, sources)
-
-    def backward(self, grad: Array) -> Array:
-        return padding.gather_backward(grad, self.sources, self.shape)
+        return kernels_of(grad).padding.pad_backward(grad, self.sides, self.mode, self.shape)
 
 
 def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
@@ -74,20 +58,16 @@ def pad(x: Tensor, pad: Sequence[int], mode: PadMode = "zeros", value: float = 0
         )
     sides = _by_memory_axis(x, pad)
     if mode in ("zeros", "constant"):
-        return ConstantPad.apply(x, sides=sides, value=value)
-    if mode not in SOURCES:
+        return Pad.apply(x, sides=sides, mode="constant", value=value)
+    if mode not in ("replicate", "reflect"):
         raise InputError(f"pad: mode is {mode!r}; expected zeros, constant, replicate or reflect")
-    shape = (*x.shape[1:], x.shape[0])
-    sources = {}
-    for axis, (before, after) in enumerate(sides):
-        if before or after:
-            if shape[axis] == 0 or (mode == "reflect" and max(before, after) >= shape[axis]):
-                raise ShapeError(
-                    f"pad: {max(before, after)} pixels cannot be mirrored on an axis of {shape[axis]}: x {x.shape}. "
-                    f"Give at most {shape[axis] - 1}"
-                )
-            sources[axis] = SOURCES[mode](shape[axis], before, after)
-    return GatherPad.apply(x, sources=sources)
+    for size, around in zip((*x.shape[1:], x.shape[0]), sides, strict=True):
+        if any(around) and (size == 0 or (mode == "reflect" and max(around) >= size)):
+            raise ShapeError(
+                f"pad: {max(around)} pixels cannot be mirrored on an axis of {size}: x {x.shape}. "
+                f"Give at most {size - 1}"
+            )
+    return Pad.apply(x, sides=sides, mode=mode, value=value)
 
 
 def _by_memory_axis(x: Tensor, pad: Sequence[int]) -> Sides:

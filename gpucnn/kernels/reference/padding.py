@@ -9,6 +9,27 @@ from gpucnn.backend import Array, module_of
 from gpucnn.geometry import Sides
 
 
+def pad(x: Array, sides: Sides, mode: str, value: float) -> Array:
+    """x with (before, after) more elements along each of its axes.
+
+    `mode` is "constant" (`value`), "replicate" (the nearest pixel) or "reflect" (mirrored, without the border pixel).
+    """
+    return constant(x, sides, value) if mode == "constant" else gather(x, _sources(sides, mode, x.shape))
+
+
+def pad_backward(grad: Array, sides: Sides, mode: str, shape: tuple[int, ...]) -> Array:
+    """The gradient by x, of `shape`: for each of its elements the sum over the places that repeat it."""
+    if mode == "constant":
+        return constant_backward(grad, sides, shape)
+    return gather_backward(grad, _sources(sides, mode, shape), shape)
+
+
+def _sources(sides: Sides, mode: str, shape: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """For each axis that is padded, the pixel that every place has its value from."""
+    sources = {"replicate": replicate_sources, "reflect": reflect_sources}[mode]
+    return {axis: sources(size, *pair) for axis, (size, pair) in enumerate(zip(shape, sides, strict=True)) if any(pair)}
+
+
 def constant(x: Array, sides: Sides, value: float) -> Array:
     """x with (before, after) more elements of `value` along each of its axes."""
     sizes = tuple(size + before + after for size, (before, after) in zip(x.shape, sides, strict=True))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gpucnn.kernels import choice, cpu, cuda
+from gpucnn.kernels import choice, cpu
+from gpucnn.kernels import cuda as cuda_kernels
 from tests.emulation import device
 from tests.emulation.proxy import OnHost
 
@@ -25,7 +26,7 @@ def emulated() -> Iterator[Any]:
     if device.why_not:
         pytest.skip(device.why_not)
     with device.emulated():
-        yield OnHost(cuda)
+        yield OnHost(cuda_kernels)
 
 
 @pytest.fixture(params=["avx512", "avx2", "plain", "cuda"])
@@ -38,3 +39,9 @@ def compiled(request: pytest.FixtureRequest) -> Iterator[Any]:
 def compiled_c(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The kernels in C alone."""
     yield from of_instruction_set(request.param)
+
+
+@pytest.fixture
+def cuda() -> Iterator[Any]:
+    """The kernels in CUDA alone."""
+    yield from emulated()

@@ -1,9 +1,8 @@
-"""Activations, dropout and sums in C against the reference: any length, and numbers that are not."""
+"""Compiled activations and sums against the reference: any length, and numbers that are not."""
 
 import numpy as np
 import pytest
 
-from gpucnn.backend import manual_seed
 from gpucnn.kernels import reference
 from tests.judges import close
 
@@ -33,22 +32,6 @@ def test_activations_are_the_references(compiled, length, dtype):
         getattr(compiled.activation, name)(*arguments, found)
         getattr(reference.activation, name)(*arguments, expected)
         assert np.array_equal(found, expected, equal_nan=True), name
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("length", LENGTHS)
-def test_dropout_is_the_references(compiled_c, length, dtype):
-    rng = np.random.default_rng(length)
-    x, p = rng.standard_normal(length).astype(dtype), 0.3
-    results = []
-    for kernels in (compiled_c.activation, reference.activation):
-        scales, out, back = np.full_like(x, np.nan), np.empty_like(x), np.empty_like(x)
-        manual_seed(length)
-        kernels.dropout(x, scales, p, out)
-        kernels.dropout_backward(x, scales, back)
-        results.append((scales, out, back))
-    for found, expected in zip(*results, strict=True):
-        assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

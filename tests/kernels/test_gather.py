@@ -1,9 +1,13 @@
-"""Minibatches gathered in C equal the reference's to the last bit."""
+"""Minibatches gathered by compiled kernels are the reference's to the last bit; changed on the way, the host's."""
+
+import itertools
 
 import numpy as np
 import pytest
 
+from gpucnn.data.augment import Augment, apply
 from gpucnn.kernels import reference
+from gpucnn.kernels.reference.changes import Changes
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -34,3 +38,53 @@ def test_a_number_of_no_image_is_refused_before_anything_is_read(compiled_c, wro
     one = np.ones((1, 1, 1), "float32")
     with pytest.raises(IndexError, match=rf"numbered 0 to 9; given .*{wrong}"):
         compiled_c.gather.normalised(np.zeros((10, 1, 28, 28), np.uint8), np.array([3, wrong, 9]), one, one)
+
+
+@pytest.mark.parametrize("wrong", [-1, 10, 2**50])
+def test_on_a_gpu_a_number_of_no_image_gives_nan(cuda, wrong):
+    one = np.ones((1, 1, 1), "float32")
+    found = cuda.gather.normalised(np.full((10, 1, 3, 4), 7, np.uint8), np.array([3, wrong, 9]), one, one)
+    assert np.isnan(found[..., 1]).all() and (found[..., [0, 2]] == 6).all()
+
+
+START, IMAGES = 4, 37  # a batch somewhere in the epoch
+WAYS = {"shift": 3, "rotate": 20, "scale": 0.2, "crop": 2, "flip": True, "cutout": 5}
+
+
+def expected_batch(images, numbers, changes, shift, scale):
+    """The batch as the host makes it: changed image by image, then normalised and turned."""
+    changed = apply(images[numbers], changes.each(lambda array: array[START : START + IMAGES]))
+    return reference.gather.normalised(changed, np.arange(IMAGES), shift, scale)
+
+
+def gathered(kernels, images, changes, dtype, rng):
+    """The batch that a set of kernels makes, and that which the host makes."""
+    labels, order = rng.integers(0, 10, len(images)), rng.integers(0, len(images), 50)
+    shift, scale = rng.uniform(0, 99, images.shape[1:]).astype(dtype), rng.uniform(0, 1, images.shape[1:]).astype(dtype)
+    out, chosen = np.full((*images.shape[1:], IMAGES), np.nan, dtype), np.full(IMAGES, -7)
+    kernels.gather.batch(images, labels, order, np.array([START]), changes, shift, scale, out, chosen)
+    numbers = order[START : START + IMAGES]
+    assert np.array_equal(chosen, labels[numbers])
+    return out, expected_batch(images, numbers, changes, shift, scale)
+
+
+@pytest.mark.parametrize("ways", [ways for count in range(7) for ways in itertools.combinations(WAYS, count)])
+def test_a_batch_changed_in_any_ways_is_the_one_changed_on_the_host(compiled, ways, rng):
+    augment = Augment(**{name: WAYS[name] for name in ways})
+    for pixels, shape, dtype in [("uint8", (2, 9, 12), "float32"), ("float32", (1, 7, 7), "float64")]:
+        images = rng.integers(0, 256, (20, *shape)).astype(pixels)
+        found, expected = gathered(compiled, images, augment.draw(50, shape, rng), dtype, rng)
+        if {"shift", "rotate", "scale"} & set(ways):  # sampled between pixels: a half may be rounded to either side
+            off = abs(found - expected) > 1e-3
+            assert off.mean() < 0.01 and abs(found - expected).max() < 1.01
+        else:
+            assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 64), (1, 28, 28), (2, 3, 4, 5)])
+def test_a_batch_of_images_signals_and_volumes(compiled, shape, dtype, rng):
+    images = rng.integers(0, 256, (30, *shape), dtype=np.uint8)
+    for pixels in (images, images.astype("float32")):
+        found, expected = gathered(compiled, pixels, Changes(), dtype, rng)
+        assert np.array_equal(found, expected)

@@ -1,4 +1,4 @@
-"""Batch normalisation in C against the reference, in rows of any length; and far from 0, where digits are lost."""
+"""Compiled batch normalisation against the reference, in rows of any length; and far from 0, where digits are lost."""
 
 import numpy as np
 import pytest
@@ -34,3 +34,35 @@ def test_the_variance_of_large_numbers_near_each_other(compiled, rng):
     exact = x.astype("float64")
     np.testing.assert_allclose(mean, exact.mean(axis=1), rtol=1e-7)
     np.testing.assert_allclose(variance, exact.var(axis=1), rtol=1e-4)
+
+
+def test_parts_of_a_row_that_differ_much(compiled, rng):
+    """Long rows are cut up on a GPU: what their parts' means add to the variance is seen."""
+    x = rng.standard_normal((2, 50_176)).astype("float32")
+    x += np.repeat(rng.uniform(-1000, 1000, 64), 784).astype("float32")
+    one, out = np.ones(2, "float32"), np.empty_like(x)
+    mean, variance, _ = compiled.norm.training_forward(x, one, 0 * one, 1e-5, out)
+    exact = x.astype("float64")
+    np.testing.assert_allclose(mean, exact.mean(axis=1), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(variance, exact.var(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(out.mean(axis=1, dtype="float64"), 0, atol=1e-6)
+    np.testing.assert_allclose(out.std(axis=1, dtype="float64"), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("running_dtype", ["float32", "float64"])
+def test_running_statistics_move(compiled, running_dtype, rng):
+    mean, variance = rng.standard_normal(300).astype("float32"), rng.uniform(0, 1, 300).astype("float32")
+    for kernels in (compiled, reference):
+        running = np.full(300, 2, running_dtype), np.full(300, 3, running_dtype)
+        kernels.norm.move(*running, mean, variance, 0.1, 1.25)
+        np.testing.assert_allclose(running[0], 1.8 + 0.1 * mean, rtol=1e-5)
+        np.testing.assert_allclose(running[1], 2.7 + 0.125 * variance, rtol=1e-5)
+        kernels.norm.move(None, None, mean, variance, 0.1, 1.25)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3, 20_000), (300, 64)])
+def test_scaling(compiled, shape, rng):
+    x, weight, bias = (rng.standard_normal(size).astype("float32") for size in (shape, shape[:1], shape[:1]))
+    out = np.empty_like(x)
+    compiled.norm.scale(x, weight, bias, out)
+    close(out, x * weight[:, None] + bias[:, None])

@@ -1,4 +1,4 @@
-"""Pooling in C against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
+"""Compiled pooling against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
 
 import math
 

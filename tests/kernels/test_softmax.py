@@ -1,4 +1,4 @@
-"""Cross-entropy of class numbers in C against the reference, and against the definition in float64."""
+"""Compiled softmax, and cross-entropy of class numbers, against the reference, and the definition in float64."""
 
 import numpy as np
 import pytest
@@ -67,3 +67,33 @@ def test_a_label_out_of_range_is_named_and_nothing_beyond_the_array_is_read(comp
     labels[place] = wrong
     with pytest.raises(InputError, match=f"label {wrong} is out of range; expected 0 to 2"):
         both(compiled_c, np.zeros((3, 19), "float32"), labels)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 2**40])
+def test_on_a_gpu_a_label_out_of_range_makes_the_loss_nan(cuda, wrong):
+    labels = np.zeros(19, np.int64)
+    labels[5] = wrong
+    losses, total, _ = both(cuda, np.zeros((3, 19), "float32"), labels)
+    assert np.isnan(total) and np.isnan(losses[5])
+    np.testing.assert_allclose(np.delete(losses, 5), np.log(3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(10, 64), (3, 1), (1, 5), (2, 3, 4, 5), (37, 2, 1), (6, 1500), (2, 9000), (5, 2000)])
+def test_softmax_along_any_axis_is_the_references(compiled, shape, dtype, rng):
+    x, grad = (3 * rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    for axis in range(-1, len(shape)):
+        for name, *arrays in [
+            ("log_softmax", x),
+            ("log_softmax_backward", grad, reference.softmax.log_softmax(x, axis)),
+            ("softmax_backward", grad, np.exp(reference.softmax.log_softmax(x, axis))),
+        ]:
+            found, expected = (getattr(kernels.softmax, name)(*arrays, axis) for kernels in (compiled, reference))
+            close(found, expected, (name, axis), terms=shape[axis])
+
+
+def test_the_order_of_a_sum_is_that_of_its_shape(compiled, rng):
+    """Many blocks give the same bits each time, whatever their order."""
+    logits, labels = rng.standard_normal((10, 5000)).astype("float32"), rng.integers(0, 10, 5000)
+    totals = {float(both(compiled, logits, labels, scale=1 / 5000)[1]) for _ in range(3)}
+    assert len(totals) == 1

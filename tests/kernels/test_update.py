@@ -1,9 +1,12 @@
-"""Optimizer steps in C against the reference, over several steps and any length."""
+"""Compiled optimizer steps and clipping against the reference, over several steps and any length."""
 
 import numpy as np
 import pytest
 
+from gpucnn import backend
+from gpucnn.kernels import cuda as cuda_kernels
 from gpucnn.kernels import reference
+from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference.update import Rates
 
 STEPS = {
@@ -45,3 +48,73 @@ def test_a_parameter_moves_alike_wherever_it_stands(compiled, name):
     getattr(compiled.update, name)(*values, *arguments(3))
     for array in values:
         assert (array == array[0]).all()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_rates_in_device_memory_are_those_given_by_value(cuda, name):
+    rng = np.random.default_rng(0)
+    arrays = [abs(rng.standard_normal(1000)).astype("float32") for _ in range(2 + STEPS[name][0])]
+    rates, *arguments = STEPS[name][1](3)
+    results = []
+    for given in (rates, np.array([*rates, 0.0])):
+        results.append([array.copy() for array in arrays])
+        getattr(cuda.update, name)(*results[-1], given, *arguments)
+    for found, expected in zip(*results, strict=True):
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_where_it_halts_nothing_moves(cuda, name):
+    arrays = [np.full(1000, number, "float32") for number in range(2 + STEPS[name][0])]
+    rates, *arguments = STEPS[name][1](3)
+    getattr(cuda.update, name)(*arrays, np.array([*rates, 1.0]), *arguments)
+    for number, array in enumerate(arrays):
+        assert (array == number).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shapes", [[(1,)], [(6, 5, 5), (6,), (84, 120)], [(2100,), (0,), (3, 2047)], [(2_100_001,)]])
+@pytest.mark.parametrize("share", [0.3, 1.7])
+def test_clipping_is_the_definition(compiled, shapes, share, dtype, rng):
+    gradients = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    exact = np.sqrt(sum((gradient.astype("float64") ** 2).sum() for gradient in gradients))
+    for kernels in (compiled, reference):
+        clipped = [gradient.copy() for gradient in gradients]
+        norm = kernels.update.clip_by_norm(clipped, share * exact)
+        assert np.shape(norm) == () and norm.dtype == dtype
+        np.testing.assert_allclose(norm, exact, rtol=1e-5 if dtype == "float32" else 1e-12)
+        for ours, before in zip(clipped, gradients, strict=True):
+            if share < 1:
+                np.testing.assert_allclose(ours, before * share, rtol=1e-5, atol=1e-7)
+            else:
+                assert np.array_equal(ours, before)
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """The names of the kernels launched."""
+    names, launch = [], program.launch
+    monkeypatch.setattr(
+        program, "launch", lambda source, name, *rest: (names.append(name), launch(source, name, *rest))
+    )
+    return names
+
+
+def test_the_gradients_of_a_bank_are_clipped_in_two_launches(cuda, launches):
+    xp = backend.load_cupy()
+    flat = xp.asarray(np.arange(5000, dtype="float32"))
+    views = [flat[:7], flat[7:3007].reshape(30, 100), flat[3007:5000]]
+    norm = cuda_kernels.update.clip_by_norm(views, 1.0)
+    assert launches == ["squares", "clip"]
+    expected = np.arange(5000) / np.linalg.norm(np.arange(5000))
+    np.testing.assert_allclose(flat.get(), expected, rtol=1e-5)
+    assert float(norm) == pytest.approx(np.linalg.norm(np.arange(5000)), rel=1e-6)
+
+
+def test_a_gap_between_gradients_is_left_alone(cuda, launches):
+    flat = backend.load_cupy().asarray(np.ones(5000, "float32"))
+    cuda_kernels.update.clip_by_norm([flat[:1000], flat[1001:]], 1.0)
+    assert launches == ["squares", "squares", "clip", "clip"]
+    found = flat.get()
+    assert found[1000] == 1
+    np.testing.assert_allclose(np.delete(found, 1000), 1 / np.sqrt(4999), rtol=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn import Tensor, nn, optim
+from gpucnn.backend import module_of
 from gpucnn.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -62,6 +63,14 @@ def test_agrees_with_pytorch(torch, rng):
         assert optim.clip_grad_norm_(ours, limit) == pytest.approx(expected.item(), rel=1e-5)
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a.grad.numpy(), b.grad, rtol=1e-5)
+
+
+def test_the_norm_may_stay_on_its_device(rng):
+    gradient = rng.standard_normal((3, 4)).astype("float32")
+    norm = optim.clip_norm(parameters_with(gradient), 1.0)
+    assert norm.shape == () and module_of(norm) is module_of(parameters_with(gradient)[0].grad.data)
+    assert float(norm) == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
+    assert optim.clip_norm([nn.Parameter(np.ones(2))], 1.0) is None
 
 
 def test_parameters_without_gradient_do_not_count():

@@ -11,6 +11,7 @@ from gpucnn.arena import empty, zeros
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
+from gpucnn.kernels.choice import kernels_of
 from gpucnn.threads import one_blas_thread
 
 Axes = int | tuple[int, ...] | None
@@ -252,7 +253,7 @@ class MatMul(Function):
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
         with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
-            return module_of(a).matmul(a, b)
+            return kernels_of(a).gemm.product(a, b)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
@@ -262,11 +263,12 @@ class MatMul(Function):
         if self.a.ndim == 1:
             grad = grad[..., None, :]
         by_a = by_b = None
+        product = kernels_of(grad).gemm.product
         with one_blas_thread():
             if self.needs[0]:
-                by_a = unbroadcast(grad @ b.swapaxes(-1, -2), a.shape).reshape(self.a.shape)
+                by_a = unbroadcast(product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
             if self.needs[1]:
-                by_b = unbroadcast(a.swapaxes(-1, -2) @ grad, b.shape).reshape(self.b.shape)
+                by_b = unbroadcast(product(a.swapaxes(-1, -2), grad), b.shape).reshape(self.b.shape)
         return by_a, by_b
 
 

@@ -7,6 +7,8 @@ from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import gemm as reference
 
+product = reference.product
+
 
 def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: float = -math.inf) -> None:
     """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N; at least `least`.

@@ -87,3 +87,8 @@ def _follows(array: Array, other: Array) -> bool:
     flat = array.base
     together = flat is not None and flat is other.base and flat.ndim == 1 and flat.dtype == array.dtype == other.dtype
     return together and other.data.ptr + other.nbytes == array.data.ptr
+
+
+def quads(*arrays: Array) -> bool:
+    """Whether four neighbouring images of every array can be read at once, in pieces of 16 bytes."""
+    return all(array.shape[-1] % 4 == 0 and array.data.ptr % 16 == 0 for array in arrays)

@@ -24,3 +24,8 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: flo
             xp.maximum(out[..., start:stop, :], least, out=out[..., start:stop, :])
 
     threads.run(tile, len(tiles), out)
+
+
+def product(a: Array, b: Array) -> Array:
+    """a @ b by NumPy's rules. Raises ValueError where the shapes do not fit."""
+    return module_of(a).matmul(a, b)

@@ -29,3 +29,15 @@ __device__ inline double block_sum(double value) {
     __syncthreads();  // all have read it, before the next sum is written
     return sum;
 }
+
+// Neighbouring numbers that are read and written together, in pieces of at most 16 bytes.
+template <int COUNT> struct alignas(COUNT * sizeof(REAL) < 16 ? COUNT * sizeof(REAL) : 16) Pack {
+    REAL at[COUNT];
+};
+
+// A window along one axis. Tap t of place p reads source (p * scale + offset + t * slope) / divisor, where that is a
+// whole number and one of the sources.
+struct Axis {
+    int places, sources, taps, scale, offset, slope, divisor;
+    int tap_step, source_step;  // from one tap that meets the sources to the next
+};

@@ -1,0 +1,59 @@
+"""Convolution in CUDA: the taps are read where they lie, without a column matrix. Shapes as in reference/conv.py.
+
+Where products are to be rounded for tensor cores, and where a window has more taps than the kernels stage, columns.py
+serves: what taps read as a matrix, and a product by cuBLAS.
+"""
+
+import math
+
+from gpucnn.arena import empty
+from gpucnn.backend import Array
+from gpucnn.geometry import Window
+from gpucnn.kernels.cuda import columns, plans, precision, program
+from gpucnn.kernels.cuda.sums import column_sums, row_sums
+
+
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
+    """out[o] = max(sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], least)."""
+    if _by_columns(x, window):
+        columns.forward(x, weight, bias, window, groups, least, out)
+        return
+    launch = plans.forward(window, groups, x.shape, weight.shape, program.quads(x, out))
+    _contract(launch, x, weight, bias, least, out)
+
+
+def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
+    """out[o, i, tap] = sum over places of grad[o] · x[i at tap], in parts that are summed in their order."""
+    if _by_columns(x, window):
+        columns.backward_weight(x, grad, window, groups, out)
+        return
+    launch, parts = plans.weight(window, groups, x.shape, out.shape, program.quads(x, grad))
+    sums = empty((parts, *out.shape), out) if parts > 1 else out
+    program.launch("gemm", launch.kernel, out.dtype, (launch.blocks,), (launch.threads,), launch.plan, x, grad, sums)
+    if parts > 1:
+        column_sums(sums, out)
+
+
+def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
+    """out = the gradient by the input: for each pixel the sum over the taps that read it."""
+    if _by_columns(grad, window):
+        columns.backward_input(weight, grad, window, groups, out)
+        return
+    launch = plans.backward(window, groups, out.shape, weight.shape, program.quads(grad, out))
+    _contract(launch, grad, weight, None, -math.inf, out)
+
+
+def backward_bias(grad: Array, out: Array) -> None:
+    """out[o] = the sum of grad over places and images."""
+    row_sums(grad.reshape(len(grad), -1), out)  # (O, L)
+
+
+def _by_columns(x: Array, window: Window) -> bool:
+    rounded = x.dtype.itemsize == 4 and precision.get() != "float32"
+    return rounded or math.prod(window.kernel) > plans.STAGED
+
+
+def _contract(launch: plans.Launch, source: Array, weight: Array, bias: Array | None, least: float, out: Array) -> None:
+    blocks, threads = (launch.blocks,), (launch.threads,)
+    arguments = (launch.plan, source, weight, bias, float(least), out)
+    program.launch("conv", launch.kernel, out.dtype, blocks, threads, *arguments)

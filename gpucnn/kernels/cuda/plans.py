@@ -1,0 +1,152 @@
+"""How convolutions are laid over a GPU: windows as structs by value, tiles, and how many threads share the work.
+
+The structs are those of source/*.cu. One and two spatial axes are three, the first of size 1. The numbers that say
+which tile to take are for a GPU of about 130 multiprocessors; they were reckoned, not measured.
+"""
+
+import functools
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from gpucnn.errors import ShapeError
+from gpucnn.geometry import Sizes, Window
+from gpucnn.kernels.cpu.plans import Axis, axes_of
+
+STAGED = 2048  # numbers that a block of a contraction keeps in shared memory
+CONTRACTIONS = [(16, 4), (8, 4), (4, 4), (8, 1), (2, 4), (4, 1), (1, 4), (1, 1)]  # outs x images of a thread
+THREADS = 128  # in a block of a contraction whose sums are not shared
+LANES = 32  # threads in a block for each share of the sums
+MOST_SLICES = 8  # threads that share a sum
+ENOUGH_THREADS = 132 * 256  # to keep the GPU busy
+ENOUGH_BLOCKS = 132 * 2
+GRADIENT_THREADS = 128  # in a block of the gradient by the weight, of either tile
+COLUMN_THREADS = 256
+LARGEST = 2**31 - 1  # what an int holds
+
+
+class Launch(NamedTuple):
+    """A kernel's name, its blocks and threads, and its struct."""
+
+    kernel: str
+    blocks: int
+    threads: int
+    plan: np.ndarray
+
+
+def struct(numbers: Iterable[int]) -> np.ndarray:
+    """A struct of ints, as a kernel's argument."""
+    fields = np.array([*numbers], np.int32)
+    return fields.view([("fields", np.int32, len(fields))])
+
+
+def of_outputs(axis: Axis) -> tuple[int, ...]:
+    """The Axis of the CUDA code whose places are outputs, and whose sources the pixels they read."""
+    linear = (axis.stride, -axis.before, axis.dilation, 1)
+    return axis.outputs, axis.size, axis.kernel, *linear, 1, axis.dilation
+
+
+def of_pixels(axis: Axis) -> tuple[int, ...]:
+    """The Axis of the CUDA code whose places are pixels, and whose sources the outputs that read them."""
+    common = math.gcd(axis.stride, axis.dilation)
+    linear = (1, axis.before, -axis.dilation, axis.stride)
+    return axis.size, axis.outputs, axis.kernel, *linear, axis.stride // common, -(axis.dilation // common)
+
+
+@functools.lru_cache(maxsize=1024)
+def forward(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -> Launch:
+    """The convolution of x (I, spatial..., N) by weight (O, I / groups, kernel...).
+
+    `quads`: four neighbouring images can be read at once.
+    """
+    outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
+    axes = [of_outputs(axis) for axis in _axes(window, x)]
+    return _contraction(axes, (groups, outs, ins, x[-1]), (outs * ins * taps, ins * taps, taps), quads)
+
+
+@functools.lru_cache(maxsize=1024)
+def backward(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -> Launch:
+    """The gradient by x: the same contraction, from the outputs' gradient to x's."""
+    outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
+    axes = [of_pixels(axis) for axis in _axes(window, x)]
+    return _contraction(axes, (groups, ins, outs, x[-1]), (outs * ins * taps, taps, ins * taps), quads)
+
+
+def _contraction(axes: list[tuple[int, ...]], numbers: tuple[int, ...], steps: tuple[int, ...], quads: bool) -> Launch:
+    """`numbers` are groups, outs, ins, images; `steps` lead in the weight to the next group, out and in."""
+    groups, outs, ins, images = numbers
+    places, taps = (math.prod(axis[field] for axis in axes) for field in (0, 2))
+    high, wide, slices = _share(groups, outs, ins, places * images, taps, quads)
+    lanes = LANES if slices > 1 else THREADS
+    blocks = groups * -(-outs // high) * -(-places * images // (wide * lanes))
+    chunk = min(ins, STAGED // (taps * high))
+    plan = struct([*numbers, *steps, slices, chunk, *(number for axis in axes for number in axis)])
+    return Launch(f"contract_{high}x{wide}", blocks, lanes * slices, plan)
+
+
+def _share(groups: int, outs: int, ins: int, columns: int, taps: int, quads: bool) -> tuple[int, int, int]:
+    """Outs and images of a thread, and threads that share their sums: the most work for each that keeps all busy."""
+    shares = [(1, 1, 1)]
+    for high, wide in CONTRACTIONS:
+        tiles = -(-outs // high)
+        wasteful = 3 * tiles * high > 4 * outs
+        if wasteful or (wide > 1 and not quads) or taps * high > STAGED:
+            continue
+        most = min(ins, MOST_SLICES, 1 + STAGED // (LANES * high * wide))
+        wanted = -(-ENOUGH_THREADS // (groups * tiles * columns // wide))
+        slices = -(-ins // (ins // min(wanted, most)))  # no more than as evenly as that
+        shares.append((high, wide, min(slices, most)))
+        if wanted <= most:
+            break
+    return shares[-1]
+
+
+@functools.lru_cache(maxsize=1024)
+def weight(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -> tuple[Launch, int]:
+    """The gradient by the weight, and in how many parts of the places and images it is summed."""
+    axes = _axes(window, x)
+    outs, columns = weight[0] // groups, math.prod(weight[1:])
+    depths = math.prod(axis.outputs for axis in axes) * x[-1]
+    high, wide, depth = (64, 64, 32) if outs >= 32 and columns >= 32 else (16, 32, 64)
+    tiles = groups * -(-outs // high) * -(-columns // wide)
+    share = max(2, -(-depths * tiles // (depth * ENOUGH_BLOCKS))) * depth
+    parts = -(-depths // share)
+    numbers = (groups, outs, weight[1], x[-1], -(-outs // high), -(-columns // wide), share)
+    plan = struct([*numbers, *(number for axis in axes for number in of_outputs(axis))])
+    kernel = f"gradient_{high}x{wide}x{4 if quads else 1}"
+    return Launch(kernel, tiles * parts, GRADIENT_THREADS, plan), parts
+
+
+def to_columns(window: Window, x: Sizes, groups: int, start: int, places: int, quads: bool) -> Launch:
+    """What every tap reads of x for `places` outputs from the start-th on."""
+    axes = _axes(window, x)
+    lines = x[0] * math.prod(window.kernel)
+    numbers = (x[0] // groups, 0, x[0] // groups, x[-1], start, places)
+    return _columns("to", lines, places * x[-1], numbers, map(of_outputs, axes), quads)
+
+
+def from_columns(window: Window, x: Sizes, groups: int, first: int, channels: int, quads: bool) -> Launch:
+    """The sum of columns into `channels` of each group's channels of x, from the first on."""
+    axes = _axes(window, x)
+    numbers = (x[0] // groups, first, channels, x[-1], 0, 0)
+    return _columns("from", groups * channels, math.prod(x[1:]), numbers, map(of_pixels, axes), quads)
+
+
+def _columns(
+    name: str, lines: int, numbers_in_line: int, numbers: tuple[int, ...], axes: Iterable[tuple[int, ...]], quads: bool
+) -> Launch:
+    images = 4 if quads else 1
+    blocks = -(-numbers_in_line // (images * COLUMN_THREADS))
+    plan = struct([*numbers, blocks, *(number for axis in axes for number in axis)])
+    return Launch(f"{name}_columns_{images}", lines * blocks, COLUMN_THREADS, plan)
+
+
+def _axes(window: Window, x: Sizes) -> list[Axis]:
+    """The window along three axes. Raises ShapeError where a channel has more elements than an int counts."""
+    axes = axes_of(window, x[1:-1])
+    largest = max(math.prod(x[1:]), math.prod(axis.outputs for axis in axes) * x[-1])
+    if largest > LARGEST:
+        raise ShapeError(f"a channel of {largest} numbers is too large for a GPU's kernels; give smaller batches")
+    return axes

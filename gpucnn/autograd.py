@@ -364,12 +364,10 @@ def _as_array(data: Any) -> Array:
 
 def _as_operand(value: Any, other: Tensor) -> Tensor:
     """`value` as a Tensor beside `other`: a Python number takes the other's dtype, or float32 beside integers."""
-    xp = module_of(other.data)
-    if isinstance(value, float) and other.dtype.kind != "f":
-        return _wrap(xp.asarray(value, dtype=np.float32), batch_last=False)
-    if isinstance(value, int | float):
-        return _wrap(xp.asarray(value, dtype=other.dtype), batch_last=False)
-    return Tensor(value)
+    if not isinstance(value, int | float):
+        return Tensor(value)
+    dtype = np.float32 if isinstance(value, float) and other.dtype.kind != "f" else other.dtype
+    return _wrap(module_of(other.data).full((), value, dtype), batch_last=False)  # on a GPU: filled, not copied there
 
 
 def _aligned(tensors: list[Tensor]) -> tuple[list[Tensor], bool]:

@@ -137,7 +137,8 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
 def mse_loss(x: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
     """(x - target)², the mean or sum over all elements; both of one shape. Raises ShapeError where they are not."""
     check_floating("mse_loss", x)
-    target = target if isinstance(target, Tensor) else Tensor(np.asarray(target, x.dtype))
+    if not isinstance(target, Tensor):
+        target = Tensor((target if hasattr(target, "dtype") else np.asarray(target)).astype(x.dtype))
     if x.shape != target.shape:
         raise ShapeError(f"mse_loss: x {x.shape} and target {target.shape}; expected one shape")
     difference = x - target

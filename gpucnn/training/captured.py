@@ -42,7 +42,7 @@ class CapturedSteps:
         self._losses, self._corrects = xp.zeros(MOST_STEPS), xp.zeros(MOST_STEPS, np.int64)
         self._seen: Counter[int] = Counter()
         self._replays: dict[int, Callable[[], None]] = {}
-        self._most = WARM_UP + 1  # steps until the next look
+        self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
 
     def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
         """Train on the epoch's batches from number `first` on, of learning rates lr(number); as many as were done.

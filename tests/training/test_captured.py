@@ -1,0 +1,226 @@
+"""A step that is captured and launched again trains as steps one by one do, to the bit; and what cannot be captured."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+
+import gpucnn
+from gpucnn import nn, optim
+from gpucnn.autograd import Tensor
+from gpucnn.data import Augment, Loader, Normalizer
+from gpucnn.errors import TrainingError
+from gpucnn.function import Function
+from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
+from tests.training import examples
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: optim.SGD(parameters, lr=0.05, weight_decay=0.01),
+    "momentum": lambda parameters: optim.SGD(parameters, lr=0.05, momentum=0.9),
+    "nesterov": lambda parameters: optim.SGD(parameters, lr=0.05, momentum=0.9, nesterov=True),
+    "adam": lambda parameters: optim.Adam(parameters, lr=0.01, weight_decay=0.01),
+    "adamw": lambda parameters: optim.AdamW(parameters, lr=0.01),
+    "groups": lambda parameters: optim.Adam(
+        [{"params": parameters[:2], "lr": 0.001}, {"params": parameters[2:]}], lr=0.01
+    ),
+}
+SCHEDULES = {"none": None, "one_cycle": optim.OneCycle(0.3), "step": optim.Step(1, 0.1), "cosine": optim.Cosine()}
+CLIPPING = {
+    "none": {},
+    "norm": {"clip_norm": 0.5},
+    "value": {"clip_value": 0.01},
+    "both": {"clip_norm": 0.5, "clip_value": 0.01},
+}
+
+
+def train(capture=True, optimizer="momentum", schedule="none", clipping="none", epochs=2, loss=None, augment=None):
+    """The trainer after `epochs`, and its records."""
+    gpucnn.manual_seed(1)
+    net = examples.network()
+    trainer = Trainer(
+        net,
+        OPTIMIZERS[optimizer](list(net.parameters())),
+        loss,
+        SCHEDULES[schedule],
+        capture=capture,
+        **CLIPPING[clipping],
+    )
+    train = examples.dataset()
+    loader = Loader(train, 16, Normalizer.fit("standard", train), augment, shuffle=True, seed=3)
+    return trainer, list(trainer.run(loader, examples.loaders().validation, epochs))
+
+
+def same(first, second):
+    """Two trainings that ended alike, to the bit, with records that say the same."""
+    states = [trainer.state() for trainer, _ in (first, second)]
+    for state in states:
+        for key in ("seconds", "train_seconds"):
+            state.values["position"].pop(key)
+    assert states[0].values == states[1].values
+    for name, array in states[0].tensors.items():
+        assert np.array_equal(array, states[1].tensors[name]), name
+    for ours, theirs in zip(first[1], second[1], strict=True):
+        if isinstance(ours, EpochRecord):
+            assert (ours.train_loss, ours.validation_loss, ours.lr) == (
+                theirs.train_loss,
+                theirs.validation_loss,
+                theirs.lr,
+            )
+        else:
+            assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "clipping"),
+    [
+        *itertools.product(OPTIMIZERS, ["none", "one_cycle"], ["none", "norm"]),
+        *itertools.product(["momentum", "adam"], ["step", "cosine"], ["value", "both"]),
+    ],
+)
+def test_captured_is_eager_to_the_bit(gpu, optimizer, schedule, clipping):
+    """With dropout, batch normalisation, and a last batch that is smaller."""
+    same(*(train(capture, optimizer, schedule, clipping) for capture in (True, False)))
+
+
+@pytest.mark.parametrize("loss", [MeanSquaredError(), CrossEntropy("sum", 0.1)])
+def test_with_other_losses(gpu, loss):
+    first, second = (train(capture, loss=loss, clipping="norm") for capture in (True, False))
+    same(first, second)
+
+
+def test_with_every_change_of_the_images(gpu):
+    augment = Augment(shift=1.5, rotate=20, scale=0.2, flip=True, crop=2, cutout=3)
+    same(*(train(capture, augment=augment) for capture in (True, False)))
+
+
+def test_a_step_is_captured_after_two_and_then_launched_as_one(gpu, monkeypatch):
+    worked = []
+    work = captured.CapturedSteps._work
+    monkeypatch.setattr(
+        captured.CapturedSteps, "_work", lambda self, images: worked.append(images) or work(self, images)
+    )
+    train(epochs=4)
+    assert worked.count(16) == captured.WARM_UP + 1  # two steps, and one while it was captured; of 16
+    assert worked.count(11) == captured.WARM_UP + 1
+
+
+def test_however_often_the_host_looks_the_training_is_the_same(gpu, monkeypatch):
+    monkeypatch.setattr(captured, "MOST_STEPS", 2)
+    seldom = train()
+    monkeypatch.setattr(captured, "LOOK_SECONDS", 0.0)
+    same(seldom, train())
+
+
+def test_what_fits_into_no_table_at_once_is_trained_on_in_parts(gpu, monkeypatch):
+    whole = train()
+    monkeypatch.setattr("gpucnn.data.resident.MOST_IMAGES", 20)
+    same(whole, train())
+
+
+def test_the_state_between_two_looks_is_that_to_go_on_from(gpu, monkeypatch):
+    monkeypatch.setattr(captured, "MOST_STEPS", 3)
+    whole = train()
+    trainer, _ = train(epochs=1)
+    loader = examples.loaders()
+    begun, records = train_some(trainer, 2)
+    assert records and begun.position.train.batches  # in the middle of an epoch
+    state = begun.state()
+    gpucnn.manual_seed(99)
+    other, _ = train(epochs=1)
+    other.load_state(state)
+    ds = examples.dataset()
+    list(other.run(Loader(ds, 16, Normalizer.fit("standard", ds), shuffle=True, seed=3), loader.validation, 2))
+    for name, array in whole[0].state().tensors.items():
+        assert np.array_equal(array, other.state().tensors[name]), name
+
+
+def train_some(trainer, epochs):
+    """Train on until records have come out that belong together; the trainer, and they."""
+    ds, records = examples.dataset(), []
+    for record in trainer.run(Loader(ds, 16, Normalizer.fit("standard", ds), shuffle=True, seed=3), None, epochs):
+        records.append(record)
+        if trainer.settled:
+            return trainer, records
+    raise AssertionError("no records belonged together")
+
+
+def test_a_loss_that_is_not_finite_halts_where_it_arose(gpu):
+    """The steps behind it, which the host launched before it looked, change nothing; it is said which step it was."""
+    messages, weights = [], []
+    for capture in (True, False):
+        gpucnn.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=1e38), capture=capture)
+        ds = examples.dataset()
+        with pytest.raises(TrainingError) as error:
+            list(trainer.run(Loader(ds, 8, Normalizer.fit("standard", ds)), None, 3))
+        messages.append(str(error.value))
+        weights.append(net.state_dict())
+    assert messages[0] == messages[1]
+    assert "step" in messages[0]
+    for name in weights[0]:
+        assert np.array_equal(weights[0][name], weights[1][name], equal_nan=True)
+
+
+class Looks(Function):
+    """Passes on what it is given, after a look at it on the host."""
+
+    layout = "elementwise"
+
+    def forward(self, x):
+        float(x.sum())
+        return x.copy()
+
+    def backward(self, grad):
+        return grad
+
+
+class Looking(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return Looks.apply(x)
+
+
+def test_what_cannot_be_captured_is_launched_piece_by_piece_and_said_once(gpu):
+    results = []
+    for layers in ([Looking()], []):
+        gpucnn.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
+        ds = examples.dataset()
+        loader = Loader(ds, 16, Normalizer.fit("standard", ds), shuffle=True)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            list(trainer.run(loader, None, 3))
+        assert len(said) == len(layers)
+        assert not said or "cannot be captured" in str(said[0].message)
+        results.append([parameter.numpy() for parameter in net.parameters()])
+    for looked, captured_ in zip(*results, strict=True):
+        assert np.array_equal(looked, captured_)
+
+
+def test_the_gpu_learns_what_the_cpu_learns(gpu):
+    """The same images in the same order, without what each draws by itself."""
+    losses = []
+    for device in (str(gpu), "cpu"):
+        gpucnn.set_device(device)
+        gpucnn.manual_seed(1)
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
+        data = examples.loaders()
+        records = [r for r in trainer.run(data.train, data.validation, 3) if isinstance(r, EpochRecord)]
+        losses.append([(r.train_loss, r.train_accuracy, r.validation_loss) for r in records])
+    gpucnn.set_device(str(gpu))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_a_batch_that_does_not_fit_names_the_layer(gpu, monkeypatch):
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 3))
+
+    def full(*arguments):
+        raise MemoryError("Out of memory allocating 37,748,736 bytes")
+
+    monkeypatch.setattr(net[2], "forward", full)
+    trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
+    with pytest.raises(MemoryError, match=r"layer 2 \(linear\), given a batch of shape \(16, 144\): Out of memory"):
+        list(trainer.run(examples.loaders().train, None, 1))

@@ -5,9 +5,11 @@ this file and the Functions that ask for it know of that order. Gradients are fi
 """
 
 import contextlib
+import functools
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -178,7 +180,7 @@ class Tensor:
                     f"backward() of a Tensor of shape {self.shape} needs the gradient by it, of the same shape; "
                     f"a loss is a single number: reduce with .sum() or .mean()"
                 )
-            return module_of(self.data).ones_like(self.data)
+            return one(self.data) if self.ndim == 0 else module_of(self.data).ones_like(self.data)
         given = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
         if given.shape != self.shape:
             raise ShapeError(f"backward() was given a gradient of shape {given.shape}; expected {self.shape}")
@@ -346,6 +348,16 @@ def _wrap(array: Array, batch_last: bool) -> Tensor:
     tensor = Tensor.__new__(Tensor)
     tensor._set(array, batch_last)
     return tensor
+
+
+def one(like: Array) -> Array:
+    """The gradient of a loss by itself, (): always the same array, by which a Function may know it."""
+    return _one(module_of(like), like.dtype, str(like.device))
+
+
+@functools.cache
+def _one(xp: ModuleType, dtype: np.dtype, device: str) -> Array:
+    return xp.ones((), dtype)
 
 
 def _as_array(data: Any) -> Array:

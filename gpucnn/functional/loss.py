@@ -5,8 +5,8 @@ from typing import Any, Literal
 import numpy as np
 
 from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.autograd import Tensor, one
+from gpucnn.backend import Array, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
@@ -31,6 +31,8 @@ class ClassCrossEntropy(Function):
         return kernels_of(logits).softmax.cross_entropy(logits, labels, smoothing, scale, self.gradient, losses)
 
     def backward(self, grad: Array) -> tuple[Array | None, None]:
+        if grad is one(grad):
+            return self.gradient, None
         return module_of(grad).multiply(self.gradient, grad, out=self.gradient), None
 
 
@@ -90,12 +92,20 @@ def cross_entropy(
         raise ShapeError(f"cross_entropy: the batch is empty: logits {logits.shape}. Give at least one image")
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
-    labels = labels if isinstance(labels, Tensor) else Tensor(labels)
+    labels = _as_tensor(labels)
     options: dict[str, float] = {"smoothing": label_smoothing}
     if _checked(reduction) != "none":
         options["scale"] = logits.shape[1] / logits.size if reduction == "mean" else 1.0
     function = _function(_are_rows(labels, logits.shape), total="scale" in options)
     return function.apply(logits, labels.to_batch_last(), **options)
+
+
+def _as_tensor(labels: Tensor | Array) -> Tensor:
+    """Class numbers of images are not copied: nothing keeps them."""
+    if isinstance(labels, Tensor):
+        return labels
+    are_numbers = getattr(labels, "ndim", 0) == 1 and labels.dtype.kind in "iu"
+    return Tensor.from_batch_last(to_device(labels)) if are_numbers else Tensor(labels)
 
 
 def _function(rows: bool, total: bool) -> type[Function]:

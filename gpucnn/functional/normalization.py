@@ -36,7 +36,8 @@ class TrainingBatchNorm(Function):
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         rows = grad.reshape(grad.shape[0], -1)
         by_x = empty(rows.shape, grad)
-        by_weight, by_bias = kernels_of(grad).norm.training_backward(rows, self.kept, by_x)
+        by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
+        kernels_of(grad).norm.training_backward(rows, self.kept, by_weight, by_bias, by_x)
         return by_x.reshape(grad.shape), by_weight, by_bias
 
 
@@ -54,7 +55,8 @@ class FixedBatchNorm(Function):
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         rows = grad.reshape(grad.shape[0], -1)
         by_x = empty(rows.shape, grad)
-        by_weight, by_bias = kernels_of(grad).norm.fixed_backward(rows, self.kept, by_x)
+        by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
+        kernels_of(grad).norm.fixed_backward(rows, self.kept, by_weight, by_bias, by_x)
         return by_x.reshape(grad.shape), by_weight, by_bias
 
 

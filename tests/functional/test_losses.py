@@ -133,3 +133,16 @@ def test_a_masked_class_costs_nothing(torch):
 def test_an_empty_batch_is_told():
     with pytest.raises(ShapeError, match=r"empty.*\(0, 3\)"):
         F.cross_entropy(Tensor(np.zeros((0, 3))), np.zeros(0, int))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_gradient_of_a_loss_by_itself_may_be_left_out_or_given(reduction, rng):
+    logits, labels = rng.standard_normal((4, 3)), np.array([0, 2, 1, 1])
+    gradients = []
+    for upstream in (None, np.ones(()), np.full((), 2.0)):
+        x = Tensor(logits, requires_grad=True)
+        F.cross_entropy(x, labels, reduction).backward(upstream)
+        gradients.append(x.grad.numpy())
+    np.testing.assert_array_equal(gradients[0], gradients[1])
+    np.testing.assert_array_equal(2 * gradients[0], gradients[2])
+    assert labels.tolist() == [0, 2, 1, 1]

@@ -22,9 +22,9 @@ def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Arra
     return mean, variance, fixed_forward(x, mean, variance, weight, bias, eps, out)
 
 
-def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
-    """out = the gradient by x, where mean and variance depend on x; returns those by weight and bias."""
-    return _backward(grad, kept, True, out)
+def training_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
+    """out = the gradient by x, where mean and variance depend on x; by_weight and by_bias (C,) those by these."""
+    _backward(grad, kept, True, by_weight, by_bias, out)
 
 
 def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array) -> Any:
@@ -35,12 +35,10 @@ def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: A
     return x, mean, inverse, weight
 
 
-def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
-    """out = the gradient by x; returns those by weight and bias."""
-    return _backward(grad, kept, False, out)
+def fixed_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
+    """out = the gradient by x; by_weight and by_bias (C,) those by these."""
+    _backward(grad, kept, False, by_weight, by_bias, out)
 
 
-def _backward(grad: Array, kept: Any, own: bool, out: Array) -> tuple[Array, Array]:
-    by_weight, by_bias = empty((len(grad),), grad), empty((len(grad),), grad)
+def _backward(grad: Array, kept: Any, own: bool, by_weight: Array, by_bias: Array, out: Array) -> None:
     library.c.norm_backward(grad, *kept, own, *grad.shape, by_weight, by_bias, out)
-    return by_weight, by_bias

@@ -27,9 +27,9 @@ def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Arra
     return mean, variance, (x, mean, inverse, weight)
 
 
-def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
-    """out = the gradient by x, where mean and variance depend on x; returns those by weight and bias."""
-    return _backward(grad, kept, 1, out)
+def training_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
+    """out = the gradient by x, where mean and variance depend on x; by_weight and by_bias (C,) those by these."""
+    _backward(grad, kept, 1, by_weight, by_bias, out)
 
 
 def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array) -> Any:
@@ -40,9 +40,9 @@ def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: A
     return x, mean, inverse, weight
 
 
-def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
-    """out = the gradient by x; returns those by weight and bias."""
-    return _backward(grad, kept, 0, out)
+def fixed_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
+    """out = the gradient by x; by_weight and by_bias (C,) those by these."""
+    _backward(grad, kept, 0, by_weight, by_bias, out)
 
 
 def move(
@@ -61,12 +61,10 @@ def scale(x: Array, weight: Array, bias: Array, out: Array) -> None:
     _launch("scale", x, x, weight, bias, out)
 
 
-def _backward(grad: Array, kept: Any, own: int, out: Array) -> tuple[Array, Array]:
+def _backward(grad: Array, kept: Any, own: int, by_weight: Array, by_bias: Array, out: Array) -> None:
     x, mean, inverse, weight = kept
-    by_weight, by_bias = empty((len(grad),), grad), empty((len(grad),), grad)
     sums = _sums("gradient_sums", grad, grad, x, mean)
     _launch("backward", grad, grad, x, sums, mean, inverse, weight, own, by_weight, by_bias, out)
-    return by_weight, by_bias
 
 
 def _sums(name: str, like: Array, *arrays: Array) -> Array | None:

@@ -26,8 +26,8 @@ def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Arra
     return mean[:, 0], variance[:, 0], (normalised, inverse, weight)
 
 
-def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
-    """out = the gradient by x, where mean and variance depend on x; returns those by weight and bias.
+def training_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
+    """out = the gradient by x, where mean and variance depend on x; by_weight and by_bias (C,) those by these.
 
     With g the gradient by x̂, the normalised x: inverse · (g - mean(g) - x̂ · mean(g · x̂)).
     """
@@ -39,7 +39,8 @@ def training_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]
     xp.subtract(scaled, out, out=out)
     xp.subtract(out, scaled.mean(axis=1, keepdims=True), out=out)
     xp.multiply(out, inverse, out=out)
-    return (grad * normalised).sum(axis=1), grad.sum(axis=1)
+    module_of(grad).sum(grad * normalised, axis=1, out=by_weight)
+    module_of(grad).sum(grad, axis=1, out=by_bias)
 
 
 def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array) -> Any:
@@ -51,11 +52,12 @@ def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: A
     return normalised, inverse, weight
 
 
-def fixed_backward(grad: Array, kept: Any, out: Array) -> tuple[Array, Array]:
-    """out = the gradient by x; returns those by weight and bias."""
+def fixed_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
+    """out = the gradient by x; by_weight and by_bias (C,) those by these."""
     normalised, inverse, weight = kept
     module_of(grad).multiply(grad, weight[:, None] * inverse, out=out)
-    return (grad * normalised).sum(axis=1), grad.sum(axis=1)
+    module_of(grad).sum(grad * normalised, axis=1, out=by_weight)
+    module_of(grad).sum(grad, axis=1, out=by_bias)
 
 
 def move(

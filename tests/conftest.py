@@ -12,12 +12,20 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(params=["c", "numpy", "cuda"])
+@pytest.fixture(params=["c", "numpy", "cuda", "cuda-emulated"])
 def device(request: pytest.FixtureRequest):
     """The test runs once with each set of kernels; where one cannot be had that run is skipped, with the cause."""
     import gpucnn
     from gpucnn.kernels import choice
+    from tests.emulation import device as emulation
 
+    if request.param == "cuda-emulated":
+        if emulation.why_not:
+            pytest.skip(emulation.why_not)
+        with emulation.emulated() as found:
+            gpucnn.manual_seed(0)
+            yield found
+        return
     before = gpucnn.device(), choice.chosen()
     if request.param == "cuda" and (cause := gpucnn.backend.why_no_gpu()):
         pytest.skip(f"no GPU: {cause}")

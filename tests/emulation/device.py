@@ -3,15 +3,15 @@
 import contextlib
 import sys
 from collections.abc import Iterator
-from unittest import mock
 
 import gpucnn
 from gpucnn import backend
 from gpucnn.kernels import choice
-from gpucnn.kernels.cuda import program
+from gpucnn.kernels.cuda import cublas, program
 from tests.emulation import compiler, fake_cupy
+from tests.emulation.fake_cublas import FakeCublas
 
-CACHES = [backend.why_no_gpu, program._kernel, program._module]
+CACHES = [backend.why_no_gpu, program._kernel, program._module, cublas.handle]
 why_not = None if compiler.COMPILER else "there is no g++ to compile the CUDA sources for the CPU"
 
 
@@ -20,14 +20,19 @@ def emulated() -> Iterator[backend.Device]:
     """Within the block `import cupy` gives the emulation, and it is the device; the CUDA kernels compute."""
     before = gpucnn.device(), choice.chosen()
     choice.choose("auto")
-    with mock.patch.dict(sys.modules, {"cupy": fake_cupy}):
+    real, library, fake = sys.modules.get("cupy"), cublas.library, FakeCublas()
+    sys.modules["cupy"], cublas.library = fake_cupy, lambda: fake
+    _forget()
+    try:
+        yield gpucnn.set_device("cuda")
+    finally:
+        cublas.library = library
+        del sys.modules["cupy"]
+        if real is not None:
+            sys.modules["cupy"] = real
         _forget()
-        try:
-            yield gpucnn.set_device("cuda")
-        finally:
-            _forget()
-            backend._current = before[0]
-            choice.choose(before[1])
+        gpucnn.set_device(str(before[0]))
+        choice.choose(before[1])
 
 
 def _forget() -> None:

@@ -27,7 +27,21 @@ newaxis, inf, nan = None, np.inf, np.nan
 def __getattr__(name: str) -> Callable[..., Any]:
     if name not in FUNCTIONS.split():
         raise AttributeError(f"the emulated CuPy has no {name}")
-    return functools.partial(compute, getattr(np, name))
+    return _Function(getattr(np, name))
+
+
+class _Function:
+    """One of NumPy's functions, of arrays on the device; of a ufunc also `at`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self.__name__ = function, function.__name__
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return compute(self._function, *arguments, **keywords)
+
+    def at(self, array: ndarray, index: Any, values: Any) -> None:
+        """Unbuffered, in place."""
+        compute(self._function.at, array, arrays._index(index), values)
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
@@ -99,12 +113,12 @@ class RawModule:
     def __init__(self, code: str, options: tuple[str, ...] = (), **_: Any) -> None:
         self._kernels = compiler.compiled(code, tuple(options))
 
-    def get_function(self, name: str) -> "_Function":
+    def get_function(self, name: str) -> "_Kernel":
         """Raises KeyError where there is no such kernel."""
-        return _Function(self._kernels[name])
+        return _Kernel(self._kernels[name])
 
 
-class _Function:
+class _Kernel:
     """A kernel, called with its grid, its block and its arguments."""
 
     def __init__(self, kernel: compiler.Kernel) -> None:

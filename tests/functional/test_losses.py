@@ -80,11 +80,20 @@ def test_sigmoid_keeps_its_small_values():
 X = (4, 3)
 
 
+@pytest.mark.parametrize(("wrong", "words"), [(3, "label 3 is out of range; expected 0 to 2"), (-1, "label -1")])
+def test_a_label_out_of_range_is_named(device, wrong, words):
+    """On a GPU that would be to wait for it; there the loss is NaN."""
+    logits, labels = Tensor(np.zeros(X)), np.array([0, 1, wrong, 2])
+    if device.kind == "cuda":
+        assert np.isnan(F.cross_entropy(logits, labels).numpy())
+        return
+    with pytest.raises(InputError, match=words):
+        F.cross_entropy(logits, labels)
+
+
 @pytest.mark.parametrize(
     ("shape", "labels", "error", "words"),
     [
-        (X, np.array([0, 1, 2, 3]), InputError, ["label", "3", "0", "2"]),
-        (X, np.array([0, 1, -1, 2]), InputError, ["label", "-1"]),
         (X, np.array([0, 1]), ShapeError, ["cross_entropy", "label", "2", "4"]),
         (X, np.zeros((4, 2)), ShapeError, ["cross_entropy", "(4, 2)", "(4, 3)"]),
         (X, np.zeros((3, 3)), ShapeError, ["cross_entropy", "(3, 3)", "(4, 3)"]),

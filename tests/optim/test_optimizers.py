@@ -7,6 +7,7 @@ import pytest
 
 from gpucnn import Tensor, nn, optim
 from gpucnn import functional as F
+from gpucnn.backend import to_host
 from gpucnn.errors import CheckpointError, InputError
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -267,7 +268,7 @@ def test_a_resumed_optimizer_goes_on_to_the_same_bits(name, options, rng):
     net, optimizer = make()
     train(net, optimizer, batches[:3])
     weights = net.state_dict()
-    arrays = {name: np.array(array) for name, array in optimizer.state_arrays().items()}
+    arrays = {name: to_host(array).copy() for name, array in optimizer.state_arrays().items()}
     counters = dict(optimizer.state_counters())
     resumed, other = make()
     resumed.load_state_dict(weights)

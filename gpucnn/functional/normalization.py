@@ -9,6 +9,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.reference.norm import Running
 
 
 class TrainingBatchNorm(Function):
@@ -28,9 +29,8 @@ class TrainingBatchNorm(Function):
     ) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         out = empty(rows.shape, x)
-        mean, variance, self.kept = kernels_of(x).norm.training_forward(rows, weight, bias, eps, out)
-        unbiased = rows.shape[1] / (rows.shape[1] - 1)  # as in PyTorch
-        kernels_of(x).norm.move(running_mean, running_var, mean, variance, momentum, unbiased)
+        running = Running(running_mean, running_var, momentum)
+        self.kept = kernels_of(x).norm.training_forward(rows, weight, bias, eps, running, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:

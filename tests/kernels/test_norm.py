@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from gpucnn.kernels import reference
+from gpucnn.kernels.reference.norm import Running
 from tests.judges import close
+
+
+def forward(norm, x, weight, bias, out):
+    """Mean and variance of the rows, which is where running ones come to at a momentum of 1; and what is kept."""
+    mean, variance = np.zeros_like(weight), np.zeros_like(weight)
+    kept = norm.training_forward(x, weight, bias, 1e-5, Running(mean, variance, 1.0), out)
+    return mean, variance * ((x.shape[1] - 1) / x.shape[1]), kept
+
 
 SHAPES = [(1, 2), (3, 5), (4, 64), (7, 83), (6, 4096), (5, 12_301), (2, 40_000), (3, 60_001)]
 
@@ -17,7 +26,7 @@ def test_training_and_evaluation_are_the_references(compiled, shape, dtype, rng)
     results = []
     for norm in (compiled.norm, reference.norm):
         trained, fixed, by_trained, by_fixed = (np.full_like(x, np.nan) for _ in range(4))
-        *statistics, kept = norm.training_forward(x, weight, bias, 1e-5, trained)
+        *statistics, kept = forward(norm, x, weight, bias, trained)
         gradients = [np.full_like(weight, np.nan) for _ in range(4)]
         norm.training_backward(grad, kept, *gradients[:2], by_trained)
         kept = norm.fixed_forward(x, mean, variance, weight, bias, 1e-3, fixed)
@@ -31,7 +40,7 @@ def test_the_variance_of_large_numbers_near_each_other(compiled, rng):
     x = (1e4 + rng.standard_normal((3, 30_000))).astype("float32")
     out = np.empty_like(x)
     one = np.ones(3, "float32")
-    mean, variance, _ = compiled.norm.training_forward(x, one, 0 * one, 1e-5, out)
+    mean, variance, _ = forward(compiled.norm, x, one, 0 * one, out)
     exact = x.astype("float64")
     np.testing.assert_allclose(mean, exact.mean(axis=1), rtol=1e-7)
     np.testing.assert_allclose(variance, exact.var(axis=1), rtol=1e-4)
@@ -42,7 +51,7 @@ def test_parts_of_a_row_that_differ_much(compiled, rng):
     x = rng.standard_normal((2, 50_176)).astype("float32")
     x += np.repeat(rng.uniform(-1000, 1000, 64), 784).astype("float32")
     one, out = np.ones(2, "float32"), np.empty_like(x)
-    mean, variance, _ = compiled.norm.training_forward(x, one, 0 * one, 1e-5, out)
+    mean, variance, _ = forward(compiled.norm, x, one, 0 * one, out)
     exact = x.astype("float64")
     np.testing.assert_allclose(mean, exact.mean(axis=1), rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(variance, exact.var(axis=1), rtol=1e-5)
@@ -50,15 +59,18 @@ def test_parts_of_a_row_that_differ_much(compiled, rng):
     np.testing.assert_allclose(out.std(axis=1, dtype="float64"), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("running_dtype", ["float32", "float64"])
-def test_running_statistics_move(compiled, running_dtype, rng):
-    mean, variance = rng.standard_normal(300).astype("float32"), rng.uniform(0, 1, 300).astype("float32")
-    for kernels in (compiled, reference):
-        running = np.full(300, 2, running_dtype), np.full(300, 3, running_dtype)
-        kernels.norm.move(*running, mean, variance, 0.1, 1.25)
-        np.testing.assert_allclose(running[0], 1.8 + 0.1 * mean, rtol=1e-5)
-        np.testing.assert_allclose(running[1], 2.7 + 0.125 * variance, rtol=1e-5)
-        kernels.norm.move(None, None, mean, variance, 0.1, 1.25)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_running_statistics_of_any_dtype_move(compiled, dtype, rng):
+    for shape in [(30, 50), (3, 20_000)]:
+        x, out = (4 + rng.standard_normal(shape)).astype("float32"), np.empty(shape, "float32")
+        one = np.ones(shape[0], "float32")
+        mean, variance = x.mean(axis=1), x.var(axis=1, ddof=1)
+        for kernels in (compiled, reference):
+            running = Running(np.full(shape[0], 2, dtype), np.full(shape[0], 3, dtype), 0.1)
+            kernels.norm.training_forward(x, one, one, 1e-5, running, out)
+            np.testing.assert_allclose(running.mean, 1.8 + 0.1 * mean, rtol=1e-5)
+            np.testing.assert_allclose(running.variance, 2.7 + 0.1 * variance, rtol=1e-5)
+            kernels.norm.training_forward(x, one, one, 1e-5, Running(None, None, 0.1), out)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3, 20_000), (300, 64)])

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference import norm as reference
+from gpucnn.kernels.reference.norm import Running
 
 ROWS = np.dtype([(name, np.int64) for name in ("length", "part", "parts")])
 EACH = 8  # numbers that a thread takes
@@ -16,15 +16,20 @@ WHOLE = 1 << 13  # numbers that are one part: in as many as EACH allows a block'
 PART = program.THREADS * EACH
 
 
-def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Array) -> tuple[Array, Array, Any]:
+def training_forward(x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
     """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
 
-    Returns them, (C,) each, and what training_backward asks for.
+    The running statistics move towards these. Returns what training_backward asks for.
     """
-    mean, variance, inverse = (empty((len(x),), x) for _ in range(3))
-    sums = _sums("moments", x, x)
-    _launch("training_forward", x, x, sums, weight, bias, float(eps), mean, variance, inverse, out)
-    return mean, variance, (x, mean, inverse, weight)
+    mean, inverse = empty((len(x),), x), empty((len(x),), x)
+    sums, moving = _sums("moments", x, x), (running.mean, running.variance)
+    foreign = any(array is not None and array.dtype != x.dtype for array in moving)
+    variance, moving = (empty((len(x),), x), (None, None)) if foreign else (None, moving)
+    given = (x, sums, weight, bias, float(eps))
+    _launch("training_forward", x, *given, mean, inverse, variance, *moving, float(running.momentum), out)
+    if variance is not None:
+        running.move(mean, variance, x.shape[1])
+    return x, mean, inverse, weight
 
 
 def training_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
@@ -43,17 +48,6 @@ def fixed_forward(x: Array, mean: Array, variance: Array, weight: Array, bias: A
 def fixed_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
     """out = the gradient by x; by_weight and by_bias (C,) those by these."""
     _backward(grad, kept, 0, by_weight, by_bias, out)
-
-
-def move(
-    running_mean: Array | None, running_var: Array | None, mean: Array, variance: Array, momentum: float, factor: float
-) -> None:
-    """Let the running statistics (C,), where there are any, move towards mean and factor · variance by `momentum`."""
-    running = running_mean, running_var
-    if any(array is not None and array.dtype != mean.dtype for array in running):
-        reference.move(*running, mean, variance, momentum, factor)
-    else:
-        program.run("norm", "move", mean.dtype, mean.size, mean, variance, float(momentum), float(factor), *running)
 
 
 def scale(x: Array, weight: Array, bias: Array, out: Array) -> None:

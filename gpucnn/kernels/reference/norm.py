@@ -4,16 +4,31 @@ S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. What a forwar
 business: the normalised x, the inverse of the standard deviation, and the weight.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
 
 
-def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Array) -> tuple[Array, Array, Any]:
+class Running(NamedTuple):
+    """Statistics (C,) that move towards those of each batch by the fraction `momentum`; None where none are kept."""
+
+    mean: Array | None
+    variance: Array | None
+    momentum: float
+
+    def move(self, mean: Array, variance: Array, length: int) -> None:
+        """Let them move towards the mean and the variance (C,) of rows of `length`: made unbiased, as in PyTorch."""
+        unbiased = variance * (length / (length - 1))
+        for running, batch in ((self.mean, mean), (self.variance, unbiased)):
+            if running is not None:
+                running += (batch - running) * self.momentum
+
+
+def training_forward(x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
     """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
 
-    Returns them, (C,) each, and what training_backward asks for.
+    The running statistics move towards these. Returns what training_backward asks for.
     """
     xp = module_of(x)
     mean = x.mean(axis=1, keepdims=True)
@@ -23,7 +38,8 @@ def training_forward(x: Array, weight: Array, bias: Array, eps: float, out: Arra
     inverse = 1 / xp.sqrt(variance + eps)
     normalised *= inverse
     scale(normalised, weight, bias, out)
-    return mean[:, 0], variance[:, 0], (normalised, inverse, weight)
+    running.move(mean[:, 0], variance[:, 0], x.shape[1])
+    return normalised, inverse, weight
 
 
 def training_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out: Array) -> None:
@@ -58,16 +74,6 @@ def fixed_backward(grad: Array, kept: Any, by_weight: Array, by_bias: Array, out
     module_of(grad).multiply(grad, weight[:, None] * inverse, out=out)
     module_of(grad).sum(grad * normalised, axis=1, out=by_weight)
     module_of(grad).sum(grad, axis=1, out=by_bias)
-
-
-def move(
-    running_mean: Array | None, running_var: Array | None, mean: Array, variance: Array, momentum: float, factor: float
-) -> None:
-    """Let the running statistics (C,), where there are any, move towards mean and factor · variance by `momentum`."""
-    if running_mean is not None:
-        running_mean += (mean - running_mean) * momentum
-    if running_var is not None:
-        running_var += (variance * factor - running_var) * momentum
 
 
 def scale(x: Array, weight: Array, bias: Array, out: Array) -> None:

@@ -80,16 +80,27 @@ __device__ inline void normalise(const Part &at, const REAL *x, REAL mean, REAL 
 
 KERNEL moments(Rows rows, const REAL *x, double *sums) { keep(moments_of_part(part_of(rows, blockIdx.x), x), sums); }
 
+// Also lets the running statistics, where they are not null, move by the fraction `momentum`: the variance unbiased.
 KERNEL training_forward(Rows rows, const REAL *x, const double *sums, const REAL *weight, const REAL *bias, double eps,
-                        REAL *means, REAL *variances, REAL *inverses, REAL *out) {
+                        REAL *means, REAL *inverses, REAL *variances, REAL *running_means, REAL *running_variances,
+                        double momentum, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     const Pair pair = moments_of_row(rows, at, x, sums);
     const REAL mean = (REAL)pair.first, variance = (REAL)(pair.second / rows.length);
     const REAL inverse = 1 / sqrt(variance + (REAL)eps);
     if (threadIdx.x == 0 && blockIdx.x % rows.parts == 0) {
         means[at.row] = mean;
-        variances[at.row] = variance;
         inverses[at.row] = inverse;
+        if (variances) {
+            variances[at.row] = variance;
+        }
+        if (running_means) {
+            running_means[at.row] += (mean - running_means[at.row]) * (REAL)momentum;
+        }
+        if (running_variances) {
+            const REAL unbiased = (REAL)(pair.second / (rows.length - 1));
+            running_variances[at.row] += (unbiased - running_variances[at.row]) * (REAL)momentum;
+        }
     }
     normalise(at, x, mean, inverse * weight[at.row], bias[at.row], out);
 }
@@ -129,15 +140,4 @@ KERNEL backward(Rows rows, const REAL *grad, const REAL *x, const double *sums, 
 KERNEL scale(Rows rows, const REAL *x, const REAL *weight, const REAL *bias, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     normalise(at, x, 0, weight[at.row], bias[at.row], out);
-}
-
-KERNEL move(Integer count, const REAL *mean, const REAL *variance, double momentum, double factor, REAL *running_mean,
-            REAL *running_var) {
-    Integer i = thread_number();
-    if (i < count && running_mean) {
-        running_mean[i] += (mean[i] - running_mean[i]) * (REAL)momentum;
-    }
-    if (i < count && running_var) {
-        running_var[i] += (variance[i] * (REAL)factor - running_var[i]) * (REAL)momentum;
-    }
 }

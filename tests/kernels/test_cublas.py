@@ -1,0 +1,246 @@
+"""cuBLAS, as the CUDA kernels call it: against a library that takes the same arguments and multiplies with NumPy."""
+
+import ctypes
+import functools
+import math
+import sys
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from gpucnn.arena import zeros
+from gpucnn.backend import load_cupy, to_device
+from gpucnn.errors import DeviceError, InputError
+from gpucnn.geometry import make_window
+from gpucnn.kernels import reference
+from gpucnn.kernels.cuda import columns, cublas, gemm, precision
+from tests.configurations import COUNT, convolution
+from tests.judges import close
+
+N, T = 0, 1  # cublasOperation_t
+
+
+class Product(NamedTuple):
+    """What cublasGemmStridedBatchedEx is called with, after the handle."""
+
+    a_turned: int
+    b_turned: int
+    m: int
+    n: int
+    k: int
+    alpha: int
+    a: int
+    a_type: int
+    a_leading: int  # numbers from one column to the next
+    a_step: int  # numbers from one matrix to the next
+    b: int
+    b_type: int
+    b_leading: int
+    b_step: int
+    beta: int
+    c: int
+    c_type: int
+    c_leading: int
+    c_step: int
+    batch: int
+    compute: int
+    algorithm: int
+
+
+class Recorder:
+    """A library whose calls are noted, after C's conversion of their arguments by the signatures.
+
+    A `status` that is not 0 is what its functions return, and all they do.
+    """
+
+    def __init__(self, library: Any) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.status, self._library = 0, library
+        for name, arguments in cublas.SIGNATURES.items():
+            setattr(self, name, ctypes.CFUNCTYPE(ctypes.c_int, *arguments)(functools.partial(self._called, name)))
+
+    def _called(self, name: str, first: int, *others: int | None) -> int:
+        rest = [other or 0 for other in others]  # a null pointer arrives as None
+        self.calls.append((name, first, *rest))
+        return self.status or getattr(self._library, name)(ctypes.c_void_p(first) if rest else first, *rest)
+
+    def of(self, name: str) -> list[tuple[Any, ...]]:
+        """The arguments, after the handle, of every call of a function."""
+        return [call[2:] for call in self.calls if call[0] == name]
+
+    @property
+    def products(self) -> list[Product]:
+        """The products that were asked for."""
+        return [Product(*arguments) for arguments in self.of("cublasGemmStridedBatchedEx")]
+
+
+@pytest.fixture
+def library(cuda, monkeypatch):
+    """cuBLAS over NumPy, which notes its calls."""
+    recorder = Recorder(cublas.library())
+    monkeypatch.setattr(cublas, "library", lambda: recorder)
+    return recorder
+
+
+@pytest.fixture
+def rounded():
+    """Products are rounded for tensor cores."""
+    precision.set("tf32")
+    yield
+    precision.set("float32")
+
+
+def on_device(shape, dtype="float32"):
+    return to_device(np.random.default_rng(0).standard_normal(shape).astype(dtype))
+
+
+def test_the_transposed_product_is_asked_for_in_columns(library):
+    """out (2, 3) = a (2, 5) b (5, 3): three rows and two columns to cuBLAS, from bᵀ and aᵀ, which lie in its order."""
+    a, b, out = on_device((1, 2, 5)), on_device((1, 5, 3)), on_device((1, 2, 3))
+    cublas.multiply(a, b, out)
+    (asked,) = library.products
+    assert asked._replace(alpha=0, beta=0) == Product(
+        *(N, N, 3, 2, 5, 0),
+        *(b.data.ptr, 0, 3, 0),
+        *(a.data.ptr, 0, 5, 0),
+        *(0, out.data.ptr, 0, 3, 0),
+        *(1, 68, -1),
+    )
+
+
+def test_what_lies_transposed_is_not_copied(library):
+    a, b = on_device((4, 5, 2)).swapaxes(1, 2), on_device((4, 3, 5)).swapaxes(1, 2)
+    out = on_device((4, 2, 3))
+    cublas.multiply(a, b, out)
+    (asked,) = library.products
+    assert asked._replace(alpha=0, beta=0) == Product(
+        *(T, T, 3, 2, 5, 0),
+        *(b.data.ptr, 0, 5, 15),
+        *(a.data.ptr, 0, 2, 10),
+        *(0, out.data.ptr, 0, 3, 6),
+        *(4, 68, -1),
+    )
+
+
+SHAPES = [(1, 1, 1), (10, 84, 64), (7, 13, 3), (1, 5, 7), (5, 1, 7), (5, 7, 1), (1, 5, 1), (1, 1, 5), (5, 1, 1)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_products(cuda, monkeypatch, shape, dtype, rng):
+    """Straight and transposed, of single rows and columns, with a stack of either or both, with bias and ReLU."""
+    monkeypatch.setattr(gemm, "MOST_PRODUCTS", -1)
+    rows, depth, count = shape
+    for stack, a_stack in [((), ()), ((3,), ()), ((2, 3), (2, 3))]:
+        for turned in range(4):
+            a, b = rng.standard_normal((*a_stack, rows, depth)), rng.standard_normal((*stack, depth, count))
+            a, b = (lying(x.astype(dtype), turned & bit) for x, bit in ((a, 1), (b, 2)))
+            bias = rng.standard_normal(rows).astype(dtype) if turned % 3 else None
+            least = -math.inf if turned % 2 else 0.0
+            found, expected = np.full((*stack, rows, count), np.nan, dtype), np.empty((*stack, rows, count), dtype)
+            cuda.gemm.matmul(a, b, found, bias, least)
+            reference.gemm.matmul(a, b, expected, bias, least)
+            close(found, expected, (shape, stack, a_stack, turned), terms=depth)
+
+
+def lying(x, transposed):
+    """x, in memory transposed or not."""
+    return np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2) if transposed else x
+
+
+@pytest.mark.parametrize(("name", "number"), [("float32", 68), ("tf32", 77), ("bf16", 75)])
+def test_the_precision_is_that_of_float32_alone(library, rounded, name, number):
+    precision.set(name)
+    assert precision.get() == name
+    for dtype, expected in (("float32", number), ("float64", 70)):
+        cublas.multiply(*(on_device((1, 2, 2), dtype) for _ in range(3)))
+        assert library.products[-1].compute == expected
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(InputError, match="precision is 'fp8'; expected one of float32, tf32, bf16"):
+        precision.set("fp8")
+
+
+@pytest.mark.parametrize("tile_bytes", [1, 1000, 1 << 28])
+def test_rounded_convolutions_are_products_of_columns(cuda, rounded, monkeypatch, tile_bytes):
+    """The library here does not round: the results are the reference's, whatever the tiles."""
+    monkeypatch.setattr(columns, "TILE_BYTES", tile_bytes)
+    for config in map(convolution, range(0, COUNT, 8)):
+        options = dict(config.options)
+        groups = options.pop("groups")
+        x, w, *bias = (array.astype("float32") for array in config.arrays)
+        window = make_window("conv", x.shape[2:], w.shape[2:], **options)
+        for images in (x, np.repeat(x, 4, axis=0)):
+            moved = np.ascontiguousarray(np.moveaxis(images, 0, -1))
+            judge_convolution(cuda, moved, w, bias[0] if bias else None, window, groups, config)
+
+
+def judge_convolution(cuda, x, w, bias, window, groups, what):
+    """x is batch-last."""
+    shape = (len(w), *window.output_sizes(x.shape[1:-1]), x.shape[-1])
+    grad = np.random.default_rng(1).standard_normal(shape).astype(x.dtype)
+    results = []
+    for kernels in (cuda.conv, reference.conv):
+        out, by_weight, by_x = np.full_like(grad, np.nan), np.full_like(w, np.nan), np.full_like(x, np.nan)
+        kernels.forward(x, w, bias, window, groups, 0.0, out)
+        kernels.backward_weight(x, grad, window, groups, by_weight)
+        kernels.backward_input(w, grad, window, groups, by_x)
+        results.append((out, by_weight, by_x))
+    for found, expected in zip(*results, strict=True):
+        close(found, expected, what, terms=x.size)
+
+
+def test_a_window_of_more_taps_than_the_kernels_stage(cuda, rng):
+    x, w = rng.standard_normal((2, 3000, 2)), rng.standard_normal((2, 2, 2100))
+    judge_convolution(cuda, x, w, None, make_window("conv", (3000,), (2100,)), 1, "")
+
+
+def test_work_goes_to_the_current_stream_with_a_workspace_of_its_own(library):
+    arrays = [on_device((1, 2, 2)) for _ in range(3)]
+    for stream in (load_cupy().cuda.Stream.null, load_cupy().cuda.Stream(non_blocking=True)):
+        library.calls.clear()
+        with stream:
+            cublas.multiply(*arrays)
+            cublas.multiply(*arrays)
+        assert library.of("cublasSetStream_v2") == [(stream.ptr,)]
+        assert [size for _, size in library.of("cublasSetWorkspace_v2")] == [1 << 25]
+        assert len(library.products) == 2
+
+
+def test_a_product_is_captured(library):
+    stream = load_cupy().cuda.Stream(non_blocking=True)
+    a, b, out = on_device((1, 2, 5)), on_device((1, 5, 3)), zeros((1, 2, 3), on_device((1, 1, 1)))
+    with stream:
+        cublas.multiply(a, b, out)
+        expected = out.get()
+        out.fill(0)
+        stream.begin_capture()
+        cublas.multiply(a, b, out)
+        graph = stream.end_capture()
+        assert not out.get().any()
+        graph.launch(stream)
+    assert (out.get() == expected).all()
+
+
+@pytest.mark.parametrize(("status", "name"), [(1, "NOT_INITIALIZED"), (15, "NOT_SUPPORTED"), (99, "99")])
+def test_a_status_is_named(library, status, name):
+    library.status = status
+    with pytest.raises(DeviceError, match=f"^cublasCreate_v2 failed: CUBLAS_STATUS_{name}$"):
+        cublas.multiply(*(on_device((1, 2, 2)) for _ in range(3)))
+
+
+def test_a_library_that_is_not_there_is_named(monkeypatch):
+    def missing(name):
+        raise RuntimeError(f"no {name} here\nlooked in: everywhere")
+
+    monkeypatch.setitem(sys.modules, "cuda", None)
+    with pytest.raises(DeviceError, match="cuBLAS.* cannot be loaded: .*cuda.*pip install 'cupy-cuda13x"):
+        cublas.library.__wrapped__()
+    monkeypatch.setitem(
+        sys.modules, "cuda", SimpleNamespace(pathfinder=SimpleNamespace(load_nvidia_dynamic_lib=missing))
+    )
+    with pytest.raises(DeviceError, match="cannot be loaded: no cublas here. Install"):
+        cublas.library.__wrapped__()

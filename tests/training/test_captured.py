@@ -1,6 +1,9 @@
 """A step that is captured and launched again trains as steps one by one do, to the bit; and what cannot be captured."""
 
+import gc
 import itertools
+import shutil
+import signal
 import warnings
 
 import numpy as np
@@ -9,10 +12,11 @@ import pytest
 import gpucnn
 from gpucnn import nn, optim
 from gpucnn.autograd import Tensor
+from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
 from gpucnn.errors import TrainingError
 from gpucnn.function import Function
-from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
+from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, RunFolder, Trainer, captured, train_run
 from tests.training import examples
 
 OPTIMIZERS = {
@@ -224,3 +228,65 @@ def test_a_batch_that_does_not_fit_names_the_layer(gpu, monkeypatch):
     trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
     with pytest.raises(MemoryError, match=r"layer 2 \(linear\), given a batch of shape \(16, 144\): Out of memory"):
         list(trainer.run(examples.loaders().train, None, 1))
+
+
+def resumed(path, device, epochs=2):
+    """The job of `path` gone on with, on a device."""
+    gpucnn.set_device(device)
+    other = examples.trainer(seed=5)
+    with RunFolder.open(path) as folder:
+        job(folder, other, examples.loaders(), epochs, resume=True)
+    return folder, other
+
+
+def job(folder, trainer, loaders, epochs=2, **options):
+    names = {"class_names": ("a", "b", "c"), "dataset": "rows", "dataset_requested": "rows"}
+    return train_run(folder, trainer, loaders, epochs, **names, **options)
+
+
+def test_ctrl_c_between_two_looks_leaves_a_checkpoint_to_go_on_from(gpu, tmp_path, monkeypatch):
+    """After the steps that were launched already; on the same device the run ends as if it had never stopped."""
+    monkeypatch.setattr(captured, "MOST_STEPS", 3)
+    with RunFolder.create(tmp_path / "whole", "", {}) as whole:
+        job(whole, examples.trainer(), examples.loaders())
+    seen = []
+
+    def press(record):
+        seen.append(record)
+        if len(seen) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), RunFolder.create(tmp_path / "run", "", {}) as folder:
+        job(folder, examples.trainer(), examples.loaders(), on_record=press)
+    assert len(seen) == 3
+    assert len((tmp_path / "run" / "batches.csv").read_text().splitlines()) == 1 + len(seen)
+    shutil.copytree(tmp_path / "run", tmp_path / "elsewhere")
+    again, _ = resumed(tmp_path / "run", str(gpu))
+    assert again.model_path.read_bytes() == whole.model_path.read_bytes()
+    assert (tmp_path / "run" / "batches.csv").read_text() == (tmp_path / "whole" / "batches.csv").read_text()
+    _, trainer = resumed(tmp_path / "elsewhere", "cpu")  # and on the other device it goes on all the same
+    gpucnn.set_device(str(gpu))
+    assert trainer.position.step == 10
+    assert (tmp_path / "elsewhere" / "result.json").exists()
+
+
+def test_a_run_of_the_cpu_goes_on_on_the_gpu(gpu, tmp_path):
+    gpucnn.set_device("cpu")
+    with RunFolder.create(tmp_path / "run", "", {}) as folder:
+        job(folder, examples.trainer(), examples.loaders(), epochs=1)
+    _, trainer = resumed(tmp_path / "run", str(gpu))
+    assert trainer.position.epoch == 2
+    assert all(np.isfinite(array).all() for array in trainer.net.state_dict().values())
+
+
+def test_memory_does_not_grow_with_the_steps(gpu):
+    """Once each shape was captured, nothing new stays on the device."""
+    train_set = examples.dataset()
+    loader = Loader(train_set, 16, Normalizer.fit("standard", train_set), Augment(shift=0.5), shuffle=True, seed=3)
+    trainer = examples.trainer()
+    held = []
+    for record in trainer.run(loader, examples.loaders().validation, 8):
+        if isinstance(record, EpochRecord) and record.epoch > captured.WARM_UP + 1:
+            gc.collect()
+            held.append((trainer._step.arena.nbytes, load_cupy().get_default_memory_pool().used_bytes()))
+    assert len(set(held)) == 1

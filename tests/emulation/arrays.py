@@ -5,6 +5,7 @@ computed: results are memory that each launch of the graph fills.
 """
 
 import functools
+import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from tests.emulation import streams
 
 WRITES_TO_ITS_FIRST = (np.copyto, np.put_along_axis)
 SCALARS = (bool, int, float, complex, np.generic)
+_held: list[int] = []  # the bytes of each array that is there
 ON_CUBLAS = {"matmul", "dot", "vdot", "tensordot", "einsum", "inner", "outer"}
 
 
@@ -26,6 +28,9 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def __init__(self, shape: Any, dtype: Any = float, memory: np.ndarray | None = None, base: Any = None) -> None:
         self._host = _garbage(np.empty(shape, dtype)) if memory is None else memory
         self.base = base
+        if base is None:
+            _held.append(self.nbytes)
+            weakref.finalize(self, _held.remove, self.nbytes)
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -202,6 +207,11 @@ def wrapped(memory: np.ndarray) -> ndarray:
 def host_memory(array: ndarray) -> np.ndarray:
     """The memory of an array on the device: for the emulation alone."""
     return array._host
+
+
+def used_bytes() -> int:
+    """What all arrays that are there hold, views not counted."""
+    return sum(_held)
 
 
 def from_host(array: Any, dtype: Any = None) -> ndarray:

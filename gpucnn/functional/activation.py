@@ -44,31 +44,29 @@ class ScaledTanh(Function):
     layout = "elementwise"
 
     def forward(self, x: Array, amplitude: float, slope: float) -> Array:
-        xp = module_of(x)
-        self.amplitude, self.slope = amplitude, slope
-        self.tanh = xp.multiply(x, slope, out=empty(x.shape, x))
-        xp.tanh(self.tanh, out=self.tanh)
-        return xp.multiply(self.tanh, amplitude, out=empty(x.shape, x))
+        self.tanh, self.factor = empty(x.shape, x), amplitude * slope
+        out = empty(x.shape, x)
+        kernels_of(x).activation.scaled_tanh(x, amplitude, slope, self.tanh, out)
+        return out
 
     def backward(self, grad: Array) -> Array:
-        xp = module_of(grad)
-        out = xp.multiply(self.tanh, self.tanh, out=empty(grad.shape, grad))
-        xp.subtract(1, out, out=out)
-        out *= self.amplitude * self.slope
-        return xp.multiply(out, grad, out=out)
+        out = empty(grad.shape, grad)
+        kernels_of(grad).activation.scaled_tanh_backward(grad, self.tanh, self.factor, out)
+        return out
 
 
 class Sigmoid(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        xp = module_of(x)
-        small = xp.exp(-xp.abs(x))  # at most 1: no overflow, and small results keep their digits
-        self.y = xp.where(x >= 0, 1, small) / (1 + small)
+        self.y = empty(x.shape, x)
+        kernels_of(x).activation.sigmoid(x, self.y)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return grad * self.y * (1 - self.y)
+        out = empty(grad.shape, grad)
+        kernels_of(grad).activation.sigmoid_backward(grad, self.y, out)
+        return out
 
 
 class LogSoftmax(Function):

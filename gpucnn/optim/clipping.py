@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array
 from gpucnn.errors import InputError
 from gpucnn.kernels.choice import kernels_of
 
@@ -21,7 +21,7 @@ def clip_norm(parameters: Iterable[Tensor], max_norm: float) -> Array | None:
     """As clip_grad_norm_, but the norm stays an array () on its device: no waiting. None without a gradient."""
     if not max_norm > 0:
         raise InputError(f"clip_grad_norm_: max_norm is {max_norm}; expected more than 0")
-    gradients = [parameter.grad.data for parameter in parameters if parameter.grad is not None]
+    gradients = _gradients(parameters)
     return kernels_of(gradients[0]).update.clip_by_norm(gradients, max_norm) if gradients else None
 
 
@@ -29,7 +29,9 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient to ±clip_value. Raises InputError unless `clip_value` is positive."""
     if not clip_value > 0:
         raise InputError(f"clip_grad_value_: clip_value is {clip_value}; expected more than 0")
-    for parameter in parameters:
-        if parameter.grad is not None:
-            gradient = parameter.grad.data
-            module_of(gradient).clip(gradient, -clip_value, clip_value, out=gradient)
+    if gradients := _gradients(parameters):
+        kernels_of(gradients[0]).update.clip_by_value(gradients, clip_value)
+
+
+def _gradients(parameters: Iterable[Tensor]) -> list[Array]:
+    return [parameter.grad.data for parameter in parameters if parameter.grad is not None]

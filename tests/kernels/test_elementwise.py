@@ -35,6 +35,23 @@ def test_activations_are_the_references(compiled, length, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_sigmoids_are_the_references(compiled, length, dtype):
+    x, grad = 9 * numbers(length, dtype), np.random.default_rng(0).standard_normal(length).astype(dtype)
+    results = []
+    for kernels in (compiled.activation, reference.activation):
+        tanh, scaled, by_scaled, sigmoid, by_sigmoid = (np.full_like(x, 5) for _ in range(5))
+        with np.errstate(all="ignore"):
+            kernels.scaled_tanh(x, 1.7, 0.6, tanh, scaled)
+            kernels.scaled_tanh_backward(grad, tanh, 1.02, by_scaled)
+            kernels.sigmoid(x, sigmoid)
+            kernels.sigmoid_backward(grad, sigmoid, by_sigmoid)
+        results.append((tanh, scaled, by_scaled, sigmoid, by_sigmoid))
+    for found, expected in zip(*results, strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (120, 64), (70, 33), (6, 50_176), (1, 300_007), (65, 1030), (3, 0)])
 def test_sums_of_rows(compiled, shape, dtype, rng):
     rows = (rng.standard_normal(shape) + 1).astype(dtype)

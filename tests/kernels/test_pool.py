@@ -96,3 +96,14 @@ def test_large_pooling_is_shared_among_threads_and_stays_the_same(compiled, rng)
         compiled.pool.max_backward(expected, compiled.pool.max_forward_winners(x, window, -math.inf, y), window, by_x)
         assert np.array_equal(y, expected)
         assert np.array_equal(by_x, by_reference)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (1, 1, 1, 1), (70, 2, 3, 65)])
+def test_the_average_of_whole_maps(compiled, shape, dtype, rng):
+    x, grad = rng.standard_normal(shape).astype(dtype), rng.standard_normal((shape[0], 1, 1, shape[3])).astype(dtype)
+    y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
+    compiled.pool.global_average_forward(x, y)
+    compiled.pool.global_average_backward(grad, by_x)
+    close(y, x.mean(axis=(1, 2), keepdims=True, dtype="float64").astype(dtype))
+    close(by_x, np.broadcast_to(grad / (shape[1] * shape[2]), shape))

@@ -118,3 +118,11 @@ def test_a_gap_between_gradients_is_left_alone(cuda, launches):
     found = flat.get()
     assert found[1000] == 1
     np.testing.assert_allclose(np.delete(found, 1000), 1 / np.sqrt(4999), rtol=1e-5)
+
+
+def test_the_values_of_a_bank_are_clipped_in_one_launch(cuda, launches):
+    flat = backend.load_cupy().asarray(np.array([*np.linspace(-3, 3, 1000), np.nan, np.inf], "float32"))
+    before = flat.get()
+    cuda_kernels.update.clip_by_value([flat[:7], flat[7:777], flat[777:]], 1.5)
+    assert launches == ["clip_values"]
+    assert np.array_equal(flat.get(), before.clip(-1.5, 1.5), equal_nan=True)

@@ -1,7 +1,24 @@
-"""Activations and dropout in C, each in one pass. Arguments as in reference/activation.py."""
+"""Activations and dropout in C, each in one pass; those with exponentials are the reference's.
+
+Arguments as in reference/activation.py.
+"""
 
 from gpucnn.backend import Array, fill_uniform
 from gpucnn.kernels.cpu import library
+from gpucnn.kernels.reference.activation import scaled_tanh, scaled_tanh_backward, sigmoid, sigmoid_backward
+
+__all__ = [
+    "dropout",
+    "dropout_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "relu",
+    "relu_backward",
+    "scaled_tanh",
+    "scaled_tanh_backward",
+    "sigmoid",
+    "sigmoid_backward",
+]
 
 
 def relu(x: Array, out: Array) -> None:

@@ -15,9 +15,18 @@ from gpucnn.backend import Array
 from gpucnn.geometry import Sizes, Window
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import pool as reference
-from gpucnn.kernels.reference.pool import tap_counts
+from gpucnn.kernels.reference.pool import global_average_backward, global_average_forward, tap_counts
 
-__all__ = ["average_backward", "average_forward", "max_backward", "max_forward", "max_forward_winners", "tap_counts"]
+__all__ = [
+    "average_backward",
+    "average_forward",
+    "global_average_backward",
+    "global_average_forward",
+    "max_backward",
+    "max_forward",
+    "max_forward_winners",
+    "tap_counts",
+]
 
 MOST_TAPS = 255  # NO_TAP in source/pool.h
 

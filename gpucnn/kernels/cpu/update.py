@@ -2,9 +2,9 @@
 
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.update import Rates, clip_by_norm
+from gpucnn.kernels.reference.update import Rates, clip_by_norm, clip_by_value
 
-__all__ = ["adam", "clip_by_norm", "momentum", "nesterov", "sgd"]
+__all__ = ["adam", "clip_by_norm", "clip_by_value", "momentum", "nesterov", "sgd"]
 
 
 def sgd(parameters: Array, gradient: Array, rates: Rates, weight_decay: float) -> None:

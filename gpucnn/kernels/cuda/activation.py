@@ -26,6 +26,26 @@ def leaky_relu_backward(grad: Array, x: Array, slope: float, out: Array) -> None
     program.run("activation", "leaky_relu", grad.dtype, grad.size, grad, x, float(slope), out)
 
 
+def scaled_tanh(x: Array, amplitude: float, slope: float, tanh: Array, out: Array) -> None:
+    """tanh = tanh(slope · x), out = amplitude · tanh."""
+    program.run("activation", "scaled_tanh", x.dtype, x.size, x, float(amplitude), float(slope), tanh, out)
+
+
+def scaled_tanh_backward(grad: Array, tanh: Array, factor: float, out: Array) -> None:
+    """out = grad · factor · (1 - tanh²)."""
+    program.run("activation", "scaled_tanh_backward", grad.dtype, grad.size, grad, tanh, float(factor), out)
+
+
+def sigmoid(x: Array, out: Array) -> None:
+    """out = 1 / (1 + exp(-x))."""
+    program.run("activation", "sigmoid", x.dtype, x.size, x, out)
+
+
+def sigmoid_backward(grad: Array, y: Array, out: Array) -> None:
+    """out = grad · y · (1 - y)."""
+    program.run("activation", "sigmoid_backward", grad.dtype, grad.size, grad, y, out)
+
+
 def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
     """out = x · scales, where each of `scales`, undefined before, becomes 0 (by chance p) or 1 / (1 - p)."""
     seed, stream = draw_key()

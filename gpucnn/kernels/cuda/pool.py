@@ -56,6 +56,17 @@ def average_backward(grad: Array, window: Window, counts: Sides, out: Array) -> 
     program.run("pool", "average_backward", grad.dtype, out.size, _pooling(window, counts, out.shape), grad, out)
 
 
+def global_average_forward(x: Array, out: Array) -> None:
+    """out (C, 1, 1, N) = the mean of each map of x (C, H, W, N)."""
+    program.run("pool", "global_average_forward", x.dtype, out.size, x.size // out.size, x.shape[-1], x, out)
+
+
+def global_average_backward(grad: Array, out: Array) -> None:
+    """out (C, H, W, N) = grad (C, 1, 1, N), shared out among the pixels of its map."""
+    pixels = out.size // grad.size
+    program.run("pool", "global_average_backward", grad.dtype, out.size, pixels, grad.shape[-1], grad, out)
+
+
 def _max_forward(x: Array, window: Window, least: float, winners: Array | None, out: Array) -> None:
     pooling = _pooling(window, None, x.shape)
     program.run("pool", "max_forward", x.dtype, out.size, pooling, x, float(least), *_by_type(winners), out)

@@ -85,6 +85,12 @@ def clip_by_norm(gradients: Sequence[Array], max_norm: float) -> Array:
     return norm
 
 
+def clip_by_value(gradients: Sequence[Array], most: float) -> None:
+    """Limit every element of arrays of any shapes to ±most, a launch for each run of neighbours in memory."""
+    for run in program.joined(gradients):
+        program.run("update", "clip_values", run.dtype, run.size, float(most), run)
+
+
 def _cut(length: int) -> tuple[int, int]:
     """How many elements a block takes of so many, and how many blocks there are."""
     part = max(PART, -(-length // MOST_PARTS))

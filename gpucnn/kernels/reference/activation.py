@@ -31,6 +31,37 @@ def _leaky(value: Array, x: Array, slope: float, out: Array) -> None:
     xp.multiply(value, xp.where(x > 0, x.dtype.type(1), x.dtype.type(slope)), out=out)
 
 
+def scaled_tanh(x: Array, amplitude: float, slope: float, tanh: Array, out: Array) -> None:
+    """tanh = tanh(slope · x), out = amplitude · tanh."""
+    xp = module_of(x)
+    xp.multiply(x, slope, out=tanh)
+    xp.tanh(tanh, out=tanh)
+    xp.multiply(tanh, amplitude, out=out)
+
+
+def scaled_tanh_backward(grad: Array, tanh: Array, factor: float, out: Array) -> None:
+    """out = grad · factor · (1 - tanh²)."""
+    xp = module_of(grad)
+    xp.multiply(tanh, tanh, out=out)
+    xp.subtract(1, out, out=out)
+    out *= factor
+    xp.multiply(out, grad, out=out)
+
+
+def sigmoid(x: Array, out: Array) -> None:
+    """out = 1 / (1 + exp(-x))."""
+    xp = module_of(x)
+    small = xp.exp(-xp.abs(x))  # at most 1: no overflow, and small results keep their digits
+    xp.divide(xp.where(x >= 0, 1, small), 1 + small, out=out)
+
+
+def sigmoid_backward(grad: Array, y: Array, out: Array) -> None:
+    """out = grad · y · (1 - y)."""
+    xp = module_of(grad)
+    xp.multiply(grad, y, out=out)
+    xp.multiply(out, 1 - y, out=out)
+
+
 def dropout(x: Array, scales: Array, p: float, out: Array) -> None:
     """out = x · scales, where each of `scales`, undefined before, becomes 0 (by chance p) or 1 / (1 - p).
 

@@ -109,6 +109,16 @@ def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> 
         _add(each, window, tap, out)
 
 
+def global_average_forward(x: Array, out: Array) -> None:
+    """out (C, 1, 1, N) = the mean of each map of x (C, H, W, N)."""
+    module_of(x).mean(x, axis=(1, 2), keepdims=True, out=out)
+
+
+def global_average_backward(grad: Array, out: Array) -> None:
+    """out (C, H, W, N) = grad (C, 1, 1, N), shared out among the pixels of its map."""
+    out[...] = grad / (out.shape[1] * out.shape[2])
+
+
 def _tiles(window: Window, x: Array, outputs: Sizes) -> bool:
     """Whether the windows cover every pixel of x exactly once, so that each tap's share can be written, not added."""
     together = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}

@@ -95,6 +95,12 @@ def clip_by_norm(gradients: Sequence[Array], max_norm: float) -> Array:
     return norm
 
 
+def clip_by_value(gradients: Sequence[Array], most: float) -> None:
+    """Limit every element of arrays of any shapes to ±most."""
+    for gradient in gradients:
+        module_of(gradient).clip(gradient, -most, most, out=gradient)
+
+
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:
     """Two scratch rows (2, length), the first filled with g + weight_decay · p."""
     rows = scratch((2, *parameters.shape), parameters)

@@ -24,6 +24,37 @@ KERNEL leaky_relu(Integer count, const REAL *value, const REAL *x, double slope,
     }
 }
 
+KERNEL scaled_tanh(Integer count, const REAL *x, double amplitude, double slope, REAL *kept, REAL *out) {
+    Integer i = thread_number();
+    if (i < count) {
+        REAL value = tanh((REAL)slope * x[i]);
+        kept[i] = value;
+        out[i] = (REAL)amplitude * value;
+    }
+}
+
+KERNEL scaled_tanh_backward(Integer count, const REAL *grad, const REAL *kept, double factor, REAL *out) {
+    Integer i = thread_number();
+    if (i < count) {
+        out[i] = (1 - kept[i] * kept[i]) * (REAL)factor * grad[i];
+    }
+}
+
+KERNEL sigmoid(Integer count, const REAL *x, REAL *out) {
+    Integer i = thread_number();
+    if (i < count) {
+        REAL value = x[i], small = exp(value < 0 ? value : -value);  // at most 1: small results keep their digits
+        out[i] = (value >= 0 ? 1 : small) / (1 + small);
+    }
+}
+
+KERNEL sigmoid_backward(Integer count, const REAL *grad, const REAL *y, REAL *out) {
+    Integer i = thread_number();
+    if (i < count) {
+        out[i] = grad[i] * y[i] * (1 - y[i]);
+    }
+}
+
 KERNEL multiply(Integer count, const REAL *x, const REAL *y, REAL *out) {
     Integer i = thread_number();
     if (i < count) {

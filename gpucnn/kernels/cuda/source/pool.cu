@@ -216,3 +216,23 @@ KERNEL average_backward(Integer count, Pooling pooling, const REAL *grad, REAL *
         shares<Integer>(pooling, number, grad, out);
     }
 }
+
+// The mean over each map of `pixels`: x is (C, pixels, images), out (C, images).
+KERNEL global_average_forward(Integer count, Integer pixels, Integer images, const REAL *x, REAL *out) {
+    const Integer number = thread_number();
+    if (number < count) {
+        const REAL *map = x + number / images * pixels * images + number % images;
+        REAL sum = 0;
+        for (Integer pixel = 0; pixel < pixels; pixel++) {
+            sum += map[pixel * images];
+        }
+        out[number] = sum / pixels;
+    }
+}
+
+KERNEL global_average_backward(Integer count, Integer pixels, Integer images, const REAL *grad, REAL *out) {
+    const Integer number = thread_number();
+    if (number < count) {
+        out[number] = grad[number / (pixels * images) * images + number % images] / pixels;
+    }
+}

@@ -78,3 +78,11 @@ KERNEL clip(Integer length, Integer part, Integer parts, const double *sums, dou
         x[i] *= (REAL)scale;
     }
 }
+
+KERNEL clip_values(Integer count, double most, REAL *x) {
+    Integer i = thread_number();
+    if (i < count) {
+        REAL value = x[i], limit = (REAL)most;
+        x[i] = value > limit ? limit : value < -limit ? -limit : value;  // a NaN stays one
+    }
+}

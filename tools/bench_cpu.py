@@ -15,12 +15,13 @@ import datetime
 import json
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import results_page
 from bench import page
+from bench.arguments import positive, told
 from bench.contestants import CONTESTANTS
 from bench.parts import PARTS, Plan
 from bench.processes import describe
@@ -39,7 +40,7 @@ QUICK = Plan(("lenet-1", "lenet-64", "renom-64"), ("gpucnn", "torch"), ("steps",
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for, print it, and write it where it belongs; 1 where a contestant failed."""
     plan, folder = _asked_for(arguments)
-    print(f"this takes about {_told(sum(PARTS[part].estimate(plan) for part in plan.parts))}", flush=True)
+    print(f"this takes about {told(sum(PARTS[part].estimate(plan) for part in plan.parts))}", flush=True)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)  # now, not when all is measured
     results = measure(plan)
@@ -58,8 +59,8 @@ def _asked_for(arguments: Sequence[str] | None) -> tuple[Plan, Path | None]:
     parser.add_argument("--workload", choices=WHOLE.workloads, action="append", help="only this one; may be repeated")
     parser.add_argument("--contestant", choices=WHOLE.contestants, action="append", help="only this; may be repeated")
     parser.add_argument("--part", choices=WHOLE.parts, action="append", help="only this one; may be repeated")
-    parser.add_argument("--processes", type=_positive(int), help=f"of each contestant (default {WHOLE.processes})")
-    parser.add_argument("--seconds", type=_positive(float), help=f"timed, twice a process (default {WHOLE.seconds})")
+    parser.add_argument("--processes", type=positive(int), help=f"of each contestant (default {WHOLE.processes})")
+    parser.add_argument("--seconds", type=positive(float), help=f"timed, twice a process (default {WHOLE.seconds})")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write benchmarks.json and benchmarks.md there")
     given = parser.parse_args(arguments)
     base = QUICK if given.quick else WHOLE
@@ -71,19 +72,6 @@ def _asked_for(arguments: Sequence[str] | None) -> tuple[Plan, Path | None]:
         given.seconds or base.seconds,
     )
     return plan, given.out or (DOCS if plan == WHOLE else None)
-
-
-def _told(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-
-
-def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def number(text: str) -> Any:
-        if not 0 < kind(text) < 1000:
-            raise argparse.ArgumentTypeError(f"given {text}, expected more than 0 and less than 1000")
-        return kind(text)
-
-    return number
 
 
 def measure(plan: Plan) -> dict[str, Any]:

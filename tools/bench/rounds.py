@@ -30,8 +30,13 @@ class Failures(dict[str, str]):
 def in_turn(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
     """(round, contestant) for all of each round, each round begun by the next contestant."""
     for number in range(rounds):
-        begin = number % len(names)
-        yield from ((number, name) for name in (*names[begin:], *names[:begin]))
+        yield from ((number, name) for name in turn(names, number))
+
+
+def turn(names: Sequence[str], number: int) -> Sequence[str]:
+    """The contestants in the order of round `number`."""
+    begin = number % max(1, len(names))
+    return (*names[begin:], *names[:begin])
 
 
 def contest(

@@ -27,9 +27,8 @@ def describe(form: str) -> dict[str, Any]:
 def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     """A training step on a batch that lies ready in memory."""
     images, labels = inputs(network, batch)
-    weights = initial_weights(network)
-    state = weights, jax.tree.map(jnp.zeros_like, weights), jax.random.key(0)
-    update = _update(network.layers)
+    state = initial_state(network)
+    update = update_of(network.layers)
 
     def step() -> float:
         nonlocal state
@@ -40,8 +39,14 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     yield step
 
 
-def _update(layers: Sequence[Entry]) -> Callable[..., Any]:
-    """(state, images, labels) -> (state, loss), where the state is weights, momenta and the random key."""
+def initial_state(network: Network) -> tuple[Weights, Weights, Array]:
+    """Weights, momenta and the random key, before the first step."""
+    weights = initial_weights(network)
+    return weights, jax.tree.map(jnp.zeros_like, weights), jax.random.key(0)
+
+
+def update_of(layers: Sequence[Entry]) -> Callable[..., Any]:
+    """(state, images, labels) -> (state, loss), compiled; the state is what `initial_state` makes."""
 
     def loss_of(weights: Weights, images: Array, labels: Array, key: Array) -> Array:
         logits = apply(layers, weights, images, key)  # (N, C)

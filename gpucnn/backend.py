@@ -96,18 +96,31 @@ def why_no_gpu(index: int = 0) -> str | None:
 def describe_gpu(index: int = 0) -> str:
     """A usable GPU in a line: its name, memory, compute capability, and the newest CUDA that its driver serves."""
     runtime = load_cupy().cuda.runtime
-    properties, cuda = runtime.getDeviceProperties(index), runtime.driverGetVersion()  # as in 13010 for 13.1
+    properties = runtime.getDeviceProperties(index)
     return (
         f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.0f} GiB, compute capability "
-        f"{properties['major']}.{properties['minor']}, driver for CUDA {cuda // 1000}.{cuda % 1000 // 10}"
+        f"{properties['major']}.{properties['minor']}, driver for {_cuda(runtime.driverGetVersion())}"
     )
+
+
+def _cuda(version: int) -> str:
+    """A version of CUDA as people write it: 13010 is CUDA 13.1."""
+    return f"CUDA {version // 1000}.{version % 1000 // 10}"
 
 
 def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
     """The cause behind CuPy's error, in the user's words."""
     text = _first_line(error)
-    if "InsufficientDriver" in text or "NoDevice" in text or "no CUDA-capable device" in text:
-        return f"no usable NVIDIA driver or GPU was found ({text})"
+    if "InsufficientDriver" in text:
+        served, needed = cupy.cuda.runtime.driverGetVersion(), cupy.cuda.runtime.runtimeGetVersion()
+        if not served:
+            return f"no NVIDIA driver was found ({text})"
+        return (
+            f"the NVIDIA driver is for {_cuda(served)} and too old for this CuPy, which is for {_cuda(needed)} "
+            f"({text}); update the driver, or install the CuPy for an older CUDA"
+        )
+    if "NoDevice" in text or "no CUDA-capable device" in text:
+        return f"no NVIDIA GPU was found ({text})"
     if "InvalidDevice" in text:
         return f"there is no GPU {index}; {cupy.cuda.runtime.getDeviceCount()} found ({text})"
     if isinstance(error, ImportError) or "not find" in text or "cannot open shared object" in text:

@@ -150,7 +150,7 @@ class _Device:
         self.id = index
 
     def use(self) -> None:
-        if self.id:
+        if self.id >= cuda.runtime.getDeviceCount():
             raise streams.CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
 
     def __enter__(self) -> "_Device":
@@ -211,7 +211,7 @@ cuda = SimpleNamespace(
         CUDARuntimeError=streams.CUDARuntimeError,
         getDevice=lambda: 0,
         getDeviceCount=lambda: 1,
-        getDeviceProperties=lambda index: {"name": b"emulated GPU"},
+        getDeviceProperties=lambda index: {"name": b"emulated GPU", "totalGlobalMem": 1 << 30, "major": 9, "minor": 0},
         deviceSynchronize=lambda: streams.synchronise("synchronising"),
         memGetInfo=lambda: (1 << 30, 1 << 30),
         driverGetVersion=lambda: 13000,

@@ -27,18 +27,16 @@ class Convolution(Function):
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         kernels = kernels_of(grad).conv
-        by_x = by_weight = None
-        if self.needs[0]:
-            by_x = empty(self.x.shape, grad)
+        by_x = empty(self.x.shape, grad) if self.needs[0] else None
+        by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
+        by_bias = self.gradient_memory(2, grad) if any(self.needs[2:]) else None
+        if by_x is not None:
             kernels.backward_input(self.weight, grad, self.window, self.groups, by_x)
-        if self.needs[1]:
-            by_weight = self.gradient_memory(1, grad)
-            kernels.backward_weight(self.x, grad, self.window, self.groups, by_weight)
-        if len(self.needs) == 2:
-            return by_x, by_weight
-        by_bias = self.gradient_memory(2, grad)
-        kernels.backward_bias(grad, by_bias)
-        return by_x, by_weight, by_bias
+        if by_weight is not None:
+            kernels.backward_weight(self.x, grad, self.window, self.groups, by_weight, by_bias)
+        elif by_bias is not None:
+            kernels.backward_bias(grad, by_bias)
+        return (by_x, by_weight, by_bias)[: len(self.needs)]
 
 
 class ConvolutionReLU(Convolution):
@@ -67,31 +65,33 @@ class Linear(Function):
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        by_x = by_weight = None
-        if self.needs[0]:
-            by_x = empty(self.x.shape, grad)
-            kernels_of(grad).gemm.matmul(self.weight.T, grad, by_x)
-        if self.needs[1]:
-            by_weight = self._sum_of_products(grad)
-        if len(self.needs) == 2:
-            return by_x, by_weight
-        return by_x, by_weight, self._sum_of_images(grad)
+        by_x = empty(self.x.shape, grad) if self.needs[0] else None
+        by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
+        by_bias = self.gradient_memory(2, grad) if any(self.needs[2:]) else None
+        gemm = kernels_of(grad).gemm
+        if by_x is not None:
+            gemm.matmul(self.weight.T, grad, by_x)
+        if by_weight is not None and by_bias is not None and grad.ndim == 2:
+            gemm.matmul_and_row_sums(grad, self.x.T, by_weight, by_bias)
+        else:
+            self._sum_products(grad, by_weight)
+            self._sum_images(grad, by_bias)
+        return (by_x, by_weight, by_bias)[: len(self.needs)]
 
-    def _sum_of_images(self, grad: Array) -> Array:
-        """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
-        out = self.gradient_memory(2, grad)
-        rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-        kernels_of(grad).sums.row_sums(rows, out)
-        return out
-
-    def _sum_of_products(self, grad: Array) -> Array:
+    def _sum_products(self, grad: Array, out: Array | None) -> None:
         """The gradient by the weight (O, F): grad (..., O, N) @ x (..., F, N)ᵀ, summed over the leading axes."""
-        out = self.gradient_memory(1, grad)
+        if out is None:
+            return
         products = out if grad.ndim == 2 else empty((*grad.shape[:-2], *self.weight.shape), grad)
         kernels_of(grad).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
         if products is not out:
             products.sum(axis=tuple(range(grad.ndim - 2)), out=out)
-        return out
+
+    def _sum_images(self, grad: Array, out: Array | None) -> None:
+        """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
+        if out is not None:
+            rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
+            kernels_of(grad).sums.row_sums(rows, out)
 
 
 class LinearReLU(Linear):

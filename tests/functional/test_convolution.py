@@ -158,3 +158,20 @@ def test_a_tensor_convolved_with_itself_has_both_gradients(rng):
     apart = [Tensor(x, requires_grad=True), Tensor(x, requires_grad=True)]
     F.conv2d(*apart, padding=1).sum().backward()
     close(ours.grad.numpy(), apart[0].grad.numpy() + apart[1].grad.numpy())
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3, 2, 5, 4), (6, 2, 3, 2), (6,)), ((3, 7), (6, 7), (6,)), ((3, 2, 7), (6, 7), (6,))]
+)
+def test_frozen_inputs_leave_the_others_gradients_as_they_are(shapes, rng):
+    """The gradients by weight and bias may come from one kernel: either can be asked for alone."""
+    function = F.conv2d if len(shapes[0]) == 4 else F.linear
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    y, *expected = forward_backward(function, *arrays)
+    for asked in range(1, 8):
+        inputs = [Tensor(array, requires_grad=bool(asked >> i & 1)) for i, array in enumerate(arrays)]
+        function(*inputs).backward(Tensor(upstream(y.shape)))
+        for i, (given, gradient) in enumerate(zip(inputs, expected, strict=True)):
+            assert (given.grad is not None) == given.requires_grad
+            if given.requires_grad:
+                close(given.grad.numpy(), gradient, f"input {i} of {asked:03b}")

@@ -63,10 +63,11 @@ def judge(kernels, x, outs, window, groups, dtype, bias=True):
     for conv in (kernels.conv, reference.conv):
         out, by_weight, by_x = (np.full_like(like, np.nan) for like in (grad, weight, x))
         conv.forward(x, weight, bias, window, groups, 0.0 if groups > 1 else -math.inf, out)
-        conv.backward_weight(x, grad, window, groups, by_weight)
+        by_bias = None if bias is None else np.full_like(bias, np.nan)
+        conv.backward_weight(x, grad, window, groups, by_weight, by_bias)
         conv.backward_input(weight, grad, window, groups, by_x)
-        results.append((out, by_weight, by_x))
-    for name, found, expected in zip(("out", "by weight", "by x"), *results, strict=True):
+        results.append((out, by_x, by_weight, by_bias)[: 3 if bias is None else 4])
+    for name, found, expected in zip(("out", "by x", "by weight", "by bias"), *results, strict=False):
         close(found, expected, f"{name}: {x.shape}, {weight.shape}, {window}", terms=x.size)
 
 
@@ -97,8 +98,8 @@ def test_batches(cuda, images):
 def test_tiles_of_the_gradient_by_the_weight(cuda, launched, planned, outs, images, blocks, dtype):
     """Small and large, of one group and more, in one part and in several, by fours of images and one by one."""
     planned(ENOUGH_BLOCKS=blocks)
-    for groups, window in itertools.product((1, 2), WINDOWS):
-        judge(cuda, (groups * 9, 5, 6, images), outs, window, groups, dtype)
+    for groups, window, bias in itertools.product((1, 2), WINDOWS, (False, True)):
+        judge(cuda, (groups * 9, 5, 6, images), outs, window, groups, dtype, bias)
     assert f"gradient_{'16x32' if outs == 6 else '64x64'}x{4 if images == 20 else 1}" in launched
     assert ("column_sums" in launched) == (blocks > 1)
 
@@ -171,6 +172,17 @@ def test_tiles_of_products(cuda, launched, monkeypatch, shape, side, dtype, rng)
             kernels.gemm.matmul(a, b, out, bias, 0.0 if lying & 2 else -math.inf)
         close(found, expected, (shape, stack, a_stack, lying), terms=max(1, depth))
     assert launched == {f"matmul_{side}x{side}"}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (10, 64, 84), (7, 0, 8), (33, 130, 32), (5, 1200, 7)])
+def test_products_with_the_sums_of_rows(compiled, shape, rng):
+    """Where the sums are a column of their own in the last tile, alone in a tile, and where cuBLAS has none."""
+    rows, depth, columns = shape
+    a, b = rng.standard_normal((rows, depth)), rng.standard_normal((columns, depth)).T
+    out, sums = np.full((rows, columns), np.nan), np.full(rows, np.nan)
+    compiled.gemm.matmul_and_row_sums(a, b, out, sums)
+    close(out, a @ b, terms=max(1, depth))
+    close(sums, a.sum(axis=1), terms=max(1, depth))
 
 
 OPERANDS = [

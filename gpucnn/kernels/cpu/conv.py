@@ -14,11 +14,18 @@ def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups:
     library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, least, out)
 
 
-def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out[o, i, tap] = sum over places of grad[o] · x[i at tap], in parts that are summed in their order."""
+def backward_weight(
+    x: Array, grad: Array, window: Window, groups: int, out: Array, by_bias: Array | None = None
+) -> None:
+    """out[o, i, tap] = sum over places of grad[o] · x[i at tap], in parts that are summed in their order.
+
+    by_bias, where it is asked for, as backward_bias.
+    """
     plan, parts = plans.weight(window, groups, x.shape, out.shape, out.itemsize)
     sums = empty((parts, *out.shape), out) if parts > 1 else None
     library.c.weight_gradient(plan, x, grad, sums, out)
+    if by_bias is not None:
+        backward_bias(grad, by_bias)
 
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:

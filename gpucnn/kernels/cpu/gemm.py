@@ -5,6 +5,7 @@ import math
 from gpucnn.arena import scratch
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library, plans
+from gpucnn.kernels.cpu.sums import row_sums
 from gpucnn.kernels.reference import gemm as reference
 
 product = reference.product
@@ -25,6 +26,12 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: flo
     steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
     plan = plans.product(rows, summed, out.shape[1], *steps)
     library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, least, out)
+
+
+def matmul_and_row_sums(a: Array, b: Array, out: Array, sums: Array) -> None:
+    """out (M, N) = a (M, K) @ b (K, N), and sums (M,) = the sum of each row of a."""
+    matmul(a, b, out)
+    row_sums(a, sums)
 
 
 def _turned(b: Array) -> Array:

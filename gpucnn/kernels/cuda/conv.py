@@ -22,16 +22,28 @@ def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups:
     _contract(launch, x, weight, bias, least, out)
 
 
-def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out[o, i, tap] = sum over places of grad[o] · x[i at tap], in parts that are summed in their order."""
+def backward_weight(
+    x: Array, grad: Array, window: Window, groups: int, out: Array, by_bias: Array | None = None
+) -> None:
+    """out[o, i, tap] = sum over places of grad[o] · x[i at tap], in parts that are summed in their order.
+
+    by_bias, where it is asked for, is the sum of grad[o]: as if a column of ones stood beside what the taps read.
+    """
     if _by_columns(x, window):
         columns.backward_weight(x, grad, window, groups, out)
+        if by_bias is not None:
+            backward_bias(grad, by_bias)
         return
-    launch, parts = plans.weight(window, groups, x.shape, out.shape, program.quads(x, grad))
-    sums = empty((parts, *out.shape), out) if parts > 1 else out
-    program.launch("gemm", launch.kernel, out.dtype, (launch.blocks,), (launch.threads,), launch.plan, x, grad, sums)
+    launch, parts = plans.weight(window, groups, x.shape, out.shape, by_bias is not None, program.quads(x, grad))
+    results = (out, by_bias)
     if parts > 1:
-        column_sums(sums, out)
+        sums = empty((parts, out.size + (0 if by_bias is None else by_bias.size)), out)
+        results = (sums, None if by_bias is None else sums.reshape(-1)[out.size :])
+    program.launch(
+        "gemm", launch.kernel, out.dtype, (launch.blocks,), (launch.threads,), launch.plan, x, grad, *results
+    )
+    if parts > 1:
+        column_sums(sums, out, by_bias)
 
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:

@@ -9,6 +9,7 @@ from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
 from gpucnn.kernels.cuda import cublas, program
 from gpucnn.kernels.cuda.plans import ENOUGH_BLOCKS, struct
+from gpucnn.kernels.cuda.sums import row_sums
 
 # Up to where the kernels here are taken, which pass over every operand once per tile. Reckoned, not measured.
 MOST_PRODUCTS = 1 << 26  # multiply-adds
@@ -23,12 +24,21 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: flo
     """
     if not out.size:
         return
-    if out.size * a.shape[-1] <= MOST_PRODUCTS and a.shape[-1] <= MOST_DEPTH:
+    if _is_small(out.size, a.shape[-1]):
         _small(a, b, bias, least, out)
         return
     result = out.reshape(-1, *out.shape[-2:])  # (B, M, N)
     cublas.multiply(_stack(a), _stack(b), result)
     finish(result, bias, least)
+
+
+def matmul_and_row_sums(a: Array, b: Array, out: Array, sums: Array) -> None:
+    """out (M, N) = a (M, K) @ b (K, N), and sums (M,) = the sum of each row of a."""
+    if _is_small(out.size + len(a), a.shape[-1]):
+        _small(a, b, None, -math.inf, out, sums)
+        return
+    matmul(a, b, out)
+    row_sums(a, sums)
 
 
 def finish(x: Array, bias: Array | None, least: float) -> None:
@@ -57,17 +67,22 @@ def product(a: Array, b: Array) -> Array:
     return out[..., 0] if b.ndim == 1 else out
 
 
-def _small(a: Array, b: Array, bias: Array | None, least: float, out: Array) -> None:
-    """The product in one launch."""
+def _is_small(results: int, depth: int) -> bool:
+    return results * depth <= MOST_PRODUCTS and depth <= MOST_DEPTH
+
+
+def _small(a: Array, b: Array, bias: Array | None, least: float, out: Array, a_sums: Array | None = None) -> None:
+    """The product in one launch, and the sums of a's rows where they are asked for."""
     rows, columns = out.shape[-2:]
     batch, depth = out.size // (rows * columns), a.shape[-1]
-    side = 32 if batch * -(-rows // 32) * -(-columns // 32) * 2 >= ENOUGH_BLOCKS else 8
-    tiles = (-(-rows // side), -(-columns // side))
+    width = columns if a_sums is None else columns + 1
+    side = 32 if batch * -(-rows // 32) * -(-width // 32) * 2 >= ENOUGH_BLOCKS else 8
+    tiles = (-(-rows // side), -(-width // side))
     (left, a_turned), (right, b_turned) = _lying(a), _lying(b)
     steps = (rows * depth if a.ndim > 2 else 0, depth * columns if b.ndim > 2 else 0)
     plan = struct([rows, columns, depth, a_turned, b_turned, *tiles, *steps])
     blocks = batch * math.prod(tiles)
-    arguments = (plan, left, right, bias, float(least), out)
+    arguments = (plan, left, right, bias, float(least), out, a_sums)
     program.launch("gemm", f"matmul_{side}x{side}", out.dtype, (blocks,), (THREADS,), *arguments)
 
 

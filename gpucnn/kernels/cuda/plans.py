@@ -104,16 +104,18 @@ def _share(groups: int, outs: int, ins: int, columns: int, taps: int, quads: boo
 
 
 @functools.lru_cache(maxsize=1024)
-def weight(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -> tuple[Launch, int]:
-    """The gradient by the weight, and in how many parts of the places and images it is summed."""
+def weight(window: Window, groups: int, x: Sizes, weight: Sizes, biased: bool, quads: bool) -> tuple[Launch, int]:
+    """The gradient by the weight (and by a bias), and in how many parts of the places and images it is summed."""
     axes = _axes(window, x)
     outs, columns = weight[0] // groups, math.prod(weight[1:])
     depths = math.prod(axis.outputs for axis in axes) * x[-1]
     high, wide, depth = (64, 64, 32) if outs >= 32 and columns >= 32 else (16, 32, 64)
-    tiles = groups * -(-outs // high) * -(-columns // wide)
+    row_tiles, column_tiles = -(-outs // high), -(-(columns + biased) // wide)
+    tiles = groups * row_tiles * column_tiles
     share = max(2, -(-depths * tiles // (depth * ENOUGH_BLOCKS))) * depth
     parts = -(-depths // share)
-    numbers = (groups, outs, weight[1], x[-1], -(-outs // high), -(-columns // wide), share)
+    part_step = weight[0] * (columns + biased)
+    numbers = (groups, outs, weight[1], x[-1], row_tiles, column_tiles, share, part_step)
     plan = struct([*numbers, *(number for axis in axes for number in of_outputs(axis))])
     kernel = f"gradient_{high}x{wide}x{4 if quads else 1}"
     return Launch(kernel, tiles * parts, GRADIENT_THREADS, plan), parts

@@ -27,7 +27,8 @@ def _row_sums(rows: Array, count: int, parts: int, out: Array) -> None:
         program.launch("sums", "row_sums", out.dtype, (count * parts,), (threads,), length, parts, share, rows, out)
 
 
-def column_sums(rows: Array, out: Array) -> None:
-    """out (...) = the sum of rows (R, ...) over R."""
-    blocks = -(-out.size // TEAM_COLUMNS)
-    program.launch("sums", "column_sums", out.dtype, (blocks,), (TEAM_THREADS,), len(rows), out.size, rows, out)
+def column_sums(rows: Array, out: Array, rest: Array | None = None) -> None:
+    """The sum of rows (R, L) over R: the first of them are out, and what remains is `rest`."""
+    count, length = rows.shape
+    arguments = (count, length, out.size, rows, out, rest)
+    program.launch("sums", "column_sums", out.dtype, (-(-length // TEAM_COLUMNS),), (TEAM_THREADS,), *arguments)

@@ -39,8 +39,10 @@ def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups:
     threads.run(tile, len(tiles), x)
 
 
-def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out = the gradient by the weight: grad · columnsᵀ, the tiles summed in their order.
+def backward_weight(
+    x: Array, grad: Array, window: Window, groups: int, out: Array, by_bias: Array | None = None
+) -> None:
+    """out = the gradient by the weight: grad · columnsᵀ, the tiles summed in their order; by_bias as backward_bias.
 
     With few output channels that product is too thin for BLAS. So R neighbouring output rows are taken together, as if
     each were a channel of its own, over a window that reaches over the input rows of all R; what the product then says
@@ -66,6 +68,8 @@ def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Arr
     for row in range(rows):
         start = row * window.stride[0]
         out += by_row[:, row, :, start : start + window.kernel[0]]
+    if by_bias is not None:
+        backward_bias(grad, by_bias)
 
 
 def backward_bias(grad: Array, out: Array) -> None:

@@ -5,6 +5,7 @@ import math
 from gpucnn import threads
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import split
+from gpucnn.kernels.reference.sums import row_sums
 
 TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50 microseconds
 MOST_TILES = 16
@@ -24,6 +25,12 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: flo
             xp.maximum(out[..., start:stop, :], least, out=out[..., start:stop, :])
 
     threads.run(tile, len(tiles), out)
+
+
+def matmul_and_row_sums(a: Array, b: Array, out: Array, sums: Array) -> None:
+    """out (M, N) = a (M, K) @ b (K, N), and sums (M,) = the sum of each row of a."""
+    matmul(a, b, out)
+    row_sums(a, sums)
 
 
 def product(a: Array, b: Array) -> Array:

@@ -102,11 +102,12 @@ struct Lines {
     const REAL *from;
     int lines, end;  // lines from the first on; depths
     int line_step, depth_step;
+    bool ones;  // whether a line of ones follows the last
 
     __device__ bool along() const { return depth_step == 1; }
     __device__ Pack<1> run(int line, int depth) const {
-        const bool inside = line < lines && depth < end;
-        return {{inside ? from[line * line_step + depth * depth_step] : 0}};
+        if (depth >= end || line > lines || (line == lines && !ones)) return {{0}};
+        return {{line < lines ? from[line * line_step + depth * depth_step] : 1}};
     }
 };
 
@@ -119,16 +120,18 @@ struct Product {
     int a_step, b_step;
 };
 
+// a_sums (rows,), or null, are the sums of a's rows: as if a column of ones stood in b behind the last.
 template <class T>
-__device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const REAL *bias, REAL least, REAL *out) {
+__device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const REAL *bias, REAL least, REAL *out,
+                       REAL *a_sums) {
     const int column = blockIdx.x % plan.column_tiles * T::COLUMNS;
     const int row = blockIdx.x / plan.column_tiles % plan.row_tiles * T::ROWS;
     const int batch = blockIdx.x / plan.column_tiles / plan.row_tiles;
     const int a_row = plan.a_turned ? 1 : plan.depth, a_depth = plan.a_turned ? plan.rows : 1;
     const int b_column = plan.b_turned ? plan.depth : 1, b_depth = plan.b_turned ? 1 : plan.columns;
-    const Lines left = {a + (batch * plan.a_step + row * a_row), plan.rows - row, plan.depth, a_row, a_depth};
+    const Lines left = {a + (batch * plan.a_step + row * a_row), plan.rows - row, plan.depth, a_row, a_depth, false};
     const Lines right = {b + (batch * plan.b_step + column * b_column), plan.columns - column, plan.depth, b_column,
-                         b_depth};
+                         b_depth, a_sums != nullptr};
     REAL sums[T::HIGH][T::WIDE] = {};
     multiply<T>(left, right, 0, plan.depth, sums);
     if (threadIdx.x >= T::MEMBERS) return;
@@ -138,18 +141,24 @@ __device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const 
     for (int i = 0; i < T::HIGH; i++)
 #pragma unroll
         for (int j = 0; j < T::WIDE; j++) {
-            if (r + i >= plan.rows || c + j >= plan.columns) continue;
+            if (r + i >= plan.rows || c + j > plan.columns) continue;
+            if (c + j == plan.columns) {
+                if (a_sums) a_sums[r + i] = sums[i][j];
+                continue;
+            }
             const REAL sum = sums[i][j] + (bias ? bias[r + i] : 0);
             out[(Integer)i * plan.columns + j] = sum < least ? least : sum;  // NaN stays
         }
 }
 
-KERNEL matmul_8x8(Product plan, const REAL *a, const REAL *b, const REAL *bias, double least, REAL *out) {
-    matmul<Tile<8, 8, 128, 1, 1, 4, 1>>(plan, a, b, bias, least, out);
+KERNEL matmul_8x8(Product plan, const REAL *a, const REAL *b, const REAL *bias, double least, REAL *out,
+                  REAL *a_sums) {
+    matmul<Tile<8, 8, 128, 1, 1, 4, 1>>(plan, a, b, bias, least, out, a_sums);
 }
 
-KERNEL matmul_32x32(Product plan, const REAL *a, const REAL *b, const REAL *bias, double least, REAL *out) {
-    matmul<Tile<32, 32, 64, 4, 4, 4, 1>>(plan, a, b, bias, least, out);
+KERNEL matmul_32x32(Product plan, const REAL *a, const REAL *b, const REAL *bias, double least, REAL *out,
+                    REAL *a_sums) {
+    matmul<Tile<32, 32, 64, 4, 4, 4, 1>>(plan, a, b, bias, least, out, a_sums);
 }
 
 // x (batch, rows, columns) plus bias (rows,), at least `least`, in place.
@@ -163,9 +172,17 @@ KERNEL finish(Integer count, Integer rows, Integer columns, const REAL *bias, do
 struct Gradient {
     int groups, outs, ins, images;  // outs and ins of one group
     int row_tiles, column_tiles;
-    int share;  // of places times images, in every part but the last
+    int share;      // of places times images, in every part but the last
+    int part_step;  // from one part of the results to the next
     Axis axes[3];
 };
+
+template <int COUNT> __device__ inline Pack<COUNT> all_ones() {
+    Pack<COUNT> pack;
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) pack.at[i] = 1;
+    return pack;
+}
 
 // Where the tap of a column lies: its channel and tap, in x and along each axis.
 struct Column {
@@ -173,12 +190,14 @@ struct Column {
     int shifts[3];
 };
 
-// The columns of the gradient by the weight: what a tap reads of a channel of x, over all places and images.
+// The columns of the gradient by the weight: what a tap reads of a channel of x, over all places and images; and, where
+// `ones`, one more for the gradient by the bias.
 template <int RUN> struct Taps {
     const REAL *x;
     const Column *table;
     const Gradient *plan;
     int columns, end;
+    bool ones;
 
     __device__ bool along() const { return true; }
     __device__ Pack<RUN> run(int column, int depth) const {
@@ -188,7 +207,8 @@ template <int RUN> struct Taps {
         const int i = slab * axes[0].scale, j = (row - slab * axes[1].places) * axes[1].scale;
         const int k = (place - row * axes[2].places) * axes[2].scale;
         Pack<RUN> zeros = {};
-        if (column >= columns || depth >= end) return zeros;  // not before the divisions: every column shares them
+        if (depth >= end) return zeros;  // not before the divisions: every column shares them
+        if (column >= columns) return ones && column == columns ? all_ones<RUN>() : zeros;
         const Column &tap = table[column];
         if ((unsigned)(i + tap.shifts[0]) >= (unsigned)axes[0].sources) return zeros;
         if ((unsigned)(j + tap.shifts[1]) >= (unsigned)axes[1].sources) return zeros;
@@ -210,8 +230,10 @@ template <int RUN> struct Outs {
     }
 };
 
-// Blocks count columns, then rows, then groups, then parts: sums (parts, outs, ins of a group, taps).
-template <class T> __device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, REAL *sums) {
+// Blocks count columns, then rows, then groups, then parts: out (outs, ins of a group, taps) and by_bias (outs,), or
+// null, of every part.
+template <class T>
+__device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
     __shared__ Column table[T::COLUMNS];
     const Axis *axes = plan.axes;
     const int taps = axes[0].taps * axes[1].taps * axes[2].taps, all_columns = plan.ins * taps;
@@ -233,31 +255,35 @@ template <class T> __device__ void gradient(const Gradient &plan, const REAL *x,
     __syncthreads();
     const int row = group * plan.outs + first_row, begin = part * plan.share, end = min(begin + plan.share, depths);
     const Outs<T::RUN> left = {grad + (Integer)row * depths, plan.outs - first_row, depths, end};
-    const Taps<T::RUN> right = {x, table, &plan, all_columns - first_column, end};
-    REAL found[T::HIGH][T::WIDE] = {};
-    multiply<T>(left, right, begin, end, found);
+    const Taps<T::RUN> right = {x, table, &plan, all_columns - first_column, end, by_bias != nullptr};
+    REAL sums[T::HIGH][T::WIDE] = {};
+    multiply<T>(left, right, begin, end, sums);
     if (threadIdx.x >= T::MEMBERS) return;
     const int r = row_in_tile<T>(), c = column_in_tile<T>();
-    sums += ((Integer)part * plan.groups * plan.outs + row + r) * all_columns + first_column + c;
+    const Integer start = (Integer)part * plan.part_step;
+    out += start + (Integer)(row + r) * all_columns + first_column + c;
 #pragma unroll
     for (int i = 0; i < T::HIGH; i++)
 #pragma unroll
-        for (int j = 0; j < T::WIDE; j++)
-            if (r + i < left.outs && c + j < right.columns) sums[(Integer)i * all_columns + j] = found[i][j];
+        for (int j = 0; j < T::WIDE; j++) {
+            if (r + i >= left.outs) continue;
+            if (c + j < right.columns) out[(Integer)i * all_columns + j] = sums[i][j];
+            if (right.ones && c + j == right.columns) by_bias[start + row + r + i] = sums[i][j];
+        }
 }
 
-KERNEL gradient_16x32x1(Gradient plan, const REAL *x, const REAL *grad, REAL *sums) {
-    gradient<Tile<16, 32, 64, 2, 2, 1, 1>>(plan, x, grad, sums);
+KERNEL gradient_16x32x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
+    gradient<Tile<16, 32, 64, 2, 2, 1, 1>>(plan, x, grad, out, by_bias);
 }
 
-KERNEL gradient_16x32x4(Gradient plan, const REAL *x, const REAL *grad, REAL *sums) {
-    gradient<Tile<16, 32, 64, 2, 2, 1, 4>>(plan, x, grad, sums);
+KERNEL gradient_16x32x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
+    gradient<Tile<16, 32, 64, 2, 2, 1, 4>>(plan, x, grad, out, by_bias);
 }
 
-KERNEL gradient_64x64x1(Gradient plan, const REAL *x, const REAL *grad, REAL *sums) {
-    gradient<Tile<64, 64, 32, 8, 4, 1, 1>>(plan, x, grad, sums);
+KERNEL gradient_64x64x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
+    gradient<Tile<64, 64, 32, 8, 4, 1, 1>>(plan, x, grad, out, by_bias);
 }
 
-KERNEL gradient_64x64x4(Gradient plan, const REAL *x, const REAL *grad, REAL *sums) {
-    gradient<Tile<64, 64, 32, 8, 4, 1, 4>>(plan, x, grad, sums);
+KERNEL gradient_64x64x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
+    gradient<Tile<64, 64, 32, 8, 4, 1, 4>>(plan, x, grad, out, by_bias);
 }

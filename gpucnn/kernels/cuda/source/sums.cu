@@ -18,8 +18,9 @@ KERNEL row_sums(Integer length, Integer parts, Integer share, const REAL *rows, 
     if (!threadIdx.x) out[blockIdx.x] = (REAL)sum;
 }
 
-// out (length,) = the sum of the rows of (rows, length). A thread sums every TEAMS-th row of a column.
-KERNEL column_sums(Integer rows, Integer length, const REAL *x, REAL *out) {
+// out (first,), then rest (length - first,) = the sum of the rows of (rows, length). A thread sums every TEAMS-th row
+// of a column.
+KERNEL column_sums(Integer rows, Integer length, Integer first, const REAL *x, REAL *out, REAL *rest) {
     __shared__ REAL sums[TEAMS][LANES];
     const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES;
     const Integer column = (Integer)blockIdx.x * LANES + lane;
@@ -31,5 +32,5 @@ KERNEL column_sums(Integer rows, Integer length, const REAL *x, REAL *out) {
     __syncthreads();
     if (team || column >= length) return;
     for (int other = 1; other < TEAMS; other++) sum += sums[other][lane];
-    out[column] = sum;
+    (column < first ? out[column] : rest[column - first]) = sum;
 }

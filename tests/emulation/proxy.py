@@ -20,19 +20,19 @@ class OnHost:
             return OnHost(found)
         if not callable(found):
             return found
-        return lambda *arguments, **keywords: _each(
-            host_memory, ndarray, found(*_each(wrapped, np.ndarray, arguments), **_each(wrapped, np.ndarray, keywords))
+        return lambda *arguments, **keywords: each(
+            host_memory, ndarray, found(*each(wrapped, np.ndarray, arguments), **each(wrapped, np.ndarray, keywords))
         )
 
 
-def _each(change: Any, kind: type, value: Any) -> Any:
+def each(change: Any, kind: type, value: Any) -> Any:
     """`value`, an array of a kind or whatever holds some, with these changed."""
     if isinstance(value, kind):
         return change(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_each(change, kind, part) for part in value))
+        return type(value)(*(each(change, kind, part) for part in value))
     if isinstance(value, tuple | list):
-        return type(value)(_each(change, kind, part) for part in value)
+        return type(value)(each(change, kind, part) for part in value)
     if isinstance(value, dict):
-        return {name: _each(change, kind, part) for name, part in value.items()}
+        return {name: each(change, kind, part) for name, part in value.items()}
     return value

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+import gpucnn
+from gpucnn import backend
 from gpucnn.kernels import choice, cpu
 from gpucnn.kernels import cuda as cuda_kernels
 from tests.emulation import device
 from tests.emulation.proxy import OnHost
+from tests.kernels.on_gpu import OnGpu
 
 
 def of_instruction_set(name: str) -> Iterator[Any]:
@@ -29,10 +32,23 @@ def emulated() -> Iterator[Any]:
         yield OnHost(cuda_kernels)
 
 
-@pytest.fixture(params=["avx512", "avx2", "plain", "cuda"])
+def on_gpu() -> Iterator[Any]:
+    """The CUDA kernels on a GPU, as functions of NumPy arrays."""
+    if cause := backend.why_no_gpu():
+        pytest.skip(f"no GPU: {cause}")
+    before = gpucnn.device(), choice.chosen()
+    choice.choose("auto")
+    gpucnn.set_device("cuda")
+    yield OnGpu(cuda_kernels)
+    gpucnn.set_device(str(before[0]))
+    choice.choose(before[1])
+
+
+@pytest.fixture(params=["avx512", "avx2", "plain", "cuda", "cuda-emulated"])
 def compiled(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The kernels in C for each instruction set, and in CUDA."""
-    yield from emulated() if request.param == "cuda" else of_instruction_set(request.param)
+    """The kernels in C for each instruction set, and in CUDA, on a GPU and without."""
+    kernels = {"cuda": on_gpu, "cuda-emulated": emulated}.get(request.param)
+    yield from kernels() if kernels else of_instruction_set(request.param)
 
 
 @pytest.fixture(params=["avx512", "avx2", "plain"])
@@ -43,5 +59,5 @@ def compiled_c(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def cuda() -> Iterator[Any]:
-    """The kernels in CUDA alone."""
+    """The kernels in CUDA alone, emulated: tests of it look at what is launched."""
     yield from emulated()

@@ -1,5 +1,6 @@
 """Compiled pooling against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from gpucnn.functional.pooling import pooling_window
 from gpucnn.geometry import make_window, sides_of
 from gpucnn.kernels import reference
+from gpucnn.kernels.cuda import pool as cuda_pool
 from tests.configurations import COUNT, pooling
 from tests.judges import close
 
@@ -107,3 +109,22 @@ def test_the_average_of_whole_maps(compiled, shape, dtype, rng):
     compiled.pool.global_average_backward(grad, by_x)
     close(y, x.mean(axis=(1, 2), keepdims=True, dtype="float64").astype(dtype))
     close(by_x, np.broadcast_to(grad / (shape[1] * shape[2]), shape))
+
+
+def test_arrays_that_need_wide_indices(cuda, monkeypatch):
+    """The kernels for more than 2**31 numbers, held against those for fewer."""
+    for kind, dtype in (("max", "float32"), ("avg", "float64")):
+        for config, window, counted, x, grad in itertools.islice(cases(kind, dtype), 40):
+            results = []
+            for most in (2**31 - 1, 0):
+                monkeypatch.setattr(cuda_pool, "MOST_INT", most)
+                y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
+                if kind == "max":
+                    winners = cuda.pool.max_forward_winners(x, window, 0.0, y)
+                    cuda.pool.max_backward(grad, winners, window, by_x)
+                else:
+                    cuda.pool.average_forward(x, window, counted, y)
+                    cuda.pool.average_backward(grad, window, counted, by_x)
+                results.append((y, by_x))
+            for narrow, wide in zip(*results, strict=True):
+                assert np.array_equal(narrow, wide), config

@@ -5,6 +5,7 @@ The winners of max-pooling are numbers of taps, of out's shape: uint8 where a by
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from gpucnn.kernels.cpu.plans import AXES, axes_of
 from gpucnn.kernels.cuda import program
 
 MOST_TAPS = 255  # that a byte numbers, with one number left for none
+MOST_INT = 2**31 - 1  # numbers that an index of 32 bits counts
 
 POOLING = np.dtype(
     [("channels", np.int32), ("images", np.int32)]
@@ -38,7 +40,7 @@ def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> A
 def max_backward(grad: Array, winners: Array, window: Window, out: Array) -> None:
     """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above `least`."""
     pooling = _pooling(window, None, out.shape)
-    program.run("pool", "max_backward", grad.dtype, out.size, pooling, grad, *_by_type(winners), out)
+    _run("max_backward", pooling, grad, out, *_by_type(winners))
 
 
 def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Sides:
@@ -48,12 +50,12 @@ def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, lik
 
 def average_forward(x: Array, window: Window, counts: Sides, out: Array) -> None:
     """out (C, outputs..., N) = the sum under the window over the taps that count."""
-    program.run("pool", "average_forward", x.dtype, out.size, _pooling(window, counts, x.shape), x, out)
+    _run("average_forward", _pooling(window, counts, x.shape), x, out)
 
 
 def average_backward(grad: Array, window: Window, counts: Sides, out: Array) -> None:
     """out (C, spatial..., N) = for each pixel the sum of grad over the counts of the windows it lies in."""
-    program.run("pool", "average_backward", grad.dtype, out.size, _pooling(window, counts, out.shape), grad, out)
+    _run("average_backward", _pooling(window, counts, out.shape), grad, out)
 
 
 def global_average_forward(x: Array, out: Array) -> None:
@@ -68,8 +70,13 @@ def global_average_backward(grad: Array, out: Array) -> None:
 
 
 def _max_forward(x: Array, window: Window, least: float, winners: Array | None, out: Array) -> None:
-    pooling = _pooling(window, None, x.shape)
-    program.run("pool", "max_forward", x.dtype, out.size, pooling, x, float(least), *_by_type(winners), out)
+    _run("max_forward", _pooling(window, None, x.shape), x, out, float(least), *_by_type(winners))
+
+
+def _run(name: str, pooling: np.ndarray, x: Array, out: Array, *arguments: Any) -> None:
+    """One thread for each number of `out`, whose indices have 32 bits where these are enough."""
+    wide = "_wide" if max(x.size, out.size) > MOST_INT else ""
+    program.run("pool", name + wide, x.dtype, out.size, pooling, x, *arguments, out)
 
 
 def _by_type(winners: Array | None) -> tuple[Array | None, Array | None]:

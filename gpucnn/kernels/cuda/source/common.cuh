@@ -4,7 +4,8 @@
 
 typedef long long Integer;  // what a Python int arrives as
 
-constexpr int MOST_THREADS = 1024;  // in a block
+// In a block. A kernel that is launched with so many says so (__launch_bounds__), or it might need too many registers.
+constexpr int MOST_THREADS = 1024;
 
 // NVRTC has no header that names them.
 __device__ inline REAL infinity() { return (REAL)-log(0.0); }

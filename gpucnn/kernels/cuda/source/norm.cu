@@ -78,12 +78,14 @@ __device__ inline void normalise(const Part &at, const REAL *x, REAL mean, REAL 
     }
 }
 
-KERNEL moments(Rows rows, const REAL *x, double *sums) { keep(moments_of_part(part_of(rows, blockIdx.x), x), sums); }
+KERNEL __launch_bounds__(MOST_THREADS)
+moments(Rows rows, const REAL *x, double *sums) { keep(moments_of_part(part_of(rows, blockIdx.x), x), sums); }
 
 // Also lets the running statistics, where they are not null, move by the fraction `momentum`: the variance unbiased.
-KERNEL training_forward(Rows rows, const REAL *x, const double *sums, const REAL *weight, const REAL *bias, double eps,
-                        REAL *means, REAL *inverses, REAL *variances, REAL *running_means, REAL *running_variances,
-                        double momentum, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+training_forward(Rows rows, const REAL *x, const double *sums, const REAL *weight, const REAL *bias, double eps,
+                 REAL *means, REAL *inverses, REAL *variances, REAL *running_means, REAL *running_variances,
+                 double momentum, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     const Pair pair = moments_of_row(rows, at, x, sums);
     const REAL mean = (REAL)pair.first, variance = (REAL)(pair.second / rows.length);
@@ -105,8 +107,9 @@ KERNEL training_forward(Rows rows, const REAL *x, const double *sums, const REAL
     normalise(at, x, mean, inverse * weight[at.row], bias[at.row], out);
 }
 
-KERNEL fixed_forward(Rows rows, const REAL *x, const REAL *means, const REAL *variances, const REAL *weight,
-                     const REAL *bias, double eps, REAL *inverses, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+fixed_forward(Rows rows, const REAL *x, const REAL *means, const REAL *variances, const REAL *weight, const REAL *bias,
+              double eps, REAL *inverses, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     const REAL inverse = 1 / sqrt(variances[at.row] + (REAL)eps);
     if (threadIdx.x == 0 && blockIdx.x % rows.parts == 0) {
@@ -115,14 +118,16 @@ KERNEL fixed_forward(Rows rows, const REAL *x, const REAL *means, const REAL *va
     normalise(at, x, means[at.row], inverse * weight[at.row], bias[at.row], out);
 }
 
-KERNEL gradient_sums(Rows rows, const REAL *grad, const REAL *x, const REAL *means, double *sums) {
+KERNEL __launch_bounds__(MOST_THREADS)
+gradient_sums(Rows rows, const REAL *grad, const REAL *x, const REAL *means, double *sums) {
     const Part at = part_of(rows, blockIdx.x);
     keep(sums_of_part(at, grad, x, means[at.row]), sums);
 }
 
 // `own`: mean and variance are the rows' own, and depend on x.
-KERNEL backward(Rows rows, const REAL *grad, const REAL *x, const double *sums, const REAL *means,
-                const REAL *inverses, const REAL *weight, Integer own, REAL *by_weight, REAL *by_bias, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+backward(Rows rows, const REAL *grad, const REAL *x, const double *sums, const REAL *means, const REAL *inverses,
+         const REAL *weight, Integer own, REAL *by_weight, REAL *by_bias, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     const REAL mean = means[at.row], inverse = inverses[at.row], factor = inverse * weight[at.row];
     const Pair pair = sums ? sums_of_row(rows, at, sums) : sums_of_part(at, grad, x, mean);
@@ -137,7 +142,8 @@ KERNEL backward(Rows rows, const REAL *grad, const REAL *x, const double *sums, 
     }
 }
 
-KERNEL scale(Rows rows, const REAL *x, const REAL *weight, const REAL *bias, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+scale(Rows rows, const REAL *x, const REAL *weight, const REAL *bias, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     normalise(at, x, 0, weight[at.row], bias[at.row], out);
 }

@@ -9,16 +9,7 @@ struct Pooling {
     int least[3], most[3];  // where what is counted of the padded input begins, and where it ends
 };
 
-constexpr Integer MOST_INT = 0x7fffffff;
-
-__device__ inline bool indices_fit_int(const Pooling &p) {
-    Integer places = (Integer)p.channels * p.images, inputs = places, outputs = places;
-    for (int axis = 0; axis < 3; axis++) {
-        inputs *= p.size[axis];
-        outputs *= p.outputs[axis];
-    }
-    return inputs <= MOST_INT && outputs <= MOST_INT;
-}
+// Every kernel is there twice: with indices of 32 bits, and "wide" for arrays that have more numbers than those count.
 
 // A number's place in an array (channels, sizes..., images): `row` is that of channel and axes before `at`.
 template <class Index> struct Place {
@@ -136,30 +127,31 @@ __device__ void largest(const Pooling &p, Index number, const REAL *x, REAL leas
     }
 }
 
-template <int SIDE>
-__device__ void largest(const Pooling &p, Integer number, const REAL *x, REAL least, unsigned char *bytes,
-                        int *numbers, REAL *out) {
-    if (indices_fit_int(p)) {
-        largest<int, SIDE>(p, (int)number, x, least, bytes, numbers, out);
+template <class Index>
+__device__ void largest_of_kernel(const Pooling &p, Index number, const REAL *x, REAL least, unsigned char *bytes,
+                                  int *numbers, REAL *out) {
+    const int *kernel = p.kernel;
+    if (kernel[0] == 1 && kernel[1] == 2 && kernel[2] == 2) {
+        largest<Index, 2>(p, number, x, least, bytes, numbers, out);
+    } else if (kernel[0] == 1 && kernel[1] == 3 && kernel[2] == 3) {
+        largest<Index, 3>(p, number, x, least, bytes, numbers, out);
     } else {
-        largest<Integer, SIDE>(p, number, x, least, bytes, numbers, out);
+        largest<Index, 0>(p, number, x, least, bytes, numbers, out);
     }
 }
 
 // The winners are written to `bytes` or to `numbers`, whichever is not null.
 KERNEL max_forward(Integer count, Pooling pooling, const REAL *x, double least, unsigned char *bytes, int *numbers,
                    REAL *out) {
-    const Integer number = thread_number();
-    const int *kernel = pooling.kernel;
-    if (number >= count) {
-        return;
+    if (thread_number() < count) {
+        largest_of_kernel(pooling, (int)thread_number(), x, (REAL)least, bytes, numbers, out);
     }
-    if (kernel[0] == 1 && kernel[1] == 2 && kernel[2] == 2) {
-        largest<2>(pooling, number, x, (REAL)least, bytes, numbers, out);
-    } else if (kernel[0] == 1 && kernel[1] == 3 && kernel[2] == 3) {
-        largest<3>(pooling, number, x, (REAL)least, bytes, numbers, out);
-    } else {
-        largest<0>(pooling, number, x, (REAL)least, bytes, numbers, out);
+}
+
+KERNEL max_forward_wide(Integer count, Pooling pooling, const REAL *x, double least, unsigned char *bytes,
+                        int *numbers, REAL *out) {
+    if (thread_number() < count) {
+        largest_of_kernel(pooling, thread_number(), x, (REAL)least, bytes, numbers, out);
     }
 }
 
@@ -177,11 +169,15 @@ __device__ void handed_on(const Pooling &p, Index number, const REAL *grad, cons
 
 KERNEL max_backward(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,
                     REAL *out) {
-    const Integer number = thread_number();
-    if (number < count && indices_fit_int(pooling)) {
-        handed_on<int>(pooling, (int)number, grad, bytes, numbers, out);
-    } else if (number < count) {
-        handed_on<Integer>(pooling, number, grad, bytes, numbers, out);
+    if (thread_number() < count) {
+        handed_on(pooling, (int)thread_number(), grad, bytes, numbers, out);
+    }
+}
+
+KERNEL max_backward_wide(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes,
+                         const int *numbers, REAL *out) {
+    if (thread_number() < count) {
+        handed_on(pooling, thread_number(), grad, bytes, numbers, out);
     }
 }
 
@@ -193,11 +189,14 @@ template <class Index> __device__ void average(const Pooling &p, Index number, c
 }
 
 KERNEL average_forward(Integer count, Pooling pooling, const REAL *x, REAL *out) {
-    const Integer number = thread_number();
-    if (number < count && indices_fit_int(pooling)) {
-        average<int>(pooling, (int)number, x, out);
-    } else if (number < count) {
-        average<Integer>(pooling, number, x, out);
+    if (thread_number() < count) {
+        average(pooling, (int)thread_number(), x, out);
+    }
+}
+
+KERNEL average_forward_wide(Integer count, Pooling pooling, const REAL *x, REAL *out) {
+    if (thread_number() < count) {
+        average(pooling, thread_number(), x, out);
     }
 }
 
@@ -209,11 +208,14 @@ template <class Index> __device__ void shares(const Pooling &p, Index number, co
 }
 
 KERNEL average_backward(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
-    const Integer number = thread_number();
-    if (number < count && indices_fit_int(pooling)) {
-        shares<int>(pooling, (int)number, grad, out);
-    } else if (number < count) {
-        shares<Integer>(pooling, number, grad, out);
+    if (thread_number() < count) {
+        shares(pooling, (int)thread_number(), grad, out);
+    }
+}
+
+KERNEL average_backward_wide(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
+    if (thread_number() < count) {
+        shares(pooling, thread_number(), grad, out);
     }
 }
 

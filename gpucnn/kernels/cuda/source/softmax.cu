@@ -54,8 +54,9 @@ __device__ inline REAL largest_along(const Columns &shape, const Place &at, cons
 
 // losses, and of each block of columns their sum in `sums`; where there is one block alone, `total` is scale times it.
 // A label that names no class makes a loss NaN.
-KERNEL cross_entropy(Columns shape, const REAL *logits, const Integer *labels, double smoothing, double scale,
-                     REAL *gradient, REAL *losses, double *sums, REAL *total) {
+KERNEL __launch_bounds__(MOST_THREADS)
+cross_entropy(Columns shape, const REAL *logits, const Integer *labels, double smoothing, double scale, REAL *gradient,
+              REAL *losses, double *sums, REAL *total) {
     Place at = place(shape);
     Integer label = at.taken ? labels[at.column] : 0;
     bool known = label >= 0 && label < shape.classes;
@@ -95,7 +96,8 @@ KERNEL cross_entropy(Columns shape, const REAL *logits, const Integer *labels, d
 }
 
 // total = scale times the sum of `sums`, by one block.
-KERNEL scaled_sum(Integer count, const double *sums, double scale, REAL *total) {
+KERNEL __launch_bounds__(MOST_THREADS)
+scaled_sum(Integer count, const double *sums, double scale, REAL *total) {
     double sum = 0;
     for (Integer i = threadIdx.x; i < count; i += blockDim.x) {
         sum += sums[i];
@@ -106,7 +108,8 @@ KERNEL scaled_sum(Integer count, const double *sums, double scale, REAL *total) 
     }
 }
 
-KERNEL log_softmax(Columns shape, const REAL *x, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+log_softmax(Columns shape, const REAL *x, REAL *out) {
     Place at = place(shape);
     REAL largest = largest_along(shape, at, x), powers = 0;
     each(shape, at, [&](Integer i, Integer) { powers += exp(x[i] - largest); });
@@ -114,7 +117,8 @@ KERNEL log_softmax(Columns shape, const REAL *x, REAL *out) {
     each(shape, at, [&](Integer i, Integer) { out[i] = x[i] - largest - logarithm; });
 }
 
-KERNEL log_softmax_backward(Columns shape, const REAL *grad, const REAL *logarithms, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+log_softmax_backward(Columns shape, const REAL *grad, const REAL *logarithms, REAL *out) {
     Place at = place(shape);
     REAL sum = 0;
     each(shape, at, [&](Integer i, Integer) { sum += grad[i]; });
@@ -122,7 +126,8 @@ KERNEL log_softmax_backward(Columns shape, const REAL *grad, const REAL *logarit
     each(shape, at, [&](Integer i, Integer) { out[i] = grad[i] - exp(logarithms[i]) * sum; });
 }
 
-KERNEL softmax_backward(Columns shape, const REAL *grad, const REAL *probabilities, REAL *out) {
+KERNEL __launch_bounds__(MOST_THREADS)
+softmax_backward(Columns shape, const REAL *grad, const REAL *probabilities, REAL *out) {
     Place at = place(shape);
     REAL sum = 0;
     each(shape, at, [&](Integer i, Integer) { sum += grad[i] * probabilities[i]; });
@@ -131,8 +136,9 @@ KERNEL softmax_backward(Columns shape, const REAL *grad, const REAL *probabiliti
 }
 
 // One block notes down what a step gave: its loss, how many of `images` it tells right, and whether to halt.
-KERNEL tally(Integer classes, Integer images, const REAL *scores, const Integer *labels, const REAL *loss,
-             const Integer *step, Integer steps, double *losses, Integer *corrects, Integer groups, double *rates) {
+KERNEL __launch_bounds__(MOST_THREADS)
+tally(Integer classes, Integer images, const REAL *scores, const Integer *labels, const REAL *loss, const Integer *step,
+      Integer steps, double *losses, Integer *corrects, Integer groups, double *rates) {
     double right = 0;
     for (Integer n = threadIdx.x; n < images; n += blockDim.x) {
         Integer first = 0;

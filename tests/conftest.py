@@ -39,6 +39,17 @@ def device(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
+def emulated():
+    """The emulated GPU is the device, whatever this machine has."""
+    from tests.emulation import device as emulation
+
+    if emulation.why_not:
+        pytest.skip(emulation.why_not)
+    with emulation.emulated() as found:
+        yield found
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     """Random inputs, the same in every run."""
     return np.random.default_rng(0)

@@ -9,7 +9,6 @@ import gpucnn
 from gpucnn import backend
 from gpucnn.cli import main
 from gpucnn.errors import DeviceError
-from tests.emulation import device as emulation
 from tests.emulation import fake_cupy
 from tests.emulation.streams import CUDARuntimeError
 
@@ -84,15 +83,6 @@ def test_training_on_it_is_refused_with_exit_code_2(cause, capsys, tmp_path):
     assert main(["train", "lenet", "--device", "cuda", "--run-dir", str(tmp_path / "run")]) == 2
     assert f"device 'cuda' cannot be used: {cause}" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-
-
-@pytest.fixture
-def emulated():
-    """A machine with one GPU, whatever this one has."""
-    if emulation.why_not:
-        pytest.skip(emulation.why_not)
-    with emulation.emulated() as device:
-        yield device
 
 
 def test_a_gpu_of_a_number_that_is_not_there(emulated):

@@ -41,10 +41,15 @@ class ndarray:  # noqa: N801 (CuPy's name)
     nbytes = property(lambda self: self._host.nbytes)
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
-    flags = property(lambda self: self._host.flags)
     data = property(lambda self: SimpleNamespace(ptr=self._host.ctypes.data))
     device = property(lambda self: SimpleNamespace(id=0))
     T = property(lambda self: self.transpose())
+
+    @property
+    def flags(self) -> SimpleNamespace:
+        """Those that CuPy's arrays have."""
+        names = ("c_contiguous", "f_contiguous", "owndata")
+        return SimpleNamespace(**{name: getattr(self._host.flags, name) for name in names})
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
@@ -104,9 +109,6 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def __float__(self) -> float:
         return float(self.get())
 
-    def __index__(self) -> int:
-        return self.get().__index__()
-
     def __reduce__(self) -> tuple[Any, ...]:
         return from_host, (self.get(),)
 
@@ -122,7 +124,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         index, value = _plain(_index(index)), _plain(value)
-        streams.put(lambda: self._host.__setitem__(index, value))
+        streams.put(lambda: _silently(self._host.__setitem__, index, value))
 
     def fill(self, value: Any) -> None:
         """Every element becomes the value."""
@@ -191,7 +193,8 @@ _OTHERS = "eq ne lt le gt ge neg pos abs invert"
 for _name in _BINARY.split():
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
     setattr(ndarray, f"__r{_name}__", _operator(f"__r{_name}__"))
-    setattr(ndarray, f"__i{_name}__", _in_place(f"__i{_name}__"))
+    if _name != "matmul":
+        setattr(ndarray, f"__i{_name}__", _in_place(f"__i{_name}__"))
 for _name in _OTHERS.split():
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
 
@@ -215,9 +218,12 @@ def used_bytes() -> int:
 
 
 def from_host(array: Any, dtype: Any = None) -> ndarray:
-    """A copy on the device."""
+    """A copy on the device. Raises ValueError for what a GPU does not compute with."""
     streams.refuse_during_capture("a copy from the host")
-    return wrapped(np.array(array, dtype, order="C"))
+    memory = np.array(array, dtype, order="C")
+    if memory.dtype.kind not in "biufc" or memory.dtype.itemsize > 16 or not memory.dtype.isnative:
+        raise ValueError(f"Unsupported dtype {memory.dtype}")
+    return wrapped(memory)
 
 
 def compute(function: Callable[..., Any], *arguments: Any, kept_order: bool = False, **keywords: Any) -> Any:

@@ -370,7 +370,7 @@ template <class... Parameters> size_t parameter_bytes(void (*)(Parameters...), s
 // --- what kernels call ------------------------------------------------------------------------------------------------
 
 #define __syncthreads() emulation::barrier(emulation::AT_BLOCK_BARRIER, __LINE__, emulation::ALL, -1)
-#define __syncwarp(...) emulation::sync_warp(__LINE__, ##__VA_ARGS__)
+#define __syncwarp(...) emulation::WarpBarrier{__LINE__}(__VA_ARGS__)
 #define __shfl_sync(...) emulation::shuffle(__LINE__, __VA_ARGS__)
 #define __shfl_xor_sync(...) emulation::shuffle_xor(__LINE__, __VA_ARGS__)
 #define __shfl_down_sync(...) emulation::shuffle_down(__LINE__, __VA_ARGS__)
@@ -378,7 +378,10 @@ template <class... Parameters> size_t parameter_bytes(void (*)(Parameters...), s
 
 namespace emulation {
 
-inline void sync_warp(int line, unsigned mask = ALL) { barrier(AT_WARP_BARRIER, line, mask, -1); }
+struct WarpBarrier {
+    int line;
+    void operator()(unsigned mask = ALL) { barrier(AT_WARP_BARRIER, line, mask, -1); }
+};
 
 template <class T> T shuffle(int line, unsigned mask, T value, int lane, int width = WARP) {
     return exchange(line, mask, value, lane & (width - 1), width, true);

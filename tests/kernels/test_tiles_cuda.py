@@ -97,7 +97,8 @@ def test_batches(cuda, images):
 @pytest.mark.parametrize("outs", [6, 70])
 def test_tiles_of_the_gradient_by_the_weight(cuda, launched, planned, outs, images, blocks, dtype):
     """Small and large, of one group and more, in one part and in several, by fours of images and one by one."""
-    planned(ENOUGH_BLOCKS=blocks)
+    tiles = {name: getattr(plans, name)._replace(enough=blocks) for name in ("SMALL_GRADIENT", "LARGE_GRADIENT")}
+    planned(**tiles)
     for groups, window, bias in itertools.product((1, 2), WINDOWS, (False, True)):
         judge(cuda, (groups * 9, 5, 6, images), outs, window, groups, dtype, bias)
     assert f"gradient_{'16x32' if outs == 6 else '64x64'}x{4 if images == 20 else 1}" in launched

@@ -8,12 +8,13 @@ import numpy as np
 from gpucnn.arena import empty
 from gpucnn.backend import Array, module_of
 from gpucnn.kernels.cuda import cublas, program
-from gpucnn.kernels.cuda.plans import ENOUGH_BLOCKS, struct
+from gpucnn.kernels.cuda.plans import struct
 from gpucnn.kernels.cuda.sums import row_sums
 
 # Up to where the kernels here are taken, which pass over every operand once per tile. Reckoned, not measured.
 MOST_PRODUCTS = 1 << 26  # multiply-adds
 MOST_DEPTH = 1 << 10  # of a sum, which is not split over blocks
+ENOUGH_BLOCKS = 132  # of the larger tile: with fewer, the smaller one keeps more of a GPU busy
 THREADS = 256  # of either tile
 
 
@@ -76,7 +77,7 @@ def _small(a: Array, b: Array, bias: Array | None, least: float, out: Array, a_s
     rows, columns = out.shape[-2:]
     batch, depth = out.size // (rows * columns), a.shape[-1]
     width = columns if a_sums is None else columns + 1
-    side = 32 if batch * -(-rows // 32) * -(-width // 32) * 2 >= ENOUGH_BLOCKS else 8
+    side = 32 if batch * -(-rows // 32) * -(-width // 32) >= ENOUGH_BLOCKS else 8
     tiles = (-(-rows // side), -(-width // side))
     (left, a_turned), (right, b_turned) = _lying(a), _lying(b)
     steps = (rows * depth if a.ndim > 2 else 0, depth * columns if b.ndim > 2 else 0)

@@ -21,10 +21,22 @@ THREADS = 128  # in a block of a contraction whose sums are not shared
 LANES = 32  # threads in a block for each share of the sums
 MOST_SLICES = 8  # threads that share a sum
 ENOUGH_THREADS = 132 * 256  # to keep the GPU busy
-ENOUGH_BLOCKS = 132 * 2
 GRADIENT_THREADS = 128  # in a block of the gradient by the weight, of either tile
 COLUMN_THREADS = 256
 LARGEST = 2**31 - 1  # what an int holds
+
+
+class GradientTile(NamedTuple):
+    """Of the gradient by the weight: outs and columns, numbers summed at a time, and blocks that keep the GPU busy."""
+
+    high: int
+    wide: int
+    depth: int
+    enough: int
+
+
+SMALL_GRADIENT = GradientTile(16, 32, 64, 132 * 2)
+LARGE_GRADIENT = GradientTile(64, 64, 32, 132 * 4)
 
 
 class Launch(NamedTuple):
@@ -81,7 +93,8 @@ def _contraction(axes: list[tuple[int, ...]], numbers: tuple[int, ...], steps: t
     high, wide, slices = _share(groups, outs, ins, places * images, taps, quads)
     lanes = LANES if slices > 1 else THREADS
     blocks = groups * -(-outs // high) * -(-places * images // (wide * lanes))
-    chunk = min(ins, STAGED // (taps * high))
+    fitting = min(ins, STAGED // (taps * high))
+    chunk = fitting // slices * slices or fitting  # as many for each slice, where that can be
     plan = struct([*numbers, *steps, slices, chunk, *(number for axis in axes for number in axis)])
     return Launch(f"contract_{high}x{wide}", blocks, lanes * slices, plan)
 
@@ -109,15 +122,15 @@ def weight(window: Window, groups: int, x: Sizes, weight: Sizes, biased: bool, q
     axes = _axes(window, x)
     outs, columns = weight[0] // groups, math.prod(weight[1:])
     depths = math.prod(axis.outputs for axis in axes) * x[-1]
-    high, wide, depth = (64, 64, 32) if outs >= 32 and columns >= 32 else (16, 32, 64)
-    row_tiles, column_tiles = -(-outs // high), -(-(columns + biased) // wide)
+    tile = LARGE_GRADIENT if outs >= 32 and columns >= 32 else SMALL_GRADIENT
+    row_tiles, column_tiles = -(-outs // tile.high), -(-(columns + biased) // tile.wide)
     tiles = groups * row_tiles * column_tiles
-    share = max(2, -(-depths * tiles // (depth * ENOUGH_BLOCKS))) * depth
+    share = max(2, -(-depths // (tile.depth * max(1, tile.enough // tiles)))) * tile.depth
     parts = -(-depths // share)
     part_step = weight[0] * (columns + biased)
     numbers = (groups, outs, weight[1], x[-1], row_tiles, column_tiles, share, part_step)
     plan = struct([*numbers, *(number for axis in axes for number in of_outputs(axis))])
-    kernel = f"gradient_{high}x{wide}x{4 if quads else 1}"
+    kernel = f"gradient_{tile.high}x{tile.wide}x{4 if quads else 1}"
     return Launch(kernel, tiles * parts, GRADIENT_THREADS, plan), parts
 
 

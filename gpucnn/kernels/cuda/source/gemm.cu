@@ -156,8 +156,8 @@ KERNEL matmul_8x8(Product plan, const REAL *a, const REAL *b, const REAL *bias, 
     matmul<Tile<8, 8, 128, 1, 1, 4, 1>>(plan, a, b, bias, least, out, a_sums);
 }
 
-KERNEL matmul_32x32(Product plan, const REAL *a, const REAL *b, const REAL *bias, double least, REAL *out,
-                    REAL *a_sums) {
+KERNEL __launch_bounds__(256, 2) matmul_32x32(Product plan, const REAL *a, const REAL *b, const REAL *bias,
+                                              double least, REAL *out, REAL *a_sums) {
     matmul<Tile<32, 32, 64, 4, 4, 4, 1>>(plan, a, b, bias, least, out, a_sums);
 }
 

@@ -1,7 +1,5 @@
 """Batch normalisation after convolutional and linear layers."""
 
-import numpy as np
-
 from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
@@ -106,4 +104,6 @@ def batch_norm(
 
 
 def _constant(value: float, x: Tensor, channels: int) -> Tensor:
-    return Tensor(np.full(channels, value, x.dtype))
+    array = empty((channels,), x.data)
+    array.fill(value)
+    return Tensor.from_batch_last(array)

@@ -2,9 +2,9 @@
 
 import math
 
-from gpucnn.arena import empty, zeros
+from gpucnn.arena import empty
 from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array
 from gpucnn.errors import ShapeError
 from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
@@ -81,15 +81,13 @@ class GlobalMaxPool(Function):
     layout = "batch_last"
 
     def forward(self, x: Array) -> Array:
-        xp = module_of(x)
-        maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
-        self.shape, self.winners = x.shape, maps.argmax(axis=1)[:, None]
-        return xp.take_along_axis(maps, self.winners, axis=1).reshape(x.shape[0], 1, 1, x.shape[-1])
+        self.shape, out = x.shape, empty((x.shape[0], 1, 1, x.shape[-1]), x)
+        self.winners = kernels_of(x).pool.global_max_forward(x, out)
+        return out
 
     def backward(self, grad: Array) -> Array:
-        out = zeros(self.shape, grad)
-        maps = out.reshape(self.shape[0], -1, self.shape[-1])  # (C, H·W, N)
-        module_of(grad).put_along_axis(maps, self.winners, grad.reshape(self.shape[0], 1, -1), axis=1)
+        out = empty(self.shape, grad)
+        kernels_of(grad).pool.global_max_backward(grad, self.winners, out)
         return out
 
 

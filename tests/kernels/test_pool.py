@@ -128,3 +128,16 @@ def test_arrays_that_need_wide_indices(cuda, monkeypatch):
                 results.append((y, by_x))
             for narrow, wide in zip(*results, strict=True):
                 assert np.array_equal(narrow, wide), config
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (1, 1, 1, 1), (2, 20, 15, 3)])
+def test_the_largest_of_whole_maps(compiled, shape, dtype, rng):
+    x, grad = rng.integers(-3, 4, shape).astype(dtype), rng.standard_normal((shape[0], 1, 1, shape[3])).astype(dtype)
+    results = []
+    for pool in (compiled.pool, reference.pool):
+        y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
+        pool.global_max_backward(grad, pool.global_max_forward(x, y), by_x)
+        results.append((y, by_x))
+    for found, expected in zip(*results, strict=True):
+        assert np.array_equal(found, expected)

@@ -15,13 +15,21 @@ from gpucnn.backend import Array
 from gpucnn.geometry import Sizes, Window
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import pool as reference
-from gpucnn.kernels.reference.pool import global_average_backward, global_average_forward, tap_counts
+from gpucnn.kernels.reference.pool import (
+    global_average_backward,
+    global_average_forward,
+    global_max_backward,
+    global_max_forward,
+    tap_counts,
+)
 
 __all__ = [
     "average_backward",
     "average_forward",
     "global_average_backward",
     "global_average_forward",
+    "global_max_backward",
+    "global_max_forward",
     "max_backward",
     "max_forward",
     "max_forward_winners",

@@ -69,6 +69,21 @@ def global_average_backward(grad: Array, out: Array) -> None:
     program.run("pool", "global_average_backward", grad.dtype, out.size, pixels, grad.shape[-1], grad, out)
 
 
+def global_max_forward(x: Array, out: Array) -> Array:
+    """out (C, 1, 1, N) = the largest value of each map of x (C, H, W, N); returns what global_max_backward asks for."""
+    return max_forward_winners(x, _whole(x.shape[1:-1]), -math.inf, out)
+
+
+def global_max_backward(grad: Array, winners: Array, out: Array) -> None:
+    """out (C, H, W, N) = grad (C, 1, 1, N) at the first largest value of each map, 0 elsewhere."""
+    max_backward(grad, winners, _whole(out.shape[1:-1]), out)
+
+
+def _whole(sizes: Sizes) -> Window:
+    """The window that covers a map of `sizes`."""
+    return Window(sizes, sizes, ((0, 0),) * len(sizes), (1,) * len(sizes))
+
+
 def _max_forward(x: Array, window: Window, least: float, winners: Array | None, out: Array) -> None:
     _run("max_forward", _pooling(window, None, x.shape), x, out, float(least), *_by_type(winners))
 

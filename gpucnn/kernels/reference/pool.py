@@ -119,6 +119,21 @@ def global_average_backward(grad: Array, out: Array) -> None:
     out[...] = grad / (out.shape[1] * out.shape[2])
 
 
+def global_max_forward(x: Array, out: Array) -> Array:
+    """out (C, 1, 1, N) = the largest value of each map of x (C, H, W, N); returns what global_max_backward asks for."""
+    maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
+    winners = maps.argmax(axis=1)[:, None]
+    out[...] = module_of(x).take_along_axis(maps, winners, axis=1).reshape(out.shape)
+    return winners
+
+
+def global_max_backward(grad: Array, winners: Array, out: Array) -> None:
+    """out (C, H, W, N) = grad (C, 1, 1, N) at the first largest value of each map, 0 elsewhere."""
+    out.fill(0)
+    maps = out.reshape(out.shape[0], -1, out.shape[-1])  # (C, H·W, N)
+    module_of(grad).put_along_axis(maps, winners, grad.reshape(out.shape[0], 1, -1), axis=1)
+
+
 def _tiles(window: Window, x: Array, outputs: Sizes) -> bool:
     """Whether the windows cover every pixel of x exactly once, so that each tap's share can be written, not added."""
     together = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}

@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
     parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_train, _eval, _predict, _summary, _filter, _info, _data, _config):
+    for add in (_train, _eval, _predict, _summary, _report, _filter, _info, _data, _config):
         add(commands)
     return parser
 
@@ -67,6 +67,14 @@ def _predict(commands: "Commands") -> None:
 def _summary(commands: "Commands") -> None:
     summary = _command(commands, "summary", "list a network's layers and what they cost")
     summary.add_argument("network", metavar="CONFIG|RUN", help="what `train` takes, or a run's folder, or 'latest'")
+
+
+def _report(commands: "Commands") -> None:
+    report = _command(commands, "report", "write a page and pictures that tell all of a run, or compare several runs")
+    report.add_argument("runs", metavar="RUN", nargs="+", help=f"{RUN}; of several one page compares them")
+    report.add_argument(
+        "--out", metavar="FILE.html", help="where to write the page (default: RUN/report.html; comparison.html)"
+    )
 
 
 def _filter(commands: "Commands") -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 from gpucnn.backend import manual_seed
 from gpucnn.cli.device import accept_config, choose_device
+from gpucnn.cli.report import tell_report, with_test_images
 from gpucnn.cli.summary import summarize
 from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
-from gpucnn.config.resolve import differences, to_yaml
+from gpucnn.config.resolve import differences, resolve, to_yaml
 from gpucnn.config.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError, InputError
-from gpucnn.report import write_pictures
+from gpucnn.report import Subject
 from gpucnn.training import EpochRecord, Progress, RunFolder, Trainer, describe_environment, new_run_path, train_run
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
@@ -51,7 +52,18 @@ def run(arguments: argparse.Namespace) -> int:
             raise  # there is nothing to go on from
         return _interrupted(arguments, folder)
     _tell(result, folder)
-    _draw(folder, config, arguments.quiet)
+    if config.report and not arguments.quiet:
+        subject = Subject(
+            folder,
+            resolve(config),
+            net,
+            data.normalizer,
+            data.train.image_shape,
+            data.train.class_names,
+            data.loaded.used,
+            data.test,
+        )
+        tell_report(subject)
     return 0
 
 
@@ -126,19 +138,14 @@ def _tell(result: dict[str, Any], folder: RunFolder) -> None:
     print(f"run: {folder.path}")
 
 
-def _draw(folder: RunFolder, config: Config, quiet: bool) -> None:
-    """Draw the run, which is whole by now, where that is wanted. Should it fail, a resume draws again."""
-    if config.report and not quiet:
-        print("pictures:", ", ".join(map(str, write_pictures(folder.path))))
-
-
 def _already_finished(before: SavedRun, quiet: bool) -> int:
     result, done = before.folder.result(), before.folder.epochs_logged
     early = done < before.config.train.epochs
     what = "early stopping ended it (train.early_stop)" if early else "more train.epochs go on with it"
     print(f"{before.folder.path} is finished after {done} epochs; {what}")
     _tell(result, before.folder)
-    _draw(before.folder, before.config, quiet)
+    if before.config.report and not quiet:
+        tell_report(with_test_images(before))
     return 0
 
 

@@ -17,6 +17,7 @@ from gpucnn.data import (
     Source,
     draw_per_class,
     hold_out,
+    load_fallback,
     load_source,
     resplit,
     select_classes,
@@ -38,13 +39,18 @@ class TrainingData(NamedTuple):
     loaded: Loaded
 
 
-def load_data(config: Config) -> TrainingData:
+def load_data(config: Config, used: str | None = None) -> TrainingData:
     """Read the data set and part it as `data:` says. After a fallback numbers of images keep their fraction.
+
+    `used` is the data set that a run was trained on: where that is the fallback, the one asked for is not looked for.
 
     Raises DataError for data that is damaged or does not suffice, DownloadError where it cannot be had.
     """
     data = config.data
-    loaded = load_source(data.name, source_options(data), data.fallback)
+    if used is not None and used == data.fallback != data.name:
+        loaded = load_fallback(data.name, used)
+    else:
+        loaded = load_source(data.name, source_options(data), data.fallback)
     source = loaded.source
     if data.augment and len(source.train.image_shape) != 3:
         raise ConfigError(

@@ -1,7 +1,7 @@
 """A configuration with every default filled in, as text that trains again as it is."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -37,6 +37,14 @@ def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -
         for key in {**old, **new}
         if key not in ignoring and (key not in old or key not in new or old[key] != new[key])
     ]
+
+
+def differing(configs: Sequence[Config]) -> list[tuple[str, list[str]]]:
+    """The options of which configurations have different values, each with the value in every one of them."""
+    every = [dict(_leaves(resolve(config), "")) for config in configs]
+    keys = {key: None for leaves in every for key in leaves}
+    rows = [(key, [_said(leaves, key) for leaves in every]) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
 def _said(leaves: dict[str, Any], key: str) -> str:

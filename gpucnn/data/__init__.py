@@ -6,7 +6,7 @@ from gpucnn.data.download import DownloadError
 from gpucnn.data.image import read_image
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.normalize import Normalization, Normalizer
-from gpucnn.data.sources import FALLBACKS, SOURCES, Loaded, load_source, peek
+from gpucnn.data.sources import FALLBACKS, SOURCES, Loaded, load_fallback, load_source, peek
 from gpucnn.data.split import draw_per_class, hold_out, resplit, select_classes
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Source",
     "draw_per_class",
     "hold_out",
+    "load_fallback",
     "load_source",
     "peek",
     "read_image",

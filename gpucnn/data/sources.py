@@ -72,6 +72,11 @@ def load_source(name: str, options: Mapping[str, Any] | None = None, fallback: s
         return Loaded(SOURCES[fallback](), name, fallback, str(error))
 
 
+def load_fallback(requested: str, used: str) -> Loaded:
+    """The data set `used`, as it stood in for `requested` before; that one is not looked for."""
+    return Loaded(_known(SOURCES, used)(), requested, used)
+
+
 def peek(name: str, options: Mapping[str, Any] | None = None) -> tuple[tuple[int, ...], int | None]:
     """Image shape (C, H, W) and number of classes of a data set, found without reading its images.
 

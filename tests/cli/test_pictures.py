@@ -1,4 +1,4 @@
-"""What `gpucnn train` draws at its end."""
+"""The report that `gpucnn train` writes at its end."""
 
 import errno
 import os
@@ -8,17 +8,18 @@ import sys
 from gpucnn.cli import main
 
 
-def test_a_training_ends_with_its_pictures(config, tmp_path, capsys) -> None:
+def test_a_training_ends_with_its_report(config, tmp_path, capsys) -> None:
     assert main(["train", config, "--run-dir", "here", "train.epochs=1"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "pictures: here/curves.png, here/confusion.png"
-    assert all((tmp_path / "here" / name).is_file() for name in ("curves.png", "confusion.png"))
+    assert capsys.readouterr().out.splitlines()[-1] == "report: here/report.html"
+    pictures = {"curves.png", "confusion.png", "kernels.png", "feature_maps.png"}
+    assert {path.name for path in (tmp_path / "here").iterdir()} > pictures | {"report.html"}
 
 
 def test_report_false_and_quiet_draw_nothing(config, tmp_path, capsys) -> None:
     for folder, argument in (("plain", "report=false"), ("quiet", "--quiet")):
         assert main(["train", config, "--run-dir", folder, "train.epochs=1", argument]) == 0
-        assert "pictures" not in capsys.readouterr().out
-        assert not list((tmp_path / folder).glob("*.png"))
+        assert "report" not in capsys.readouterr().out
+        assert not [*(tmp_path / folder).glob("*.png"), *(tmp_path / folder).glob("*.html")]
 
 
 def test_a_run_without_pictures_never_imports_matplotlib(config) -> None:
@@ -35,10 +36,10 @@ def test_a_picture_that_cannot_be_written_loses_nothing_and_a_resume_draws_it(
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr("gpucnn.report.plots.atomic_write", full)
+        patched.setattr("gpucnn.report.page.atomic_write", full)
         message = fails(1, "train", config, "--run-dir", "here")
     assert "the disk is full while writing here/curves.png" in message and len(message.splitlines()) == 1
     assert (tmp_path / "here/result.json").is_file() and (tmp_path / "here/model.safetensors").is_file()
     assert main(["train", config, "--resume", "here"]) == 0
     printed = capsys.readouterr().out
-    assert "is finished after 2 epochs" in printed and "pictures: here/curves.png, here/confusion.png" in printed
+    assert "is finished after 2 epochs" in printed and "report: here/report.html" in printed

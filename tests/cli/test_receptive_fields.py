@@ -1,4 +1,4 @@
-"""The receptive field of every unit of real networks against brute force, and as `summary` prints it."""
+"""The receptive field of every unit of real networks against brute force."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,8 @@ import numpy as np
 
 from gpucnn import Tensor, nn, no_grad
 from gpucnn.cli.device import accept_config
-from gpucnn.cli.summary import layer_rows
 from gpucnn.config.build import build_network
-from gpucnn.geometry import ReceptiveField
+from gpucnn.report.architecture import layer_facts
 
 LENET = (Path(__file__).parents[2] / "configs/lenet.yaml").read_text()
 EVERY_KIND = """\
@@ -96,9 +95,11 @@ def test_the_pixels_of_a_unit_as_slices(tmp_path):
     assert padded.of((0, 10), (5, 5)) == (slice(0, 0), slice(5, 5))  # of padding alone: nothing
 
 
-def test_summary_prints_them(tmp_path):
+def test_the_facts_of_layers_have_them(tmp_path):
     net = lit_network(EVERY_KIND, tmp_path / "x.yaml")
-    rows = list(layer_rows(net, (1, SIDE, SIDE), ReceptiveField.of_input(2)))
+    rows = list(layer_facts(net, (1, SIDE, SIDE)))
     top = [row for row in rows if "." not in row.name]
-    assert [row.field for row in top] == [net[:n].receptive_field((1, SIDE, SIDE)).size for n in range(1, len(net) + 1)]
-    assert [row.field for row in rows if row.name.startswith("3")] == [(11, 11)] * 3  # 3 + 2·4, inside and behind
+    assert [row.field.size for row in top] == [
+        net[:n].receptive_field((1, SIDE, SIDE)).size for n in range(1, len(net) + 1)
+    ]
+    assert [row.field.size for row in rows if row.name.startswith("3")] == [(11, 11)] * 3  # 3 + 2·4, inside and behind

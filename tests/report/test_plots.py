@@ -1,4 +1,3 @@
-import errno
 import os
 import subprocess
 import sys
@@ -6,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from gpucnn.errors import InputError
-from gpucnn.report import plot_confusion, plot_curves, write_pictures
+from gpucnn.report import plot_confusion, plot_curves
 from tests.report.runs import ACCURACIES, LOSSES, RATES, write_lines, write_result, write_run
 
 
@@ -78,7 +76,7 @@ def test_curves_of_a_run_that_is_under_way(run) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
-    for plot in (plot_curves, plot_confusion, write_pictures):
+    for plot in (plot_curves, plot_confusion):
         with pytest.raises(InputError, match="no run at"):
             plot(tmp_path)
 
@@ -133,7 +131,7 @@ def test_very_many_classes_are_a_picture_of_bounded_size(run) -> None:
 
 def test_names_are_shown_as_they_are_or_cut(run) -> None:
     write_result(run, [[1, 0], [0, 1]], ("$a_$ \\frac{", "n" * 300))
-    write_pictures(run)  # neither is read as a formula
+    assert plot_confusion(run).png()  # neither is read as a formula
     shown = [label.get_text() for label in plot_confusion(run).axes[0].get_xticklabels()]
     assert shown == ["$a_$ \\frac{", "n" * 23 + "…"]
 
@@ -142,43 +140,16 @@ def test_without_test_images_there_is_no_confusion_matrix(run) -> None:
     write_result(run, None, ())
     with pytest.raises(InputError, match="had no test images"):
         plot_confusion(run)
-    assert write_pictures(run) == [run / "curves.png"]
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-def test_pictures_are_written_beside_the_run(run) -> None:
-    before = {path.name for path in run.iterdir()}
-    written = write_pictures(str(run))
-    assert written == [run / "curves.png", run / "confusion.png"]
-    assert {path.name for path in run.iterdir()} == before | {"curves.png", "confusion.png"}
-    for path in written:
-        with Image.open(path) as picture:
-            assert picture.format == "PNG" and len(picture.convert("RGB").getcolors(1 << 24)) > 50
-
-
-def test_a_class_name_without_glyphs_is_no_warning(run) -> None:
-    write_result(run, [[1, 0], [0, 1]], ("靴", "鞄"))
-    assert len(write_pictures(run)) == 2  # pytest makes warnings errors
-
-
-def test_a_full_disk_leaves_the_run_and_no_half_picture(run, monkeypatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
-    monkeypatch.setattr("gpucnn.files.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_pictures(run)
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+# --- all of them ---
 
 
 def test_matplotlib_is_imported_for_a_picture_and_pyplot_never(run) -> None:
     program = (
         "import sys, gpucnn.report as report\n"
         "assert 'matplotlib' not in sys.modules\n"
-        f"report.write_pictures({str(run)!r})\n"
+        f"report.plot_curves({str(run)!r}).png()\n"
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "tkagg"}

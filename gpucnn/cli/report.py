@@ -1,0 +1,68 @@
+"""`gpucnn report`: a page that tells all of a run, or compares several."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gpucnn.cli.device import choose_device
+from gpucnn.config.build import load_data
+from gpucnn.config.resolve import differing, resolve
+from gpucnn.config.saved import SavedRun, open_run
+from gpucnn.data import Dataset
+from gpucnn.errors import InputError
+from gpucnn.report import COMPARISON, Subject, write_comparison, write_report
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the page, and print where it is."""
+    out = None if arguments.out is None else checked_target(arguments.out)
+    saved = [open_run(name) for name in arguments.runs]
+    choose_device(None, saved[0].config)
+    if len(saved) == 1:
+        tell_report(with_test_images(saved[0]), out)
+        return
+    subjects = [subject_of(each, None) for each in saved]
+    page = write_comparison(subjects, differing([each.config for each in saved]), out or Path(COMPARISON))
+    print(f"comparison: {page}")
+
+
+def tell_report(subject: Subject, page: Path | None = None) -> None:
+    """Write a run's page and pictures, and print where the page is."""
+    print(f"report: {write_report(subject, page)}")
+
+
+def with_test_images(saved: SavedRun) -> Subject:
+    """A run with its test images. Where they are not to be had a line says why, and there are none."""
+    try:
+        test = load_data(saved.config, saved.dataset).test
+    except (InputError, OSError) as error:
+        print(f"the report has no test images: {error}", file=sys.stderr)
+        return subject_of(saved, None)
+    if test.image_shape != saved.image_shape or test.class_names != saved.class_names:
+        print("the report has no test images: the data is no longer what the run was trained on", file=sys.stderr)
+        return subject_of(saved, None)
+    return subject_of(saved, test)
+
+
+def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:
+    """What a report on a saved run is about."""
+    return Subject(
+        saved.folder,
+        resolve(saved.config),
+        saved.network(),
+        saved.normalizer(),
+        saved.image_shape,
+        saved.class_names,
+        saved.dataset,
+        test,
+    )
+
+
+def checked_target(path: str) -> Path:
+    """The path, which must be that of an HTML file in a folder that is there: told before the work is done."""
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--out {target}: the page is HTML; give a name that ends in .html")
+    if not target.parent.is_dir():
+        raise InputError(f"--out {target}: there is no folder {target.parent}; make it, or give another")
+    return target

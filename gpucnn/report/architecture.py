@@ -1,0 +1,104 @@
+"""A network's layers: what they give, what they cost, what they see."""
+
+import inspect
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from gpucnn import nn
+from gpucnn.arena import Arena
+from gpucnn.autograd import Tensor
+from gpucnn.backend import to_device
+from gpucnn.errors import InputError
+from gpucnn.geometry import ReceptiveField, Sizes
+from gpucnn.training.evaluation import dtype_of, evaluating
+from gpucnn.training.sources import to_batch_last
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """A layer and its counts per image; `field` is the receptive field of one of its outputs.
+
+    `name` is its number, such as 3, and 4.1 inside the residual block 4.
+    """
+
+    name: str
+    layer: nn.Layer
+    output: Sizes
+    parameters: int
+    multiply_adds: int
+    field: ReceptiveField
+
+    @property
+    def values(self) -> int:
+        """Numbers in its output."""
+        return math.prod(self.output)
+
+
+def layer_facts(
+    net: nn.Sequential, shape: Sizes, field: ReceptiveField | None = None, prefix: str = ""
+) -> Iterator[LayerFacts]:
+    """Every layer of `net` for images of `shape` (C, H, W), whose units see `field`; without it they are the image.
+
+    Layers inside a residual block stand before the block, which has no counts of its own.
+    """
+    field = field or ReceptiveField.of_input(len(shape) - 1)
+    for number, layer in enumerate(cast("list[nn.Layer]", net.layers)):
+        name = f"{prefix}{number}"
+        if isinstance(layer, nn.Residual):
+            yield from layer_facts(layer, shape, field, f"{name}.")
+            parameters, multiply_adds = 0, 0  # told layer by layer
+        else:
+            parameters, multiply_adds = sum(each.size for each in layer.parameters()), layer.multiply_adds(shape)
+        field, shape = layer.receptive_field(shape, field), layer.output_shape(shape)
+        yield LayerFacts(name, layer, shape, parameters, multiply_adds, field)
+
+
+def layer_outputs(net: nn.Sequential, images: np.ndarray) -> Iterator[tuple[str, nn.Module, np.ndarray]]:
+    """Each layer's name and the layer, in the order of `layer_facts`, with what it makes of `images` (N, C, H, W).
+
+    The images are as the network takes them. Outputs are (N, ...), on the host.
+    """
+    array = to_device(to_batch_last(images, dtype_of(net)))
+    with evaluating(net), Arena().step(array.shape):
+        yield from _outputs(net, Tensor.from_batch_last(array))
+
+
+def _outputs(net: nn.Sequential, x: Tensor, prefix: str = "") -> Iterator[tuple[str, nn.Module, np.ndarray]]:
+    for number, layer in enumerate(net.layers):
+        if isinstance(layer, nn.Residual):
+            yield from _outputs(layer, x, f"{prefix}{number}.")
+        x = layer(x)
+        yield f"{prefix}{number}", layer, x.numpy()
+
+
+def chosen_options(layer: nn.Layer) -> dict[str, Any]:
+    """What was chosen for a layer and is not its default, as in {"kernel_size": (5, 5), "padding": "same"}.
+
+    Numbers of inputs, which follow from the layer before, are left out, and so are weights.
+    """
+    chosen = {}
+    options = () if isinstance(layer, nn.Sequential) else inspect.signature(type(layer)).parameters.items()
+    for name, option in options:
+        value = getattr(layer, name, option.default)
+        told = isinstance(value, int | float | str | tuple | list) and name != layer.inferred
+        if told and not _says_the_same(value, option.default):
+            chosen[name] = value
+    return chosen
+
+
+def _says_the_same(value: Any, default: Any) -> bool:
+    """Whether a value is the default, or that for each axis."""
+    return value == default or (isinstance(value, tuple | list) and all(each == default for each in value))
+
+
+def sequential(net: nn.Module) -> nn.Sequential:
+    """`net`, if its layers come one after the other. Raises InputError for any other module."""
+    if not isinstance(net, nn.Sequential):
+        raise InputError(
+            f"the layers of {type(net).__name__} are not known to come one after the other; give an nn.Sequential"
+        )
+    return net

@@ -1,0 +1,188 @@
+"""Everything that a page tells, computed from runs: plain data, fit for JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpucnn.data import Loader
+from gpucnn.errors import InputError
+from gpucnn.metrics import Averages, Classification
+from gpucnn.report.architecture import chosen_options, layer_facts
+from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
+from gpucnn.report.history import read_confusion
+from gpucnn.report.inside import kernels_inside, maps_inside
+from gpucnn.report.pixels import Viewer
+from gpucnn.report.series import curves_of, short_number
+from gpucnn.report.subject import Subject
+from gpucnn.report.verdicts import MOST_ROWS, Verdicts, class_rows, examples, groups_of, merged
+from gpucnn.training.evaluation import evaluate
+
+ANCHORS = 33  # colours that a page interpolates between
+Facts = dict[str, Any]
+Headline = list[list[str]]  # what, the figure, a remark on it
+
+
+def report_facts(subject: Subject) -> Facts:
+    """What the report of one run tells.
+
+    Raises InputError where no epoch is done, CheckpointError where its files are damaged.
+    """
+    curves = curves_of(subject.folder)
+    facts: Facts = {
+        "title": subject.name,
+        "path": str(subject.folder.path),
+        "notes": list(_notes(subject)),
+        "headline": _headline(subject, curves),
+        "input": list(subject.image_shape),
+        "layers": _architecture(subject),
+        "runs": [{"name": subject.name, **curves}],
+        "names": list(subject.class_names),
+        "palettes": _palettes(),
+        "kernels": kernels_inside(subject.net),
+    }
+    if subject.test is None:
+        facts["notes"].append("The test images were not at hand, so none are shown.")
+        return facts | _figures_told(subject)
+    loader = Loader(subject.test, 256, subject.normalizer, dtype=subject.config["dtype"])
+    verdicts = Verdicts(subject.test.labels, evaluate(subject.net, loader).probabilities)
+    if not np.isfinite(verdicts.probabilities).all():
+        raise InputError(
+            f"{subject.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
+            "right; train again, with a lower learning rate (optimizer.lr)"
+        )
+    viewer = Viewer(subject.test)
+    facts |= _figures(verdicts.classification, list(subject.class_names))
+    facts["examples"] = examples(verdicts, subject.test, viewer)
+    facts["maps"] = maps_inside(subject, subject.test, verdicts, viewer)
+    return facts
+
+
+def comparison_facts(subjects: Sequence[Subject], differing: Sequence[tuple[str, Sequence[str]]]) -> Facts:
+    """What the comparison of several runs tells; `differing` are the options of which they have different values.
+
+    Raises InputError where there are more runs than colours to tell them apart, and as `report_facts`.
+    """
+    if len(subjects) > len(SERIES):
+        raise InputError(
+            f"{len(subjects)} runs were given, and more than {len(SERIES)} curves cannot be told apart by colour; "
+            "compare fewer"
+        )
+    curves = [curves_of(subject.folder) for subject in subjects]
+    headlines = [_headline(subject, each) for subject, each in zip(subjects, curves, strict=True)]
+    return {
+        "title": f"{len(subjects)} runs compared",
+        "path": "",
+        "notes": [f"{subject.name}: {note}" for subject in subjects for note in _notes(subject)],
+        "runs": [{"name": subject.name, **each} for subject, each in zip(subjects, curves, strict=True)],
+        "palettes": _palettes(),
+        "results": _results(headlines),
+        "differences": [[key, *values] for key, values in differing],
+    }
+
+
+def _results(headlines: list[Headline]) -> list[list[str]]:
+    """A row to each figure of the headlines: what it is, then each run's."""
+    return [
+        [rows[0][0], *(f"{figure} ({remark})" if remark else figure for _, figure, remark in rows)]
+        for rows in zip(*headlines, strict=True)
+    ]
+
+
+def _palettes() -> Facts:
+    """The colours of the pictures, so that the page has the same."""
+    import matplotlib
+
+    def anchors(name: str) -> list[list[int]]:
+        colours = matplotlib.colormaps[name](np.linspace(0, 1, ANCHORS))  # (anchors, 4), 0 to 1
+        return np.rint(255 * colours[:, :3]).astype(int).tolist()
+
+    return {"magnitudes": anchors(MAGNITUDES), "signed": anchors(SIGNED), "series": list(SERIES)}
+
+
+def _notes(subject: Subject) -> Iterator[str]:
+    """What a reader must know before the figures."""
+    requested, done = subject.config["data"]["name"], subject.folder.epochs_logged
+    if requested != subject.dataset:
+        yield f"Trained on {subject.dataset}, because {requested} was not to be had (data.fallback)."
+    asked = subject.config["train"]["epochs"]
+    if not subject.folder.finished:
+        yield f"Not finished: {done} of {asked} epochs are done. The figures are those of the best epoch so far."
+    elif done < asked:
+        yield f"Early stopping ended the training after {done} of {asked} epochs (train.early_stop)."
+
+
+def _headline(subject: Subject, curves: Facts) -> Headline:
+    """The figures that everybody asks for first."""
+    result = subject.folder.result() if subject.folder.finished else {}
+    environment, epochs = subject.environment(), curves["epochs"]
+    seconds = result.get("train_seconds") or sum(second or 0.0 for second in epochs["seconds"])
+    accuracy, loss, validation = result.get("test_accuracy"), result.get("test_loss"), epochs["validation_accuracy"][-1]
+    parameters = sum(parameter.size for parameter in subject.net.parameters())
+    speed = np.median([each for each in epochs["images_per_second"] if each is not None] or [0.0])
+    return [
+        ["test accuracy", _percent(accuracy), "" if loss is None else f"loss {loss:.4f}"],
+        ["validation accuracy", _percent(validation), f"after epoch {epochs['epoch'][-1]}"],
+        ["training time", _duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
+        ["data", subject.dataset, " × ".join(map(str, subject.image_shape)) + f", {len(subject.class_names)} classes"],
+        ["device", str(result.get("device", environment.get("device", "unknown"))), _computing(result, environment)],
+        ["parameters", f"{parameters:,}", f"{subject.net.multiply_adds(subject.image_shape):,} multiply-adds an image"],
+    ]  # fmt: skip
+
+
+def _computing(result: Facts, environment: Facts) -> str:
+    """Which kernels computed, and on how many threads."""
+    threads = environment.get("threads")
+    told = f"kernels {result.get('kernels', environment.get('kernels', 'unknown'))}"
+    return f"{told}, {threads} threads" if isinstance(threads, int) and threads > 1 else told
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.2%}".replace("%", " %")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.3g} s"
+
+
+def _architecture(subject: Subject) -> list[Facts]:
+    return [
+        {
+            "name": facts.name,
+            "kind": facts.layer.kind,
+            "options": chosen_options(facts.layer),
+            "output": list(facts.output),
+            "parameters": facts.parameters,
+            "multiply_adds": facts.multiply_adds,
+            "field": {name: list(sizes) for name, sizes in vars(facts.field).items()},
+        }
+        for facts in layer_facts(subject.net, subject.image_shape)
+    ]
+
+
+def _figures(figures: Classification, names: list[str]) -> Facts:
+    """The confusion matrix as it is shown, and the table of classes."""
+    matrix, rows = merged(figures.confusion, names)
+    return {
+        "confusion": {"matrix": matrix, "names": rows, "merged": groups_of(figures.confusion) is not None},
+        "classes": {
+            "rows": class_rows(figures, names),
+            "left_out": max(0, len(names) - MOST_ROWS),
+            "means": [_mean("macro mean", figures.macro), _mean("weighted mean", figures.weighted)],
+            "images": int(figures.support.sum()),
+        },
+    }
+
+
+def _mean(name: str, mean: Averages) -> list[Any]:
+    return [name, *(short_number(each) for each in (mean.precision, mean.recall, mean.f1))]
+
+
+def _figures_told(subject: Subject) -> Facts:
+    """The same from result.json; nothing where it tells of none."""
+    told = read_confusion(subject.folder) if subject.folder.finished else None
+    return {} if told is None else _figures(Classification(told[0]), told[1])

@@ -1,0 +1,80 @@
+"""The kernels of convolutions, all on one scale."""
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpucnn import nn
+from gpucnn.errors import InputError
+from gpucnn.nn.convolution import Convolution
+from gpucnn.report.figures import SIGNED, new_figure
+from gpucnn.report.tiles import flat_tiles, mosaic
+
+if TYPE_CHECKING:
+    from gpucnn.report.canvas import Picture
+
+MOST_OUTPUTS, MOST_INPUTS, MOST_IN_A_GRID = 32, 16, 128  # kernels shown of a layer
+WIDTH, LARGEST_TILE = 9.0, 0.6  # inches
+
+
+def convolutions(module: nn.Module) -> list[tuple[str, Convolution]]:
+    """Every convolution in `module`, itself included, with its name there ("" for itself)."""
+    return [(name, each) for name, each in module.named_modules() if isinstance(each, Convolution)]
+
+
+def largest_weight(layers: Iterable[Convolution]) -> float:
+    """The largest size of any weight, which is where the colours of the kernels end; 1 where all are 0."""
+    return max((float(np.abs(layer.weight.numpy()).max()) for layer in layers), default=0.0) or 1.0
+
+
+def shown_kernels(layer: Convolution) -> np.ndarray:
+    """The kernels of a layer that there is room for: (outputs, inputs, *kernel).
+
+    Where every output has one input alone there is room for more outputs.
+    """
+    weight = layer.weight.numpy()
+    return weight[:MOST_IN_A_GRID] if weight.shape[1] == 1 else weight[:MOST_OUTPUTS, :MOST_INPUTS]
+
+
+def plot_kernels(layer: nn.Module) -> "Picture":
+    """The kernels of a convolution, or of every convolution in a network, blue below 0 and red above.
+
+    A column to each output, a row to each input; outputs of one input each fill a grid. All share one scale, symmetric
+    about 0. Raises InputError where there is no convolution.
+    """
+    layers = convolutions(layer)
+    if not layers:
+        raise InputError(f"there is no convolution in this {type(layer).__name__}, so it has no kernels to show")
+    scale = largest_weight(each for _, each in layers)
+    pictures = [_mosaic_of(shown_kernels(each)) for _, each in layers]
+    heights = [height * picture.shape[0] / picture.shape[1] for picture, height in pictures]
+    figure = new_figure(WIDTH + 0.5, sum(heights) + 0.55 * len(layers) + 1.1, layout="constrained")
+    panels = figure.subplots(len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for panel, (name, each), (picture, _) in zip(panels, layers, pictures, strict=True):
+        image = panel.imshow(picture, cmap=SIGNED, vmin=-scale, vmax=scale, interpolation="nearest")
+        panel.set_anchor("NW")
+        panel.set_axis_off()
+        panel.set_title(_title(name, each), fontsize=10, loc="left")
+    label = "weight; one scale for all kernels" if len(layers) > 1 else "weight"
+    figure.colorbar(image, ax=list(panels), label=label, orientation="horizontal", shrink=0.5, aspect=40)
+    return figure
+
+
+def _mosaic_of(kernels: np.ndarray) -> tuple[np.ndarray, float]:
+    """The kernels (outputs, inputs, *kernel) as one picture, and how many inches wide it is drawn."""
+    outputs, inputs = kernels.shape[:2]
+    tiles = flat_tiles(kernels.swapaxes(0, 1).reshape(-1, *kernels.shape[2:]))  # (O, I, ...) -> (I·O, ...)
+    columns = outputs if inputs > 1 else min(outputs, 16)
+    wide = tiles.shape[2] / min(tiles.shape[1:])  # times its height, or one
+    return mosaic(tiles, columns), min(WIDTH, columns * LARGEST_TILE * min(wide, 4))
+
+
+def _title(name: str, layer: Convolution) -> str:
+    outputs, inputs, *kernel = layer.weight.shape
+    size = " × ".join(map(str, kernel))
+    what = f"layer {name} ({layer.kind})" if name else layer.kind
+    shown = shown_kernels(layer).shape[:2]
+    part = "" if math.prod(shown) == outputs * inputs else f", {shown[0]} × {shown[1]} of them shown"
+    return f"{what}: {outputs} outputs × {inputs} inputs of {size}{part}"

@@ -52,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NO_GPU
     plan = _asked_for(given)
     folder = given.out or (DOCS if plan == WHOLE else None)
-    print(f"this takes about {told(plan.estimate())}, and at most {plan.minutes:g} minutes", flush=True)
+    seconds = plan.estimate()
+    print(
+        f"this takes {f'about {told(seconds)}, ' * (seconds < 60 * plan.minutes)}at most {plan.minutes:g} minutes",
+        flush=True,
+    )
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)  # now, not when all is measured
     log_path = given.out / LOG if given.out else Path(tempfile.gettempdir()) / LOG

@@ -31,19 +31,20 @@ LONGEST = 90  # characters of a cause in a cell
 
 def page(results: Results) -> str:
     """The whole page; what was not measured says so."""
-    return "\n".join([HEAD, *_sections(results, list(WORKLOADS), list(FORMS))])
+    sections = _sections(results, list(WORKLOADS), list(FORMS))
+    return "\n".join([HEAD, _required(results), *sections])
 
 
 def brief(results: Results) -> str:
-    """The sections with the rows and columns that were measured."""
+    """The sections with the rows and columns that were measured; what is required last, where it is seen."""
     measured = found(results, "steps")
     taking_part = {CONTESTANTS[name].form for figures in measured.values() for name in figures}
     forms = [form for form in FORMS if form in taking_part]
-    return "\n".join(_sections(results, [name for name in WORKLOADS if name in measured], forms))
+    sections = _sections(results, [name for name in WORKLOADS if name in measured], forms)
+    return "\n".join([*sections, _required(results)])
 
 
 def _sections(results: Results, names: Sequence[str], forms: Sequence[str]) -> Iterator[str]:
-    yield f"## What is required\n\n{_marks(results)}"
     for kind, title in KINDS.items():
         for precision, told in PRECISIONS.items():
             chosen = [CONTESTANTS[f"{form}-{precision}"] for form in forms if kind in FORMS[form][2]]
@@ -54,13 +55,13 @@ def _sections(results: Results, names: Sequence[str], forms: Sequence[str]) -> I
     yield f"## How it was measured\n\n{_circumstances(results)}"
 
 
-def _marks(results: Results) -> str:
+def _required(results: Results) -> str:
     rows = []
     for mark in MARKS:
         measured = mark.measured(results)
         told = (measured[0], "met" if measured[1] else "not met") if measured else (NOT_MEASURED, "")
         rows.append([mark.what, mark.required, *told])
-    return table(["what", "required", "measured", ""], rows)
+    return f"## What is required\n\n{table(['what', 'required', 'measured', ''], rows)}"
 
 
 def _steps(results: Results, kind: str, precision: str, names: Sequence[str], chosen: Sequence[Contestant]) -> str:

@@ -1,7 +1,8 @@
 """How long things take, and how many rounds there is time for."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 FEWEST, MOST = 5, 15  # rounds of a workload
@@ -9,7 +10,7 @@ GROUP_SECONDS = 0.04  # that a contestant's steps of one kind are timed for in e
 ROUND_SECONDS = 0.08  # those, a warm-up of half as long, and the way there and back
 PREPARATION_SECONDS = 20.0  # processes that start, compile, capture and warm up, all at once; measured as it goes on
 DESCRIPTION_SECONDS, LIMITS_SECONDS, LASTING_SECONDS = 15.0, 12.0, 12.0
-TRAINING_SECONDS = 4.0  # from process start to result
+TRAINING_SECONDS, COLD_SECONDS = 4.0, 20.0  # from process start to result; more where all kernels are compiled
 
 
 @dataclass
@@ -18,11 +19,26 @@ class Budget:
 
     seconds: float
     clock: Callable[[], float] = time.monotonic
-    preparation: float = PREPARATION_SECONDS  # of one workload
+    preparation: float = PREPARATION_SECONDS  # of the last workload: all but its rounds
     started: float = field(init=False)
+    _rounds: float = field(init=False, default=0.0)  # seconds of those under way
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+
+    @contextlib.contextmanager
+    def workload(self) -> Iterator[None]:
+        """A workload, from the start of its processes to their end: what it takes beside its rounds is kept in mind."""
+        start, self._rounds = self.clock(), 0.0
+        yield
+        self.preparation = self.clock() - start - self._rounds
+
+    @contextlib.contextmanager
+    def measuring(self) -> Iterator[None]:
+        """The rounds of a workload."""
+        start = self.clock()
+        yield
+        self._rounds = self.clock() - start
 
     def left(self) -> float:
         """Seconds."""

@@ -82,9 +82,13 @@ class Worker:
             raise ContestantError(found["error"])
         return found["answer"]
 
+    def kill(self) -> None:
+        """End the process, without waiting for it."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process, and wait until it has given its memory back."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         self._listener.join()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -40,8 +40,8 @@ class Plan(NamedTuple):
     @property
     def extras_seconds(self) -> float:
         """What the extras take, about."""
-        trainings = (1 + extras.SEEDS) * (FAST99 in self.extras)
-        return (LASTING in self.extras) * planning.LASTING_SECONDS + trainings * planning.TRAINING_SECONDS
+        trainings = planning.COLD_SECONDS + (1 + extras.SEEDS) * planning.TRAINING_SECONDS
+        return (LASTING in self.extras) * planning.LASTING_SECONDS + (FAST99 in self.extras) * trainings
 
     def estimate(self) -> float:
         """Seconds that all of it takes, about."""

@@ -37,28 +37,31 @@ def measure(
     `folder` keeps compiled code. `rounds` is asked once all are prepared. A contestant that fails is out, and told of.
     """
     found: dict[str, Figures] = {}
-    with contextlib.ExitStack() as open_workers:
-        began = time.monotonic()
+    with budget.workload(), contextlib.ExitStack() as open_workers:
+        pool = open_workers.enter_context(ThreadPoolExecutor(usable_cores()))
         workers = {name: open_workers.enter_context(Worker(CONTESTANTS[name], folder, log)) for name in names}
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            patience = max(LEAST_PATIENCE, min(START_SECONDS, budget.left()))
-            prepared = pool.map(
-                lambda name: _prepared(name, workers[name], workload, network, failures, patience), names
-            )
-            found = {name: figures for name, figures in zip(names, prepared, strict=True) if figures is not None}
-        budget.preparation = time.monotonic() - began
+        open_workers.callback(_kill, list(workers.values()))  # all of them, before one is waited for
+        patience = max(LEAST_PATIENCE, min(START_SECONDS, budget.left()))
+        prepared = pool.map(lambda name: _prepared(name, workers[name], workload, network, failures, patience), names)
+        found = {name: figures for name, figures in zip(names, prepared, strict=True) if figures is not None}
         note(found)
         time.sleep(PAUSE)
-        for number in range(rounds()):
-            if number and budget.left() <= 0:
-                break
-            for name in turn(list(found), number):
-                _measure(name, workers[name], workload, found, failures)
+        with budget.measuring():
+            for number in range(rounds()):
+                if number and budget.left() <= 0:
+                    break
+                for name in turn(list(found), number):
+                    _measure(name, workers[name], workload, found, failures)
+                note(found)
+        if budget.left() > 0:
+            list(pool.map(lambda name: _count(name, workers[name], found), list(found)))
             note(found)
-        for name in list(found):
-            _count(name, workers[name], found)
-        note(found)
     return found
+
+
+def _kill(workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        worker.kill()
 
 
 def _prepared(

@@ -65,7 +65,7 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     answers: Answers | None = None
     for line in sys.stdin:
-        with _replied(replies) as reply:
+        with _replied(replies, f"{form}, {precision}: {line:.80}") as reply:
             request = json.loads(line)
             if answers is None:
                 answers = Answers(importlib.import_module(module).Library(form, precision))
@@ -73,12 +73,13 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _replied(replies: IO[str]) -> Any:
-    """A reply to fill in; what is raised inside becomes an error in it."""
+def _replied(replies: IO[str], asked: str) -> Any:
+    """A reply to fill in; what is raised inside becomes an error in it, and is told of with what was asked."""
     reply: dict[str, Any] = {}
     try:
         yield reply
     except Exception as error:  # whatever a library raises is its contestant's failure alone
+        print(f"--- {asked}", file=sys.stderr)
         traceback.print_exc()
         said = str(error).strip().splitlines()
         reply = {"error": f"{type(error).__name__}: {said[0]}" if said else type(error).__name__}

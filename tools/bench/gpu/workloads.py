@@ -9,12 +9,11 @@ from bench.workloads import Network, Workload, network_of
 from gpucnn import nn
 
 FIRST = ("lenet-64", "renom-64")  # those that something is required of are measured first
-_ALL = {
+WORKLOADS = {
     f"{config}-{batch}": Workload(f"{config}-{batch}", config, batch)
     for config in ("lenet", "renom", "scala_cnn")
     for batch in (64, 256, 1024)
 }
-WORKLOADS = {name: _ALL[name] for name in (*FIRST, *(name for name in _ALL if name not in FIRST))}
 ONE = 4  # bytes of a float32 number
 
 

@@ -12,12 +12,16 @@ from tests import references
 from tests.configurations import COUNT, convolution
 from tests.judges import agrees, forward_backward, upstream
 
-SETS = ["avx512", "avx2", "plain", "numpy"]
+SETS = ["avx512", "avx2", "plain", "numpy", "numpy on a GPU"]
 
 
 @pytest.fixture(params=SETS)
 def kernels(request: pytest.FixtureRequest):
-    """The CPU, with one set after the other; one that was not built or that this processor does not run is skipped."""
+    """One set after the other; one that was not built or that this processor does not run is skipped."""
+    if request.param == "numpy on a GPU":
+        request.getfixturevalue("emulated")
+        yield choice.choose("numpy")
+        return
     before, device = choice.chosen(), gpucnn.device()
     if request.param not in (*choice.library.usable(), "numpy"):
         pytest.skip(f"{request.param}: not built, or not for this processor")

@@ -1,6 +1,7 @@
 """Which device a test runs on, the seed, and PyTorch where it is installed."""
 
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,3 +62,14 @@ def torch():
     module = pytest.importorskip("torch", reason="PyTorch is not installed, and it is the judge of this test")
     module.set_num_threads(1)  # the arrays are small
     return module
+
+
+@pytest.fixture(scope="session")
+def mnist_run(tmp_path_factory) -> Path:
+    """LeNet after an epoch on MNIST, trained once; for tests that are skipped where MNIST is not there."""
+    from gpucnn.cli import main
+
+    run = tmp_path_factory.mktemp("mnist") / "run"
+    arguments = ["train.epochs=1", "report=false", "device=cpu", "--quiet", "--run-dir", str(run)]
+    assert main(["train", "lenet", *arguments]) == 0
+    return run

@@ -20,8 +20,8 @@ PACKAGE = Path(gpucnn.__file__).parent
 ORDER = (
     "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
     "backpropagation", "autograd",
-    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training", "report", "config",
-    "gpucnn", "cli",
+    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training", "report", "draw",
+    "config", "gpucnn", "cli",
 )  # fmt: skip
 PICTURE, SVG = PACKAGE.parent / "docs/architecture.svg", "{http://www.w3.org/2000/svg}"
 KNOW_CUPY = {"gpucnn.backend"}

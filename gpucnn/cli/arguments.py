@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
     parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_train, _eval, _predict, _summary, _report, _filter, _info, _data, _config):
+    for add in (_train, _eval, _predict, _summary, _report, _draw, _filter, _info, _data, _config):
         add(commands)
     return parser
 
@@ -75,6 +75,19 @@ def _report(commands: "Commands") -> None:
     report.add_argument(
         "--out", metavar="FILE.html", help="where to write the page (default: RUN/report.html; comparison.html)"
     )
+
+
+def _draw(commands: "Commands") -> None:
+    draw = _command(commands, "draw", "open a page to draw on, and see what the network makes of it")
+    draw.add_argument("run_name", metavar="RUN", help=RUN)
+    draw.add_argument("--port", metavar="N", type=_port, default=0, help="where on 127.0.0.1 (default: a free port)")
+
+
+def _port(text: str) -> int:
+    """A port's number; argparse tells of anything else."""
+    if not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text} is not a port: a whole number from 1 to 65535")
+    return int(text)
 
 
 def _filter(commands: "Commands") -> None:

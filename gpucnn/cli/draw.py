@@ -1,0 +1,30 @@
+"""`gpucnn draw`: a page to draw on, and what the trained network makes of the drawing."""
+
+import argparse
+
+from gpucnn import backend
+from gpucnn.config.saved import open_run
+from gpucnn.draw import DrawServer, Reader
+from gpucnn.errors import InputError
+from gpucnn.kernels import choice
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve the page until Ctrl-C, on the CPU: a single image is not worth a GPU. Raises InputError."""
+    backend.set_device("cpu")
+    choice.choose(choice.requested())
+    saved = open_run(arguments.run_name)
+    reader = Reader(saved.network(), saved.normalizer(), saved.image_shape, saved.class_names, saved.config.dtype)
+    with _server(reader, f"{saved.config.name}, {saved.folder.path}", arguments.port) as server:
+        print(f"{server.url} shows what {saved.folder.path} makes of what you draw; Ctrl-C ends it", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("\nended")
+
+
+def _server(reader: Reader, title: str, port: int) -> DrawServer:
+    try:
+        return DrawServer(reader, title, port)
+    except OSError as error:
+        raise InputError(f"--port {port}: {error.strerror}; give another, or none to have a free one chosen") from None

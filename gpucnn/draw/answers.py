@@ -1,0 +1,125 @@
+"""What a network makes of a drawing: probabilities, and what every layer answers, fit for JSON.
+
+Answers and kernels are told as bytes, one for a value: 127 is 0, and 127 more or less is the largest magnitude of the
+layer, its `peak`. So a layer's pictures share one scale, symmetric about 0.
+"""
+
+import base64
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gpucnn import nn
+from gpucnn.data import Normalizer
+from gpucnn.draw.centring import centred, resampled, whole
+from gpucnn.draw.drawing import Drawing
+from gpucnn.errors import DataError
+from gpucnn.report.architecture import layer_outputs
+from gpucnn.training import predict
+
+MOST_MAPS = 32  # of a layer's maps
+MOST_UNITS = 512  # of a layer without maps
+MOST_SLICES = 16  # of a kernel's input channels
+LONGEST = 56  # pixels of a map's side
+ZERO = 127  # the byte that tells it
+
+Output = tuple[str, nn.Module, np.ndarray]  # a layer's name, the layer, what it gives (1, ...)
+
+
+class Reader:
+    """A trained network that reads drawings.
+
+    It takes images of `image_shape` (C, H, W), C being 1 or 3, that `normalizer` makes into numbers of type `dtype`.
+    Raises DataError for images of another kind.
+    """
+
+    def __init__(
+        self,
+        net: nn.Sequential,
+        normalizer: Normalizer,
+        image_shape: tuple[int, ...],
+        class_names: tuple[str, ...],
+        dtype: str = "float32",
+    ) -> None:
+        if len(image_shape) != 3 or image_shape[0] not in (1, 3):
+            raise DataError(
+                f"the network takes no picture of one channel or three, but {' x '.join(map(str, image_shape))}; "
+                "draw for one that does, or give this one arrays from Python: gpucnn.load(RUN)"
+            )
+        self.net, self.normalizer, self.image_shape, self.dtype = net, normalizer, image_shape, dtype
+        self.class_names = class_names
+
+    def describe(self) -> dict[str, Any]:
+        """What of the network stays the same whatever is drawn: its classes, its layers, their kernels."""
+        blank = np.zeros(self.image_shape, np.uint8)
+        return {
+            "image": self.image_shape,
+            "classes": self.class_names,
+            "zero": ZERO,
+            "layers": [_description(name, layer, output[0]) for name, layer, output in self._outputs(blank)],
+        }
+
+    def answer(self, drawing: Drawing) -> dict[str, Any]:
+        """The image (H, W) that the drawing becomes, the probabilities, and what each layer answers."""
+        image = self.image_of(drawing)
+        return {
+            "image": _text(image[0]),
+            "probabilities": predict(self.net, self._normalised(image))[0].tolist(),
+            "layers": [_shades(_shown(output[0])) for _, _, output in self._outputs(image)],
+        }
+
+    def image_of(self, drawing: Drawing) -> np.ndarray:
+        """The drawing as the network's images were before they were normalised: (C, H, W), uint8."""
+        _, height, width = self.image_shape
+        grey = (centred if drawing.centre else whole)(drawing.ink, (height, width))
+        return np.broadcast_to(255 - grey if drawing.invert else grey, self.image_shape)
+
+    def _normalised(self, image: np.ndarray) -> np.ndarray:
+        """(C, H, W) -> (1, C, H, W), as the network takes it."""
+        return self.normalizer.apply(image[None], self.dtype)
+
+    def _outputs(self, image: np.ndarray) -> Iterator[Output]:
+        return layer_outputs(self.net, self._normalised(image))
+
+
+def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, Any]:
+    """A layer: how many maps (or units) it has, how many of them are told, and how large."""
+    shown = _shown(output)
+    return {
+        "name": f"{name} {getattr(layer, 'kind', type(layer).__name__)}",
+        "shape": output.shape,
+        "shown": len(shown),
+        "size": shown.shape[1:],
+        "kernels": _kernels(layer.weight.numpy()) if isinstance(layer, nn.Conv2d) else None,
+    }
+
+
+def _kernels(weight: np.ndarray) -> dict[str, Any]:
+    """Of weights (O, I, kh, kw) the kernels of the maps that are shown, each with some of its slices."""
+    shown = weight[:MOST_MAPS, :MOST_SLICES]
+    return {"slices": weight.shape[1], "shown": shown.shape[1], "size": weight.shape[2:], **_shades(shown)}
+
+
+def _shown(output: np.ndarray) -> np.ndarray:
+    """Of a layer's output, (C, H, W) or (F,), what is told of it: not too many maps, nor too large, nor units."""
+    if output.ndim == 1:
+        return output[:MOST_UNITS]
+    maps = output[:MOST_MAPS]
+    height, width = maps.shape[1:]
+    shrink = max(1, math.ceil(max(height, width) / LONGEST))
+    return maps if shrink == 1 else resampled(maps, (math.ceil(height / shrink), math.ceil(width / shrink)))
+
+
+def _shades(values: np.ndarray) -> dict[str, Any]:
+    """Values as bytes, and the magnitude that 127 steps of them stand for. Raises DataError unless they are finite."""
+    peak = float(np.abs(values).max())
+    if not math.isfinite(peak):
+        raise DataError("the network's weights or answers are not finite; train it again, with a lower learning rate")
+    scaled = values * (ZERO / peak) if peak else values
+    return {"peak": peak, "bytes": _text((np.rint(scaled) + ZERO).astype(np.uint8))}
+
+
+def _text(pixels: np.ndarray) -> str:
+    return base64.b64encode(pixels.tobytes()).decode()

@@ -15,7 +15,7 @@ from gpucnn.kernels.cuda.sums import row_sums
 MOST_PRODUCTS = 1 << 26  # multiply-adds
 MOST_DEPTH = 1 << 10  # of a sum, which is not split over blocks
 ENOUGH_BLOCKS = 132  # of the larger tile: with fewer, the smaller one keeps more of a GPU busy
-THREADS = 256  # of either tile
+THREADS = 256  # in a block of any kernel here
 
 
 def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: float = -math.inf) -> None:
@@ -45,7 +45,10 @@ def matmul_and_row_sums(a: Array, b: Array, out: Array, sums: Array) -> None:
 def finish(x: Array, bias: Array | None, least: float) -> None:
     """Add bias (M,) to x (B, M, N) along B and N, and raise it to at least `least`, in place."""
     if bias is not None or least > -math.inf:
-        program.run("gemm", "finish", x.dtype, x.size, *x.shape[1:], bias, float(least), x)
+        batch, rows, columns = x.shape
+        blocks = -(-columns // THREADS)
+        arguments = (blocks, rows, columns, bias, float(least), x)
+        program.launch("gemm", "finish", x.dtype, (batch * rows * blocks,), (THREADS,), *arguments)
 
 
 def product(a: Array, b: Array) -> Array:

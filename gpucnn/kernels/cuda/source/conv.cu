@@ -7,9 +7,10 @@
 const int STAGED = 2048;  // weights, or sums, that a block keeps in shared memory: plans.py knows this number
 
 struct Contraction {
-    int groups, outs, ins, images;  // outs and ins of one group
+    int groups, outs, ins, images;      // outs and ins of one group
     int group_step, out_step, in_step;  // in the weight, whose taps are neighbours
-    int slices, chunk;              // threads that share a sum, by channels; channels whose weights are staged at once
+    int slices;                         // threads that share a sum, by channels
+    int chunk;                          // channels whose weights are staged at once
     Axis axes[3];
 };
 
@@ -37,8 +38,10 @@ __device__ void stage(const REAL *weight, const Contraction &plan, int taps, int
     for (int k = threadIdx.x; k < channels * taps; k += blockDim.x) {
         const int channel = k / taps;
         const REAL *from = weight + (Integer)channel * plan.in_step + (k - channel * taps);
+        Pack<OUTS> column;
 #pragma unroll
-        for (int r = 0; r < OUTS; r++) staged[k * OUTS + r] = r < outs ? from[(Integer)r * plan.out_step] : 0;
+        for (int r = 0; r < OUTS; r++) column.at[r] = r < outs ? from[(Integer)r * plan.out_step] : 0;
+        *(Pack<OUTS> *)(staged + k * OUTS) = column;
     }
 }
 
@@ -132,42 +135,42 @@ __device__ void contract(const Contraction &plan, const REAL *source, const REAL
 }
 
 KERNEL contract_1x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<1, 1>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_4x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<4, 1>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_8x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<8, 1>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_1x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<1, 4>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_2x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<2, 4>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_4x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<4, 4>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_8x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                    REAL *out) {
     contract<8, 4>(plan, source, weight, bias, least, out);
 }
 
 KERNEL contract_16x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
-                         REAL *out) {
+                     REAL *out) {
     contract<16, 4>(plan, source, weight, bias, least, out);
 }
 

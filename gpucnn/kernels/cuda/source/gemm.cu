@@ -161,12 +161,13 @@ KERNEL __launch_bounds__(256, 2) matmul_32x32(Product plan, const REAL *a, const
     matmul<Tile<32, 32, 64, 4, 4, 4, 1>>(plan, a, b, bias, least, out, a_sums);
 }
 
-// x (batch, rows, columns) plus bias (rows,), at least `least`, in place.
-KERNEL finish(Integer count, Integer rows, Integer columns, const REAL *bias, double least, REAL *x) {
-    const Integer i = thread_number();
-    if (i >= count) return;
-    const REAL sum = x[i] + (bias ? bias[i / columns % rows] : 0);
-    x[i] = sum < (REAL)least ? (REAL)least : sum;  // NaN stays
+// x (batch, rows, columns) plus bias (rows,), at least `least`, in place. So many blocks have one row each.
+KERNEL finish(Integer blocks, Integer rows, Integer columns, const REAL *bias, double least, REAL *x) {
+    const unsigned row = blockIdx.x / (unsigned)blocks;
+    const Integer column = (Integer)(blockIdx.x - row * (unsigned)blocks) * blockDim.x + threadIdx.x;
+    if (column >= columns) return;
+    const REAL sum = x[row * columns + column] + (bias ? bias[row % (unsigned)rows] : 0);
+    x[row * columns + column] = sum < (REAL)least ? (REAL)least : sum;  // NaN stays
 }
 
 struct Gradient {

@@ -104,7 +104,7 @@ def with_torch(torch, monkeypatch):
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
     yield with_torch
     torch.set_float32_matmul_precision(before[0])
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = before[1:]
+    torch.backends.cudnn.set_flags(_allow_tf32=before[1], _benchmark=before[2])
 
 
 @pytest.fixture

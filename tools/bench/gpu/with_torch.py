@@ -30,8 +30,7 @@ class Library:
         self._channels_last = form.endswith("channels-last")
         allowed = precision == "tf32"
         torch.set_float32_matmul_precision("high" if allowed else "highest")
-        torch.backends.cudnn.allow_tf32 = allowed
-        torch.backends.cudnn.benchmark = True  # it chooses the fastest of its algorithms by trying them
+        torch.backends.cudnn.set_flags(_allow_tf32=allowed, _benchmark=True)  # of its algorithms the fastest, by trying
 
     def describe(self) -> dict[str, Any]:
         """Version, and those of what lies beneath."""

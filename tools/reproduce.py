@@ -1,11 +1,12 @@
 """Train the published networks over several seeds, and write docs/results.md: published figures beside ours.
 
-    python tools/reproduce.py [NAME...] [--seeds N] [--twins]
+    python tools/reproduce.py [NAME...] [--seeds N] [--twins] [--kernels SET]
 
 NAME is a row of the page, or any other configuration, shipped or a file; without one, every row. A seed stands for a
 draw of everything: weights, order, and the images where the configuration draws them. Each is a `gpucnn train` of its
 own, as a reader would start it. Only the rows that are trained change: docs/results.json keeps the figures that the
-page is made from. It says first how long it will take. With --twins each network is trained a second time, in PyTorch
+page is made from. It says first how long it will take. With --kernels the CPU computes with that set (numpy, plain,
+avx2, ...), in rows of their own. With --twins each network is trained a second time, in PyTorch
 (tools/twins.py), from the same weights on the same minibatches: a difference means a fault.
 
 The data comes from GPUCNN_DATA_DIR, or is downloaded.
@@ -14,6 +15,7 @@ The data comes from GPUCNN_DATA_DIR, or is downloaded.
 import argparse
 import datetime
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -31,12 +33,14 @@ from gpucnn.config.build import build_loaders, build_network, load_data
 from gpucnn.config.check import load_config
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.files import atomic_write
+from gpucnn.kernels.choice import choose, requested
 from gpucnn.report.history import read_epochs
 from gpucnn.threads import usable_cores
 from gpucnn.training.run import ENVIRONMENT, RunFolder
 
 DOCS = Path(__file__).parents[1] / "docs"
 TWIN_SHARE = 1.0  # of our own time, for the estimate
+WITH_KERNELS = results_page.WITH + "{} kernels"
 STOPPED = "training stopped: "  # what `gpucnn train` says before a loss that is not finite
 
 
@@ -92,10 +96,12 @@ def main(arguments: Sequence[str] | None = None, folder: Path = DOCS) -> None:
     """Train what is named, and write the figures and the page into `folder` after each row."""
     options = _options(arguments)
     try:
-        rows = {_name(given): _row(given, options.seeds) for given in options.names or ROWS}
+        choose(options.kernels or requested())
+        with_set = WITH_KERNELS.format(options.kernels) if options.kernels else ""
+        rows = {_name(given) + with_set: _row(given, options.seeds) for given in options.names or ROWS}
         print(f"{len(rows)} configurations; {estimate(rows, options.twins)}", flush=True)
         for name, row in rows.items():
-            measured = measure(name, row, options.twins)
+            measured = measure(name, row, options.twins, options.kernels)
             write_results(folder, read_results(folder) | {name: measured})
             print(f"{name}: {results_page.outcome(measured)}", flush=True)
     except InputError as error:
@@ -106,6 +112,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="rows of the page, or configurations (default: all)")
     parser.add_argument("--seeds", type=_count, help="how many, from 0 on (default: each row's own number)")
+    parser.add_argument("--kernels", metavar="SET", help="the CPU's kernels (default: those GPUCNN_KERNELS asks for)")
     parser.add_argument("--twins", action="store_true", help="also train each network in PyTorch")
     return parser.parse_args(arguments)
 
@@ -138,14 +145,14 @@ def estimate(rows: dict[str, Row], twins: bool) -> str:
     return "; ".join(words)
 
 
-def measure(name: str, row: Row, twins: bool) -> dict[str, Any]:
-    """One row's figures: those of each seed, and what they were measured on."""
+def measure(name: str, row: Row, twins: bool, kernels: str | None = None) -> dict[str, Any]:
+    """One row's figures: those of each seed, and what they were measured on; by one set of kernels, if it is given."""
     runs, broken = [], []
     with tempfile.TemporaryDirectory() as root:
         for seed in range(row.seeds):
             overrides, folder = [*row.overrides, f"seed={seed}"], Path(root) / str(seed)
             try:
-                run = train(row.config, overrides, folder)
+                run = train(row.config, overrides, folder, kernels)
             except TrainingError as error:  # a result too: so many seeds of the recipe diverge
                 broken.append({"seed": seed, "error": str(error)})
                 continue
@@ -155,12 +162,16 @@ def measure(name: str, row: Row, twins: bool) -> dict[str, Any]:
     return {
         "runs": runs,
         "broken": broken,
-        "command": shlex.join(["gpucnn", "train", row.config, *row.overrides]),
+        "command": _setting(kernels) + shlex.join(["gpucnn", "train", row.config, *row.overrides]),
         "data": f"{data.loaded.used}: {len(data.train):,} training, {len(data.test):,} test images",
         "machine": f"{results_page.processor()}, {usable_cores()} cores; {_device(environment)}",
         "versions": _versions(environment["versions"], twins),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def _setting(kernels: str | None) -> str:
+    return f"GPUCNN_KERNELS={kernels} " if kernels else ""
 
 
 def _device(environment: dict[str, Any]) -> str:
@@ -178,15 +189,16 @@ def _versions(ours: dict[str, str], twins: bool) -> str:
     return ", ".join(f"{name} {version}" for name, version in shown.items())
 
 
-def train(config: str, overrides: Sequence[str], folder: Path) -> dict[str, Any]:
+def train(config: str, overrides: Sequence[str], folder: Path, kernels: str | None = None) -> dict[str, Any]:
     """One seed's figures: on the test images at the end, and on the validation images, if any, after each epoch.
 
-    It is trained in `folder`, in a process of its own. Raises TrainingError where the training broke, InputError where
-    it could not be done or there are no test images.
+    It is trained in `folder`, in a process of its own, by the set `kernels` if it is given. Raises TrainingError where
+    the training broke, InputError where it could not be done or there are no test images.
     """
     command = [sys.executable, "-m", "gpucnn.cli", "train", config, *overrides, "--run-dir", str(folder), "--quiet"]
     began = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | ({"GPUCNN_KERNELS": kernels} if kernels else {})
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     whole = time.perf_counter() - began
     _, stopped, why = done.stderr.partition(STOPPED)
     if stopped:

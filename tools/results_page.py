@@ -14,15 +14,23 @@ where the configuration draws them, the images. Times are medians over the seeds
 and of the whole process, from its start to its result. The twin is the same network in PyTorch (with one thread), from
 the same initial weights on the same minibatches, where it was trained. Seeds whose training broke, with a loss that is
 not finite, are counted apart and are in no mean; docs/results.json has their messages, and every epoch's figures.
+Rows with a set of the CPU's kernels show that the accuracy is that of every set; their times are those of one thread,
+on a machine that was busy.
 """
 NOT_MEASURED = "not measured"
+WITH = " with "  # in the name of a row, before what it differs in from the row before it
 SHOWN_EPOCHS = (1, 2, 3, 4, 5, 9, 10, 20, 26, 30)  # those that something was published of, and some between
 
 
 def page(published: Mapping[str, str], results: Mapping[str, Any]) -> str:
     """The whole page: a row for each published figure, measured or not, and for every other that was measured."""
     names = [*published, *(name for name in results if name not in published)]
-    parts = [HEAD, table(_FIGURES, (_figures(name, published.get(name, "none"), results.get(name)) for name in names))]
+    parts = [
+        HEAD,
+        table(
+            _FIGURES, (_figures(name, published.get(name.split(WITH)[0], "none"), results.get(name)) for name in names)
+        ),
+    ]
     watched = [name for name in names if any(run["validation"] for run in results.get(name, {"runs": []})["runs"])]
     if watched:
         parts += ["## Validation images, after so many epochs (means over the seeds)\n"]

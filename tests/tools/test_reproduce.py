@@ -14,6 +14,7 @@ from gpucnn.cli import main
 from gpucnn.config.build import build_network
 from gpucnn.config.check import data_shape, load_config
 from gpucnn.config.find import shipped_configs
+from gpucnn.kernels import choice
 
 TINY = """
 name: {name}
@@ -110,6 +111,22 @@ def test_a_row_may_be_another_configuration_with_overrides(make, tmp_path, monke
     assert measured["command"] == f"gpucnn train {row.config} train.epochs=1 data.validation=0"
     assert measured["data"].startswith("digits: 200 training")
     assert rows(tmp_path)["shorter"][0] == "chance"
+
+
+def test_a_set_of_kernels_has_a_row_of_its_own(make, tmp_path, monkeypatch):
+    row = reproduce.Row("chance", 1, 1, make("tiny"), ("train.epochs=1",))
+    monkeypatch.setitem(reproduce.ROWS, "shorter", row)
+    before = choice.chosen()
+    reproduce.main(["shorter", "--kernels", "numpy"], tmp_path)
+    choice.choose(before)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert list(results) == ["shorter with numpy kernels"]
+    measured = results["shorter with numpy kernels"]
+    assert measured["command"].startswith("GPUCNN_KERNELS=numpy gpucnn train")
+    assert "numpy kernels" in measured["machine"]
+    assert rows(tmp_path)["shorter with numpy kernels"][0] == "chance"
+    with pytest.raises(SystemExit, match="GPUCNN_KERNELS is 'fortran'"):
+        reproduce.main(["shorter", "--kernels", "fortran"], tmp_path)
 
 
 def test_a_seed_that_breaks_is_counted_apart(make, tmp_path):

@@ -15,7 +15,6 @@ from bench.gpu.contestants import CONTESTANTS, PRECISIONS
 from bench.gpu.planning import Budget
 from bench.gpu.workloads import FIRST, WORKLOADS
 from bench.rounds import Failures
-from bench.workloads import network_of
 from gpucnn.backend import load_cupy
 from gpucnn.threads import usable_cores
 from gpucnn.training import describe_environment
@@ -92,17 +91,20 @@ class Run:
                 continue
             print(f"{name} ...", flush=True)
             after = later + len(names) - number
-            steps.measure(
-                WORKLOADS[name],
-                network_of(WORKLOADS[name].config),
-                taking_part,
-                folder,
-                self._log,
-                self._failures,
-                lambda kinds=kinds, after=after: self._budget.rounds(kinds, after, reserved),  # type: ignore[misc]
-                self._budget,
-                lambda found, name=name: self._noted(**{name: found}),  # type: ignore[misc]
+            self._contest(name, taking_part, folder).run(
+                lambda kinds=kinds, after=after: self._budget.rounds(kinds, after, reserved)  # type: ignore[misc]
             )
+
+    def _contest(self, workload: str, names: Sequence[str], folder: Path) -> steps.Contest:
+        return steps.Contest(
+            WORKLOADS[workload],
+            names,
+            folder,
+            self._log,
+            self._failures,
+            self._budget,
+            lambda found: self._noted(**{workload: found}),
+        )
 
     def _taking_part(self, workload: str) -> list[str]:
         """The contestants that are there and have not failed too often; those that have are told of."""
@@ -129,7 +131,8 @@ class Run:
                 lambda: self._budget.left() < planning.TRAINING_SECONDS,
                 self._trained,
             )
-            if len(self.results[FAST99]) not in (0, 1 + extras.SEEDS):
+            failed = self._failures.has(FAST99, "gpucnn")
+            if not failed and len(self.results[FAST99]) not in (0, 1 + extras.SEEDS):
                 self._leave_out("some seeds of fast99")
 
     def _trained(self, runs: list[dict[str, float]]) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +13,7 @@ from bench.gpu.planning import GROUP_SECONDS, Budget
 from bench.gpu.processes import START_SECONDS, Worker
 from bench.processes import ContestantError
 from bench.rounds import Failures, turn
-from bench.workloads import Network, Workload
+from bench.workloads import Workload, network_of
 from gpucnn.threads import usable_cores
 
 Figures = dict[str, Any]  # of a contestant: a list of milliseconds for each kind of step, and single figures
@@ -21,84 +22,93 @@ LEAST_PATIENCE = 10.0  # seconds for a preparation, when time is almost over
 PAUSE = 0.1  # before the rounds, for processes that have just ended to give back what they held
 
 
-def measure(
-    workload: Workload,
-    network: Network,
-    names: Sequence[str],
-    folder: Path,
-    log: IO[str],
-    failures: Failures,
-    rounds: Callable[[], int],
-    budget: Budget,
-    note: Callable[[dict[str, Figures]], None],
-) -> dict[str, Figures]:
-    """Every contestant's figures; `note` is given what there is after each round.
+@dataclass
+class Contest:
+    """Contestants `names` at a workload, each in a process of its own. One that fails is out, and told of.
 
-    `folder` keeps compiled code. `rounds` is asked once all are prepared. A contestant that fails is out, and told of.
+    `caches` is a folder for compiled code. `note` is given the contestants' figures after each round.
     """
-    found: dict[str, Figures] = {}
-    with budget.workload(), contextlib.ExitStack() as open_workers:
-        pool = open_workers.enter_context(ThreadPoolExecutor(usable_cores()))
-        workers = {name: open_workers.enter_context(Worker(CONTESTANTS[name], folder, log)) for name in names}
-        open_workers.callback(_kill, list(workers.values()))  # all of them, before one is waited for
-        patience = max(LEAST_PATIENCE, min(START_SECONDS, budget.left()))
-        prepared = pool.map(lambda name: _prepared(name, workers[name], workload, network, failures, patience), names)
-        found = {name: figures for name, figures in zip(names, prepared, strict=True) if figures is not None}
-        note(found)
-        time.sleep(PAUSE)
-        with budget.measuring():
-            for number in range(rounds()):
-                if number and budget.left() <= 0:
-                    break
-                for name in turn(list(found), number):
-                    _measure(name, workers[name], workload, found, failures)
-                note(found)
-        if budget.left() > 0:
-            list(pool.map(lambda name: _count(name, workers[name], found), list(found)))
-            note(found)
-    return found
 
+    workload: Workload
+    names: Sequence[str]
+    caches: Path
+    log: IO[str]
+    failures: Failures
+    budget: Budget
+    note: Callable[[dict[str, Figures]], None]
+    _network: str = field(init=False)
+    _workers: dict[str, Worker] = field(init=False, default_factory=dict)
+    _found: dict[str, Figures] = field(init=False, default_factory=dict)
 
-def _kill(workers: Sequence[Worker]) -> None:
-    for worker in workers:
-        worker.kill()
+    def __post_init__(self) -> None:
+        self._network = network_of(self.workload.config).to_json()
 
+    def run(self, rounds: Callable[[], int]) -> None:
+        """Prepare, measure, count. `rounds` is asked how many there are once all are prepared."""
+        with (
+            self.budget.workload(),
+            ThreadPoolExecutor(usable_cores()) as side_by_side,
+            contextlib.ExitStack() as processes,
+        ):
+            for name in self.names:
+                self._workers[name] = processes.enter_context(Worker(CONTESTANTS[name], self.caches, self.log))
+            processes.callback(self._kill)
+            prepared = side_by_side.map(self._prepared, self.names)
+            self._found = {name: found for name, found in zip(self.names, prepared, strict=True) if found is not None}
+            self.note(self._found)
+            time.sleep(PAUSE)
+            with self.budget.measuring():
+                self._rounds(rounds())
+            if self.budget.left() > 0:
+                list(side_by_side.map(self._count, list(self._found)))
+                self.note(self._found)
 
-def _prepared(
-    name: str, worker: Worker, workload: Workload, network: Network, failures: Failures, patience: float
-) -> Figures | None:
-    """A contestant's figures of its preparation, those of its steps still empty; None where it fails."""
-    figures: Figures = {}
-    given = {"network": network.to_json(), "batch": workload.batch}
-    with failures.noted(workload.name, name):
-        for kind in CONTESTANTS[name].kinds:
-            ready = worker.ask("prepare", patience, kind=kind, **given)
-            figures[f"{kind}_ms"] = []
-            figures[f"{kind}_ready_s"] = ready["ready_s"]
-            if kind == TRAINING:  # what inference takes comes on top of it
-                figures["memory_MiB"] = ready["memory_MiB"]
-        return figures
-    worker.close()
-    return None
+    def _kill(self) -> None:
+        """End all processes, before one of them is waited for."""
+        for worker in self._workers.values():
+            worker.kill()
 
+    def _prepared(self, name: str) -> Figures | None:
+        """A contestant's figures of its preparation, those of its steps still empty; None where it fails."""
+        figures: Figures = {}
+        patience = max(LEAST_PATIENCE, min(START_SECONDS, self.budget.left()))
+        given = {"network": self._network, "batch": self.workload.batch}
+        with self.failures.noted(self.workload.name, name):
+            for kind in CONTESTANTS[name].kinds:
+                ready = self._workers[name].ask("prepare", patience, kind=kind, **given)
+                figures[f"{kind}_ms"] = []
+                figures[f"{kind}_ready_s"] = ready["ready_s"]
+                if kind == TRAINING:  # what inference takes comes on top of it
+                    figures["memory_MiB"] = ready["memory_MiB"]
+            return figures
+        self._workers[name].close()
+        return None
 
-def _measure(name: str, worker: Worker, workload: Workload, found: dict[str, Figures], failures: Failures) -> None:
-    """One round of a contestant, all of it or nothing; a failure takes its figures away."""
-    with failures.noted(workload.name, name):
+    def _rounds(self, number: int) -> None:
+        """So many rounds, or as many as there is time for; the first in any case."""
+        for done in range(number):
+            if done and self.budget.left() <= 0:
+                break
+            for name in turn(list(self._found), done):
+                self._measure(name)
+            self.note(self._found)
+
+    def _measure(self, name: str) -> None:
+        """One round of a contestant, all of it or nothing; a failure takes its figures away."""
         kinds = CONTESTANTS[name].kinds
-        times = [worker.ask("measure", kind=kind, seconds=GROUP_SECONDS) for kind in kinds]
-        for kind, milliseconds in zip(kinds, times, strict=True):
-            found[name][f"{kind}_ms"].append(milliseconds)
-        return
-    worker.close()
-    del found[name]
+        with self.failures.noted(self.workload.name, name):
+            times = [self._workers[name].ask("measure", kind=kind, seconds=GROUP_SECONDS) for kind in kinds]
+            for kind, milliseconds in zip(kinds, times, strict=True):
+                self._found[name][f"{kind}_ms"].append(milliseconds)
+            return
+        self._workers[name].close()
+        del self._found[name]
 
-
-def _count(name: str, worker: Worker, found: dict[str, Figures]) -> None:
-    """What a contestant's steps launch; a profiler that fails costs this count alone."""
-    for kind in CONTESTANTS[name].kinds:
-        with contextlib.suppress(ContestantError):
-            found[name][f"{kind}_launches"] = worker.ask("launches", kind=kind)
+    def _count(self, name: str) -> None:
+        """What a contestant's steps launch; a profiler that fails costs this count alone."""
+        for kind in CONTESTANTS[name].kinds:
+            with contextlib.suppress(ContestantError):
+                self._found[name][f"{kind}_launches"] = self._workers[name].ask("launches", kind=kind)
 
 
 def still_in(names: Sequence[str], failures: Failures) -> list[str]:

@@ -294,6 +294,9 @@ def test_gpucnns_loader_and_memory(emulated, monkeypatch):
     assert timed.run(1) == 5 and timed.run(6) == 10  # whole epochs
     timed.probe()
     assert timed.milliseconds(1e-3) > 0 and library.memory_mib() == 1.0
+    monkeypatch.setattr(with_gpucnn, "launches", lambda graph: graph)
+    monkeypatch.setattr(streams.Graph, "graph", 7, raising=False)
+    assert timed.launches() == 7
     held = with_gpucnn.Library("gpucnn-loader", "float32").lasting(SMALL, BATCH, 12)
     assert held["steps"] == 15 and held["device_before_MiB"] == held["device_after_MiB"]
 

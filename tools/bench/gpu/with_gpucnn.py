@@ -1,5 +1,6 @@
 """gpucnn's steps on a GPU: launched one by one from Python, captured, and as its trainer takes them from a loader."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import gpucnn
-from bench.gpu.clock import Run, Timed, repeated
+from bench.gpu.clock import Timed, repeated
 from bench.gpu.contestants import TRAINING
 from bench.gpu.graph_nodes import launches
 from bench.with_gpucnn import build_layers, inputs
@@ -55,7 +56,7 @@ class Library:
         """Steps of one kind, which have run already."""
         with self._taken:
             if self._form == "gpucnn-loader":
-                timed = Timed(self._from_loader(network, batch), self.seconds)
+                timed = self._from_loader(network, batch)
             else:
                 step = training(network, batch)[0] if kind == TRAINING else inference(network, batch)
                 timed = self._captured(step) if self._form == "gpucnn-captured" else Timed(repeated(step), self.seconds)
@@ -71,14 +72,18 @@ class Library:
         graph = self._stream.graph
         return Timed(repeated(replay), self.seconds, lambda: launches(graph.graph))
 
-    def _from_loader(self, network: Network, batch: int) -> Run:
+    def _from_loader(self, network: Network, batch: int) -> Timed:
         """Whole epochs: the images lie on the GPU as bytes; what comes out of steps is read as the trainer reads it."""
-        loader = Loader(_images(network, batch), batch, Normalizer(np.zeros((1, 1, 1)), np.full((1, 1, 1), 1 / 255)))
+        normalizer = Normalizer(np.zeros((1, 1, 1)), np.full((1, 1, 1), 1 / 255))
+        loader = Loader(_images(network, batch), batch, normalizer, shuffle=True)
         net = nn.Sequential(*build_layers(network))
         optimizer = optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-        warnings.filterwarnings("error", "a training step on the GPU is launched piece by piece")  # as in another form
+        warnings.filterwarnings(
+            "error", "a training step on the GPU is launched"
+        )  # piece by piece: another form's time
         steps = CapturedSteps(Step(net, optimizer, F.cross_entropy), loader)
-        epochs = iter(range(1 << 30))
+        steps._stream = stream = _remembering_stream(self._cuda)  # nothing has run on its own yet
+        epochs = itertools.count()
 
         def run(least: int) -> int:
             done = 0
@@ -87,7 +92,7 @@ class Library:
                     done += len(outcomes)
             return done
 
-        return run
+        return Timed(run, self.seconds, lambda: launches(stream.graph.graph))
 
     def wait(self) -> None:
         """Until the device is idle."""
@@ -128,10 +133,10 @@ class Library:
 
     def lasting(self, network: Network, batch: int, steps: int) -> dict[str, float]:
         """Device memory held before and after so many captured steps, in MiB: all of it, and that of CuPy's pool."""
-        run = self._from_loader(network, batch)
-        run(1)
+        timed = self._from_loader(network, batch)
+        timed.run(1)
         before = self._held()
-        done = run(steps)
+        done = timed.run(steps)
         after = self._held()
         return {
             "steps": done,

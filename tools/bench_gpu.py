@@ -1,7 +1,7 @@
 """gpucnn on a GPU against PyTorch and JAX: steps, memory, the time to 99 % on MNIST. Writes docs/benchmarks_gpu.md.
 
     python tools/bench_gpu.py                    everything, in less than 8 minutes; it says first how long that takes
-    python tools/bench_gpu.py --quick            LeNet at batch 64, in about a minute
+    python tools/bench_gpu.py --quick            LeNet at batch 64, in a minute or two
     python tools/bench_gpu.py --out FOLDER       write there what there is, after every round, and the log
     python tools/bench_gpu.py --page             make the page again from docs/benchmarks_gpu.json; needs no GPU
 

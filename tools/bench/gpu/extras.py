@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,8 +28,9 @@ def describe(names: Sequence[str], folder: Path, log: IO[str]) -> dict[str, dict
     """By library, its versions, or under `absent` why it takes no part."""
     first = {CONTESTANTS[name].library: CONTESTANTS[name] for name in reversed(names)}
     with contextlib.ExitStack() as open_workers:
-        workers = {library: open_workers.enter_context(Worker(first[library], folder, log)) for library in first}
-        return {library: _described(worker) for library, worker in workers.items()}
+        workers = [open_workers.enter_context(Worker(contestant, folder, log)) for contestant in first.values()]
+        with ThreadPoolExecutor() as side_by_side:
+            return dict(zip(first, side_by_side.map(_described, workers), strict=True))
 
 
 def _described(worker: Worker) -> dict[str, Any]:

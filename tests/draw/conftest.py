@@ -1,5 +1,6 @@
 """A small network that reads drawings, and its page, served."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 
@@ -37,9 +38,18 @@ def reader() -> Reader:
 
 @pytest.fixture
 def server(reader) -> Iterator[DrawServer]:
+    with served(reader) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def served(reader: Reader) -> Iterator[DrawServer]:
+    """The page's server, at work in a thread."""
     with DrawServer(reader, "a small network") as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

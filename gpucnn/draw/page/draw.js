@@ -53,10 +53,12 @@ function paint() {
 }
 
 function paintStroke({ points, width }) {
+  paper.beginPath();
+  paper.arc(...points[0], width / 2, 0, 2 * Math.PI); // a stroke that goes nowhere has no line
+  paper.fill();
   paper.lineWidth = width;
   paper.beginPath();
-  paper.moveTo(...points[0]);
-  for (const point of points.length > 1 ? points.slice(1) : points) paper.lineTo(...point);
+  for (const point of points) paper.lineTo(...point);
   paper.stroke();
 }
 
@@ -94,7 +96,7 @@ function paintPicture(picture) {
 
 /** The picture's luma (ITU-R 601) at that size, on white where it is transparent. */
 function greyOf(picture, width, height) {
-  const context = new OffscreenCanvas(width, height).getContext("2d");
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.imageSmoothingEnabled = picture.width > width; // enlarged pixels stay sharp: scaled down they are as before
   context.imageSmoothingQuality = "high";
   context.fillStyle = "white";

@@ -20,6 +20,7 @@ OUTS = {16: 13, 8: 15, 4: 3, 2: 3, 1: 1}  # that fill tiles of so many in part
 WINDOWS = [
     make_window("conv", (5, 6), (3, 2), stride=(1, 2), padding=((1, 0), (2, 1))),
     make_window("conv", (5, 6), (2, 3), stride=(2, 1), padding=1, dilation=(3, 2)),
+    make_window("conv", (5, 6), (3, 2), stride=2, padding=1, dilation=(2, 4)),
 ]
 LAUNCHES = [plans.forward, plans.backward, plans.weight]
 
@@ -109,7 +110,8 @@ def test_a_long_window_is_staged_in_pieces(cuda):
     judge(cuda, (5, 400, 4), 4, make_window("conv", (400,), (390,)), 1, "float32")
 
 
-def test_arrays_that_are_not_aligned_are_read_one_by_one(cuda, launched, rng):
+def test_arrays_that_are_not_aligned_are_read_one_by_one(cuda, launched, planned, rng):
+    planned(ENOUGH_THREADS=1)
     window, memory = WINDOWS[0], np.zeros(2 * 5 * 6 * 4 + 4, "float32")
     start = next(i for i in range(4) if memory[i:].ctypes.data % 16)
     x = memory[start : start + 2 * 5 * 6 * 4].reshape(2, 5, 6, 4)

@@ -23,7 +23,8 @@ def new_stream() -> Any:
 def capture(work: Callable[[], Any], stream: Any) -> Callable[[], None]:
     """What launches all that `work` launches on the current `stream`; `work` is called once here, and launches nothing.
 
-    Arrays that it makes lie in memory of their own, which what is returned keeps. Raises CaptureError, with the cause.
+    Arrays that it makes lie in memory of their own, which what is returned keeps; those made before, which it uses, are
+    to be kept by the caller. Raises CaptureError, with the cause.
     """
     cuda = load_cupy().cuda
     pool = cuda.MemoryPool()

@@ -70,7 +70,11 @@ class Library:
         self.wait()
         replay = capture(step, self._stream)
         graph = self._stream.graph
-        return Timed(repeated(replay), self.seconds, lambda: launches(graph.graph))
+
+        def launch(_kept: object = step) -> None:  # the graph works in the step's arrays
+            replay()
+
+        return Timed(repeated(launch), self.seconds, lambda: launches(graph.graph))
 
     def _from_loader(self, network: Network, batch: int) -> Timed:
         """Whole epochs: the images lie on the GPU as bytes; what comes out of steps is read as the trainer reads it."""

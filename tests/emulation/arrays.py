@@ -16,7 +16,7 @@ from tests.emulation import streams
 
 WRITES_TO_ITS_FIRST = (np.copyto, np.put_along_axis)
 SCALARS = (bool, int, float, complex, np.generic)
-_held: list[int] = []  # the bytes of each array that is there
+_owners: "weakref.WeakValueDictionary[int, ndarray]" = weakref.WeakValueDictionary()  # arrays that are no views
 ON_CUBLAS = {"matmul", "dot", "vdot", "tensordot", "einsum", "inner", "outer"}
 
 
@@ -29,8 +29,8 @@ class ndarray:  # noqa: N801 (CuPy's name)
         self._host = _garbage(np.empty(shape, dtype)) if memory is None else memory
         self.base = base
         if base is None:
-            _held.append(self.nbytes)
-            weakref.finalize(self, _held.remove, self.nbytes)
+            _owners[id(self)] = self
+            streams.keep_with_graph(self)
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -123,8 +123,9 @@ class ndarray:  # noqa: N801 (CuPy's name)
         return compute(_item, self, _index(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        index, value = _plain(_index(index)), _plain(value)
-        streams.put(lambda: _silently(self._host.__setitem__, index, value))
+        there, memory = _index(index), self._host
+        call = functools.partial(_silently, memory.__setitem__, _plain(there), _plain(value))
+        streams.put(call, owners(self, there, value))
 
     def fill(self, value: Any) -> None:
         """Every element becomes the value."""
@@ -181,8 +182,7 @@ def _in_place(name: str) -> Callable[..., Any]:
     function = getattr(np.ndarray, name)
 
     def operate(self: ndarray, other: Any) -> ndarray:
-        plain = _plain(other)
-        streams.put(lambda: _silently(function, self._host, plain))
+        streams.put(functools.partial(_silently, function, self._host, _plain(other)), owners(self, other))
         return self
 
     return operate
@@ -214,7 +214,24 @@ def host_memory(array: ndarray) -> np.ndarray:
 
 def used_bytes() -> int:
     """What all arrays that are there hold, views not counted."""
-    return sum(_held)
+    return sum(array.nbytes for array in list(_owners.values()))
+
+
+def owner_of(address: int) -> ndarray:
+    """The array in whose memory an address lies. Raises AssertionError where there is none."""
+    for array in list(_owners.values()):
+        if array.data.ptr <= address < array.data.ptr + array.nbytes:
+            return array
+    raise AssertionError(f"no array is at {address:#x}")
+
+
+def owners(*values: Any) -> Iterator[ndarray]:
+    """The arrays whose memory the arrays among `values`, or in tuples and lists of them, are or lie in."""
+    for value in values:
+        if isinstance(value, ndarray):
+            yield value if value.base is None else value.base
+        elif isinstance(value, tuple | list):
+            yield from owners(*value)
 
 
 def from_host(array: Any, dtype: Any = None) -> ndarray:
@@ -231,39 +248,39 @@ def compute(function: Callable[..., Any], *arguments: Any, kept_order: bool = Fa
 
     Raises TypeError for arrays on the host, and NotImplementedError for what cuBLAS would do while a stream captures.
     """
-    if streams.recording() is not None and function.__name__.strip("_").removeprefix("r") in ON_CUBLAS:
+    if streams.recording() and function.__name__.strip("_").removeprefix("r") in ON_CUBLAS:
         raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
     plain, options = [_plain(argument) for argument in arguments], {k: _plain(v) for k, v in keywords.items()}
     out = keywords.get("out")
     call = functools.partial(_silently, function, *plain, **options)
-    if function in WRITES_TO_ITS_FIRST:
-        streams.put(call)
+    uses = owners(*arguments, *keywords.values())
+    if function in WRITES_TO_ITS_FIRST or function.__name__ == "at":
+        streams.put(call, uses)
         return None
     if out is not None:
-        streams.put(call)
+        streams.put(call, uses)
         return out[0] if isinstance(out, tuple) else out
-    result = call()
-    source = next((a for a in (*arguments, *keywords.values()) if isinstance(a, ndarray)), None)
+    result, sources = call(), list(uses)
     if isinstance(result, tuple | list):
         parts = [functools.partial(_part, call, index) for index in range(len(result))]
-        return type(result)(_result(*both, source, kept_order) for both in zip(result, parts, strict=True))
-    return _result(result, call, source, kept_order)
+        return type(result)(_result(*both, sources, kept_order) for both in zip(result, parts, strict=True))
+    return _result(result, call, sources, kept_order)
 
 
 def _part(call: Callable[[], Any], index: int) -> Any:
     return call()[index]
 
 
-def _result(result: Any, call: Callable[[], Any], source: ndarray | None, kept_order: bool) -> Any:
-    """A view of `source`; or memory, filled now, or by every launch of the graph that is captured."""
+def _result(result: Any, call: Callable[[], Any], sources: list[ndarray], kept_order: bool) -> Any:
+    """A view of the first of `sources`; or memory, filled now, or by every launch of the graph that is captured."""
     if not isinstance(result, np.ndarray | np.generic):
         return result
-    if source is not None and isinstance(result, np.ndarray) and np.may_share_memory(result, source._host):
-        return ndarray(None, memory=result, base=source if source.base is None else source.base)
+    if sources and isinstance(result, np.ndarray) and np.may_share_memory(result, sources[0]._host):
+        return ndarray(None, memory=result, base=sources[0])
     memory = np.asarray(result, order=None if kept_order else "C")
-    if streams.recording() is not None:
+    if streams.recording():
         _garbage(memory)
-        streams.put(lambda: np.copyto(memory, call()))
+        streams.put(lambda: np.copyto(memory, call()), sources)
     return wrapped(memory)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tests.emulation import streams
+from tests.emulation.arrays import owner_of
 
 HANDLE = 77
 DTYPES = {0: np.float32, 1: np.float64}  # cudaDataType_t
@@ -43,7 +44,7 @@ class FakeCublas:
         alpha, a, b, beta, c, (batch, compute, _) = rest[0], rest[1:5], rest[5:9], rest[9], rest[10:14], rest[14:]
         if c[1] not in DTYPES or COMPUTES.get(compute) != c[1] or {a[1], b[1]} != {c[1]} or handle.value != HANDLE:
             return INVALID_VALUE
-        if self._stream != streams.current_stream().ptr or (streams.recording() is not None and not self._workspace):
+        if self._stream != streams.current_stream().ptr or (streams.recording() and not self._workspace):
             raise AssertionError("cuBLAS would work on another stream, or in memory that the graph does not keep")
         number = ctypes.c_float if c[1] == 0 else ctypes.c_double
         by, add = (DTYPES[c[1]](number.from_address(address).value) for address in (alpha, beta))
@@ -57,7 +58,7 @@ class FakeCublas:
             product = by * np.matmul(x, y)
             out[...] = product + add * out if add else product  # what is there may be no number
 
-        streams.put(multiply)
+        streams.put(multiply, [owner_of(operand[0]) for operand in (a, b, c)])
         return 0
 
 

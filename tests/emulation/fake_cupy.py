@@ -125,8 +125,8 @@ class _Kernel:
         self._kernel = kernel
 
     def __call__(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], *, shared_mem: int = 0) -> None:
-        list(map(_argument, args))  # what is refused is refused now
-        streams.put(lambda: self._kernel(grid, block, list(map(_argument, args))))
+        passed = list(map(_argument, args))
+        streams.put(lambda: self._kernel(grid, block, passed), arrays.owners(*args))
 
 
 def _argument(argument: Any) -> Any:

@@ -4,8 +4,9 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 _local = threading.local()
 _addresses = itertools.count(0x5000, 0x10)
@@ -15,16 +16,24 @@ class CUDARuntimeError(RuntimeError):
     """What CuPy raises when CUDA refuses."""
 
 
-class Graph:
-    """What a stream captured."""
+class Recorded(NamedTuple):
+    """What is to be done when a graph is launched, and the arrays it uses, which are to be there then."""
 
-    def __init__(self, calls: list[Callable[[], object]]) -> None:
-        self._calls = calls
+    call: Callable[[], object]
+    uses: list[weakref.ref]
+
+
+class Graph:
+    """What a stream captured; `kept` are the arrays made meanwhile."""
+
+    def __init__(self, work: list[Recorded], kept: list[object]) -> None:
+        self._work, self._kept = work, kept
 
     def launch(self, stream: "Stream | None" = None) -> None:
-        """Do it all again, in its order."""
+        """Do it all again, in its order. Raises AssertionError where memory was given back that it reads or writes."""
         refuse_during_capture("a graph's launch")
-        for call in self._calls:
+        for call, uses in self._work:
+            assert all(use() is not None for use in uses), "the graph uses an array that is there no more"
             call()
 
     def upload(self, stream: "Stream | None" = None) -> None:
@@ -39,7 +48,8 @@ class Stream:
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
         self.is_non_blocking = non_blocking
         self.ptr = 0 if null else next(_addresses)
-        self._calls: list[Callable[[], object]] | None = None
+        self.work: list[Recorded] | None = None
+        self.kept: list[object] = []
         self._before: list[Stream] = []
 
     def __enter__(self) -> "Stream":
@@ -69,7 +79,7 @@ class Stream:
 
     def is_capturing(self) -> bool:
         """Between begin_capture and end_capture."""
-        return self._calls is not None
+        return self.work is not None
 
     def begin_capture(self, mode: int | None = None) -> None:
         """From now on work is remembered, not done."""
@@ -77,14 +87,15 @@ class Stream:
             raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is blocking")
         if self.is_capturing():
             raise CUDARuntimeError("cudaErrorIllegalState: the stream is capturing already")
-        self._calls = []
+        self.work, self.kept = [], []
 
     def end_capture(self) -> Graph:
         """What was remembered."""
-        if self._calls is None:
+        if self.work is None:
             raise CUDARuntimeError("cudaErrorIllegalState: the stream is not capturing")
-        calls, self._calls = self._calls, None
-        return Graph(calls)
+        graph = Graph(self.work, self.kept)
+        self.work, self.kept = None, []
+        return graph
 
 
 Stream.null = Stream(null=True)
@@ -115,23 +126,29 @@ def current_stream() -> Stream:
     return getattr(_local, "stream", Stream.null)
 
 
-def recording() -> list[Callable[[], object]] | None:
-    """Where work is to be remembered; None where it is to be done."""
-    return current_stream()._calls
+def recording() -> bool:
+    """Whether work is remembered, not done."""
+    return current_stream().is_capturing()
 
 
-def put(call: Callable[[], Any]) -> None:
-    """Do it now, or when the graph that is being captured is launched."""
-    calls = recording()
-    if calls is None:
+def put(call: Callable[[], Any], uses: Iterable[object] = ()) -> None:
+    """Do it now, or when the graph that is being captured is launched; the call must not hold the arrays it uses."""
+    work = current_stream().work
+    if work is None:
         call()
     else:
-        calls.append(call)
+        work.append(Recorded(call, [weakref.ref(array) for array in uses]))
+
+
+def keep_with_graph(array: object) -> None:
+    """An array made during a capture lies in the graph's memory pool."""
+    if recording():
+        current_stream().kept.append(array)
 
 
 def refuse_during_capture(what: str) -> None:
     """Raises CUDARuntimeError while the current stream captures."""
-    if recording() is not None:
+    if recording():
         raise CUDARuntimeError(
             f"cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing: {what}"
         )

@@ -364,14 +364,13 @@ def _as_array(data: Any) -> Array:
     """A copy of `data` on the current device."""
     if isinstance(data, Tensor):
         return data.to_logical().data.copy()
-    if hasattr(data, "__cuda_array_interface__") or isinstance(data, np.ndarray | np.generic):
-        array = to_device(data).copy()
-    else:
-        array = np.asarray(data)
-        array = to_device(array.astype(np.float32) if array.dtype == np.float64 else array)
+    on_gpu = hasattr(data, "__cuda_array_interface__")
+    array = to_device(data) if on_gpu else np.asarray(data)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a Tensor cannot hold {array.dtype}; expected numbers")
-    return array
+    if on_gpu or isinstance(data, np.ndarray | np.generic):
+        return to_device(array).copy()
+    return to_device(array.astype(np.float32) if array.dtype == np.float64 else array)
 
 
 def _as_operand(value: Any, other: Tensor) -> Tensor:

@@ -174,7 +174,9 @@ def test_what_is_shown_is_what_the_network_made_of_it(server, reader, open_page)
     first = base64.b64decode(answer["layers"][0]["bytes"])[:144]  # a map of 12 x 12, told by colour
     colours = pixels(page, ".unit canvas:last-child")[..., :3].reshape(-1, 3)
     assert len({(value, *colour) for value, colour in zip(first, colours.tolist(), strict=True)}) == len(set(first))
-    told = re.match(r"4 maps of 12 × 12: ±([\d.]+); kernels of 5 × 5: ±0\.", page.locator(".layer .note").first.inner_text())
+    told = re.match(
+        r"4 maps of 12 × 12: ±([\d.]+); kernels of 5 × 5: ±0\.", page.locator(".layer .note").first.inner_text()
+    )
     assert float(told[1]) == pytest.approx(answer["layers"][0]["peak"], rel=5e-3)
 
 

@@ -29,6 +29,7 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("GPUCNN_DEVICE", "GPUCNN_KERNELS", "GPUCNN_THREADS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("gpucnn.kernels.cuda.precision._current", "float32")  # a configuration sets it for the process
     gpucnn.set_device("cpu")
     return tmp_path
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gpucnn
 from gpucnn import backend
 from gpucnn.kernels import choice
-from gpucnn.kernels.cuda import cublas, program
+from gpucnn.kernels.cuda import cublas, precision, program
 from tests.emulation import compiler, fake_cupy
 from tests.emulation.fake_cublas import FakeCublas
 
@@ -18,8 +18,9 @@ why_not = None if compiler.COMPILER else "there is no g++ to compile the CUDA so
 @contextlib.contextmanager
 def emulated() -> Iterator[backend.Device]:
     """Within the block `import cupy` gives the emulation, and it is the device; the CUDA kernels compute."""
-    before = gpucnn.device(), choice.chosen()
+    before = gpucnn.device(), choice.chosen(), precision.get()
     choice.choose("auto")
+    precision.set("float32")
     real, library, fake = sys.modules.get("cupy"), cublas.library, FakeCublas()
     sys.modules["cupy"], cublas.library = fake_cupy, lambda: fake
     _forget()
@@ -33,6 +34,7 @@ def emulated() -> Iterator[backend.Device]:
         _forget()
         gpucnn.set_device(str(before[0]))
         choice.choose(before[1])
+        precision.set(before[2])
 
 
 def _forget() -> None:

@@ -54,8 +54,11 @@ def report_facts(subject: Subject) -> Facts:
     viewer = Viewer(subject.test)
     facts |= _figures(verdicts.classification, list(subject.class_names))
     facts["examples"] = examples(verdicts, subject.test, viewer)
-    facts["maps"] = maps_inside(subject, subject.test, verdicts, viewer)
-    return facts
+    maps = maps_inside(subject, subject.test, verdicts, viewer)
+    if maps is None:
+        facts["notes"].append("The images are too large for a page, so no feature maps are shown.")
+        return facts
+    return facts | {"maps": maps}
 
 
 def comparison_facts(subjects: Sequence[Subject], differing: Sequence[tuple[str, Sequence[str]]]) -> Facts:

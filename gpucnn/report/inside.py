@@ -1,15 +1,15 @@
 """What is inside a network, as a page draws it: its kernels, and its feature maps of chosen test images."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gpucnn import nn
 from gpucnn.data import Dataset
-from gpucnn.report.architecture import layer_outputs
-from gpucnn.report.feature_maps import shown_maps, value_range
+from gpucnn.geometry import Sizes
+from gpucnn.report.architecture import layer_facts, layer_outputs
+from gpucnn.report.feature_maps import MOST_MAPS, MOST_NUMBERS, value_range
 from gpucnn.report.kernels import convolutions, largest_weight, shown_kernels
 from gpucnn.report.pixels import Viewer, encoded, packed, quantised
 from gpucnn.report.subject import Subject
@@ -44,22 +44,27 @@ def kernels_inside(net: nn.Sequential) -> dict[str, Any]:
     return {"scale": largest_weight(layer for _, layer in layers), "layers": told}
 
 
-def maps_inside(subject: Subject, test: Dataset, verdicts: Verdicts, viewer: Viewer) -> dict[str, Any]:
+def maps_inside(subject: Subject, test: Dataset, verdicts: Verdicts, viewer: Viewer) -> dict[str, Any] | None:
     """Every layer's feature maps of test images, the first of each class, in 8 bits from `low` to `high`.
 
     A layer has one scale for all images. `bytes` holds image by image `shown` of its `maps`, each of `sizes`.
+    None where the images are too large for a page.
     """
-    chosen = first_of_classes(test.labels)
-    pictures = viewer.view(chosen)  # (n, K, D, H, W)
-    layers = list(_layers(subject, test.images[chosen]))
-    rows, most = _fitting(pictures, [values for _, values in layers])
-    for told, values in layers:
-        shown = _shown(values, rows, most)
-        told |= {"shown": shown.shape[1], "bytes": encoded(shown)}
+    facts = list(layer_facts(subject.net, subject.image_shape))
+    first = first_of_classes(test.labels)
+    size = viewer.view(first[:1]).nbytes
+    if size > MAP_BYTES:
+        return None
+    count, most = _fitting([each.output for each in facts], size, len(first))
+    chosen = first[_spread(len(first), count)]
+    layers = [{"name": each.name, "kind": each.layer.kind, "maps": each.output[0], "sizes": list(each.output[1:])}
+              for each in facts]  # fmt: skip
+    for told, (low, high, maps) in zip(layers, _maps(subject, test.images[chosen], most), strict=True):
+        told |= {"low": low, "high": high, "shown": maps.shape[1], "bytes": encoded(quantised(maps, low, high))}
     return {
-        "pictures": packed(pictures[rows]),
-        "images": [_told(verdicts, test, image) for image in chosen[rows].tolist()],
-        "layers": [told for told, _ in layers],
+        "pictures": packed(viewer.view(chosen)),
+        "images": [_told(verdicts, test, image) for image in chosen.tolist()],
+        "layers": layers,
         "note": viewer.note,
     }
 
@@ -75,33 +80,31 @@ def _spread(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
-def _fitting(pictures: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Which images, and how many maps of a layer, there is room for."""
+def _fitting(outputs: list[Sizes], image: int, images: int) -> tuple[int, int]:
+    """How many of `images`, of `image` bytes each, and how many maps of a layer there is room for."""
     for count, most in SIZES:
-        rows = _spread(len(pictures), count)
-        if pictures[rows].nbytes + sum(_shown(values, rows, most).nbytes for values in layers) <= MAP_BYTES:
+        maps = sum(_shown(output, most) * math.prod(output[1:]) for output in outputs)
+        if min(count, images) * (image + maps) <= MAP_BYTES:
             break
-    return rows, most
+    return count, most
 
 
-def _shown(values: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
-    """Of maps (n, M, *sizes) those shown; single numbers (n, M) are all shown."""
-    return values[rows, :most] if values.ndim > 2 else values[rows]
+def _shown(output: Sizes, most: int) -> int:
+    """Of a layer's outputs (M, *sizes) how many maps are shown, or how many single numbers."""
+    return min(output[0], MOST_NUMBERS) if len(output) == 1 else min(output[0], MOST_MAPS, most)
 
 
-def _layers(subject: Subject, images: np.ndarray) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """What is told of each layer, and as many of its maps as are ever shown, (n, M, *sizes) uint8."""
-    for name, layer, maps in layer_outputs(subject.net, subject.normalizer.apply(images)):
-        low, high = value_range(maps)
-        told = {
-            "name": name,
-            "kind": getattr(layer, "kind", type(layer).__name__),
-            "maps": maps.shape[1],
-            "sizes": list(maps.shape[2:]),
-            "low": low,
-            "high": high,
-        }
-        yield told, quantised(maps[:, : len(shown_maps(maps[0]))], low, high)
+def _maps(subject: Subject, images: np.ndarray, most: int) -> list[tuple[float, float, np.ndarray]]:
+    """Of each layer the range of its values over all images, and the maps shown, (n, M, *sizes)."""
+    every = []
+    for image in images:  # one at a time: large ones need much memory
+        outputs = layer_outputs(subject.net, subject.normalizer.apply(image[None]))
+        every.append([(*value_range(maps), maps[0, : _shown(maps.shape[1:], most)]) for _, _, maps in outputs])
+    layers = []
+    for of_layer in zip(*every, strict=True):
+        lows, highs, maps = zip(*of_layer, strict=True)
+        layers.append((-max(highs) if min(lows) < 0 else 0.0, max(highs), np.stack(maps)))
+    return layers
 
 
 def _told(verdicts: Verdicts, test: Dataset, image: int) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from gpucnn.data import Dataset
 
-THUMBNAIL = 48  # pixels: the longer side of a small picture
+THUMBNAIL, THUMBNAIL_OF_VOLUME = 48, 16  # pixels: the longest side of a small picture
+THUMBNAIL_OF_SIGNAL = (48, 192)  # channels, and samples along it
 
 
 class Viewer:
@@ -51,10 +52,17 @@ class Viewer:
         return np.rint((images.astype(np.float64) - self.low) / span * 255).astype(np.uint8)
 
     def thumbnails(self, indices: np.ndarray) -> np.ndarray:
-        """The same, pictures that are large made smaller by leaving out pixels."""
+        """The same, those that are large made smaller by leaving out pixels."""
         views = self.view(indices)
-        every = max(1, -(-max(views.shape[3:]) // THUMBNAIL))
-        return views if self.images.ndim != 4 else views[..., every // 2 :: every, every // 2 :: every]
+        if self.images.ndim == 3:
+            steps = [-(-size // most) for size, most in zip(views.shape[3:], THUMBNAIL_OF_SIGNAL, strict=True)]
+        else:
+            most = THUMBNAIL if self.images.ndim == 4 else THUMBNAIL_OF_VOLUME
+            steps = [-(-max(views.shape[2:]) // most)] * 3
+        for axis, step in enumerate(steps, start=views.ndim - len(steps)):
+            size = views.shape[axis]
+            views = views.take(np.arange(min(step // 2, size - 1), size, step), axis=axis)
+        return views
 
     def thumbnail_shape(self) -> tuple[int, ...]:
         """(K, D, H, W) of a small picture."""

@@ -95,8 +95,8 @@ def examples(verdicts: Verdicts, test: Dataset, viewer: Viewer) -> dict[str, Any
 
 
 def _room(viewer: Viewer) -> int:
-    """How many small pictures there is room for."""
-    return max(MISTAKES, EXAMPLE_BYTES // math.prod(viewer.thumbnail_shape()))
+    """How many small pictures there is room for, which is more than `MISTAKES`."""
+    return EXAMPLE_BYTES // math.prod(viewer.thumbnail_shape())
 
 
 def _cells(verdicts: Verdicts, room: int) -> dict[str, list[int]]:

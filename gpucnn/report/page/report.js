@@ -244,7 +244,8 @@
       cursor.setAttribute("x1", toX(wanted));
       cursor.setAttribute("x2", toX(wanted));
       cursor.setAttribute("visibility", "visible");
-      readout.textContent = `epoch ${figure(wanted)}: ` + curves.map((curve) => {
+      const there = curves.filter((curve) => wanted >= curve.x[0] - 1 && wanted <= curve.x.at(-1) + 0.5);
+      readout.textContent = `epoch ${figure(wanted)}: ` + there.map((curve) => {
         const i = nearest(curve.x, wanted);
         const range = curve.low && curve.low[i] !== curve.high[i] ? ` (${show(curve.low[i])} to ${show(curve.high[i])})` : "";
         return `${curve.name} ${show(curve.y[i])}${range}`;
@@ -312,6 +313,8 @@
         chart({id: "speed", title: "Training speed", unit: "images/s", curves: line("images_per_second").map((each) => ({...each, name: several ? each.name : "images/s"})), zero: true, show: (value) => (value === null ? "–" : count(Math.round(value)))})));
   }
 
+  const axes = facts.input ? facts.input.length - 1 : 0; // of an image: 2, of a signal 1, of a volume 3
+
   // --- images --------------------------------------------------------------------------------------------------------
 
   /** Pictures of one shape (channels, slices, height, width), each drawn on a canvas, its slices side by side. */
@@ -333,6 +336,7 @@
         pixels.data[to + 3] = 255;
       }
       context.putImageData(pixels, 0, 0);
+      if (axes === 1) canvas.style.height = `${Math.max(30, 14 * height)}px`; // rows of a signal, which are channels
       return canvas;
     }
   }
@@ -593,7 +597,7 @@
     let shared = true;
     const blocks = layers.map((layer) => {
       const readout = el("span", {class: "small dim", "aria-live": "polite"}), [outputs, inputs] = layer.shown, bytes = decoded(layer.bytes);
-      const bar = el("span"), tiles = new Tiles({tiles: outputs * inputs, sizes: layer.sizes, group: inputs, target: inputs > 1 ? 22 : 44, colours: SIGNED, label: `kernels of layer ${layer.name}`,
+      const bar = el("span"), tiles = new Tiles({tiles: outputs * inputs, sizes: layer.sizes, group: inputs, target: inputs > 8 ? 15 : inputs > 1 ? 22 : 44, colours: SIGNED, label: `kernels of layer ${layer.name}`,
         onUnit: ({tile, place}) => {
           const weight = (bytes[tile * product(layer.sizes) + place.reduce((sum, i, axis) => sum * layer.sizes[axis] + i, 0)] / 255 * 2 - 1) * layer.scale;
           readout.textContent = `output ${Math.floor(tile / inputs)}, input ${tile % inputs}, tap ${place.join(", ")}: ${weight.toPrecision(2)}`;
@@ -622,8 +626,6 @@
 
   // --- feature maps and receptive fields -----------------------------------------------------------------------------
 
-  const axes = facts.input ? facts.input.length - 1 : 0;
-
   /** The pixels [first, stop) per axis that a unit of a layer sees. */
   const fieldOf = (field, place) => facts.input.slice(1).map((size, axis) => {
     const start = field.start[axis] + (place[axis] ?? 0) * field.jump[axis];
@@ -642,7 +644,7 @@
     const images = new Pictures(facts.maps.pictures), fields = new Map(facts.layers.map((layer) => [layer.name, layer.field]));
     const status = el("p", {class: "status", "aria-live": "polite", id: "status"}), shares = el("div", {class: "shares"});
     const overlay = el("svg", {viewBox: `0 0 ${images.across} ${images.height}`, preserveAspectRatio: "none", "aria-hidden": "true"});
-    const picture = el("div", {class: "picture", id: "picture", tabindex: 0, role: "application", "aria-label": "the image; arrow keys move from pixel to pixel and mark the units that see it"});
+    const picture = el("div", {class: axes === 2 ? "picture" : "picture wide", id: "picture", tabindex: 0, role: "application", "aria-label": "the image; arrow keys move from pixel to pixel and mark the units that see it"});
     let shown = 0, pixel = null;
     const advice = "Point at a unit of a map: what it sees is outlined here. Point at a pixel here: the units that see it are outlined in every map. Tab and the arrow keys do the same.";
 

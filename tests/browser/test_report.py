@@ -1,0 +1,271 @@
+"""A run's page in a browser, from a file, with the network off: what it shows and how it answers."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpucnn import load
+from gpucnn.cli import main
+from gpucnn.config.build import load_data
+from gpucnn.config.saved import open_run
+from gpucnn.geometry import Sizes
+from gpucnn.report.architecture import layer_facts, layer_outputs
+from gpucnn.training import predict
+
+# Strides, padding that differs by side, dilation, a residual block, pooling, global pooling.
+CONFIG = """\
+name: every_kind
+device: cpu
+data: {name: digits, limit: 600, validation: 100}
+model:
+  - conv2d: {out_channels: 4, kernel_size: 3, stride: 2, padding: [[0, 1], [2, 1]]}
+  - batch_norm2d
+  - relu
+  - residual: [{conv2d: {out_channels: 4, kernel_size: 3, padding: same, dilation: 2, groups: 4}}, relu]
+  - max_pool2d: {kernel_size: 3, stride: 2, padding: 1}
+  - conv2d: {out_channels: 3, kernel_size: [2, 3]}
+  - flatten
+  - linear: {out_features: 10}
+optimizer: {name: adam, lr: 0.01}
+train: {epochs: 4, batch_size: 32}
+"""
+POINTS = [(0.03, 0.03), (0.1, 0.4), (0.22, 0.81), (0.37, 0.3), (0.49, 0.6), (0.61, 0.13)]  # across a layer's maps
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "config.yaml").write_text(CONFIG)
+    assert main(["train", str(folder / "config.yaml"), "--run-dir", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def page(open_file, run) -> Any:
+    return open_file(run / "report.html")
+
+
+class Truth:
+    """What the run's network says of its test images, found without the report."""
+
+    def __init__(self, run: Path) -> None:
+        saved = open_run(str(run))
+        self.net, self.test = load(str(run)), load_data(saved.config).test
+        self.images = saved.normalizer().apply(self.test.images)
+        self.predictions = predict(self.net, self.images).argmax(axis=1)
+        self.layers = {facts.name: facts for facts in layer_facts(self.net, saved.image_shape)}
+        self.sizes = saved.image_shape[1:]
+
+    def field(self, layer: str, unit: Sizes) -> list[list[int]]:
+        """[start, stop) per axis of what a unit sees."""
+        return [[part.start, part.stop] for part in self.layers[layer].field.of(unit, self.sizes)]
+
+    def seeing(self, layer: str, pixel: Sizes) -> set[Sizes]:
+        """The units of a map whose field holds the pixel."""
+        facts = self.layers[layer]
+        return {
+            unit
+            for unit in np.ndindex(*facts.output[1:])
+            if all(
+                part.start <= at < part.stop for part, at in zip(facts.field.of(unit, self.sizes), pixel, strict=True)
+            )
+        }
+
+
+@pytest.fixture(scope="module")
+def truth(run) -> Truth:
+    return Truth(run)
+
+
+def unit_told(page: Any) -> tuple[int, Sizes, float]:
+    """Map, unit and value that the status line tells."""
+    words = page.locator("#status").inner_text().replace(":", ",").replace(";", ",").split(", ")
+    number = int(words[1].split()[1])
+    unit = tuple(int(word.split()[1]) for word in words if word.startswith(("row", "column")) and "to" not in word)
+    value = float(next(word for word in words[2:] if word.strip()[:1] in "-0123456789"))
+    return number, unit, value
+
+
+def field_drawn(page: Any) -> list[list[int]]:
+    """[start, stop) of rows and columns of the outline on the image."""
+    outline = page.locator("#picture svg rect")
+    x, y, width, height = (int(outline.get_attribute(name)) for name in ("x", "y", "width", "height"))
+    return [[y, y + height], [x, x + width]]
+
+
+@pytest.mark.parametrize("layer", ["0", "1", "2", "3.0", "3.1", "3", "4", "5"])
+def test_hovering_a_unit_outlines_its_receptive_field(layer, page, truth) -> None:
+    maps = page.locator(f'#maps [data-layer="{layer}"] .tiles')
+    maps.scroll_into_view_if_needed()
+    box, met = maps.bounding_box(), set()
+    image = int(page.locator("#maps .choice button").first.get_attribute("aria-label").split()[1].strip(","))
+    outputs = {name: output[0] for name, _, output in layer_outputs(truth.net, truth.images[image : image + 1])}
+    told = json.loads(page.locator("#facts").inner_text())["maps"]["layers"]
+    step = next((each["high"] - each["low"]) / 255 for each in told if each["name"] == layer)
+    for across, down in POINTS:
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        if page.locator("#picture").get_attribute("data-field") is None:
+            continue  # between two maps, or behind the last
+        number, unit, value = unit_told(page)
+        assert field_drawn(page) == truth.field(layer, unit)
+        assert json.loads(page.locator("#picture").get_attribute("data-field")) == truth.field(layer, unit)
+        assert value == pytest.approx(outputs[layer][(number, *unit)], abs=0.6 * step, rel=0.05)  # 8 bits, 2 digits
+        met.add((number, unit))
+    assert len(met) >= 2
+    page.mouse.move(2, 2)
+    assert page.locator("#picture svg rect").count() == 0
+
+
+def test_hovering_a_pixel_outlines_the_units_that_see_it(page, truth) -> None:
+    picture = page.locator("#picture")
+    picture.scroll_into_view_if_needed()
+    box, (height, width) = picture.bounding_box(), truth.sizes
+    for row, column in ((0, 0), (3, 11), (13, 7), (height - 1, width - 1)):
+        page.mouse.move(
+            box["x"] + 1 + (column + 0.5) * (box["width"] - 2) / width,
+            box["y"] + 1 + (row + 0.5) * (box["height"] - 2) / height,
+        )
+        assert json.loads(picture.get_attribute("data-pixel")) == [[row, row + 1], [column, column + 1]]
+        for layer in ("0", "2", "3.0", "3", "4", "5"):
+            told = page.locator(f'#maps [data-layer="{layer}"] .tiles').get_attribute("data-seen")
+            spans = [range(*span) for span in json.loads(told)]
+            assert {(y, x) for y in spans[0] for x in spans[1]} == truth.seeing(layer, (row, column))
+
+
+def test_units_and_pixels_are_reached_with_the_keyboard(page, truth) -> None:
+    maps = page.locator('#maps [data-layer="3"] .tiles')
+    page.locator('#maps [data-layer="3.1"] .tiles').focus()
+    page.keyboard.press("Tab")
+    assert maps.evaluate("node => node === document.activeElement")
+    for key in ("Home", "ArrowUp", "ArrowLeft", "PageDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    number, unit, _ = unit_told(page)
+    assert number == 1 and field_drawn(page) == truth.field("3", unit)
+    page.locator("#maps .choice button[aria-checked=true]").focus()
+    page.keyboard.press("ArrowRight")
+    chosen = page.locator("#maps .choice button[aria-checked=true]")
+    assert chosen.evaluate("node => node === document.activeElement") and chosen.get_attribute("aria-label").endswith(
+        " 1"
+    )
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "picture"
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#picture").get_attribute("data-pixel") is not None
+
+
+def test_the_confusion_matrix_counts_every_test_image(page, truth, run) -> None:
+    cells = page.locator("#confusion td[role=gridcell]")
+    counts = [int(text) for text in cells.all_inner_texts()]
+    assert sum(counts) == len(truth.test)
+    told = json.loads((run / "result.json").read_text())["confusion_matrix"]
+    assert np.reshape(counts, (10, 10)).tolist() == told
+    page.get_by_role("button", name="rates").click()
+    rates = np.reshape([float(text) for text in cells.all_inner_texts()], (10, 10))
+    np.testing.assert_allclose(rates.sum(axis=1), 100, atol=0.6)
+    np.testing.assert_allclose(rates, 100 * np.array(told) / np.sum(told, axis=1, keepdims=True), atol=0.06)
+
+
+def test_a_cell_shows_its_images_under_the_mouse_and_with_the_keys(page, truth) -> None:
+    def examples() -> list[int]:
+        return [int(each.get_attribute("data-image")) for each in page.locator("#examples figure").all()]
+
+    right = page.locator('#confusion td[data-row="3"][data-column="3"]')
+    right.hover()
+    assert len(examples()) == 8
+    assert all(truth.test.labels[i] == 3 and truth.predictions[i] == 3 for i in examples())
+    right.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("[document.activeElement.dataset.row, document.activeElement.dataset.column].join()") == "4,4"
+    assert examples() and all(truth.test.labels[i] == 4 and truth.predictions[i] == 4 for i in examples())
+
+
+def test_the_surest_mistakes_are_mistakes_and_fall(page, truth) -> None:
+    shown = [int(each.get_attribute("data-image")) for each in page.locator("#mistakes figure").all()]
+    wrong = np.flatnonzero(truth.predictions != truth.test.labels)
+    sure = predict(truth.net, truth.images).max(axis=1)
+    assert len(shown) == min(24, len(wrong)) and set(shown) <= set(wrong.tolist())
+    assert [sure[i] for i in shown] == sorted(sure[wrong], reverse=True)[: len(shown)]
+
+
+def test_a_heading_sorts(page) -> None:
+    def column() -> list[float]:
+        return [float(text) for text in page.locator("#classes tbody td:nth-child(3)").all_inner_texts()]
+
+    recall = page.locator("#classes th", has_text="recall")
+    recall.locator("button").click()
+    assert recall.get_attribute("aria-sort") == "ascending" and column() == sorted(column())
+    page.keyboard.press("Enter")
+    assert recall.get_attribute("aria-sort") == "descending" and column() == sorted(column(), reverse=True)
+
+
+def test_charts_are_read_with_mouse_and_keys(page, run) -> None:
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    chart = page.locator("#loss svg[tabindex]")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 15, box["y"] + 60)
+    readout = page.locator("#loss .readout")
+    assert readout.inner_text().startswith("epoch 4: training ")
+    assert f"{epochs[3]['train_loss']:.4g}"[:5] in readout.inner_text()
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    assert readout.inner_text().startswith("epoch 3: ")
+    page.get_by_label("logarithmic loss").check()
+    assert page.locator("#loss svg path").count() == 2  # still a curve for each split
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_is_the_systems_until_it_is_chosen(scheme, open_file, run) -> None:
+    page = open_file(run / "report.html", scheme=scheme)
+    dark = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number).reduce((a, b) => a + b) < 200"
+    assert page.evaluate(dark) == (scheme == "dark")
+    page.get_by_role("button", name="theme").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(dark) == (scheme != "dark")
+    page.reload()
+    assert page.evaluate(dark) == (scheme != "dark")
+
+
+def test_everything_is_reached_by_tab_and_the_focus_is_seen(page) -> None:
+    met, seen = [], set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        where = page.evaluate(
+            "document.activeElement.closest('section')?.id ?? document.activeElement.closest('.bar, .skip')?.className"
+        )
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        met.append(where)
+        if where in ("curves", "confusion", "classes", "kernels", "maps"):
+            assert outline == "solid"
+        seen.add(where)
+    assert {"skip", "curves", "confusion", "classes", "kernels", "maps"} <= seen
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen(width, open_file, run) -> None:
+    page = open_file(run / "report.html", width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(
+        "[...document.querySelectorAll('.card')].every((card) => card.getBoundingClientRect().right <= innerWidth)"
+    )
+    table = page.locator("#confusion .scroll")
+    assert table.evaluate("node => node.scrollWidth <= node.clientWidth")  # ten classes fit on a phone
+
+
+def test_a_comparison_overlays_curves_and_lists_differences(open_file, run, tmp_path, capsys) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    config = other / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.01", "lr: 0.02"))
+    target = tmp_path / "both.html"
+    assert main(["report", str(run), str(other), "--out", str(target)]) == 0
+    assert capsys.readouterr().out == f"comparison: {target}\n"
+    page = open_file(target, 390)
+    assert page.locator("#loss svg[tabindex] path").count() == 4  # two runs, training and validation
+    assert page.locator("#differences tbody tr").all_inner_texts() == ["optimizer.lr\t0.01\t0.02"]
+    assert "test accuracy" in page.locator("#results").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

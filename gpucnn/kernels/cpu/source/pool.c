@@ -208,14 +208,14 @@ static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t plac
         if (images == 1 && step == 2) {
             for (int64_t place = 0; place < places; place++) {
                 real value = given[2 * place];
-                out[place] = (value > out[place]) | (value != value) ? value : out[place];
+                out[place] = ((value > out[place]) | (value != value)) ? value : out[place];
             }
             continue;
         }
         for (int64_t place = 0; place < places; place++) {
             for (int64_t n = 0; n < images; n++) {
                 real value = given[place * step * images + n], best = out[place * images + n];
-                out[place * images + n] = (value > best) | (value != value) ? value : best;
+                out[place * images + n] = ((value > best) | (value != value)) ? value : best;
             }
         }
     }

@@ -16,8 +16,8 @@ def run(arguments: argparse.Namespace) -> None:
     saved = open_run(arguments.run_name)
     reader = Reader(saved.network(), saved.normalizer(), saved.image_shape, saved.class_names, saved.config.dtype)
     with _server(reader, f"{saved.config.name}, {saved.folder.path}", arguments.port) as server:
-        print(f"{server.url} shows what {saved.folder.path} makes of what you draw; Ctrl-C ends it", flush=True)
         try:
+            print(f"{server.url} shows what {saved.folder.path} makes of what you draw; Ctrl-C ends it", flush=True)
             server.serve_forever()
         except KeyboardInterrupt:
             print("\nended")

@@ -290,6 +290,7 @@ def test_five_hundred_channels_and_a_hundred_classes_are_shown_in_part(open_page
         assert page.locator(".layer .note").nth(2).inner_text().startswith("512 of 86528 units: ±")
         shares = [float(text[:-2]) for text in page.locator("#bars .share").all_inner_texts()]
         assert len(shares) == 20 and shares == sorted(shares, reverse=True)
+        assert page.inner_text("#cut") == "The 20 likeliest of 100."
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -504,6 +504,7 @@ const scale = LONGER_SIDE / Math.max(height, width);
 [element("seen").height, element("seen").width] = [height, width];
 element("title").textContent = document.title = `gpucnn draw: ${network.title}`;
 element("seen-note").textContent = `${height} × ${width} pixels, black 0, white 255${channels > 1 ? "; all channels alike" : ""}`;
+if (network.classes.length > MOST_BARS) element("cut").textContent = `The ${MOST_BARS} likeliest of ${network.classes.length}.`;
 rows = makeRows();
 layers = network.layers.map(makeLayer);
 recolour();

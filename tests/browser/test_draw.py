@@ -413,7 +413,7 @@ def test_the_theme_is_the_system_s_until_it_is_switched(scheme: str, server, ope
         return sum(map(int, re.findall(r"\d+", colour))) < 3 * 128
 
     def looks() -> list[str]:
-        return [look(page, selector) for selector in (".unit canvas", ".unit canvas:last-child", "#canvas")]
+        return [look(page, selector) for selector in (".unit canvas", ".unit canvas:last-child", ".units > canvas")]
 
     given, answer = looks(), seen(page)
     assert is_dark() == (scheme == "dark")

@@ -44,8 +44,7 @@ function visible() {
 
 function paint() {
   paper.clearRect(0, 0, canvas.width, canvas.height);
-  const colour = getComputedStyle(canvas).color;
-  Object.assign(paper, { lineCap: "round", lineJoin: "round", strokeStyle: colour, fillStyle: colour });
+  Object.assign(paper, { lineCap: "round", lineJoin: "round", strokeStyle: "white", fillStyle: "white" });
   for (const item of visible()) {
     if (item.picture) paintPicture(item.picture);
     else paintStroke(item);
@@ -126,9 +125,8 @@ function quantile(values, share) {
 }
 
 function asInk(opacity, width, height) {
-  const [red, green, blue] = components(getComputedStyle(canvas).color);
   const data = new ImageData(width, height);
-  opacity.forEach((alpha, index) => data.data.set([red, green, blue, alpha], 4 * index));
+  opacity.forEach((alpha, index) => data.data.set([255, 255, 255, alpha], 4 * index));
   return data;
 }
 
@@ -492,7 +490,6 @@ function recolour() {
     showKernels(layers[index], layer);
     showLayer(layers[index], layer, answers && answers.layers[index]);
   });
-  paint();
 }
 
 // --- begin ------------------------------------------------------------------------------------------------------------

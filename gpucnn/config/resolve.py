@@ -1,6 +1,7 @@
 """A configuration with every default filled in, as text that trains again as it is."""
 
 import json
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -40,11 +41,35 @@ def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -
 
 
 def differing(configs: Sequence[Config]) -> list[tuple[str, list[str]]]:
-    """The options of which configurations have different values, each with the value in every one of them."""
-    every = [dict(_leaves(resolve(config), "")) for config in configs]
-    keys = {key: None for leaves in every for key in leaves}
-    rows = [(key, [_said(leaves, key) for leaves in every]) for key in keys]
+    """The options of which configurations have different values, each with its value in every one of them.
+
+    A layer counts as one option, told without its defaults. What only some have, and those at its default, is left out.
+    """
+    every = [dict(_leaves(resolve(config) | {"model": _layers(config)}, "")) for config in configs]
+    chosen = {key for config in configs for key, _ in _leaves(_chosen(config) | {"model": _layers(config)}, "")}
+    rows = [
+        (key, [_said(leaves, key) for leaves in every])
+        for key in {key: None for leaves in every for key in leaves}
+        if key in chosen or all(key in leaves for leaves in every)
+    ]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _chosen(config: Config) -> dict[str, Any]:
+    """What is not at its default."""
+    return config.model_dump(mode="json", exclude_defaults=True)
+
+
+def _layers(config: Config) -> list[str]:
+    """Every layer in one line of YAML, as in conv2d: {out_channels: 6, kernel_size: 5}."""
+    return [_one_line(layer) for layer in _chosen(config)["model"]]
+
+
+def _one_line(layer: str | dict[str, Any]) -> str:
+    if isinstance(layer, str):
+        return layer
+    text = yaml.dump(layer, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=math.inf)
+    return text.strip()[1:-1].removesuffix(": {}")  # without the braces around it, and those around nothing
 
 
 def _said(leaves: dict[str, Any], key: str) -> str:

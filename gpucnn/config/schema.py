@@ -137,7 +137,7 @@ class Config(Options):
         default={"name": "constant"}, validate_default=True, description="How the learning rate changes."
     )
     train: Train = Field(default=Train(), description="How long and in which portions to train.")
-    report: bool = Field(default=True, description="Whether pictures of the run are drawn at the end.")
+    report: bool = Field(default=True, description="Whether a page and pictures of the run are written at the end.")
 
     @field_validator("name")
     @classmethod

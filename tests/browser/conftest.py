@@ -25,14 +25,15 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_file(browser) -> Iterator[Callable[..., Any]]:
-    """Opens an HTML file with the network off: open_file(path, width, scheme).
+    """Opens an HTML file with the network off: open_file(path, width, scheme, more options of a context).
 
     Whatever a page says in its console, asks of the network, or throws, fails the test.
     """
     contexts, said = [], []
 
-    def open_it(path: Path, width: int = 1280, scheme: str = "light") -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    def open_it(path: Path, width: int = 1280, scheme: str = "light", **options: Any) -> Any:
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, **options)
         contexts.append(context)
         known = (path.resolve().as_uri(), "data:,")  # itself, and an icon that is none
         page = context.new_page()

@@ -157,6 +157,18 @@ def test_units_and_pixels_are_reached_with_the_keyboard(page, truth) -> None:
     assert page.locator("#picture").get_attribute("data-pixel") is not None
 
 
+def test_a_touch_outlines_and_the_outline_stays(open_file, run, truth) -> None:
+    page = open_file(run / "report.html", 390, has_touch=True)
+    for layer in ("0", "3"):
+        page.locator(f'#maps [data-layer="{layer}"] .tiles').tap(position={"x": 20, "y": 12})
+        page.wait_for_timeout(50)
+        _, unit, _ = unit_told(page)
+        assert field_drawn(page) == truth.field(layer, unit)
+    page.locator("#picture").tap(position={"x": 30, "y": 40})
+    page.wait_for_timeout(50)
+    assert page.locator("#picture").get_attribute("data-pixel") and page.locator("#maps [data-seen]").count() == 8
+
+
 def test_the_confusion_matrix_counts_every_test_image(page, truth, run) -> None:
     cells = page.locator("#confusion td[role=gridcell]")
     counts = [int(text) for text in cells.all_inner_texts()]

@@ -6,7 +6,7 @@ import yaml
 
 from gpucnn.config.check import check, load_options
 from gpucnn.config.find import shipped_configs
-from gpucnn.config.resolve import differences, resolve, to_yaml
+from gpucnn.config.resolve import differences, differing, resolve, to_yaml
 from gpucnn.config.schema import Config, json_schema
 from gpucnn.config.yaml_reader import read_yaml
 
@@ -110,3 +110,25 @@ def test_the_json_schema_tells_editors_names_defaults_and_ranges() -> None:
     assert "relu" in bare["enum"] and "conv2d" not in bare["enum"] and "residual" not in bare["enum"]
     assert {"relu", "conv2d", "residual"} <= set(written_out["properties"])
     assert schema["properties"]["data"]["discriminator"]["mapping"].keys() >= {"mnist", "folder", "synthetic"}
+
+
+def test_options_that_differ_are_told_run_by_run_and_layers_in_one_line() -> None:
+    first = read(LENET.read_text())
+    second = read(
+        LENET.read_text(), "model.1=batch_norm2d", "model.3.conv2d.padding=[[0, 1], [2, 3]]", "optimizer.lr=1"
+    )
+    third = read(LENET.read_text().replace("loss:", "  - dropout\nloss:"), "optimizer={name: adam, lr: 0.05}")
+    conv = "conv2d: {out_channels: 16, kernel_size: 5, "
+    assert differing([first, second, third]) == [
+        ("model.1", ["relu", "batch_norm2d", "relu"]),
+        (
+            "model.3",
+            [f"{conv}bias: false}}", f"{conv}padding: [[0, 1], [2, 3]], bias: false}}", f"{conv}bias: false}}"],
+        ),
+        ("optimizer.name", ["sgd", "sgd", "adam"]),
+        ("optimizer.lr", ["0.05", "1.0", "0.05"]),
+        ("optimizer.momentum", ["0.9", "0.9", "(nothing)"]),
+        ("optimizer.nesterov", ["true", "true", "(nothing)"]),
+        ("model.12", ["(nothing)", "(nothing)", "dropout"]),
+    ]
+    assert differing([first, first]) == []

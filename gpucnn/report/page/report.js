@@ -183,7 +183,7 @@
    * A chart of curves {name, colour, dash, x, y, low, high, dots} over epochs, drawn for the width there is. Pointing at it,
    * or the arrow keys, read the values.
    */
-  function chart({id, title, unit, curves, show = figure, zero = false, full = null, logarithmic = () => false}) {
+  function chart({id, title, unit, curves, show = figure, zero = false, logarithmic = () => false}) {
     const readout = el("p", {class: "readout", "aria-live": "polite"}, el("span", {class: "dim"}, "Point at the chart, or use the arrow keys, to read it."));
     const box = el("div", {});
     const picture = el("svg", {role: "img", tabindex: 0, "aria-label": `${title}; arrow keys read the values`, height: 240});
@@ -201,7 +201,6 @@
       let low = Math.min(...values), high = Math.max(...values);
       if (!values.length) [low, high] = [0, 1];
       if (zero && !log) low = Math.min(0, low);
-      if (full !== null) high = Math.max(high, full);
       if (high - low < 1e-12) [low, high] = log ? [low - 0.5, high + 0.5] : [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
       const x = (value) => edge.left + (value / end) * (width - edge.left - edge.right);
       const y = (value) => height - edge.bottom - ((at(value) - low) / (high - low)) * (height - edge.top - edge.bottom);
@@ -252,10 +251,12 @@
       }).join(", ");
     }
 
-    picture.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const inside = (event.clientX - picture.getBoundingClientRect().left - edge.left) / (width - edge.left - edge.right);
       read(nearest(xs, clamp(inside, 0, 1) * end));
-    });
+    };
+    picture.addEventListener("pointermove", point);
+    picture.addEventListener("pointerdown", point);
     picture.addEventListener("keydown", (event) => {
       const moves = {ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity};
       if (!(event.key in moves)) return;
@@ -454,7 +455,7 @@
       this.units = [el("path", {class: "unit"}), el("path", {class: "unit"})];
       this.overlay.append(this.seen, ...this.units);
       this.node = el("div", {class: "tiles", tabindex: 0, role: "application", "aria-label": `${label}; arrow keys move from unit to unit, Page Up and Page Down from picture to picture`,
-        pointermove: (event) => this.point(event), pointerdown: (event) => this.point(event), pointerleave: () => onLeave?.(),
+        pointermove: (event) => this.point(event), pointerdown: (event) => this.point(event), pointerleave: (event) => { if (event.pointerType !== "touch") onLeave?.(); },
         keydown: (event) => this.key(event), focus: () => { if (this.node.matches(":focus-visible")) this.go(this.current ?? this.first()); }, blur: () => onLeave?.(),
       }, this.canvas, this.overlay);
       redrawn(this.node, (width) => this.layout(width));
@@ -475,11 +476,11 @@
       this.zoom = [tall ?? zoom, zoom];
       this.tileWidth = wide * this.zoom[1];
       this.tileHeight = height * this.zoom[0];
-      this.apart = group > 1 ? 12 : this.gap; // between groups
+      [this.apart, this.below] = group > 1 ? [12, 8] : [this.gap, this.gap]; // between groups
       this.groupWidth = group * (this.tileWidth + this.gap) - this.gap;
       this.across = Math.max(1, Math.floor((width + this.apart + 0.01) / (this.groupWidth + this.apart)));
       const rows = Math.ceil(this.tiles / group / this.across);
-      this.total = [Math.ceil(width), Math.ceil(rows * (this.tileHeight + this.gap) - this.gap)];
+      this.total = [Math.ceil(width), Math.ceil(rows * (this.tileHeight + this.below) - this.below)];
       const ratio = window.devicePixelRatio || 1;
       this.canvas.width = Math.round(this.total[0] * ratio);
       this.canvas.height = Math.round(this.total[1] * ratio);
@@ -492,7 +493,7 @@
     corner(tile) {
       const number = Math.floor(tile / this.group), inside = tile % this.group;
       return [(number % this.across) * (this.groupWidth + this.apart) + inside * (this.tileWidth + this.gap),
-        Math.floor(number / this.across) * (this.tileHeight + this.gap)];
+        Math.floor(number / this.across) * (this.tileHeight + this.below)];
     }
 
     show(values) { this.values = values; this.draw(); }
@@ -517,11 +518,11 @@
 
     /** The unit at a point of the node, or null between two. */
     at(x, y) {
-      const row = Math.floor(y / (this.tileHeight + this.gap)), number = Math.floor(x / (this.groupWidth + this.apart));
+      const row = Math.floor(y / (this.tileHeight + this.below)), number = Math.floor(x / (this.groupWidth + this.apart));
       const inGroup = x - number * (this.groupWidth + this.apart), inside = Math.floor(inGroup / (this.tileWidth + this.gap));
       const tile = (row * this.across + number) * this.group + inside;
       if (number >= this.across || inside >= this.group || tile < 0 || tile >= this.tiles) return null;
-      const column = Math.floor((inGroup - inside * (this.tileWidth + this.gap)) / this.zoom[1]), line = Math.floor((y - row * (this.tileHeight + this.gap)) / this.zoom[0]);
+      const column = Math.floor((inGroup - inside * (this.tileWidth + this.gap)) / this.zoom[1]), line = Math.floor((y - row * (this.tileHeight + this.below)) / this.zoom[0]);
       const slice = Math.floor(column / (this.width + 1)), across = column - slice * (this.width + 1);
       if (line >= this.height || across >= this.width || slice >= this.slices) return null;
       return {tile, place: this.sizes.length ? [slice, line, across].slice(3 - this.sizes.length) : []};
@@ -645,7 +646,7 @@
     const status = el("p", {class: "status", "aria-live": "polite", id: "status"}), shares = el("div", {class: "shares"});
     const overlay = el("svg", {viewBox: `0 0 ${images.across} ${images.height}`, preserveAspectRatio: "none", "aria-hidden": "true"});
     const picture = el("div", {class: axes === 2 ? "picture" : "picture wide", id: "picture", tabindex: 0, role: "application", "aria-label": "the image; arrow keys move from pixel to pixel and mark the units that see it"});
-    let shown = 0, pixel = null;
+    let shown = 0, pixel = null, owner = null; // whose outlines are shown
     const advice = "Point at a unit of a map: what it sees is outlined here. Point at a pixel here: the units that see it are outlined in every map. Tab and the arrow keys do the same.";
 
     /** Outline ranges of pixels on the image. */
@@ -663,8 +664,10 @@
       blocks.forEach(({tiles}) => { tiles.markSeen(null); tiles.mark(null); });
       status.textContent = advice;
     }
+    const leave = (node) => { if (owner === node) clear(); };
     function lookAtPixel(at) {
       clear();
+      owner = picture;
       pixel = at;
       outline(at.map((i) => [i, i + 1]), "pixel");
       let seeing = 0;
@@ -679,9 +682,10 @@
     const blocks = facts.maps.layers.map((layer) => {
       const values = decoded(layer.bytes), each = layer.shown * product(layer.sizes), field = fields.get(layer.name);
       const colours = layer.low < 0 ? SIGNED : MAGNITUDES;
-      const tiles = new Tiles({tiles: layer.shown, sizes: layer.sizes, target: 57, colours, label: `feature maps of layer ${layer.name}, ${layer.kind}`, onLeave: () => clear(),
+      const tiles = new Tiles({tiles: layer.shown, sizes: layer.sizes, target: 57, colours, label: `feature maps of layer ${layer.name}, ${layer.kind}`, onLeave: () => leave(tiles),
         onUnit: (unit, byte) => {
           clear();
+          owner = tiles;
           tiles.mark(unit);
           const seen = fieldOf(field, unit.place), value = layer.low + byte / 255 * (layer.high - layer.low);
           outline(seen, "field");
@@ -702,7 +706,7 @@
       const {number: test, true: truth, likeliest} = facts.maps.images[number];
       shares.replaceChildren(...likeliest.flatMap(([label, share]) => [el("span", {title: facts.names[label]}, facts.names[label]), meter(share), el("span", {}, percent(share))]));
       buttons.forEach((button, i) => { button.setAttribute("aria-checked", String(i === number)); button.tabIndex = i === number ? 0 : -1; });
-      caption.textContent = `Test image ${test}: ${facts.names[truth]}`;
+      caption.textContent = `Test image ${test}, class ${facts.names[truth]}`;
       blocks.forEach((block) => block.show());
       clear();
     }
@@ -717,15 +721,17 @@
         buttons[next].focus();
       }}, images.canvas(i)));
 
-    picture.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const box = picture.firstChild.getBoundingClientRect();
       const column = clamp(Math.floor((event.clientX - box.left) / box.width * images.across), 0, images.across - 1);
       const row = clamp(Math.floor((event.clientY - box.top) / box.height * images.height), 0, images.height - 1);
       const slice = Math.floor(column / (images.width + 1)), across = column - slice * (images.width + 1);
       if (across < images.width) lookAtPixel(axes === 1 ? [across] : [slice, row, across].slice(3 - axes));
-    });
-    picture.addEventListener("pointerleave", clear);
-    picture.addEventListener("blur", clear);
+    };
+    picture.addEventListener("pointermove", point);
+    picture.addEventListener("pointerdown", point);
+    picture.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") leave(picture); });
+    picture.addEventListener("blur", () => leave(picture));
     picture.addEventListener("focus", () => { if (picture.matches(":focus-visible")) lookAtPixel(pixel ?? facts.input.slice(1).map((size) => size >> 1)); });
     picture.addEventListener("keydown", (event) => {
       const move = {ArrowLeft: [1, -1], ArrowRight: [1, 1], ArrowUp: [2, -1], ArrowDown: [2, 1], PageUp: [3, -1], PageDown: [3, 1]}[event.key];

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 PAGE, COMPARISON = "report.html", "comparison.html"
 CURVES, CONFUSION, KERNELS, FEATURE_MAPS = "curves.png", "confusion.png", "kernels.png", "feature_maps.png"
+# In the order in which they stand in the page's one script: each uses those before it.
+SCRIPTS = (
+    "tools", "theme", "architecture", "curves", "images", "verdicts", "tiles", "kernels", "maps", "comparison",
+    "assembly",
+)  # fmt: skip
 # What the parser of HTML looks for inside a script, and two that end lines in old ones: JSON can say them otherwise.
 ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})
 
@@ -55,7 +60,7 @@ def render(facts: dict[str, Any]) -> bytes:
     parts = {
         "title": html.escape(facts["title"]),
         "style": _part("report.css"),
-        "script": _part("report.js"),
+        "script": "\n".join(_part(f"{name}.js") for name in SCRIPTS),
         "facts": json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPED),
     }
     pieces = _part("report.html").split("@@")  # text, name, text, name, ..., text

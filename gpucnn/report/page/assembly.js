@@ -1,0 +1,53 @@
+// The page, put together from what its data tells of.
+
+const headline = () =>
+  el(
+    "dl",
+    {class: "headline"},
+    ...facts.headline.map(([what, value, remark]) =>
+      el("div", {}, el("dt", {}, what), el("dd", {class: "figure"}, value), el("dd", {class: "dim small"}, remark)),
+    ),
+  );
+
+const parts = [];
+if (facts.results) parts.push(listing("results", "Results", null, "figure", facts.results));
+if (facts.layers) parts.push(architecture());
+parts.push(curvesSection());
+if (facts.differences) {
+  parts.push(
+    facts.differences.length
+      ? listing("differences", "Differences in their configurations", null, "option", facts.differences)
+      : section(
+          "differences",
+          "Differences in their configurations",
+          null,
+          el("p", {class: "card"}, "None: they have the same configuration."),
+        ),
+  );
+}
+if (facts.confusion) parts.push(confusion(), classes());
+if (facts.examples) parts.push(mistakes());
+if (facts.kernels?.layers.length) parts.push(kernels());
+if (facts.maps) parts.push(featureMaps());
+document.body.append(
+  el("a", {class: "skip", href: "#main"}, "Skip to the content"),
+  el(
+    "header",
+    {},
+    el("h1", {}, facts.title),
+    facts.path ? el("p", {class: "path"}, facts.path) : null,
+    ...facts.notes.map((note) => el("p", {class: "note"}, note)),
+    facts.headline ? headline() : null,
+  ),
+  el(
+    "div",
+    {class: "bar"},
+    el(
+      "div",
+      {},
+      el("nav", {"aria-label": "sections"}, ...sections.map(([id, title]) => el("a", {href: `#${id}`}, title))),
+      themeButton,
+    ),
+  ),
+  el("main", {id: "main", tabindex: -1}, ...parts),
+);

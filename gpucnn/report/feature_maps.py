@@ -53,8 +53,12 @@ def shown_maps(maps: np.ndarray) -> np.ndarray:
 
 
 def value_range(maps: np.ndarray) -> tuple[float, float]:
-    """Where the colours of maps begin and end: 0 up to the largest, or symmetric about 0 where any is negative."""
-    low, high = float(maps.min()), float(maps.max())
+    """Where the colours of maps begin and end: 0 up to the largest, or symmetric about 0 where any is negative.
+
+    Of what is no finite number nothing is known.
+    """
+    finite = np.isfinite(maps)
+    low, high = (float(each(initial=0.0, where=finite)) for each in (maps.min, maps.max))
     reach = max(-low, high) or 1.0
     return (-reach if low < 0 else 0.0), reach
 

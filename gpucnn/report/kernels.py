@@ -25,8 +25,9 @@ def convolutions(module: nn.Module) -> list[tuple[str, Convolution]]:
 
 
 def largest_weight(layers: Iterable[Convolution]) -> float:
-    """The largest size of any weight, which is where the colours of the kernels end; 1 where all are 0."""
-    return max((float(np.abs(layer.weight.numpy()).max()) for layer in layers), default=0.0) or 1.0
+    """The largest size of any finite weight, which is where the colours of the kernels end; 1 where all are 0."""
+    sizes = (np.abs(layer.weight.numpy()) for layer in layers)
+    return max((float(size.max(initial=0.0, where=np.isfinite(size))) for size in sizes), default=0.0) or 1.0
 
 
 def shown_kernels(layer: Convolution) -> np.ndarray:

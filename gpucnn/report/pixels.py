@@ -80,5 +80,6 @@ def packed(views: np.ndarray) -> dict[str, Any]:
 
 
 def quantised(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values as uint8: `low` becomes 0, `high` 255."""
-    return np.rint((values.astype(np.float64) - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)
+    """Values as uint8: `low` and what is no number become 0, `high` 255."""
+    finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+    return np.rint((finite - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)

@@ -5,6 +5,9 @@ import pytest
 
 from gpucnn import InputError, Tensor, nn, no_grad
 from gpucnn.report import plot_confusion, plot_feature_maps, plot_kernels
+from gpucnn.report.feature_maps import value_range
+from gpucnn.report.kernels import largest_weight
+from gpucnn.report.pixels import quantised
 from gpucnn.report.tiles import flat_tiles, mosaic
 
 
@@ -110,3 +113,12 @@ def test_tiles_of_every_number_of_axes() -> None:
     np.testing.assert_array_equal(volume[0, 1, 4:], [9, 10, 11])
     joined = mosaic(np.ones((3, 2, 2)), columns=2)
     assert joined.shape == (5, 5) and np.isnan(joined).sum() == 25 - 12
+
+
+def test_numbers_that_are_not_finite_spoil_no_picture() -> None:
+    net = network()
+    net[0].weight.data[0], net[0].weight.data[1, 0, 0, 0] = np.nan, np.inf
+    assert 0 < largest_weight([net[0]]) < 1
+    assert quantised(np.array([np.nan, -np.inf, np.inf, 0.5]), -1, 1).tolist() == [0, 0, 255, 191]
+    assert value_range(np.array([np.nan, np.inf, 2.0, -3.0])) == (-3.0, 3.0)
+    assert plot_kernels(net).png() and plot_feature_maps(nn.Sequential(nn.ReLU()), np.full((1, 4, 4), np.inf)).png()

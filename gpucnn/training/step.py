@@ -12,6 +12,7 @@ from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.errors import ShapeError
+from gpucnn.kernels.reference.softmax import check_labels
 from gpucnn.nn import Module
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
@@ -75,7 +76,17 @@ def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
         raise ShapeError(
             f"the network's output is {output.shape}; expected (images, classes). End it with flatten and linear"
         )
+    check_host_labels(batch.labels, output)
     return output, loss(output, to_device(batch.labels))
+
+
+def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
+    """Raise InputError for a class number, on the host, that names no column of an output (N, C) on a GPU.
+
+    There nobody can look without stopping the queue; on a CPU the loss itself looks.
+    """
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.data) is not np:
+        check_labels(labels, output.shape[1])
 
 
 def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> Outcome:

@@ -14,7 +14,7 @@ from gpucnn import nn, optim
 from gpucnn.autograd import Tensor
 from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
-from gpucnn.errors import TrainingError
+from gpucnn.errors import InputError, TrainingError
 from gpucnn.function import Function
 from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, RunFolder, Trainer, captured, train_run
 from tests.training import examples
@@ -216,6 +216,15 @@ def test_the_gpu_learns_what_the_cpu_learns(gpu):
         losses.append([(r.train_loss, r.train_accuracy, r.validation_loss) for r in records])
     gpucnn.set_device(str(gpu))
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("data", [examples.loaders().train, examples.images()])
+def test_a_label_that_names_no_output_is_told(gpu, data):
+    """From a loader, whose set lies on the GPU, and from arrays."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
+    with pytest.raises(InputError, match="label 2 is out of range; expected 0 to 1, as the network has 2 outputs"):
+        list(trainer.run(data, None, 1))
 
 
 def test_a_batch_that_does_not_fit_names_the_layer(gpu, monkeypatch):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gpucnn.report.canvas import Picture
 
 MOST_OUTPUTS, MOST_INPUTS, MOST_IN_A_GRID = 32, 16, 128  # kernels shown of a layer
-WIDTH, LARGEST_TILE = 9.0, 0.6  # inches
+WIDTH, LARGEST_TILE, BAR = 9.0, 0.6, 0.2  # inches
 
 
 def convolutions(module: nn.Module) -> list[tuple[str, Convolution]]:
@@ -52,14 +52,16 @@ def plot_kernels(layer: nn.Module) -> "Picture":
     pictures = [_mosaic_of(shown_kernels(each)) for _, each in layers]
     heights = [height * picture.shape[0] / picture.shape[1] for picture, height in pictures]
     figure = new_figure(WIDTH + 0.5, sum(heights) + 0.55 * len(layers) + 1.1, layout="constrained")
-    panels = figure.subplots(len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
+    *panels, below = figure.subplots(len(layers) + 1, 1, height_ratios=[*heights, BAR])
     for panel, (name, each), (picture, _) in zip(panels, layers, pictures, strict=True):
         image = panel.imshow(picture, cmap=SIGNED, vmin=-scale, vmax=scale, interpolation="nearest")
         panel.set_anchor("NW")
         panel.set_axis_off()
         panel.set_title(_title(name, each), fontsize=10, loc="left")
     label = "weight; one scale for all kernels" if len(layers) > 1 else "weight"
-    figure.colorbar(image, ax=list(panels), label=label, orientation="horizontal", shrink=0.5, aspect=40)
+    figure.colorbar(image, cax=below, label=label, orientation="horizontal")
+    below.set_box_aspect(1 / 40)
+    below.set_anchor("NW")
     return figure
 
 

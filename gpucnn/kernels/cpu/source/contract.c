@@ -1,5 +1,6 @@
 #ifndef real
 #include "contract.h"
+#include "block.h"
 #include "threads.h"
 
 #include <math.h>
@@ -10,12 +11,6 @@
 #define ROWS_TOGETHER 4 /* that one task fills side by side */
 #define LEAST_TASKS 16  /* enough for the threads to share evenly */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
-
-/* Four nested loops over what is summed, the innermost last. */
-typedef struct {
-    int64_t count[4];
-    ptrdiff_t x[4], w[4]; /* steps, in numbers */
-} Sums;
 
 /* The loops that do not run just once, pushed inwards: short ones cost, and the last is the quickest. */
 static Sums inwards(const int64_t count[4], const ptrdiff_t x[4], const ptrdiff_t w[4]) {
@@ -45,91 +40,6 @@ typedef struct {
     int64_t out_parts, row_parts, column_parts; /* that different tasks take */
 } NAME(Work);
 
-typedef VECTOR(integer, VECTOR_BYTES) NAME(integers);
-
-/* max(values, least), but what is not a number stays so. */
-INLINE NAME(vector) NAME(at_least)(NAME(vector) values, real least) {
-    NAME(vector) leasts = (NAME(vector)){0} + least;
-    NAME(integers) below = (NAME(integers))(values < leasts);
-    return (NAME(vector))(((NAME(integers))values & ~below) | ((NAME(integers))leasts & below));
-}
-
-/* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. `count`
- * is how many numbers of the only vector there are, where they do not fill it. */
-#define BLOCK(name, LOAD, STORE)                                                                                    \
-    INLINE void NAME(name)(const int rows, const int vectors, int64_t count, const Sums *sums, const real *x,       \
-                           const real *w, ptrdiff_t w_row, const real *bias, int first, real least, real *out,      \
-                           ptrdiff_t out_row) {                                                                     \
-        (void)count;                                                                                                \
-        NAME(vector) sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                \
-        UNROLL for (int r = 0; r < rows; r++) {                                                                     \
-            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                sum[r][v] = (NAME(vector)){0};                                                                      \
-                if (!first) {                                                                                       \
-                    sum[r][v] = LOAD(out + r * out_row + v * NAME(LANES), count);                                   \
-                } else if (bias) {                                                                                  \
-                    sum[r][v] += bias[r];                                                                           \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
-        for (int64_t i = 0; i < sums->count[0]; i++) {                                                              \
-            for (int64_t j = 0; j < sums->count[1]; j++) {                                                          \
-                for (int64_t k = 0; k < sums->count[2]; k++) {                                                      \
-                    const real *xs = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];                          \
-                    const real *ws = w + i * sums->w[0] + j * sums->w[1] + k * sums->w[2];                          \
-                    for (int64_t l = 0; l < sums->count[3]; l++, xs += sums->x[3], ws += sums->w[3]) {              \
-                        UNROLL for (int v = 0; v < vectors; v++) {                                                  \
-                            NAME(vector) here = LOAD(xs + v * NAME(LANES), count);                                  \
-                            UNROLL for (int r = 0; r < rows; r++) {                                                 \
-                                sum[r][v] += ws[r * w_row] * here;                                                  \
-                            }                                                                                       \
-                        }                                                                                           \
-                    }                                                                                               \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
-        UNROLL for (int r = 0; r < rows; r++) {                                                                     \
-            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                STORE(out + r * out_row + v * NAME(LANES), NAME(at_least)(sum[r][v], least), count);                \
-            }                                                                                                       \
-        }                                                                                                           \
-    }
-
-enum { NAME(LANES) = sizeof(NAME(vector)) / sizeof(real) };
-
-#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
-#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
-BLOCK(whole_block, LOAD_ALL, STORE_ALL)
-BLOCK(part_block, NAME(load_some), NAME(store_some))
-#undef BLOCK
-#undef LOAD_ALL
-#undef STORE_ALL
-
-#define CASE(rows, block, vectors)                                                                                  \
-    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, least, out, out_row); break;
-
-#define SIZED(name, block, vectors)                                                                                 \
-    static void NAME(name)(int rows, int64_t count, const Sums *sums, const real *x, const real *w,                 \
-                           ptrdiff_t w_row, const real *bias, int first, real least, real *out, ptrdiff_t out_row) { \
-        switch (rows) {                                                                                             \
-            CASE(1, block, vectors)                                                                                 \
-            CASE(2, block, vectors)                                                                                 \
-            CASE(3, block, vectors)                                                                                 \
-            CASE(4, block, vectors)                                                                                 \
-            CASE(5, block, vectors)                                                                                 \
-            CASE(6, block, vectors)                                                                                 \
-        }                                                                                                           \
-    }
-
-typedef void (*NAME(Block))(int, int64_t, const Sums *, const real *, const real *, ptrdiff_t, const real *, int,
-                            real, real *, ptrdiff_t);
-SIZED(wide, whole_block, BLOCK_VECTORS)
-SIZED(pair, whole_block, 2)
-SIZED(single, whole_block, 1)
-SIZED(rest, part_block, 1)
-#undef SIZED
-#undef CASE
-
 /* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block of
  * outs reads it again, and channels that lie a multiple of 4096 bytes apart push each other out of the first cache. */
 static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
@@ -147,22 +57,6 @@ static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
     for (int i = 3, step = lanes; i >= 0; step *= sums->count[i], i--) {
         sums->x[i] = step;
     }
-}
-
-/* The widest block for so many numbers, and how many of them it takes. */
-static NAME(Block) NAME(block_for)(int64_t length, int64_t *taken) {
-    static const struct {
-        int64_t numbers;
-        NAME(Block) block;
-    } sizes[] = {{BLOCK_VECTORS * NAME(LANES), NAME(wide)}, {2 * NAME(LANES), NAME(pair)}, {NAME(LANES), NAME(single)}};
-    for (int i = 0; i < 3; i++) {
-        if (sizes[i].numbers <= length) {
-            *taken = sizes[i].numbers;
-            return sizes[i].block;
-        }
-    }
-    *taken = length;
-    return NAME(rest);
 }
 
 /* What one run of places in one row sums up, and where it begins. */

@@ -1,0 +1,103 @@
+#ifndef real
+#include "block.h"
+
+#define TEMPLATE "block.c"
+#include "each_real.h"
+#else
+
+/* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. `count`
+ * is how many numbers of the only vector there are, where they do not fill it.
+ *
+ * IN_REGISTER has a weight read when it is needed: all of them at once leave too few registers for the sums. A weight
+ * less 0 is that weight; plus 0 would be an addition, as it turns -0 into 0. */
+#define BLOCK(name, LOAD, STORE)                                                                                    \
+    INLINE void NAME(name)(const int rows, const int vectors, int64_t count, const Sums *sums, const real *x,       \
+                           const real *w, ptrdiff_t w_row, const real *bias, int first, real least, real *out,      \
+                           ptrdiff_t out_row) {                                                                     \
+        (void)count;                                                                                                \
+        NAME(vector) sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                \
+        UNROLL for (int r = 0; r < rows; r++) {                                                                     \
+            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
+                sum[r][v] = (NAME(vector)){0};                                                                      \
+                if (!first) {                                                                                       \
+                    sum[r][v] = LOAD(out + r * out_row + v * NAME(LANES), count);                                   \
+                } else if (bias) {                                                                                  \
+                    sum[r][v] += bias[r];                                                                           \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        for (int64_t i = 0; i < sums->count[0]; i++) {                                                              \
+            for (int64_t j = 0; j < sums->count[1]; j++) {                                                          \
+                for (int64_t k = 0; k < sums->count[2]; k++) {                                                      \
+                    const real *xs = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];                          \
+                    const real *ws = w + i * sums->w[0] + j * sums->w[1] + k * sums->w[2];                          \
+                    for (int64_t l = 0; l < sums->count[3]; l++, xs += sums->x[3], ws += sums->w[3]) {              \
+                        NAME(vector) here[BLOCK_VECTORS];                                                           \
+                        UNROLL for (int v = 0; v < vectors; v++) {                                                  \
+                            here[v] = LOAD(xs + v * NAME(LANES), count);                                            \
+                            IN_REGISTER(here[v]);                                                                   \
+                        }                                                                                           \
+                        UNROLL for (int r = 0; r < rows; r++) {                                                     \
+                            NAME(vector) weight = ws[r * w_row] - (NAME(vector)){0};                                \
+                            IN_REGISTER(weight);                                                                    \
+                            UNROLL for (int v = 0; v < vectors; v++) {                                              \
+                                sum[r][v] += weight * here[v];                                                      \
+                            }                                                                                       \
+                        }                                                                                           \
+                    }                                                                                               \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+        UNROLL for (int r = 0; r < rows; r++) {                                                                     \
+            UNROLL for (int v = 0; v < vectors; v++) {                                                              \
+                STORE(out + r * out_row + v * NAME(LANES), NAME(at_least)(sum[r][v], least), count);                \
+            }                                                                                                       \
+        }                                                                                                           \
+    }
+
+#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
+#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
+BLOCK(whole_block, LOAD_ALL, STORE_ALL)
+BLOCK(part_block, NAME(load_some), NAME(store_some))
+#undef BLOCK
+#undef LOAD_ALL
+#undef STORE_ALL
+
+#define CASE(rows, block, vectors)                                                                                  \
+    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, least, out, out_row); break;
+
+#define SIZED(name, block, vectors)                                                                                 \
+    static void NAME(name)(int rows, int64_t count, const Sums *sums, const real *x, const real *w,                 \
+                           ptrdiff_t w_row, const real *bias, int first, real least, real *out, ptrdiff_t out_row) { \
+        switch (rows) {                                                                                             \
+            CASE(1, block, vectors)                                                                                 \
+            CASE(2, block, vectors)                                                                                 \
+            CASE(3, block, vectors)                                                                                 \
+            CASE(4, block, vectors)                                                                                 \
+            CASE(5, block, vectors)                                                                                 \
+            CASE(6, block, vectors)                                                                                 \
+        }                                                                                                           \
+    }
+
+SIZED(wide, whole_block, BLOCK_VECTORS)
+SIZED(pair, whole_block, 2)
+SIZED(single, whole_block, 1)
+SIZED(rest, part_block, 1)
+#undef SIZED
+#undef CASE
+
+NAME(Block) NAME(block_for)(int64_t length, int64_t *taken) {
+    static const struct {
+        int64_t numbers;
+        NAME(Block) block;
+    } sizes[] = {{BLOCK_VECTORS * NAME(LANES), NAME(wide)}, {2 * NAME(LANES), NAME(pair)}, {NAME(LANES), NAME(single)}};
+    for (int i = 0; i < 3; i++) {
+        if (sizes[i].numbers <= length) {
+            *taken = sizes[i].numbers;
+            return sizes[i].block;
+        }
+    }
+    *taken = length;
+    return NAME(rest);
+}
+#endif

@@ -5,13 +5,16 @@ import math
 from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.geometry import Window
-from gpucnn.kernels.cpu import library, plans
+from gpucnn.kernels.cpu import library, plans, winograd
 from gpucnn.kernels.cpu.sums import row_sums
 
 
 def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
     """out[o] = max(sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], least)."""
-    library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, least, out)
+    if winograd.pays(window, groups, out.shape, weight.shape[1]):
+        winograd.forward(x, weight, bias, window, groups, least, out)
+    else:
+        library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, least, out)
 
 
 def backward_weight(
@@ -30,7 +33,10 @@ def backward_weight(
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
     """out = the gradient by the input: for each pixel the sum over the taps that read it."""
-    library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, -math.inf, out)
+    if winograd.pays(window, groups, out.shape, len(weight) // groups):
+        winograd.backward_input(weight, grad, window, groups, out)
+    else:
+        library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, -math.inf, out)
 
 
 def backward_bias(grad: Array, out: Array) -> None:

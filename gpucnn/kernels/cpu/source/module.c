@@ -21,6 +21,7 @@
 #include "transpose.h"
 #include "warp.h"
 #include "weight_gradient.h"
+#include "winograd.h"
 
 typedef struct {
     void *data;     /* of an array; NULL for None */
@@ -99,6 +100,7 @@ KERNEL(contract, "irronr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].numb
 KERNEL(matrix_vector, "rwwronr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, a[5].number, a[6].data)
 KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(winograd, "irronrr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].data, a[6].data)
 KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
 KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
@@ -162,6 +164,7 @@ static PyMethodDef methods[] = {
     METHOD(matrix_vector),
     METHOD(transpose),
     METHOD(weight_gradient),
+    METHOD(winograd),
     METHOD(pool_max),
     METHOD(pool_max_backward),
     METHOD(pool_average),

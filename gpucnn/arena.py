@@ -84,7 +84,7 @@ def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
     arena = getattr(_active, "arena", None)
     if arena is not None:
         return arena.lend(tuple(shape), like, dtype)
-    if math.prod(shape) <= SMALL and module_of(like) is np:
+    if isinstance(like, np.ndarray) and math.prod(shape) <= SMALL:
         return np.empty(shape, dtype)
     return _allocate(shape, like, dtype)
 

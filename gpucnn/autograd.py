@@ -404,7 +404,8 @@ def _widened(tensor: Tensor, axes: int) -> Tensor:
 def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], batch_last: bool) -> Tensor:
     """Run forward; remember function and inputs if a gradient may be asked for."""
     recording = is_grad_enabled()
-    needs = function.needs = tuple([recording and tensor.requires_grad for tensor in inputs])
+    needs = tuple([tensor.requires_grad for tensor in inputs]) if recording else (False,) * len(inputs)
+    function.needs = needs
     array = function.forward(*[tensor.data for tensor in inputs], **options)
     if function.needs is not needs:
         raise AttributeError(

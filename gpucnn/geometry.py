@@ -27,12 +27,20 @@ class Window:
     padding: Sides
     dilation: Sizes
 
-    @property
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        """Every step of a training looks things up by its windows."""
+        return hash((self.kernel, self.stride, self.padding, self.dilation))
+
+    @functools.cached_property
     def extent(self) -> Sizes:
         """How far the window reaches along each axis, gaps included: dilation · (kernel - 1) + 1."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
-    @property
+    @functools.cached_property
     def padded(self) -> bool:
         """Whether any side is padded."""
         return any(before or after for before, after in self.padding)

@@ -144,7 +144,10 @@ class Tensor:
             tensors = [tensor.to_logical() for tensor in tensors]
         elif function.layout == "batch_last":
             images = function.images
-            tensors = [t.to_batch_last() for t in tensors[:images]] + [t.to_logical() for t in tensors[images:]]
+            tensors = [
+                *[t if t.batch_last else t.to_batch_last() for t in tensors[:images]],
+                *[t.to_logical() if t.batch_last else t for t in tensors[images:]],
+            ]
             batch_last = True
         else:
             tensors, batch_last = _aligned(tensors)
@@ -346,7 +349,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def _wrap(array: Array, batch_last: bool) -> Tensor:
     """A Tensor around `array` itself, outside the tape."""
     tensor = Tensor.__new__(Tensor)
-    tensor._set(array, batch_last)
+    tensor.data, tensor.batch_last = array, batch_last and array.ndim > 1  # as _set; every operation passes here
     return tensor
 
 
@@ -403,7 +406,7 @@ def _widened(tensor: Tensor, axes: int) -> Tensor:
 
 def _record(function: Function, inputs: list[Tensor], options: dict[str, Any], batch_last: bool) -> Tensor:
     """Run forward; remember function and inputs if a gradient may be asked for."""
-    recording = is_grad_enabled()
+    recording = getattr(_mode, "recording", True)  # is_grad_enabled, without a call
     needs = tuple([tensor.requires_grad for tensor in inputs]) if recording else (False,) * len(inputs)
     function.needs = needs
     array = function.forward(*[tensor.data for tensor in inputs], **options)

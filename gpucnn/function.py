@@ -63,8 +63,8 @@ class Function:
         The first Tensor among the inputs records it. Raises TypeError where there is none.
         """
         for candidate in inputs:
-            if hasattr(candidate, "run") and hasattr(candidate, "requires_grad"):  # a Tensor, whose file lies below
-                return candidate.run(cls(), inputs, options)
+            if (run := getattr(candidate, "run", None)) and hasattr(candidate, "requires_grad"):
+                return run(cls(), inputs, options)  # a Tensor, whose file lies below
         raise TypeError(
             f"{cls.__name__} was given {', '.join(type(i).__name__ for i in inputs)}; expected at least one Tensor. "
             f"Wrap an array as gpucnn.Tensor(array)"

@@ -16,7 +16,8 @@ many times as fast gpucnn is as PyTorch, in its best form, is the median of the 
 parentheses the lowest and the highest. A training step is forward, loss, backward and update (SGD with momentum) of a
 batch that lies ready in memory; inference is forward alone. Networks are those of the configurations of the same names
 (mlp is fashion_mlp's), the number behind is the batch size, images are random. PyTorch and JAX choose their own
-threads; from the second process on, compiled PyTorch finds its code compiled.
+threads; from the second process on, compiled PyTorch finds its code compiled. What a GPU does is in
+[benchmarks_gpu.md](benchmarks_gpu.md).
 """
 
 

@@ -118,14 +118,18 @@ class Optimizer:
         return [0] * len(group["params"])
 
     def _common_count(self, group: Group) -> int:
-        """How many steps the parameters of the group that take part have made."""
-        counts = {
-            count
-            for count, parameter in zip(self._counts(group), group["params"], strict=True)
-            if parameter.grad is not None or all(every.grad is None for every in group["params"])
-        }
+        """How many steps those parameters of the group have made that take part: that have a gradient.
+
+        Before the first gradient, as after a checkpoint was loaded, they are those that have made steps, if any has.
+        """
+        made = self._counts(group)
+        counts = {count for count, p in zip(made, group["params"], strict=True) if p.grad is not None}
+        counts = counts or {count for count in made if count} or {0}
         if len(counts) > 1:
-            raise InputError(f"parameters of one group have made {sorted(counts)} steps; a plan is for all of them")
+            raise InputError(
+                f"parameters of one group have made {sorted(counts)} steps, where a plan is for all of them alike; give "
+                "those that began later a group of their own"
+            )
         return counts.pop()
 
     def _rates(self, group: Group, count: int) -> Rates:

@@ -376,5 +376,14 @@ def test_steps_of_a_plan_are_counted_for_those_that_have_a_gradient():
     assert optimizer.param_groups[0]["steps"] == [5, 0]
     optimizer.plan([0.1])  # of the one that takes part
     still.sum().backward()
-    with pytest.raises(InputError, match=r"made \[0, 5\] steps"):
+    with pytest.raises(InputError, match=r"made \[0, 5\] steps.* a group of their own"):
         optimizer.plan([0.1])
+
+
+def test_a_plan_goes_on_from_loaded_counts_where_a_parameter_never_took_part():
+    """Nothing has a gradient yet then: those that made steps will go on, as they would step by step."""
+    still, moved = (Tensor(np.ones(3, "float32"), requires_grad=True) for _ in range(2))
+    optimizer = optim.Adam([still, moved], lr=0.1)
+    optimizer.load_state(optimizer.state_arrays(), {"0.0.steps": 0, "0.1.steps": 5})
+    fresh = optim.Adam([Tensor(np.ones(3, "float32"), requires_grad=True)], lr=0.1)
+    assert np.array_equal(optimizer.plan([0.1])[0], fresh.plan([0.1] * 6)[5])

@@ -127,8 +127,8 @@ class Optimizer:
         counts = counts or {count for count in made if count} or {0}
         if len(counts) > 1:
             raise InputError(
-                f"parameters of one group have made {sorted(counts)} steps, where a plan is for all of them alike; give "
-                "those that began later a group of their own"
+                f"parameters of one group have made {sorted(counts)} steps, where a plan is for all of them alike; "
+                "give those that began later a group of their own"
             )
         return counts.pop()
 

@@ -12,7 +12,7 @@
  *
  * Memory is batch-last: x (C, H, W, N), out (A, H', W', N). The gradient by the input is the same, of kernels that are
  * flipped and whose channels change places. What is not finite in a pixel makes all outputs of its tiles NaN or
- * infinite, those of its own image and no others; sums of up to four pixels may become so where they themselves are not.
+ * infinite, those of its own image and no others; sums of up to four pixels may become so where the pixels are not.
  */
 #ifndef GPUCNN_WINOGRAD_H
 #define GPUCNN_WINOGRAD_H

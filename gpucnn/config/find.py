@@ -1,6 +1,5 @@
 """Which text a CONFIG names, and which folder a RUN."""
 
-from importlib import resources
 from pathlib import Path
 
 from gpucnn.config.faults import did_you_mean
@@ -12,10 +11,16 @@ LATEST = "latest"  # stands for the run that was started last
 RUNS = Path("runs")  # where runs go that are given no folder
 
 
+def shipped_folder() -> Path:
+    """The folder of the configurations that come with the package: inside it, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
 def shipped_configs() -> list[str]:
     """The names of the configurations that come with the package."""
-    folder = resources.files("gpucnn.configs")
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return sorted(file.stem for file in shipped_folder().glob("*.yaml"))
 
 
 def read_config(config: str) -> tuple[str, str]:
@@ -28,8 +33,7 @@ def read_config(config: str) -> tuple[str, str]:
         with path.open("rb") as file:
             return _decoded(file.read(4 * LONGEST + 1), config), config
     if config in shipped_configs():
-        resource = resources.files("gpucnn.configs") / f"{config}.yaml"
-        return _decoded(resource.read_bytes(), config), f"{config}.yaml"
+        return _decoded((shipped_folder() / f"{config}.yaml").read_bytes(), config), f"{config}.yaml"
     what = "is a folder" if path.is_dir() else "is neither a file nor a shipped configuration"
     raise ConfigError(f"CONFIG '{config}' {what}; {did_you_mean(path.stem, shipped_configs())}")
 

@@ -18,9 +18,8 @@ PACKAGE = Path(gpucnn.__file__).parent
 
 # From the top down. "gpucnn" is the package's own face, gpucnn/__init__.py; a package stands for all its files.
 ORDER = (
-    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
-    "backpropagation", "autograd",
-    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training", "report", "draw",
+    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "tensor", "functional", "filters", "nn",
+    "optim", "data", "metrics", "training", "report", "draw",
     "config", "gpucnn", "cli",
 )  # fmt: skip
 PICTURE, SVG = PACKAGE.parent / "docs/architecture.svg", "{http://www.w3.org/2000/svg}"

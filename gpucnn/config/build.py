@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from gpucnn import nn
-from gpucnn.autograd import Tensor
 from gpucnn.config.check import Checked, fault_of
 from gpucnn.config.layers import lr_scales
 from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
@@ -24,6 +23,7 @@ from gpucnn.data import (
 )
 from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
+from gpucnn.tensor import Tensor
 from gpucnn.training import Loaders, Trainer
 
 EVALUATED_AT_ONCE = 256  # images, where no gradients are kept

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from gpucnn import nn
-from gpucnn.autograd import Tensor
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error
 from gpucnn.config.find import read_config
@@ -19,6 +18,7 @@ from gpucnn.config.schema import AnyData, Config, Data, json_schema, source_opti
 from gpucnn.config.yaml_reader import Document, read_yaml
 from gpucnn.data import peek
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.tensor import Tensor
 
 
 class Checked(NamedTuple):

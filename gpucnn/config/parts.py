@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from gpucnn import optim
-from gpucnn.autograd import Tensor
 from gpucnn.config.schema import Config
 from gpucnn.data import Augment
 from gpucnn.optim.optimizers import Group
+from gpucnn.tensor import Tensor
 from gpucnn.training import LOSSES, EarlyStop
 from gpucnn.training.losses import Loss
 

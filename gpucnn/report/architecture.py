@@ -10,10 +10,10 @@ import numpy as np
 
 from gpucnn import nn
 from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import to_device
 from gpucnn.errors import InputError
 from gpucnn.geometry import ReceptiveField, Sizes
+from gpucnn.tensor import Tensor
 from gpucnn.training.evaluation import dtype_of, evaluating
 from gpucnn.training.sources import to_batch_last
 

@@ -9,12 +9,12 @@ import numpy as np
 from gpucnn import functional as F
 from gpucnn import nn
 from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import to_device
 from gpucnn.data.loader import Batch
 from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.position import Tally

@@ -8,12 +8,12 @@ import numpy as np
 
 from gpucnn import optim
 from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.reference.softmax import check_labels
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import Outcome

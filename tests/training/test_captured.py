@@ -11,11 +11,10 @@ import pytest
 
 import gpucnn
 from gpucnn import nn, optim
-from gpucnn.autograd import Tensor
 from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
 from gpucnn.errors import InputError, TrainingError
-from gpucnn.function import Function
+from gpucnn.tensor import Function, Tensor
 from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, RunFolder, Trainer, captured, train_run
 from tests.training import examples
 

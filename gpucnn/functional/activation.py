@@ -1,7 +1,6 @@
 """Activations, element by element or along one axis, and dropout."""
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of

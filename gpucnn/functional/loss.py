@@ -4,8 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of, to_device
+from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Sizes

@@ -1,7 +1,6 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of

@@ -2,8 +2,7 @@
 
 import math
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Window, make_window, sides_of

@@ -16,7 +16,7 @@ from gpucnn.training.losses import is_sum
 from gpucnn.training.records import Outcome
 from gpucnn.training.step import Step, check_host_labels, forward
 
-WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels and make the buffers
+WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels
 MOST_STEPS = 512  # between two looks
 LOOK_SECONDS = 0.25  # between two looks, about: what the progress bar and Ctrl-C wait for
 SEEDS = 2**63
@@ -91,7 +91,7 @@ class CapturedSteps:
     def _work(self, images: int) -> None:
         """All that one step launches, on batches of so many images."""
         step, kernels = self._step, kernels_of(self._now)
-        with step.arena.step(("captured", images)), drawing_from(self._now[1:2]):
+        with drawing_from(self._now[1:2]):
             kernels.step.begin(self._integers, self._numbers, self._now, self._rates)
             step.optimizer.zero_grad()
             batch = self._data.take(self._now[:1], images)

@@ -10,7 +10,6 @@ from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.choice import kernels_of
 from gpucnn.tensor import Function, Tensor
-from gpucnn.tensor.tensor import one
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -30,7 +29,7 @@ class ClassCrossEntropy(Function):
         return kernels_of(logits).softmax.cross_entropy(logits, labels, smoothing, scale, self.gradient, losses)
 
     def backward(self, grad: Array) -> tuple[Array | None, None]:
-        if grad is one(grad):
+        if self.by_result_is_one:
             return self.gradient, None
         return module_of(grad).multiply(self.gradient, grad, out=self.gradient), None
 

@@ -1,6 +1,7 @@
 """gpucnn's steps on a GPU: launched one by one from Python, captured, and as its trainer takes them from a loader."""
 
 import itertools
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from gpucnn.training import describe_environment
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.step import Step
 
-EPOCH = 60_000  # images in the loader's data set, about: as many as MNIST has
+EPOCH = int(os.environ.get("GPUCNN_BENCH_EPOCH", 60_000))  # images in the loader's data set, about: MNIST's number
 WARM_UPS = 2  # steps before one is captured: they compile the kernels and make the buffers
 COPIED = 1 << 30  # bytes: beyond every cache
 SIDE = 8192  # of the square matrices whose product shows what arithmetic can reach
@@ -97,6 +98,11 @@ class Library:
             return done
 
         return Timed(run, self.seconds, lambda: launches(stream.graph.graph))
+
+    def give_back(self) -> None:
+        """Give the memory of steps that are gone back to the device, and count anew what is taken."""
+        load_cupy().get_default_memory_pool().free_all_blocks()
+        self._taken.bytes = 0
 
     def wait(self) -> None:
         """Until the device is idle."""

@@ -18,10 +18,10 @@ PACKAGE = Path(gpucnn.__file__).parent
 
 # From the top down. "gpucnn" is the package's own face, gpucnn/__init__.py; a package stands for all its files.
 ORDER = (
-    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
+    "errors", "files", "backend", "generators", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
     "backpropagation", "autograd",
-    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training", "report", "draw",
-    "config", "gpucnn", "cli",
+    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training",
+    "config", "runs", "report", "draw", "gpucnn", "cli",
 )  # fmt: skip
 PICTURE, SVG = PACKAGE.parent / "docs/architecture.svg", "{http://www.w3.org/2000/svg}"
 KNOW_CUPY = {"gpucnn.backend"}

@@ -18,7 +18,7 @@ from gpucnn.config.parts import build_schedule
 from gpucnn.config.schema import Config
 from gpucnn.data.loader import Batch
 from gpucnn.errors import InputError
-from gpucnn.training.job import Loaders
+from gpucnn.training import Loaders
 from gpucnn.training.sources import Batches
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {

@@ -1,14 +1,10 @@
-"""Which text a CONFIG names, and which folder a RUN."""
+"""Which text a CONFIG names."""
 
 from pathlib import Path
 
 from gpucnn.config.faults import did_you_mean
 from gpucnn.config.yaml_reader import LONGEST
-from gpucnn.errors import ConfigError, InputError
-from gpucnn.training.run import ENVIRONMENT, RunFolder
-
-LATEST = "latest"  # stands for the run that was started last
-RUNS = Path("runs")  # where runs go that are given no folder
+from gpucnn.errors import ConfigError
 
 
 def shipped_folder() -> Path:
@@ -46,16 +42,3 @@ def _decoded(data: bytes, name: str) -> str:
         raise ConfigError(
             f"{name}:{line}:1: not text in UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8"
         ) from None
-
-
-def find_run(run: str) -> RunFolder:
-    """RUN: a run's folder, or `latest`, the run below `runs/` that was started last. Raises InputError."""
-    if run != LATEST:
-        return RunFolder.open(run)
-    started = [*RUNS.glob(f"*/{ENVIRONMENT}"), *RUNS.glob(f"*/*/{ENVIRONMENT}")]
-    if not started:
-        raise InputError(
-            f"RUN 'latest': there is no run below {RUNS.resolve()}; "
-            "train one first (gpucnn train CONFIG), or give a run's folder"
-        )
-    return RunFolder.open(max(started, key=lambda file: (file.stat().st_mtime_ns, str(file))).parent)

@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from gpucnn.backend import generator
 from gpucnn.errors import InputError
+from gpucnn.generators import generator
 
 Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default", "dirac"]
 NAMES: tuple[str, ...] = get_args(Init)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gpucnn.backend import drawing_from, generator, load_cupy, to_device, to_host
+from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data.loader import Loader
 from gpucnn.data.resident import Resident
+from gpucnn.generators import drawing_from, generator
 from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.cuda.capture import CaptureError, capture, new_stream
 from gpucnn.training.losses import is_sum
-from gpucnn.training.records import Outcome
+from gpucnn.training.records import StepResult
 from gpucnn.training.step import Step, check_host_labels, forward
 
 WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels and make the buffers
@@ -45,7 +46,7 @@ class CapturedSteps:
         self._replays: dict[int, Callable[[], None]] = {}
         self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
 
-    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
+    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
         """Train on the epoch's batches from number `first` on, of learning rates lr(number); as many as were done.
 
         The last outcome is one whose loss is not finite, if there is such a one.
@@ -59,7 +60,7 @@ class CapturedSteps:
             first += len(done)
             yield done
 
-    def _run(self, epoch: int, first: int, lr: Callable[[int], float]) -> list[Outcome]:
+    def _run(self, epoch: int, first: int, lr: Callable[[int], float]) -> list[StepResult]:
         """Some steps, and a look at what came out."""
         starts, sizes = self._data.lay_out(epoch, first, self._most)
         steps = len(starts)
@@ -105,7 +106,7 @@ class CapturedSteps:
             step.clip()
             step.optimizer.step(self._rates)
 
-    def _look(self, sizes: list[int]) -> list[Outcome]:
+    def _look(self, sizes: list[int]) -> list[StepResult]:
         """Wait, and read what came out of the steps, up to the first whose loss is not finite."""
         losses, corrects = to_host(self._losses[: len(sizes)]), to_host(self._corrects[: len(sizes)])
         good = int(np.isfinite(losses).cumprod().sum())
@@ -113,7 +114,7 @@ class CapturedSteps:
         seen = slice(good + 1)
         per_image = [1 / images if is_sum(self._step.loss) else 1.0 for images in sizes]
         rows = zip(sizes[seen], losses[seen].tolist(), per_image[seen], corrects[seen].tolist(), strict=True)
-        return [Outcome(images, loss * share, correct) for images, loss, share, correct in rows]
+        return [StepResult(images, loss * share, correct) for images, loss, share, correct in rows]
 
 
 def _steps_until_look(steps: int, seconds: float) -> int:

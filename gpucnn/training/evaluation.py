@@ -17,9 +17,9 @@ from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import CrossEntropy, Loss
-from gpucnn.training.position import Tally
-from gpucnn.training.records import Outcome
+from gpucnn.training.records import StepResult
 from gpucnn.training.sources import Data, as_batches, to_batch_last
+from gpucnn.training.state import Tally
 from gpucnn.training.step import class_numbers, forward, measure
 
 BATCH_SIZE = 256  # images at a time where no gradients are kept
@@ -71,7 +71,7 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
 
 
 @np.errstate(all="ignore")  # the loss tells of overflow
-def evaluate_batch(net: Module, loss: Loss, batch: Batch, arena: Arena) -> tuple[Outcome, np.ndarray]:
+def evaluate_batch(net: Module, loss: Loss, batch: Batch, arena: Arena) -> tuple[StepResult, np.ndarray]:
     """One minibatch's outcome and the network's output (N, C); to be called inside `evaluating`."""
     with arena.step(("evaluate", batch.images.shape)):
         output, value = forward(net, loss, batch)

@@ -1,6 +1,7 @@
 """Whatever holds images with their labels, as batches."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,15 @@ class Batches(Protocol):
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `first` on."""
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The images to train on, to validate on after each epoch, and to test on at the end."""
+
+    train: Batches
+    validation: Batches | None = None
+    test: Batches | None = None
 
 
 Data = Batches | Dataset | tuple[np.ndarray, np.ndarray]

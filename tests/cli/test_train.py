@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_input(config, fails, monkeypat
     def forbidden(path: Path, data: bytes) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("gpucnn.training.run.atomic_write", forbidden)
+    monkeypatch.setattr("gpucnn.runs.folder.atomic_write", forbidden)
     assert "Permission denied; give another path, or yourself the right to it" in fails(
         2, "train", config, "--run-dir", "here"
     )

@@ -16,7 +16,8 @@ from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.function import Function
-from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, RunFolder, Trainer, captured, train_run
+from gpucnn.runs import RunFolder, train_run
+from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
 from tests.training import examples
 
 OPTIMIZERS = {

@@ -16,10 +16,9 @@ from torch_network import build_network
 from gpucnn.config.layers import OneLayer
 from gpucnn.config.parts import build_schedule
 from gpucnn.config.schema import Config
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import InputError
 from gpucnn.training import Loaders
-from gpucnn.training.sources import Batches
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,

@@ -13,7 +13,7 @@ from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.interruption import Interruption
 from gpucnn.training.records import EpochRecord
 from gpucnn.runs.folder import RunFolder
-from gpucnn.training.sources import Batches, Loaders
+from gpucnn.data.loader import Batches, Loaders
 from gpucnn.training.trainer import Record, Trainer
 
 CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch

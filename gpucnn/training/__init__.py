@@ -3,12 +3,12 @@
 import importlib
 from typing import Any
 
+from gpucnn.data.loader import Loaders
 from gpucnn.training.checkpoint import State, load_weights, save_weights
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord
-from gpucnn.training.sources import Loaders
 from gpucnn.training.state import EarlyStop
 from gpucnn.training.trainer import Trainer
 

@@ -15,7 +15,7 @@ from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.cuda.capture import CaptureError, capture, new_stream
 from gpucnn.training.losses import is_sum
 from gpucnn.training.records import StepResult
-from gpucnn.training.step import Step, check_host_labels, forward
+from gpucnn.training.step import Step, check_host_labels, class_numbers, forward
 
 WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels and make the buffers
 MOST_STEPS = 512  # between two looks
@@ -35,7 +35,7 @@ class CapturedSteps:
         xp, groups = load_cupy(), len(step.optimizer.param_groups)
         self._step, self._capturing = step, capturing
         self._data, self._batches = Resident(loader), len(loader)
-        self._labels = np.unique(loader.dataset.labels)  # that occur
+        self._labels = np.unique(loader.labels) if loader.labels.ndim == 1 else loader.labels
         self._stream = new_stream()
         self._integers = xp.zeros((MOST_STEPS, 2), np.int64)  # the row a batch starts at, and a seed
         self._numbers = xp.zeros((MOST_STEPS, groups, 3))  # the optimizer's rates
@@ -99,9 +99,8 @@ class CapturedSteps:
             output, loss = forward(step.net, step.loss, batch)
             check_host_labels(self._labels, output)
             scores = output.data if output.batch_last else output.data.T  # (C, N)
-            kernels.softmax.tally(
-                scores, batch.labels, loss.data, self._now[2:3], self._losses, self._corrects, self._rates
-            )
+            noted = (self._now[2:3], self._losses, self._corrects, self._rates)
+            kernels.softmax.tally(scores, class_numbers(batch.labels), loss.data, *noted)
             loss.backward()
             step.clip()
             step.optimizer.step(self._rates)

@@ -10,14 +10,13 @@ from gpucnn import optim
 from gpucnn.arena import Arena
 from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, to_device
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.reference.softmax import check_labels
 from gpucnn.nn import Module
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import StepResult
-from gpucnn.training.sources import Batches
 
 
 @dataclass(frozen=True)

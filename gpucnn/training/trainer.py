@@ -9,7 +9,8 @@ import numpy as np
 
 from gpucnn import backend, generators, optim
 from gpucnn.backend import to_host
-from gpucnn.data.loader import Batch, Loader
+from gpucnn.data.loader import Batch, Batches, Data, Loader, as_batches
+from gpucnn.data.resident import can_reside
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
 from gpucnn.kernels import choice
 from gpucnn.nn import Module
@@ -20,7 +21,6 @@ from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluat
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
-from gpucnn.training.sources import Batches, Data, as_batches
 from gpucnn.training.state import EarlyStop, Tally, TrainState
 from gpucnn.training.step import HostSteps, Step
 
@@ -36,8 +36,9 @@ class Trainer:
     optim.SCHEDULES) multiplies the optimizer's learning rate; gradients are clipped by value, then by norm,
     where `clip_value` and `clip_norm` say so.
 
-    On a GPU a step over a data.Loader is captured and launched again: whatever Python does in it, it does once. For a
-    network that takes another way from step to step by itself, set `capture` to False.
+    On a GPU a step is captured and launched again, unless the data is float64 or of a class of your own: whatever
+    Python does in it, it does once. For a network that takes another way from step to step by itself, set `capture` to
+    False.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Trainer:
         Raises InputError for what cannot be trained; TrainingError, while it runs, where a loss is not
         finite.
         """
-        dtype = dtype_of(self.net)
+        dtype = dtype_of(self.net).name
         batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
         held_out = None if validation is None else as_batches(validation, batch_size, dtype)
         self._check(epochs, len(batches), held_out)
@@ -175,7 +176,8 @@ class Trainer:
 
     def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
         """How to train on the batches: on a GPU those of a Loader lie there, others come from the host one by one."""
-        if backend.device().kind == "cuda" and isinstance(batches, Loader) and choice.asked() != "numpy":
+        on_gpu = backend.device().kind == "cuda" and choice.asked() != "numpy"
+        if on_gpu and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)
 

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch_network import build_network
 
+from gpucnn.config.build import build_schedule
 from gpucnn.config.layers import OneLayer
-from gpucnn.config.parts import build_schedule
 from gpucnn.config.schema import Config
 from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import InputError

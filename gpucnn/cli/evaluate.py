@@ -4,8 +4,7 @@ import argparse
 
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import by, table
-from gpucnn.config.build import evaluation_loader, load_data
-from gpucnn.config.parts import build_loss
+from gpucnn.config.build import build_loss, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
 from gpucnn.errors import ConfigError, ShapeError

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from gpucnn.autograd import one
 from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data.loader import Loader
 from gpucnn.data.resident import Resident
 from gpucnn.generators import drawing_from, generator
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.cuda import program
 from gpucnn.kernels.cuda.capture import CaptureError, capture, new_stream
 from gpucnn.training.losses import is_sum
 from gpucnn.training.records import StepResult
@@ -28,7 +30,8 @@ class CapturedSteps:
 
     What differs from step to step, the images, the learning rate and the seed of dropout, is read there from tables.
     A loss that is not finite halts the updates until the host sees it. With `capturing` False, or where a step cannot
-    be captured (which is said once), every step is launched piece by piece.
+    be captured (which is said once), every step is launched piece by piece. The kernels are compiled and loaded here,
+    before the first step.
     """
 
     def __init__(self, step: Step, loader: Loader, capturing: bool = True) -> None:
@@ -45,6 +48,8 @@ class CapturedSteps:
         self._seen: Counter[int] = Counter()
         self._replays: dict[int, Callable[[], None]] = {}
         self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
+        program.load_all(loader.dtype)
+        one(xp.zeros(1, loader.dtype))  # which backward passes begin with: CuPy compiles what fills it
 
     def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
         """Train on the epoch's batches from number `first` on, of learning rates lr(number); as many as were done.

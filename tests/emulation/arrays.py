@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.emulation import streams
+from tests.emulation import pools, streams
 
 WRITES_TO_ITS_FIRST = (np.copyto, np.put_along_axis)
 SCALARS = (bool, int, float, complex, np.generic)
@@ -29,6 +29,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
         self._host = _garbage(np.empty(shape, dtype)) if memory is None else memory
         self.base = base
         if base is None:
+            self._block = pools.alloc(self._host.nbytes)
             _owners[id(self)] = self
             streams.keep_with_graph(self)
 
@@ -210,11 +211,6 @@ def wrapped(memory: np.ndarray) -> ndarray:
 def host_memory(array: ndarray) -> np.ndarray:
     """The memory of an array on the device: for the emulation alone."""
     return array._host
-
-
-def used_bytes() -> int:
-    """What all arrays that are there hold, views not counted."""
-    return sum(array.nbytes for array in list(_owners.values()))
 
 
 def owner_of(address: int) -> ndarray:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import gpucnn
-from gpucnn import nn, optim
+from gpucnn import autograd, nn, optim
 from gpucnn.autograd import Tensor
 from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
 from gpucnn.data.resident import can_reside
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.function import Function
+from gpucnn.kernels.cuda import program
 from gpucnn.runs import RunFolder, train_run
 from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
 from tests.training import examples
@@ -348,3 +349,33 @@ def test_memory_does_not_grow_with_the_steps(gpu):
             gc.collect()
             held.append((trainer._step.arena.nbytes, load_cupy().get_default_memory_pool().used_bytes()))
     assert len(set(held)) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_are_loaded_when_the_steps_are_made(emulated, monkeypatch, dtype):
+    """None in the first step, whose time counts; nor does CuPy compile one of its own there."""
+    cupy, loaded = load_cupy(), []
+    module, ones = cupy.RawModule, cupy.ones
+
+    class Module(module):
+        def __init__(self, code, **options):
+            loaded.append("a module")
+            super().__init__(code, **options)
+
+        def get_function(self, name):
+            loaded.append(name)
+            return super().get_function(name)
+
+    monkeypatch.setattr(cupy, "RawModule", Module)
+    monkeypatch.setattr(cupy, "ones", lambda *given: loaded.append("ones") or ones(*given))
+    program._kernel.cache_clear()
+    program._module.cache_clear()
+    autograd._one.cache_clear()
+    trainer, loader = examples.trainer(dtype), examples.loaders(dtype).train
+    steps = captured.CapturedSteps(trainer._step, loader)
+    assert loaded.count("a module") == len(program.sources())
+    assert {"begin", "contract_1x1", "momentum", "ones"} <= set(loaded)
+    loaded.clear()
+    trainer.net.train()
+    assert next(steps.outcomes(0, 0, lambda number: 0.01))
+    assert not loaded

@@ -1,4 +1,4 @@
-"""Out of a bare checkout, nothing installed: the package and its shipped configurations are found by PYTHONPATH alone."""
+"""A bare checkout, nothing installed: the package and its shipped configurations are found by PYTHONPATH alone."""
 
 import os
 import subprocess

@@ -14,8 +14,8 @@ import numpy as np
 
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.files import atomic_write
-from gpucnn.training.checkpoint import State, load_state, read_tensors, save_state, save_weights
 from gpucnn.runs.logs import LogFile
+from gpucnn.training.checkpoint import State, load_state, read_tensors, save_state, save_weights
 from gpucnn.training.records import BATCH_HEADER, BatchRecord, EpochRecord
 
 CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"

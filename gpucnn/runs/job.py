@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from gpucnn import backend
+from gpucnn.data.loader import Batches, Loaders
 from gpucnn.errors import CheckpointError, TrainingError
 from gpucnn.runs.environment import kernels_name
+from gpucnn.runs.folder import RunFolder
 from gpucnn.runs.interruption import Interruption
 from gpucnn.training.records import EpochRecord
-from gpucnn.runs.folder import RunFolder
-from gpucnn.data.loader import Batches, Loaders
 from gpucnn.training.trainer import Record, Trainer
 
 CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch

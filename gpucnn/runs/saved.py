@@ -14,8 +14,8 @@ from gpucnn.config.schema import Config
 from gpucnn.data import Normalizer
 from gpucnn.data.untrusted import naming
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.training import load_weights
 from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, RunFolder, find_run
+from gpucnn.training import load_weights
 
 DATA = "data"  # the entry of environment.json that `describe_data` makes
 

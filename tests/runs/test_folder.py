@@ -11,10 +11,10 @@ import pytest
 
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.runs import folder as run_folder
-from gpucnn.training.checkpoint import State
 from gpucnn.runs.environment import describe_environment
-from gpucnn.training.records import BatchRecord, EpochRecord
 from gpucnn.runs.folder import RunFolder, new_run_path
+from gpucnn.training.checkpoint import State
+from gpucnn.training.records import BatchRecord, EpochRecord
 
 TENSORS = {"model.w": np.ones(3, np.float32)}
 

@@ -12,8 +12,8 @@ from gpucnn import nn
 from gpucnn.data import Normalizer
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.runs import RunFolder, describe_environment, train_run
-from gpucnn.training import EpochRecord, Loaders, MeanSquaredError, evaluate, load_weights
 from gpucnn.runs.environment import kernels_name
+from gpucnn.training import EpochRecord, Loaders, MeanSquaredError, evaluate, load_weights
 from tests.training import examples
 
 NAMES = ("row 0", "row 2", "row 4")

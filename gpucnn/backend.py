@@ -1,15 +1,11 @@
-"""Which device computes: NumPy on the CPU or CuPy on a GPU, arrays to and from the host, and the random generator.
+"""Which device computes, NumPy on the CPU or CuPy on a GPU, and arrays to and from the host.
 
-Of all files only this one, kernels/cuda.py and comm.py know CuPy. Code that computes takes its array module from
+This is the only module that imports CuPy. Code that computes takes its array module from
 `module_of(array)`, so that it is written once for both.
 """
 
-import contextlib
 import functools
-import itertools
 import os
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -155,63 +151,3 @@ def to_device(array: Array) -> Array:
     if current.kind == "cpu":
         return to_host(array)
     return current.xp.asarray(array)
-
-
-@functools.cache
-def generator() -> "np.random.Generator":
-    """The process's random generator, which serves initialisers and dropout.
-
-    It lives on the host, so that a seed gives the same weights on every device, and its state is a few integers that a
-    checkpoint can hold.
-    """
-    return np.random.Generator(np.random.PCG64())
-
-
-def manual_seed(seed: int) -> None:
-    """Start the process's random generator anew from `seed`."""
-    set_generator_state(dict(np.random.PCG64(seed).state))
-
-
-def generator_state() -> dict[str, Any]:
-    """The generator's state, fit for JSON."""
-    return dict(generator().bit_generator.state)
-
-
-def set_generator_state(state: dict[str, Any]) -> None:
-    """Go on from a state that `generator_state` returned."""
-    generator().bit_generator.state = state
-
-
-_drawing = threading.local()
-
-
-@contextlib.contextmanager
-def drawing_from(seed: Array) -> Iterator[None]:
-    """Let `draw_key` hand out streams of one seed, (1,) int64 on the device: a captured step has it changed there."""
-    _drawing.seed, _drawing.streams = seed, itertools.count()
-    try:
-        yield
-    finally:
-        del _drawing.seed
-
-
-def draw_key() -> tuple[int | Array, int]:
-    """What the next random numbers on a GPU are drawn with: a seed, and the number of a stream of it.
-
-    The seed comes from the host's generator, which alone has a state that a checkpoint holds; within `drawing_from`
-    every call has the next stream of that seed.
-    """
-    if hasattr(_drawing, "seed"):
-        return _drawing.seed, next(_drawing.streams)
-    return int(generator().integers(2**63)), 0
-
-
-def fill_uniform(out: Array) -> Array:
-    """Fill float array `out` with numbers uniform in [0, 1), drawn on the device it lives on, and return it."""
-    if module_of(out) is np:
-        generator().random(out=out, dtype=out.dtype)
-        return out
-    seed = int(generator().integers(2**63))
-    random = load_cupy().random
-    out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
-    return out

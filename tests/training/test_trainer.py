@@ -231,7 +231,7 @@ def test_evaluating_between_records_changes_nothing():
 
 def stopped_after(monitor, figures, patience=2, min_delta=0.0):
     """The epoch after which early stopping stops, given one figure per epoch."""
-    from gpucnn.training.position import Waiting
+    from gpucnn.training.state import Waiting
 
     rule, waiting = EarlyStop(patience, min_delta, monitor), Waiting()
     for epoch, figure in enumerate(figures, 1):
@@ -289,7 +289,7 @@ def test_early_stopping_checks_its_options(options, words):
     ],
 )
 def test_the_best_epoch_is_by_validation_accuracy_then_loss_or_by_training_loss(figures, best):
-    from gpucnn.training.position import Best
+    from gpucnn.training.state import Best
 
     seen = Best()
     for epoch, (accuracy, loss) in enumerate(figures, 1):

@@ -17,8 +17,8 @@ from bench.gpu.processes import Workers
 from bench.gpu.workloads import FIRST, WORKLOADS
 from bench.rounds import Failures
 from gpucnn.backend import load_cupy
+from gpucnn.runs import describe_environment
 from gpucnn.threads import usable_cores
-from gpucnn.training import describe_environment
 
 Results = dict[str, Any]
 LASTING, FAST99 = "lasting", "fast99"  # what is measured beside the workloads

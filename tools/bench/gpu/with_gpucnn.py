@@ -18,13 +18,14 @@ from bench.workloads import LEARNING_RATE, MOMENTUM, Network
 from gpucnn import Tensor, nn, no_grad, optim
 from gpucnn import functional as F
 from gpucnn.arena import Arena
-from gpucnn.backend import drawing_from, load_cupy, to_device
+from gpucnn.backend import load_cupy, to_device
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.loader import Loader
 from gpucnn.data.normalize import Normalizer
+from gpucnn.generators import drawing_from
 from gpucnn.kernels.cuda import precision
 from gpucnn.kernels.cuda.capture import capture
-from gpucnn.training import describe_environment
+from gpucnn.runs import describe_environment
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.step import Step
 

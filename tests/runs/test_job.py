@@ -11,17 +11,9 @@ import gpucnn
 from gpucnn import nn
 from gpucnn.data import Normalizer
 from gpucnn.errors import InputError, TrainingError
-from gpucnn.training import (
-    EpochRecord,
-    Loaders,
-    MeanSquaredError,
-    RunFolder,
-    describe_environment,
-    evaluate,
-    load_weights,
-    train_run,
-)
-from gpucnn.training.environment import kernels_name
+from gpucnn.runs import RunFolder, describe_environment, train_run
+from gpucnn.runs.environment import kernels_name
+from gpucnn.training import EpochRecord, Loaders, MeanSquaredError, evaluate, load_weights
 from tests.training import examples
 
 NAMES = ("row 0", "row 2", "row 4")

@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
-from gpucnn.config.from_signature import options_model
+from gpucnn.config.options import options_model
 
 
 class Slides:

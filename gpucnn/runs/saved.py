@@ -10,13 +10,12 @@ import numpy as np
 from gpucnn import nn
 from gpucnn.config.build import TrainingData, build_network
 from gpucnn.config.check import Checked, load_options
-from gpucnn.config.find import find_run
 from gpucnn.config.schema import Config
 from gpucnn.data import Normalizer
 from gpucnn.data.untrusted import naming
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.training import RunFolder, load_weights
-from gpucnn.training.run import ENVIRONMENT, NORMALIZATION
+from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, RunFolder, find_run
+from gpucnn.training import load_weights
 
 DATA = "data"  # the entry of environment.json that `describe_data` makes
 

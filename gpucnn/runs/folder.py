@@ -14,14 +14,16 @@ import numpy as np
 
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.files import atomic_write
+from gpucnn.runs.logs import LogFile
 from gpucnn.training.checkpoint import State, load_state, read_tensors, save_state, save_weights
-from gpucnn.training.logs import LogFile
 from gpucnn.training.records import BATCH_HEADER, BatchRecord, EpochRecord
 
 CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
 METRICS, BATCHES = "metrics.jsonl", "batches.csv"
 MODEL, NORMALIZATION = "model.safetensors", "normalization.safetensors"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
+LATEST = "latest"  # names the run that was started last
+RUNS = Path("runs")  # where runs go that are given no folder
 FIGURES = ("test_accuracy", "test_loss", "dataset")  # of result.json, without which it is none
 
 
@@ -186,7 +188,7 @@ class RunFolder:
             raise CheckpointError(f"{self.path / RESULT} is damaged ({error}); remove it and resume") from None
 
 
-def new_run_path(name: str, root: Path | str = "runs") -> Path:
+def new_run_path(name: str, root: Path | str = RUNS) -> Path:
     """A free path root/name/<time>, which is not made yet."""
     started = Path(root) / name / datetime.now().strftime("%Y%m%d-%H%M%S")
     path, number = started, 1
@@ -194,6 +196,19 @@ def new_run_path(name: str, root: Path | str = "runs") -> Path:
         number += 1
         path = started.with_name(f"{started.name}-{number}")
     return path
+
+
+def find_run(run: str) -> RunFolder:
+    """RUN: a run's folder, or `latest`, the run below `runs/` that was started last. Raises InputError."""
+    if run != LATEST:
+        return RunFolder.open(run)
+    started = [*RUNS.glob(f"*/{ENVIRONMENT}"), *RUNS.glob(f"*/*/{ENVIRONMENT}")]
+    if not started:
+        raise InputError(
+            f"RUN 'latest': there is no run below {RUNS.resolve()}; "
+            "train one first (gpucnn train CONFIG), or give a run's folder"
+        )
+    return RunFolder.open(max(started, key=lambda file: (file.stat().st_mtime_ns, str(file))).parent)
 
 
 def _refuse_taken(path: Path) -> None:

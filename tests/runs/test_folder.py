@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.training import run
+from gpucnn.runs import folder as run_folder
+from gpucnn.runs.environment import describe_environment
+from gpucnn.runs.folder import RunFolder, new_run_path
 from gpucnn.training.checkpoint import State
-from gpucnn.training.environment import describe_environment
 from gpucnn.training.records import BatchRecord, EpochRecord
-from gpucnn.training.run import RunFolder, new_run_path
 
 TENSORS = {"model.w": np.ones(3, np.float32)}
 
@@ -91,7 +91,7 @@ def test_a_log_that_lost_lines_is_not_gone_on_with(tmp_path):
 )
 def test_a_checkpoint_must_say_how_long_the_logs_were(tmp_path, logs):
     create(tmp_path / "run")
-    run.save_state(tmp_path / "run" / "checkpoints" / "last.safetensors", State(TENSORS, {"logs": logs}))
+    run_folder.save_state(tmp_path / "run" / "checkpoints" / "last.safetensors", State(TENSORS, {"logs": logs}))
     with RunFolder.open(tmp_path / "run") as folder, pytest.raises(CheckpointError):
         folder.load(TENSORS)
 
@@ -101,8 +101,8 @@ def test_the_best_checkpoint_is_written_beside_the_last(tmp_path):
         folder.save(State(TENSORS, {"step": 1}), best=True)
         folder.save(State(TENSORS, {"step": 2}))
         best, last = folder.best_path, folder.last_path
-    assert run.load_state(best, TENSORS).values["step"] == 1
-    assert run.load_state(last, TENSORS).values["step"] == 2
+    assert run_folder.load_state(best, TENSORS).values["step"] == 1
+    assert run_folder.load_state(last, TENSORS).values["step"] == 2
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_no_part_of_a_new_folder(tmp_path, monkeypatch, there
     if there:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "notes.txt").write_text("mine")
-    monkeypatch.setattr(run, "atomic_write", full)
+    monkeypatch.setattr(run_folder, "atomic_write", full)
     with pytest.raises(OSError, match="No space left on device"):
         create(tmp_path / "run")
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == (
@@ -177,7 +177,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
     script = """
 import sys
 from gpucnn.errors import InputError
-from gpucnn.training.run import RunFolder
+from gpucnn.runs.folder import RunFolder
 try:
     with RunFolder.open(sys.argv[1]):
         print("entered")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, Literal, get_args
 
 from gpucnn.errors import CheckpointError, ConfigError
-from gpucnn.training.records import EpochRecord, Outcome
+from gpucnn.training.records import EpochRecord, StepResult
 
 Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
 
@@ -20,7 +20,7 @@ class Tally:
     loss_sum: float = 0.0  # over images
     correct: int = 0
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: StepResult) -> None:
         """Count one more minibatch."""
         self.batches += 1
         self.images += outcome.images
@@ -107,7 +107,7 @@ class Waiting:
 
 
 @dataclass
-class Position:
+class TrainState:
     """Where training stands, between two minibatches or between two epochs."""
 
     epoch: int = 0  # epochs done
@@ -121,7 +121,7 @@ class Position:
     waiting: Waiting = field(default_factory=Waiting)
     stopped: bool = False  # by early stopping
 
-    def advance(self, outcome: Outcome, seconds: float) -> None:
+    def advance(self, outcome: StepResult, seconds: float) -> None:
         """Count one more update of the weights."""
         self.train.add(outcome)
         self.step += 1
@@ -139,7 +139,7 @@ class Position:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Any) -> "Position":
+    def from_dict(cls, values: Any) -> "TrainState":
         """The position that `as_dict` was made of. Raises CheckpointError for anything else."""
         position = _like(cls(), values, "position")
         for name in ("train", "validation"):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.training import EarlyStop, RunFolder, State, train_run
+from gpucnn.runs import RunFolder, train_run
+from gpucnn.training import EarlyStop, State
 from gpucnn.training.checkpoint import load_state
 from tests.training import examples
 
@@ -140,7 +141,7 @@ def test_kill_9_then_resume(whole, tmp_path, number, seconds):
     script = f"""
 import os, signal, sys
 from pathlib import Path
-from tests.training.test_resume import stop_at, train
+from tests.runs.test_resume import stop_at, train
 kill = stop_at({number}, lambda: os.kill(os.getpid(), signal.SIGKILL))
 train(Path(sys.argv[1]), on_record=kill, checkpoint_seconds={seconds})
 """

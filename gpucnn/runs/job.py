@@ -3,30 +3,20 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gpucnn import backend
+from gpucnn.data.loader import Batches, Loaders
 from gpucnn.errors import CheckpointError, TrainingError
-from gpucnn.training.environment import kernels_name
-from gpucnn.training.interruption import Interruption
+from gpucnn.runs.environment import kernels_name
+from gpucnn.runs.folder import RunFolder
+from gpucnn.runs.interruption import Interruption
 from gpucnn.training.records import EpochRecord
-from gpucnn.training.run import RunFolder
-from gpucnn.training.sources import Batches
 from gpucnn.training.trainer import Record, Trainer
 
 CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch
-
-
-@dataclass(frozen=True)
-class Loaders:
-    """The images to train on, to validate on after each epoch, and to test on at the end."""
-
-    train: Batches
-    validation: Batches | None = None
-    test: Batches | None = None
 
 
 def train_run(

@@ -1,11 +1,14 @@
-"""Which device computes, NumPy on the CPU or CuPy on a GPU, and arrays to and from the host.
+"""Which device computes, NumPy on the CPU or CuPy on a GPU; arrays: new ones, to and from the host.
 
 This is the only module that imports CuPy. Code that computes takes its array module from
 `module_of(array)`, so that it is written once for both.
 """
 
+import ctypes
 import functools
+import math
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -151,3 +154,59 @@ def to_device(array: Array) -> Array:
     if current.kind == "cpu":
         return to_host(array)
     return current.xp.asarray(array)
+
+
+# --- new arrays -------------------------------------------------------------------------------------------------------
+
+ALIGNMENT = 64  # bytes: a cache line and the widest vector register
+POOLED = 1 << 15  # bytes from which memory is kept for reuse; the allocator serves less without page faults
+fill_with_nan = os.environ.get("GPUCNN_DEBUG_MEMORY") == "1"  # so that reading what was never written shows
+
+_kept: defaultdict[int, list[Any]] = defaultdict(list)  # unused memory, by its size in bytes
+
+
+class _Loan(np.ndarray):
+    """Memory lent to one array of `empty`. It goes back when the array and every view of it are gone."""
+
+    def __del__(self, kept: defaultdict[int, list[Any]] = _kept) -> None:
+        kept[self.nbytes].append(self.base)
+
+
+def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
+    """A C-contiguous array of `shape`, contents undefined, on the device of `like` and of its dtype unless given.
+
+    On the CPU the memory of large arrays is aligned to 64 bytes and used again: a training step asks for the same sizes
+    as the one before, and fresh memory costs a page fault every 4 KiB. An array returns its memory when nothing refers
+    to it any more, so what is kept is never overwritten. Sizes are rounded up to a quarter of a power of two; unused
+    memory is at most what was in use at once, for each such size. CuPy pools the memory of a GPU in the same way.
+    """
+    dtype = like.dtype if dtype is None else np.dtype(dtype)
+    nbytes = math.prod(shape) * dtype.itemsize
+    if not isinstance(like, _ON_HOST):
+        array = load_cupy().empty(shape, dtype)
+    elif nbytes < POOLED:
+        array = np.empty(shape, dtype)
+    else:
+        step = 1 << (nbytes.bit_length() - 3)
+        size = -(-nbytes // step) * step
+        try:
+            memory = _kept[size].pop()
+        except IndexError:
+            memory = _aligned_memory(size)
+        array = np.ndarray(shape, dtype, _Loan(size, np.uint8, memory))
+    if fill_with_nan and dtype.kind == "f":
+        array.fill(math.nan)
+    return array
+
+
+def zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """As `empty`, filled with zeros."""
+    array = empty(shape, like)
+    array.fill(0)
+    return array
+
+
+def _aligned_memory(size: int) -> Any:
+    """`size` bytes. They are not an ndarray, because NumPy would make it the base of a view in place of the loan."""
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    return (ctypes.c_ubyte * size).from_buffer(memory.data, -memory.ctypes.data % ALIGNMENT)

@@ -216,7 +216,7 @@ class Trainer:
         position = self.position
         for batch in batches.batches(0, first=position.validation.batches):
             with evaluating(self.net):
-                outcome, _ = evaluate_batch(self.net, self.loss, batch, self._step.arena)
+                outcome, _ = evaluate_batch(self.net, self.loss, batch)
                 if not math.isfinite(outcome.loss):
                     raise self._not_finite("validation", position.validation, outcome, batch, self.optimizer.lr)
             position.validation.add(outcome)

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gpucnn.arena import zeros
-from gpucnn.backend import load_cupy, to_device
+from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
 from gpucnn.kernels import reference

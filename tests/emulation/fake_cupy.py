@@ -166,6 +166,7 @@ class _Device:
 
 
 cuda = SimpleNamespace(
+    cublas=SimpleNamespace(),
     Device=_Device,
     Stream=streams.Stream,
     Event=streams.Event,

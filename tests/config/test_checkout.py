@@ -18,7 +18,7 @@ def in_checkout(folder: Path, *arguments: str) -> str:
 
 
 def test_the_shipped_configurations_are_found(tmp_path):
-    code = "import gpucnn; from gpucnn.config.find import shipped_configs; print(gpucnn.__file__, *shipped_configs())"
+    code = "import gpucnn; from gpucnn.config.check import shipped_configs; print(gpucnn.__file__, *shipped_configs())"
     file, *configs = in_checkout(tmp_path, "-c", code).split()
     assert Path(file) == CHECKOUT / "gpucnn" / "__init__.py"
     assert configs == sorted(path.stem for path in (CHECKOUT / "configs").glob("*.yaml")) and "lenet" in configs

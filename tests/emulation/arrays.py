@@ -294,6 +294,9 @@ def _silently(function: Callable[..., Any], *arguments: Any, **keywords: Any) ->
 
 
 def _item(array: np.ndarray, index: Any) -> Any:
+    """As CuPy has it: indices that lie outside wrap around, whatever they are."""
+    if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and len(array):
+        return array[index % len(array)]
     return array[index]
 
 

@@ -198,6 +198,7 @@ cuda = SimpleNamespace(
             "name": b"emulated GPU",
             "totalGlobalMem": pools.DEVICE_BYTES,
             "major": 9,
+            "multiProcessorCount": 132,
             "minor": 0,
         },
         deviceSynchronize=lambda: streams.synchronise("synchronising"),

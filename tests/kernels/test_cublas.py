@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gpucnn.arena import zeros
-from gpucnn.backend import load_cupy, to_device
+from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
 from gpucnn.kernels import reference
@@ -23,7 +22,30 @@ from tests.judges import close
 N, T = 0, 1  # cublasOperation_t
 
 
-class Product(NamedTuple):
+class One(NamedTuple):
+    """What cublasGemmEx is called with, after the handle."""
+
+    a_turned: int
+    b_turned: int
+    m: int
+    n: int
+    k: int
+    alpha: int
+    a: int
+    a_type: int
+    a_leading: int  # numbers from one column to the next
+    b: int
+    b_type: int
+    b_leading: int
+    beta: int
+    c: int
+    c_type: int
+    c_leading: int
+    compute: int
+    algorithm: int
+
+
+class Stack(NamedTuple):
     """What cublasGemmStridedBatchedEx is called with, after the handle."""
 
     a_turned: int
@@ -72,9 +94,10 @@ class Recorder:
         return [call[2:] for call in self.calls if call[0] == name]
 
     @property
-    def products(self) -> list[Product]:
+    def products(self) -> list[One | Stack]:
         """The products that were asked for."""
-        return [Product(*arguments) for arguments in self.of("cublasGemmStridedBatchedEx")]
+        made = {"cublasGemmEx": One, "cublasGemmStridedBatchedEx": Stack}
+        return [made[call[0]](*call[2:]) for call in self.calls if call[0] in made]
 
 
 @pytest.fixture
@@ -106,13 +129,30 @@ def test_the_transposed_product_is_asked_for_in_columns(library):
     a, b, out = on_device((1, 2, 5)), on_device((1, 5, 3)), on_device((1, 2, 3))
     cublas.multiply(a, b, out)
     (asked,) = library.products
-    assert asked._replace(alpha=0, beta=0) == Product(
+    assert asked._replace(alpha=0, beta=0) == One(
         *(N, N, 3, 2, 5, 0),
-        *(b.data.ptr, 0, 3, 0),
-        *(a.data.ptr, 0, 5, 0),
-        *(0, out.data.ptr, 0, 3, 0),
-        *(1, 68, -1),
+        *(b.data.ptr, 0, 3),
+        *(a.data.ptr, 0, 5),
+        *(0, out.data.ptr, 0, 3),
+        *(68, -1),
     )
+
+
+def test_one_product_is_not_asked_for_as_a_stack(library):
+    """cuBLAS sums over great depths many times slower in a stack, even in a stack of one."""
+    for count, kind in ((1, One), (2, Stack)):
+        cublas.multiply(on_device((1, 2, 5)), on_device((count, 5, 3)), on_device((count, 2, 3)))
+        assert type(library.products[-1]) is kind
+
+
+def test_either_way_gives_the_same(library):
+    a, b = on_device((1, 4, 5)), on_device((1, 3, 5)).swapaxes(1, 2)
+    for add in (False, True):
+        results = [on_device((1, 4, 3)) for _ in range(2)]
+        for multiply, out in zip((cublas.multiply_one, cublas.multiply_stack), results, strict=True):
+            multiply(a, b, out, add)
+        assert (results[0].get() == results[1].get()).all()
+        close(results[0].get(), a.get() @ b.get() + (on_device((1, 4, 3)).get() if add else 0))
 
 
 def test_what_lies_transposed_is_not_copied(library):
@@ -120,7 +160,7 @@ def test_what_lies_transposed_is_not_copied(library):
     out = on_device((4, 2, 3))
     cublas.multiply(a, b, out)
     (asked,) = library.products
-    assert asked._replace(alpha=0, beta=0) == Product(
+    assert asked._replace(alpha=0, beta=0) == Stack(
         *(T, T, 3, 2, 5, 0),
         *(b.data.ptr, 0, 5, 15),
         *(a.data.ptr, 0, 2, 10),

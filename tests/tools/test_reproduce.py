@@ -12,8 +12,7 @@ import gpucnn
 from gpucnn import Tensor, no_grad
 from gpucnn.cli import main
 from gpucnn.config.build import build_network
-from gpucnn.config.check import data_shape, load_config
-from gpucnn.config.find import shipped_configs
+from gpucnn.config.check import data_shape, load_config, shipped_configs
 from tests.devices import kept
 
 TINY = """

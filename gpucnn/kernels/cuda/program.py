@@ -1,11 +1,13 @@
-"""The sources in CUDA C++: compiled when first used, once for each floating type, and launched.
+"""The sources in CUDA C++: compiled when first used, or all at once, once for each floating type; and launched.
 
 A kernel's parameters are pointers, given as arrays (or None for a null pointer); `long long`, given as int; `double`,
 given as float; and structs by value, given as a NumPy array of one element.
 """
 
 import functools
+import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ SOURCE = Path(__file__).parent / "source"
 SHARED = '#include "common.cuh"\n'  # the first line of every source, which is replaced by that file
 THREADS = 256  # in a block of `run`
 REALS = {"float32": "float", "float64": "double"}
+WITHOUT_REAL = {"step": np.dtype("float64")}  # sources that are the same for all arrays, and compiled as for these
+KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", re.MULTILINE)
 
 
 def sources() -> list[str]:
@@ -33,6 +37,23 @@ def text(source: str) -> str:
 def options(dtype: Any) -> tuple[str, ...]:
     """The compiler's options for arrays of a floating type."""
     return (*KERNEL_OPTIONS, f"-DREAL={REALS[np.dtype(dtype).name]}")
+
+
+def load_all(dtype: Any) -> None:
+    """Compile and load every kernel for arrays of a floating type now, in threads, and not when it is first launched.
+
+    Kernels that are loaded one by one cost a second each, and CUDA need not allow it during a capture.
+    """
+    cuda = load_cupy().cuda
+    device = cuda.Device(cuda.runtime.getDevice())
+
+    def load(source: str) -> None:
+        with device:  # each thread has its own
+            for name in KERNEL.findall(text(source)):
+                _kernel(source, name, WITHOUT_REAL.get(source, np.dtype(dtype)))
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(load, sources()))  # raises what they raise
 
 
 @functools.cache

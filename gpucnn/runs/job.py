@@ -64,7 +64,7 @@ def train_run(
             if not trainer.settled:
                 continue
             if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
-                folder.save(trainer.state(), best=ended and trainer.position.best.epoch == record.epoch)
+                folder.save(trainer.state(), best=ended and trainer.train_state.best.epoch == record.epoch)
                 saved = time.monotonic()
             if interrupted:
                 raise KeyboardInterrupt
@@ -102,5 +102,5 @@ def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) 
     return {
         **figures,
         "parameters": sum(parameter.size for parameter in trainer.net.parameters()),
-        "train_seconds": trainer.position.train_seconds,
+        "train_seconds": trainer.train_state.train_seconds,
     }

@@ -16,7 +16,7 @@ Step = Callable[[], Any]
 
 def describe(form: str) -> dict[str, Any]:
     """Version, kernels and threads."""
-    from gpucnn.training import describe_environment
+    from gpucnn.runs import describe_environment
 
     found = describe_environment()
     return {"version": found["versions"]["gpucnn"], "kernels": found["kernels"], "threads": found["threads"]}

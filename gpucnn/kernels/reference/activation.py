@@ -1,6 +1,7 @@
 """Activations and dropout, element by element: all arrays of one call have one shape."""
 
-from gpucnn.backend import Array, empty, fill_uniform, module_of, zeros
+from gpucnn.backend import Array, empty, module_of, zeros
+from gpucnn.generators import fill_uniform
 
 
 def relu(x: Array, out: Array) -> None:

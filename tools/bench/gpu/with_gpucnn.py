@@ -1,6 +1,7 @@
 """gpucnn's steps on a GPU: launched one by one from Python, captured, and as its trainer takes them from a loader."""
 
 import itertools
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,17 +17,18 @@ from bench.with_gpucnn import build_layers, inputs
 from bench.workloads import LEARNING_RATE, MOMENTUM, Network
 from gpucnn import Tensor, nn, no_grad, optim
 from gpucnn import functional as F
-from gpucnn.backend import drawing_from, load_cupy, to_device
+from gpucnn.backend import load_cupy, to_device
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.loader import Loader
 from gpucnn.data.normalize import Normalizer
+from gpucnn.generators import drawing_from
 from gpucnn.kernels.cuda import precision
 from gpucnn.kernels.cuda.capture import capture
-from gpucnn.training import describe_environment
+from gpucnn.runs import describe_environment
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.step import Step
 
-EPOCH = 60_000  # images in the loader's data set, about: as many as MNIST has
+EPOCH = int(os.environ.get("GPUCNN_BENCH_EPOCH", 60_000))  # images in the loader's data set, about: MNIST's number
 WARM_UPS = 2  # steps before one is captured: they compile the kernels
 COPIED = 1 << 30  # bytes: beyond every cache
 SIDE = 8192  # of the square matrices whose product shows what arithmetic can reach
@@ -91,11 +93,16 @@ class Library:
         def run(least: int) -> int:
             done = 0
             while done < least:
-                for outcomes in steps.outcomes(next(epochs), 0, lambda number: LEARNING_RATE):
-                    done += len(outcomes)
+                for results in steps.results(next(epochs), 0, lambda number: LEARNING_RATE):
+                    done += len(results)
             return done
 
         return Timed(run, self.seconds, lambda: launches(stream.graph.graph))
+
+    def give_back(self) -> None:
+        """Give the memory of steps that are gone back to the device, and count anew what is taken."""
+        load_cupy().get_default_memory_pool().free_all_blocks()
+        self._taken.bytes = 0
 
     def wait(self) -> None:
         """Until the device is idle."""

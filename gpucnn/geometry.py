@@ -162,11 +162,14 @@ def taps(window: Window) -> Iterator[Sizes]:
 
 @functools.lru_cache(maxsize=1024)
 def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
-    """For each tap in order, the places of the padded input that it reads for all outputs."""
+    """For each tap in order, the places of the padded input (C, spatial...) that it reads for all outputs."""
     return tuple(
-        tuple(
-            slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
-            for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
+        (
+            slice(None),
+            *(
+                slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
+                for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
+            ),
         )
         for tap in taps(window)
     )

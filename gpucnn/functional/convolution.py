@@ -23,14 +23,14 @@ class Convolution(Function):
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
         least = 0.0 if relu else -math.inf
-        kernels_of(x).conv.forward(x, weight, bias[0] if bias else None, window, groups, least, out)
+        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, least, out)
         self.y = out if relu else None
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         if self.y is not None:
             grad = _through_relu(grad, self.y)
-        kernels = kernels_of(grad).conv
+        kernels = kernels_of(type(grad)).conv
         by_x = empty(self.x.shape, grad) if self.needs[0] else None
         by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
         by_bias = self.gradient_memory(2, grad) if True in self.needs[2:] else None
@@ -51,7 +51,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(x).gemm.matmul(weight, x, out, bias[0] if bias else None, 0.0 if relu else -math.inf)
+        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, 0.0 if relu else -math.inf)
         self.y = out if relu else None
         return out
 
@@ -61,7 +61,7 @@ class Linear(Function):
         by_x = empty(self.x.shape, grad) if self.needs[0] else None
         by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
         by_bias = self.gradient_memory(2, grad) if True in self.needs[2:] else None
-        gemm = kernels_of(grad).gemm
+        gemm = kernels_of(type(grad)).gemm
         if by_x is not None:
             gemm.matmul(self.weight.T, grad, by_x)
         if by_weight is not None and by_bias is not None and grad.ndim == 2:
@@ -76,7 +76,7 @@ class Linear(Function):
         if out is None:
             return
         products = out if grad.ndim == 2 else empty((*grad.shape[:-2], *self.weight.shape), grad)
-        kernels_of(grad).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
+        kernels_of(type(grad)).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
         if products is not out:
             products.sum(axis=tuple(range(grad.ndim - 2)), out=out)
 
@@ -84,7 +84,7 @@ class Linear(Function):
         """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
         if out is not None:
             rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-            kernels_of(grad).sums.row_sums(rows, out)
+            kernels_of(type(grad)).sums.row_sums(rows, out)
 
 
 class Flatten(Function):
@@ -103,7 +103,7 @@ class Flatten(Function):
 def _through_relu(grad: Array, y: Array) -> Array:
     """The part of `grad` that ReLU passes on, whose result was y."""
     out = empty(grad.shape, grad)
-    kernels_of(grad).activation.relu_backward(grad, y, out)
+    kernels_of(type(grad)).activation.relu_backward(grad, y, out)
     return out
 
 

@@ -23,7 +23,7 @@ class ClassCrossEntropy(Function):
     def forward(self, logits: Array, labels: Array, smoothing: float, scale: float | None) -> Array:
         losses = empty(labels.shape, logits)
         self.gradient = empty(logits.shape, logits) if self.needs[0] else None
-        softmax = kernels_of(logits).softmax
+        softmax = kernels_of(type(logits)).softmax
         total = softmax.cross_entropy(logits, labels, smoothing, 1.0 if scale is None else scale, self.gradient, losses)
         return losses if scale is None else total
 
@@ -41,7 +41,7 @@ class CrossEntropy(Function):
     def forward(self, logits: Array, target: Array, smoothing: float, scale: float | None) -> Array:
         self.keep, self.scale = 1 - smoothing, logits.dtype.type(1 if scale is None else scale)
         self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
-        self.log_probabilities = kernels_of(logits).softmax.log_softmax(logits, 0)
+        self.log_probabilities = kernels_of(type(logits)).softmax.log_softmax(logits, 0)
         # A masked class, whose logit is -inf, costs nothing where the target is 0.
         known = module_of(logits).where(self.target == 0, 0, self.log_probabilities)
         losses = -(self.target * known).sum(axis=0)
@@ -105,7 +105,7 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
 
     Raises InputError for a label outside 0..classes-1.
     """
-    kernels_of(labels).softmax.check_labels(labels, classes)
+    kernels_of(type(labels)).softmax.check_labels(labels, classes)
     xp = module_of(labels)
     numbers = xp.arange(classes).reshape((classes,) + (1,) * labels.ndim)
     return (numbers == labels).astype(dtype)

@@ -17,10 +17,10 @@ class Pad(Function):
 
     def forward(self, x: Array, sides: Sides, mode: str, value: float) -> Array:
         self.shape, self.sides, self.mode = x.shape, sides, mode
-        return kernels_of(x).padding.pad(x, sides, mode, value)
+        return kernels_of(type(x)).padding.pad(x, sides, mode, value)
 
     def backward(self, grad: Array) -> Array:
-        return kernels_of(grad).padding.pad_backward(grad, self.sides, self.mode, self.shape)
+        return kernels_of(type(grad)).padding.pad_backward(grad, self.sides, self.mode, self.shape)
 
 
 def pad(x: Tensor, pad: Sequence[int], mode: PadMode = "zeros", value: float = 0.0) -> Tensor:

@@ -24,14 +24,14 @@ class MaxPool(Function):
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
         least = 0.0 if relu else -math.inf
         if self.needs[0]:
-            self.winners = kernels_of(x).pool.max_forward_winners(x, window, least, out)
+            self.winners = kernels_of(type(x)).pool.max_forward_winners(x, window, least, out)
         else:
-            kernels_of(x).pool.max_forward(x, window, least, out)
+            kernels_of(type(x)).pool.max_forward(x, window, least, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.max_backward(grad, self.winners, self.window, out)
+        kernels_of(type(grad)).pool.max_backward(grad, self.winners, self.window, out)
         return out
 
 
@@ -44,13 +44,13 @@ class AveragePool(Function):
         self.shape, self.window = x.shape, window
         outputs = window.output_sizes(x.shape[1:-1])
         out = empty((x.shape[0], *outputs, x.shape[-1]), x)
-        self.counts = kernels_of(x).pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
-        kernels_of(x).pool.average_forward(x, window, self.counts, out)
+        self.counts = kernels_of(type(x)).pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
+        kernels_of(type(x)).pool.average_forward(x, window, self.counts, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.average_backward(grad, self.window, self.counts, out)
+        kernels_of(type(grad)).pool.average_backward(grad, self.window, self.counts, out)
         return out
 
 
@@ -62,12 +62,12 @@ class GlobalAveragePool(Function):
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
         out = empty((x.shape[0], 1, 1, x.shape[-1]), x)
-        kernels_of(x).pool.global_average_forward(x, out)
+        kernels_of(type(x)).pool.global_average_forward(x, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.global_average_backward(grad, out)
+        kernels_of(type(grad)).pool.global_average_backward(grad, out)
         return out
 
 
@@ -78,12 +78,12 @@ class GlobalMaxPool(Function):
 
     def forward(self, x: Array) -> Array:
         self.shape, out = x.shape, empty((x.shape[0], 1, 1, x.shape[-1]), x)
-        self.winners = kernels_of(x).pool.global_max_forward(x, out)
+        self.winners = kernels_of(type(x)).pool.global_max_forward(x, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.global_max_backward(grad, self.winners, out)
+        kernels_of(type(grad)).pool.global_max_backward(grad, self.winners, out)
         return out
 
 

@@ -231,7 +231,7 @@ class SGD(Optimizer):
             raise InputError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum, such as 0.9")
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        kernels, momentum, decay = kernels_of(values).update, group["momentum"], group["weight_decay"]
+        kernels, momentum, decay = kernels_of(type(values)).update, group["momentum"], group["weight_decay"]
         if not momentum:
             kernels.sgd(values, gradients, scales, decay)
         elif group["nesterov"]:
@@ -284,7 +284,7 @@ class Adam(Optimizer):
         return group["weight_decay"]
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        update, decay = kernels_of(values).update, self._decay(group)
+        update, decay = kernels_of(type(values)).update, self._decay(group)
         update.adam(values, gradients, *state, scales, group["betas"], group["eps"], decay)
 
     def state_counters(self) -> dict[str, int]:

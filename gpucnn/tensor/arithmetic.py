@@ -214,7 +214,7 @@ class MatMul(Function):
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
         with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
-            return kernels_of(a).gemm.product(a, b)
+            return kernels_of(type(a)).gemm.product(a, b)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
@@ -224,7 +224,7 @@ class MatMul(Function):
         if self.a.ndim == 1:
             grad = grad[..., None, :]
         by_a = by_b = None
-        product = kernels_of(grad).gemm.product
+        product = kernels_of(type(grad)).gemm.product
         with one_blas_thread():
             if self.needs[0]:
                 by_a = unbroadcast(product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from gpucnn import Tensor, nn
 from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
 from gpucnn.kernels import reference
-from gpucnn.kernels.cuda import columns, cublas, gemm, precision
+from gpucnn.kernels.cuda import columns, conv, cublas, gemm, precision, program
 from tests.configurations import COUNT, convolution
 from tests.emulation.proxy import OnHost
 from tests.judges import close
@@ -213,6 +214,8 @@ def test_an_unknown_precision_is_refused():
 def test_rounded_convolutions_are_products_of_columns(cuda, rounded, monkeypatch, tile_bytes):
     """The results are the reference's, whatever the tiles."""
     monkeypatch.setattr(columns, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(conv, "PAYING_OUTS", 1)
+    monkeypatch.setattr(conv, "PAYING_COLUMNS", 1)
     for config in map(convolution, range(0, COUNT, 8)):
         options = dict(config.options)
         groups = options.pop("groups")
@@ -221,6 +224,55 @@ def test_rounded_convolutions_are_products_of_columns(cuda, rounded, monkeypatch
         for images in (x, np.repeat(x, 4, axis=0)):
             moved = np.ascontiguousarray(np.moveaxis(images, 0, -1))
             judge_convolution(cuda, moved, w, bias[0] if bias else None, window, groups, config, rounded)
+
+
+def lenet():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+
+
+def launches(net, shape, precise, monkeypatch):
+    """What a forward and a backward pass launch: the names of kernels, and "cuBLAS" for its products."""
+    names, launch, multiply = [], program.launch, cublas.multiply
+    precision.set(precise)
+    with monkeypatch.context() as patched:
+        patched.setattr(program, "launch", lambda *given: names.append(given[1]) or launch(*given))
+        patched.setattr(cublas, "multiply", lambda *given, **add: names.append("cuBLAS") or multiply(*given, **add))
+        net(Tensor(np.ones(shape, "float32"), requires_grad=True)).sum().backward()
+    return names
+
+
+def test_thin_convolutions_are_launched_alike_in_every_precision(cuda, monkeypatch):
+    """LeNet's, of 6 and 16 outs, would be slower as products, for which a matrix has to be written first."""
+    net, shape = lenet(), (4, 1, 28, 28)
+    exact = launches(net, shape, "float32", monkeypatch)
+    assert "cuBLAS" not in exact and "gradient_16x32x4" in exact
+    for precise in ("tf32", "bf16"):
+        assert launches(net, shape, precise, monkeypatch) == exact
+
+
+@pytest.mark.parametrize(
+    ("ins", "outs", "side", "groups", "rounded"),
+    [
+        (32, 64, 3, 1, True),  # ReNom's second
+        (1, 32, 3, 1, False),  # and its first, of 9 columns
+        (64, 64, 3, 4, False),
+        (64, 128, 3, 2, True),
+        (64, 32, 1, 1, True),
+        (64, 31, 1, 1, False),
+        (63, 32, 1, 1, False),
+    ],
+)
+def test_convolutions_of_many_outs_and_columns_are_rounded_products(
+    cuda, monkeypatch, ins, outs, side, groups, rounded
+):
+    net, shape = nn.Conv2d(ins, outs, side, padding=side // 2, groups=groups), (4, ins, 5, 5)
+    assert "cuBLAS" not in launches(net, shape, "float32", monkeypatch)
+    names = launches(net, shape, "tf32", monkeypatch)
+    assert names.count("cuBLAS") == (3 if rounded else 0)
+    assert {"to_columns_4", "from_columns_4"} <= set(names) or not rounded
 
 
 def judge_convolution(cuda, x, w, bias, window, groups, what, error=1):

@@ -7,12 +7,13 @@ Every line begins with "ok", "FAILED" or "time". Exit code 1 where a check fails
 """
 
 import argparse
+import contextlib
 import functools
 import gc
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from gpucnn import functional as F
 from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data import Augment, Dataset, Loader, Normalizer
 from gpucnn.kernels import choice
-from gpucnn.kernels.cuda import cublas, pool, precision, program
+from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.training import Trainer
 
 TOLERANCES = {"float32": 2e-5, "float64": 1e-11}  # of ||ours - theirs|| / ||theirs||
@@ -88,15 +89,24 @@ def operations(report: Report) -> None:
     for name, case in cases.all_cases():
         for dtype in TOLERANCES:
             report.check(f"{name} ({dtype})", functools.partial(_agrees, case, dtype))
-    narrow, pool.MOST_INT = pool.MOST_INT, 0  # the kernels for arrays of more than 2^31 numbers, on small ones
-    for number, (function, shape) in enumerate(cases.POOLING):
-        case = functools.partial(cases.with_gradient, function, shape)
-        report.check(f"pooling {number} by wide indices", functools.partial(_agrees, case, "float32"))
-    pool.MOST_INT = narrow
+    with _wide_indices():
+        for number, (function, shape) in enumerate(cases.POOLING):
+            case = functools.partial(cases.with_gradient, function, shape)
+            report.check(f"pooling {number} by wide indices", functools.partial(_agrees, case, "float32"))
     for rounded in ("tf32", "bf16"):
         case = functools.partial(cases.convolution, **cases.CONVOLUTIONS[2])
         report.check(f"convolution in {rounded}", functools.partial(_agrees_in, rounded, case))
     report.check("dropout", _dropout)
+
+
+@contextlib.contextmanager
+def _wide_indices() -> Iterator[None]:
+    """Within the block the kernels for arrays of more than 2^31 numbers serve small ones, too."""
+    most, program.MOST_INT = program.MOST_INT, 0
+    try:
+        yield
+    finally:
+        program.MOST_INT = most
 
 
 def _agrees(case: cases.Case, dtype: str, tolerance: float | None = None) -> str | None:
@@ -199,6 +209,9 @@ def training(report: Report) -> None:
     """Captured steps end where steps one by one do, to the bit; nothing is loaded once steps are made."""
     for name, kind in (("SGD", "uint8"), ("AdamW", "float32")):
         report.check(f"a captured step is the eager one to the bit ({name})", functools.partial(_captured, name, kind))
+    with _wide_indices():
+        for kind in ("uint8", "float32"):
+            report.check(f"{kind} images by wide indices", functools.partial(_captured, "SGD", kind))
     report.check("training again gives the same bits", _deterministic)
     report.check("no kernel is loaded in the first step", _loaded_before)
 

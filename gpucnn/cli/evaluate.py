@@ -1,4 +1,4 @@
-"""`gpucnn eval`: a trained network measured on test images."""
+"""`gpucnn eval`: evaluate a trained network on test images."""
 
 import argparse
 

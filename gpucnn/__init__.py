@@ -7,12 +7,10 @@ import importlib
 from typing import Any
 
 from gpucnn import filters, functional, nn, optim
-from gpucnn.autograd import Tensor, concatenate, is_grad_enabled, no_grad, stack
 from gpucnn.backend import device, set_device
 from gpucnn.errors import InputError
-from gpucnn.function import Function
 from gpucnn.generators import manual_seed
-from gpucnn.gradcheck import check_gradients
+from gpucnn.tensor import Function, Tensor, check_gradients, concatenate, is_grad_enabled, no_grad, stack
 
 __version__ = "0.1.0"
 

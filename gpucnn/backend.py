@@ -1,11 +1,14 @@
-"""Which device computes, NumPy on the CPU or CuPy on a GPU, and arrays to and from the host.
+"""Which device computes, NumPy on the CPU or CuPy on a GPU; arrays: new ones, to and from the host.
 
 This is the only module that imports CuPy. Code that computes takes its array module from
 `module_of(array)`, so that it is written once for both.
 """
 
+import ctypes
 import functools
+import math
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -16,6 +19,20 @@ from gpucnn.errors import DeviceError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 _ON_HOST = (np.ndarray, np.generic)
+KERNEL_OPTIONS = ("--std=c++17",)  # of NVRTC, for every source
+PROBE = """
+#define KERNEL extern "C" __global__ void
+KERNEL add_one(float *x) { *x += 1; }
+"""
+# What CuPy's errors say where NVRTC, its headers, cuBLAS or another part of CUDA is missing.
+INCOMPLETE = (
+    "Failure finding",
+    "Failed to find CUDA headers",
+    "failed to load lib",
+    "failed to open lib",
+    "cannot open source file",
+    "cannot open shared object",
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ def _resolve(name: str) -> Device:
 def why_no_gpu(index: int = 0) -> str | None:
     """Why GPU `index` cannot be used, in a few words; None where it can.
 
-    An allocation decides, not the import: CuPy imports without a driver.
+    A computation decides, not the import: CuPy imports without a driver, and adds up without a compiler.
     """
     try:
         cupy = load_cupy()
@@ -83,10 +100,23 @@ def why_no_gpu(index: int = 0) -> str | None:
         return f"CuPy cannot be imported: {_first_line(error)}"
     try:
         with cupy.cuda.Device(index):
-            cupy.zeros(1).sum().item()
+            _try_out(cupy)
     except Exception as error:  # CuPy raises its own classes for each library it calls
         return _gpu_cause(cupy, index, error)
     return None
+
+
+def _try_out(cupy: ModuleType) -> None:
+    """Compute with all that gpucnn needs: a kernel of ours, which is compiled, one of CuPy's, and cuBLAS loaded.
+
+    Raises CuPy's error, or ArithmeticError where the result is wrong.
+    """
+    x = cupy.zeros(1, np.float32)
+    cupy.RawModule(code=PROBE, options=KERNEL_OPTIONS).get_function("add_one")((1,), (1,), (x,))
+    found = (x + 1).sum().item()  # the addition includes headers of CUDA's; the kernel does not
+    if found != 2:
+        raise ArithmeticError(f"0 + 1 + 1 came to {found}")
+    _ = cupy.cuda.cublas
 
 
 def describe_gpu(index: int = 0) -> str:
@@ -119,8 +149,9 @@ def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
         return f"no NVIDIA GPU was found ({text})"
     if "InvalidDevice" in text:
         return f"there is no GPU {index}; {cupy.cuda.runtime.getDeviceCount()} found ({text})"
-    if isinstance(error, ImportError) or "not find" in text or "cannot open shared object" in text:
-        return f"CuPy does not match this machine's CUDA libraries ({text})"
+    if isinstance(error, ImportError) or any(words in str(error) for words in INCOMPLETE):
+        package = f"cupy-cuda{cupy.cuda.runtime.runtimeGetVersion() // 1000}x[ctk]"
+        return f"CUDA's compiler or libraries are missing; pip install '{package}' brings them ({text})"
     return f"a first computation on it failed ({text})"
 
 
@@ -151,3 +182,59 @@ def to_device(array: Array) -> Array:
     if current.kind == "cpu":
         return to_host(array)
     return current.xp.asarray(array)
+
+
+# --- new arrays -------------------------------------------------------------------------------------------------------
+
+ALIGNMENT = 64  # bytes: a cache line and the widest vector register
+POOLED = 1 << 15  # bytes from which memory is kept for reuse; the allocator serves less without page faults
+fill_with_nan = os.environ.get("GPUCNN_DEBUG_MEMORY") == "1"  # so that reading what was never written shows
+
+_kept: defaultdict[int, list[Any]] = defaultdict(list)  # unused memory, by its size in bytes
+
+
+class _Loan(np.ndarray):
+    """Memory lent to one array of `empty`. It goes back when the array and every view of it are gone."""
+
+    def __del__(self, kept: defaultdict[int, list[Any]] = _kept) -> None:
+        kept[self.nbytes].append(self.base)
+
+
+def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
+    """A C-contiguous array of `shape`, contents undefined, on the device of `like` and of its dtype unless given.
+
+    On the CPU the memory of large arrays is aligned to 64 bytes and used again: a training step asks for the same sizes
+    as the one before, and fresh memory costs a page fault every 4 KiB. An array returns its memory when nothing refers
+    to it any more, so what is kept is never overwritten. Sizes are rounded up to a quarter of a power of two; unused
+    memory is at most what was in use at once, for each such size. CuPy pools the memory of a GPU in the same way.
+    """
+    dtype = like.dtype if dtype is None else np.dtype(dtype)
+    nbytes = math.prod(shape) * dtype.itemsize
+    if not isinstance(like, _ON_HOST):
+        array = load_cupy().empty(shape, dtype)
+    elif nbytes < POOLED:
+        array = np.empty(shape, dtype)
+    else:
+        step = 1 << (nbytes.bit_length() - 3)
+        size = -(-nbytes // step) * step
+        try:
+            memory = _kept[size].pop()
+        except IndexError:
+            memory = _aligned_memory(size)
+        array = np.ndarray(shape, dtype, _Loan(size, np.uint8, memory))
+    if fill_with_nan and dtype.kind == "f":
+        array.fill(math.nan)
+    return array
+
+
+def zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """As `empty`, filled with zeros."""
+    array = empty(shape, like)
+    array.fill(0)
+    return array
+
+
+def _aligned_memory(size: int) -> Any:
+    """`size` bytes. They are not an ndarray, because NumPy would make it the base of a view in place of the loan."""
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    return (ctypes.c_ubyte * size).from_buffer(memory.data, -memory.ctypes.data % ALIGNMENT)

@@ -19,10 +19,8 @@ PACKAGE = Path(gpucnn.__file__).parent
 # From the top down. "gpucnn" is the package's own face, gpucnn/__init__.py, and "__main__" starts `cli`; neither is
 # drawn. A package stands for all its files.
 ORDER = (
-    "errors", "files", "backend", "generators", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
-    "backpropagation", "autograd",
-    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training",
-    "config", "runs", "report", "draw", "gpucnn", "cli", "__main__",
+    "errors", "files", "backend", "generators", "threads", "geometry", "kernels", "tensor", "functional", "filters",
+    "nn", "optim", "data", "metrics", "training", "config", "runs", "report", "draw", "gpucnn", "cli", "__main__",
 )  # fmt: skip
 NOT_DRAWN = {"gpucnn", "__main__"}
 PICTURE, SVG = PACKAGE.parent / "docs/architecture.svg", "{http://www.w3.org/2000/svg}"

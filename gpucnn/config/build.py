@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gpucnn import nn, optim
-from gpucnn.autograd import Tensor
 from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales
 from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options
 from gpucnn.data import (
@@ -23,6 +22,7 @@ from gpucnn.data import (
 )
 from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
+from gpucnn.tensor import Tensor
 from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
 from gpucnn.training.losses import Loss
 

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gpucnn import nn
-from gpucnn.autograd import Tensor
 from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
@@ -18,6 +17,7 @@ from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, so
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
 from gpucnn.data import peek
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.tensor import Tensor
 
 
 def load_config(config: str, overrides: Iterable[str] = ()) -> Checked:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, load_cupy, to_device
+from gpucnn.backend import Array, empty, load_cupy, to_device
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.kernels.choice import kernels_of
 
@@ -55,7 +54,7 @@ class Resident:
         return [0, *stops[:-1]], list(map(len, batches))
 
     def take(self, start: Array, images: int) -> Batch:
-        """The batch of so many `images` whose rows begin at start (1,) int64: on the device, of an arena's memory."""
+        """The batch of so many `images` whose rows begin at start (1,) int64: on the device."""
         shape = (*self._shape, images)
         out, numbers = empty(shape, self._shift), empty((images,), self._numbers)
         kernels_of(out).gather.batch(

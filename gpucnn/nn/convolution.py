@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import convolution_relu, linear_relu
 from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
@@ -13,6 +12,7 @@ from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
 from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
+from gpucnn.tensor import Tensor
 
 
 class Convolution(Layer):

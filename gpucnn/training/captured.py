@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gpucnn.autograd import one
 from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data.loader import Loader
 from gpucnn.data.resident import Resident
@@ -19,7 +18,7 @@ from gpucnn.training.losses import is_sum
 from gpucnn.training.records import StepResult
 from gpucnn.training.step import Step, check_host_labels, class_numbers, forward
 
-WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels and make the buffers
+WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels
 MOST_STEPS = 512  # between two reads of the results
 LOOK_SECONDS = 0.25  # between two reads, about: how long the progress bar and Ctrl-C may wait
 SEEDS = 2**63
@@ -49,7 +48,7 @@ class CapturedSteps:
         self._replays: dict[int, Callable[[], None]] = {}
         self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
         program.load_all(loader.dtype)
-        one(xp.zeros(1, loader.dtype))  # which backward passes begin with: CuPy compiles what fills it
+        xp.ones((), loader.dtype)  # as backward passes begin: CuPy compiles what fills it
 
     def results(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
         """Train on the epoch's batches from number `first` on at learning rates lr(number), yielding results in lists.
@@ -97,7 +96,7 @@ class CapturedSteps:
     def _work(self, images: int) -> None:
         """Launch the kernels of one step on a batch of `images`."""
         step, kernels = self._step, kernels_of(self._now)
-        with step.arena.step(("captured", images)), drawing_from(self._now[1:2]):
+        with drawing_from(self._now[1:2]):
             kernels.step.begin(self._integers, self._numbers, self._now, self._rates)
             step.optimizer.zero_grad()
             batch = self._data.take(self._now[:1], images)

@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from gpucnn import optim
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, to_device
 from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.reference.softmax import check_labels
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import StepResult
@@ -28,7 +27,6 @@ class Step:
     loss: Loss
     clip_norm: float | None = None
     clip_value: float | None = None
-    arena: Arena = field(default_factory=Arena)
 
     @np.errstate(all="ignore")  # overflow shows in the loss, which the trainer reports with its place and remedy
     def __call__(self, batch: Batch, lr: float) -> StepResult:
@@ -36,7 +34,7 @@ class Step:
 
         If the loss is not finite nothing is updated, so that the cause can still be found.
         """
-        with one_blas_thread(), self.arena.step(("train", batch.images.shape)):
+        with one_blas_thread():
             self.optimizer.zero_grad()
             output, loss = forward(self.net, self.loss, batch)
             result = measure(self.loss, batch, output, loss)

@@ -212,7 +212,7 @@ class Trainer:
         state = self.train_state
         for batch in batches.batches(0, first=state.validation.batches):
             with evaluating(self.net):
-                result, _ = evaluate_batch(self.net, self.loss, batch, self._step.arena)
+                result, _ = evaluate_batch(self.net, self.loss, batch)
                 if not math.isfinite(result.loss):
                     raise self._not_finite("validation", state.validation, result, batch, self.optimizer.lr)
             state.validation.add(result)

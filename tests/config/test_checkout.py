@@ -1,4 +1,4 @@
-"""A bare checkout, nothing installed: the package and its shipped configurations are found by PYTHONPATH alone."""
+"""Out of a bare checkout, nothing installed: PYTHONPATH alone finds the package and its shipped configurations."""
 
 import os
 import subprocess

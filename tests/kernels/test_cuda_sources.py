@@ -51,6 +51,15 @@ def test_kernels_of_floats_compute_with_floats(source):
             assert set(doubles) <= ARGUMENT, kernel
 
 
+@pytest.mark.parametrize("source", ["gather", "pool"])
+def test_indices_are_divided_in_32_bits(source):
+    """A division of 64 bits takes some 70 instructions; only the kernels for more than 2**31 numbers have any."""
+    kernels = dict(kernels_of(nvrtc.compiled(source, "float32", "compute_90").code.decode()))
+    for kernel in kernels:
+        wide = [name for name in kernels[kernel] if re.fullmatch(r"(div|rem)\.[su]64", name)]
+        assert bool(wide) == (kernel.endswith("_wide") or kernel.startswith("global_average")), kernel
+
+
 def kernels_of(ptx: str) -> Iterator[tuple[str, list[str]]]:
     """Each kernel and its instructions' names."""
     for name, body in re.findall(r"\.entry (\w+)\((.*?)\n\}", ptx, re.DOTALL):

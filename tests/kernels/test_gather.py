@@ -7,6 +7,7 @@ import pytest
 
 from gpucnn.data.augment import Augment, apply
 from gpucnn.kernels import reference
+from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference.changes import Changes
 
 
@@ -45,6 +46,20 @@ def test_on_a_gpu_a_number_of_no_image_gives_nan(cuda, wrong):
     one = np.ones((1, 1, 1), "float32")
     found = cuda.gather.normalised(np.full((10, 1, 3, 4), 7, np.uint8), np.array([3, wrong, 9]), one, one)
     assert np.isnan(found[..., 1]).all() and (found[..., [0, 2]] == 6).all()
+
+
+def test_images_that_need_wide_indices(cuda, monkeypatch, rng):
+    """The kernels for more than 2**31 numbers, held against those for fewer."""
+    augment, one = Augment(**WAYS), np.ones((1, 1, 1), "float32")
+    for pixels, shape in (("uint8", (2, 9, 12)), ("float32", (3, 7, 7))):
+        images = rng.integers(0, 256, (20, *shape)).astype(pixels)
+        changes, results = augment.draw(50, shape, rng), []
+        for most in (2**31 - 1, 0):
+            monkeypatch.setattr(program, "MOST_INT", most)
+            batch, _ = gathered(cuda, images, changes, "float32", np.random.default_rng(1))
+            results.append((batch, cuda.gather.normalised(images, np.array([7, 19, -1]), one, 2 * one)))
+        for narrow, wide in zip(*results, strict=True):
+            assert np.array_equal(narrow, wide, equal_nan=True)
 
 
 START, IMAGES = 4, 37  # a batch somewhere in the epoch

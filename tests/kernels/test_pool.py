@@ -9,7 +9,7 @@ import pytest
 from gpucnn.functional.pooling import pooling_window
 from gpucnn.geometry import make_window, sides_of
 from gpucnn.kernels import reference
-from gpucnn.kernels.cuda import pool as cuda_pool
+from gpucnn.kernels.cuda import program
 from tests.configurations import COUNT, pooling
 from tests.judges import close
 
@@ -117,7 +117,7 @@ def test_arrays_that_need_wide_indices(cuda, monkeypatch):
         for config, window, counted, x, grad in itertools.islice(cases(kind, dtype), 40):
             results = []
             for most in (2**31 - 1, 0):
-                monkeypatch.setattr(cuda_pool, "MOST_INT", most)
+                monkeypatch.setattr(program, "MOST_INT", most)
                 y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
                 if kind == "max":
                     winners = cuda.pool.max_forward_winners(x, window, 0.0, y)

@@ -5,13 +5,12 @@ import math
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference.changes import Changes
 
-SHAPE = np.dtype([(name, np.int64) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
+SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
 
 
 def normalised(images: Array, indices: Array, shift: Array, scale: Array) -> Array:
@@ -24,7 +23,7 @@ def normalised(images: Array, indices: Array, shift: Array, scale: Array) -> Arr
     sizes = len(images), math.prod(images.shape[1:]), len(indices)
     numbers = program.contiguous(indices.astype(np.int64, copy=False))
     arrays = (images, numbers, shift, shift.size, scale, scale.size, out)
-    program.run("gather", f"normalised_{kind}", out.dtype, out.size, *sizes, *arrays)
+    program.run("gather", f"normalised_{kind}{program.wide(images, out)}", out.dtype, out.size, *sizes, *arrays)
     return out
 
 
@@ -47,7 +46,7 @@ def batch(
     shape = _shape(images.shape, len(chosen), changes.border, changes.side)
     drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
     arrays = (images, labels, order, cursor, *drawn, shift, scale, out, chosen)
-    program.run("gather", f"batch_{kind}", out.dtype, out.size, shape, *arrays)
+    program.run("gather", f"batch_{kind}{program.wide(images, out)}", out.dtype, out.size, shape, *arrays)
 
 
 def _pixels(images: Array) -> tuple[Array, str]:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, load_cupy
+from gpucnn.backend import KERNEL_OPTIONS, Array, load_cupy
 
 SOURCE = Path(__file__).parent / "source"
 SHARED = '#include "common.cuh"\n'  # the first line of every source, which is replaced by that file
 THREADS = 256  # in a block of `run`
+MOST_INT = 2**31 - 1  # numbers that an index of 32 bits counts
 REALS = {"float32": "float", "float64": "double"}
 WITHOUT_REAL = {"step": np.dtype("float64")}  # sources that are the same for all arrays, and compiled as for these
 KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", re.MULTILINE)
@@ -36,7 +37,7 @@ def text(source: str) -> str:
 
 def options(dtype: Any) -> tuple[str, ...]:
     """The compiler's options for arrays of a floating type."""
-    return ("--std=c++17", f"-DREAL={REALS[np.dtype(dtype).name]}")
+    return (*KERNEL_OPTIONS, f"-DREAL={REALS[np.dtype(dtype).name]}")
 
 
 def load_all(dtype: Any) -> None:
@@ -83,6 +84,11 @@ def run(source: str, name: str, dtype: np.dtype, count: int, *arguments: Any) ->
     """One thread for each of `count` elements; the kernel's first parameter is that number."""
     if count:
         launch(source, name, dtype, (-(-count // THREADS),), (THREADS,), count, *arguments)
+
+
+def wide(*arrays: Array) -> str:
+    """How the name of a kernel ends whose indices have 64 bits, where these arrays need that."""
+    return "_wide" if max(array.size for array in arrays) > MOST_INT else ""
 
 
 def contiguous(array: Array) -> Array:

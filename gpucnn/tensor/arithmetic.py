@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty, zeros
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor.function import Function
 from gpucnn.threads import one_blas_thread
 
 Axes = int | tuple[int, ...] | None

@@ -10,7 +10,6 @@ import pytest
 import gpucnn
 from gpucnn import Tensor, nn, optim
 from gpucnn import functional as F
-from gpucnn.arena import Arena, empty
 from gpucnn.errors import InputError, ShapeError
 
 
@@ -60,35 +59,6 @@ def test_weights_changed_before_backward_are_told():
     optimizer.step()
     with pytest.raises(RuntimeError, match="changed between forward and backward"):
         second.backward()
-
-
-def test_what_is_kept_from_step_to_step_stays():
-    arena, kept = Arena(), []
-    for step in range(3):
-        with arena.step():
-            kept.append(F.relu(Tensor(np.full((2, 3), float(step)))).detach())
-    assert [tensor.numpy().max() for tensor in kept] == [0, 1, 2]
-
-
-def test_a_step_within_a_step_has_buffers_of_its_own():
-    arena, like = Arena(), np.zeros(1)
-    with arena.step(1):
-        outer = empty((4,), like)
-        outer[:] = 1
-        with arena.step(1):
-            empty((4,), like)[:] = 7
-        after = empty((4,), like)
-        after[:] = 9
-    assert outer.tolist() == [1] * 4
-
-
-def test_a_step_reuses_what_nobody_keeps():
-    arena, like = Arena(), np.zeros(1)
-    addresses = []
-    for _ in range(3):
-        with arena.step():
-            addresses.append(empty((1000,), like).ctypes.data)
-    assert len(set(addresses)) == 1
 
 
 def test_another_thread_computes_the_same_bits():

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn import arithmetic
-from gpucnn.arithmetic import Axes, reduced_count
 from gpucnn.backend import Array, module_of, to_device, to_host
-from gpucnn.backpropagation import backpropagate, contiguous
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
+from gpucnn.tensor import arithmetic
+from gpucnn.tensor.arithmetic import Axes, reduced_count
+from gpucnn.tensor.backpropagation import backpropagate, contiguous
+from gpucnn.tensor.function import Function
 
 _mode = threading.local()
 _counter = itertools.count()  # numbers Functions in the order they ran

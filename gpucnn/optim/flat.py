@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError
+from gpucnn.tensor import Tensor
 
 PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
 

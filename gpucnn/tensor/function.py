@@ -2,8 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 
 # How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first `images` inputs,
 # and the result, in memory order (C, H, W, N), the others (parameters) logical. "elementwise": all in whichever of the

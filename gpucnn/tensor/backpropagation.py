@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
+from gpucnn.tensor.function import Function
 
 
 class Result(Protocol):

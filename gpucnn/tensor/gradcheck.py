@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gpucnn.autograd import Tensor, no_grad
+from gpucnn.tensor.tensor import Tensor, no_grad
 
 STEP = 1e-6
 ABSOLUTE = 1e-5

@@ -68,8 +68,7 @@ def comparison_facts(subjects: Sequence[Subject], differing: Sequence[tuple[str,
     """
     if len(subjects) > len(SERIES):
         raise InputError(
-            f"{len(subjects)} runs were given, and more than {len(SERIES)} curves cannot be told apart by colour; "
-            "compare fewer"
+            f"{len(subjects)} runs were given; there are {len(SERIES)} distinct colours for curves; compare fewer"
         )
     curves = [curves_of(subject.folder) for subject in subjects]
     headlines = [_headline(subject, each) for subject, each in zip(subjects, curves, strict=True)]

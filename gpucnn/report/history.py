@@ -51,7 +51,7 @@ def read_confusion(folder: RunFolder) -> tuple[np.ndarray, list[str]] | None:
     damaged file.
     """
     if not folder.finished:
-        raise InputError(f"{folder.path} is not finished; go on with it first: --resume {folder.path}")
+        raise InputError(f"{folder.path} is not finished; continue it first: --resume {folder.path}")
     result = folder.result()
     try:
         if result["confusion_matrix"] is None:

@@ -44,7 +44,7 @@ def test_a_folder_without_the_right_to_write(folder, refused) -> None:
 
 
 def test_a_folder_that_holds_a_run(run, refused) -> None:
-    refused(TRAIN, "run already holds a run (config.yaml); give another --run-dir, or go on with it: --resume run")
+    refused(TRAIN, "run already holds a run (config.yaml); give another --run-dir, or continue it: --resume run")
 
 
 def spoil(name: str, content: bytes) -> Callable[[Path], object]:

@@ -227,7 +227,7 @@ def test_images_of_every_kind_are_viewable(shape, dtype, viewed, note) -> None:
 
 def test_runs_are_compared_up_to_the_number_of_colours(tmp_path) -> None:
     subjects = [subject(tmp_path / f"run{i}") for i in range(9)]
-    with pytest.raises(InputError, match="9 runs were given, and more than 8 curves"):
+    with pytest.raises(InputError, match="9 runs were given; there are 8 distinct colours"):
         write_comparison(subjects, [], tmp_path / "comparison.html")
     assert not (tmp_path / "comparison.html").exists()
     write_comparison(subjects[:2], [("train.epochs", ["3", "4"])], tmp_path / "comparison.html")

@@ -144,7 +144,7 @@ def test_a_fallback_is_announced_once_and_recorded(config, tmp_path, capsys, mon
     overrides = ["data.name=mnist", "data.fallback=digits", "train.epochs=1"]
     assert main(["train", config, "--run-dir", "here", "--quiet", *overrides]) == 0
     assert capsys.readouterr().err == (
-        "WARNING: mnist is not to be had; training on digits instead (data.fallback):\n    no mirror gave it\n"
+        "WARNING: mnist is unavailable; training on digits instead (data.fallback):\n    no mirror gave it\n"
     )
     result = json.loads((tmp_path / "here/result.json").read_text())
     assert (result["dataset"], result["dataset_requested"]) == ("digits", "mnist")
@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_input(config, fails, monkeypat
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("gpucnn.runs.folder.atomic_write", forbidden)
-    assert "Permission denied; give another path, or yourself the right to it" in fails(
+    assert "Permission denied; give another path, or change its permissions" in fails(
         2, "train", config, "--run-dir", "here"
     )
     assert not Path("here").exists()
@@ -203,7 +203,7 @@ def test_out_of_memory_is_one_message(config, fails, monkeypatch) -> None:
 
 def test_a_finished_run_says_so(run, capsys) -> None:
     assert main(["train", str(run / "config.yaml"), "--resume", str(run)]) == 0
-    assert "is finished after 2 epochs; more train.epochs go on with it" in capsys.readouterr().out
+    assert "is finished after 2 epochs; raise train.epochs to continue it" in capsys.readouterr().out
 
 
 def test_a_run_that_was_stopped_early_says_so(config, capsys) -> None:
@@ -274,7 +274,7 @@ def test_ctrl_c_in_this_process_tells_how_to_go_on(config, capsys, monkeypatch) 
         if isinstance(record, EpochRecord):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("gpucnn.cli.train._tell_epoch", interrupted)
+    monkeypatch.setattr("gpucnn.cli.train._print_epoch", interrupted)
     assert main(["train", config, "--run-dir", "here"]) == 130
     assert f"gpucnn train {config} --resume here" in capsys.readouterr().err
 

@@ -3,10 +3,10 @@
 import argparse
 
 from gpucnn import backend
-from gpucnn.config.saved import open_run
 from gpucnn.draw import DrawServer, Reader
 from gpucnn.errors import InputError
 from gpucnn.kernels import choice
+from gpucnn.runs.saved import open_run
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -4,13 +4,12 @@ import argparse
 
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import by, table
-from gpucnn.config.build import evaluation_loader, load_data
-from gpucnn.config.parts import build_loss
-from gpucnn.config.saved import SavedRun, open_run
+from gpucnn.config.build import build_loss, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
 from gpucnn.errors import ConfigError, ShapeError
 from gpucnn.metrics import Classification
+from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import evaluate
 
 

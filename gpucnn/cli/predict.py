@@ -9,10 +9,10 @@ import numpy as np
 
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import by
-from gpucnn.config.saved import SavedRun, open_run
 from gpucnn.data import read_image
 from gpucnn.data.image import Background
 from gpucnn.errors import DataError
+from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import predict
 
 MOST_TOLD = 3  # classes told of each image, likeliest first

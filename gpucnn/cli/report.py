@@ -7,10 +7,10 @@ from pathlib import Path
 from gpucnn.cli.device import choose_device
 from gpucnn.config.build import load_data
 from gpucnn.config.resolve import differing, resolve
-from gpucnn.config.saved import SavedRun, open_run
 from gpucnn.data import Dataset
 from gpucnn.errors import InputError
 from gpucnn.report import COMPARISON, Subject, write_comparison, write_report
+from gpucnn.runs.saved import SavedRun, open_run
 
 
 def run(arguments: argparse.Namespace) -> None:

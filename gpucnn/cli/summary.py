@@ -11,12 +11,12 @@ from gpucnn.cli.device import accept_config
 from gpucnn.cli.table import by, in_bytes, table
 from gpucnn.config.build import build_network
 from gpucnn.config.check import data_shape
-from gpucnn.config.find import LATEST
 from gpucnn.config.layers import lr_scales
-from gpucnn.config.saved import open_run
 from gpucnn.config.schema import Config
 from gpucnn.geometry import Sizes
 from gpucnn.report.architecture import layer_facts
+from gpucnn.runs.folder import LATEST
+from gpucnn.runs.saved import open_run
 from gpucnn.training.evaluation import dtype_of
 
 HEADER = ("layer", "output", "parameters", "multiply-adds", "receptive field", "memory")

@@ -6,17 +6,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gpucnn.backend import manual_seed
 from gpucnn.cli.device import accept_config, choose_device
 from gpucnn.cli.report import tell_report, with_test_images
 from gpucnn.cli.summary import summarize
 from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
 from gpucnn.config.resolve import differences, resolve, to_yaml
-from gpucnn.config.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.generators import manual_seed
 from gpucnn.report import Subject
-from gpucnn.training import EpochRecord, Progress, RunFolder, Trainer, describe_environment, new_run_path, train_run
+from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
+from gpucnn.runs.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
+from gpucnn.training import EpochRecord, Progress, Trainer
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
 

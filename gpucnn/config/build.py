@@ -1,15 +1,13 @@
 """What a configuration names, made: the data, the network, the trainer."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from gpucnn import nn
-from gpucnn.autograd import Tensor
-from gpucnn.config.check import Checked, fault_of
-from gpucnn.config.layers import lr_scales
-from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
-from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
-from gpucnn.config.schema import Config, Data, PerClass, source_options
+from gpucnn import nn, optim
+from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales
+from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options
 from gpucnn.data import (
+    Augment,
     Dataset,
     Loaded,
     Loader,
@@ -24,7 +22,9 @@ from gpucnn.data import (
 )
 from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
-from gpucnn.training import Loaders, Trainer
+from gpucnn.tensor import Tensor
+from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
+from gpucnn.training.losses import Loss
 
 EVALUATED_AT_ONCE = 256  # images, where no gradients are kept
 
@@ -146,3 +146,28 @@ def parameter_groups(config: Config, net: nn.Module) -> list[Group]:
         groups.setdefault(scales[layer], []).append(parameter)
     lr = config.optimizer.beside_name()["lr"]
     return [{"params": parameters, "lr": lr * scale} for scale, parameters in groups.items() if parameters]
+
+
+def build_optimizer(config: Config, parameters: Iterable[Tensor] | Iterable[Group]) -> optim.Optimizer:
+    """What moves `parameters`, or groups of them. Raises InputError for options that do not go together."""
+    return optim.OPTIMIZERS[config.optimizer.name](parameters, **config.optimizer.beside_name())
+
+
+def build_schedule(config: Config) -> optim.Schedule:
+    """What the learning rate is multiplied by. Raises InputError."""
+    return optim.SCHEDULES[config.schedule.name](**config.schedule.beside_name())
+
+
+def build_loss(config: Config) -> Loss:
+    """What is to become small. Raises InputError."""
+    return LOSSES[config.loss.name](**config.loss.beside_name())
+
+
+def build_augment(config: Config) -> Augment | None:
+    """The random changes to the training images. Raises InputError."""
+    return None if config.data.augment is None else Augment(**dict(config.data.augment))
+
+
+def build_early_stop(config: Config) -> EarlyStop | None:
+    """When to stop early. Raises InputError."""
+    return None if config.train.early_stop is None else EarlyStop(**dict(config.train.early_stop))

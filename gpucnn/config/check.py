@@ -1,31 +1,23 @@
-"""A configuration read, checked and resolved: every fault at once, before any data is read."""
+"""A configuration found, read and checked: every fault at once, before any data is read."""
 
 import json
+import pathlib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from gpucnn import nn
-from gpucnn.autograd import Tensor
+from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.explain import explain, label
-from gpucnn.config.faults import Fault, Path, config_error
-from gpucnn.config.find import read_config
-from gpucnn.config.layers import Layer, OneLayer, written_out
-from gpucnn.config.network import MisfitError, build_layers, check_outputs
+from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
+from gpucnn.config.layers import Layer, MisfitError, OneLayer, check_outputs, fault_of, output_shape, written_out
 from gpucnn.config.overrides import apply_overrides
-from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
-from gpucnn.config.schema import AnyData, Config, Data, json_schema, source_options
-from gpucnn.config.yaml_reader import Document, read_yaml
+from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options
+from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
 from gpucnn.data import peek
 from gpucnn.errors import ConfigError, InputError
-
-
-class Checked(NamedTuple):
-    """A configuration that was found right, and the text it came from, for messages."""
-
-    config: Config
-    document: Document
+from gpucnn.tensor import Tensor
 
 
 def load_config(config: str, overrides: Iterable[str] = ()) -> Checked:
@@ -114,17 +106,12 @@ def network_faults(document: Document) -> list[Fault]:
         return [Fault(document.place(("data",)), words)]
     try:
         init = document.data.get("init")
-        _, output = build_layers(entries, shape, init if init in nn.init.NAMES else None)
+        output = output_shape(entries, shape, init if init in nn.init.NAMES else None)
         if len(entries) == len(document.data["model"]):
             check_outputs(entries, output, _loss_name(document.data), classes)
     except MisfitError as error:
         return [fault_of(error, document)]
     return []
-
-
-def fault_of(error: MisfitError, document: Document) -> Fault:
-    """A layer that does not fit, with its place."""
-    return Fault(document.place_of_whole(error.path), f"{label(error.path, document.data)}: {error}")
 
 
 def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
@@ -168,3 +155,40 @@ def _leading_layers(model: Any) -> list[OneLayer]:
 def _loss_name(data: dict[str, Any]) -> str:
     loss = data.get("loss", {"name": "cross_entropy"})
     return str(loss.get("name")) if isinstance(loss, dict) else ""
+
+
+def shipped_folder() -> pathlib.Path:
+    """The folder of the configurations that come with the package: inside it, or beside it in a checkout."""
+    package = pathlib.Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def shipped_configs() -> list[str]:
+    """The names of the configurations that come with the package."""
+    return sorted(file.stem for file in shipped_folder().glob("*.yaml"))
+
+
+def read_config(config: str) -> tuple[str, str]:
+    """The text of CONFIG, a file or the name of a shipped configuration, and its name in messages.
+
+    Raises ConfigError where there is no such configuration or its text is not UTF-8.
+    """
+    path = pathlib.Path(config)
+    if path.exists() and not path.is_dir():
+        with path.open("rb") as file:
+            return _decoded(file.read(4 * LONGEST + 1), config), config
+    if config in shipped_configs():
+        return _decoded((shipped_folder() / f"{config}.yaml").read_bytes(), config), f"{config}.yaml"
+    what = "is a folder" if path.is_dir() else "is neither a file nor a shipped configuration"
+    raise ConfigError(f"CONFIG '{config}' {what}; {did_you_mean(path.stem, shipped_configs())}")
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{name}:{line}:1: not text in UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8"
+        ) from None

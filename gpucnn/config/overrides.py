@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gpucnn.config.expected import inside
+from gpucnn.config.explain import inside
 from gpucnn.config.faults import Fault, Path, Place
 from gpucnn.config.yaml_reader import Document, read_value
 from gpucnn.errors import ConfigError

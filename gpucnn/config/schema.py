@@ -4,14 +4,15 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from gpucnn import nn, optim
-from gpucnn.config.expected import Node
-from gpucnn.config.from_signature import Options, options_model
+from gpucnn.config.explain import Node
 from gpucnn.config.layers import Layer, needs_options
+from gpucnn.config.options import Options, options_model
+from gpucnn.config.yaml_reader import Document
 from gpucnn.data import FALLBACKS, SOURCES, Augment, Normalization
 from gpucnn.kernels.cuda.precision import PRECISIONS
 from gpucnn.training import LOSSES, EarlyStop
@@ -161,6 +162,13 @@ class Config(Options):
         if not DEVICE.fullmatch(device):
             raise ValueError(f"given {device!r}, expected auto, cpu, cuda or cuda:N")
         return device
+
+
+class Checked(NamedTuple):
+    """A configuration without faults, and the text it came from, for messages."""
+
+    config: Config
+    document: Document
 
 
 def source_options(data: Data) -> dict[str, Any]:

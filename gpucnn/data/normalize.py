@@ -35,6 +35,11 @@ class Normalizer:
         shift, scale = self.shift.astype(dtype), self.scale.astype(dtype)
         return kernels_of(images).gather.normalised(images, indices, shift, scale)
 
+    @classmethod
+    def of_fractions(cls, images: np.ndarray) -> "Normalizer":
+        """Bytes become fractions, 0 to 1; other numbers stay as they are."""
+        return cls(_whole(0.0, images), _whole(1 / 255 if images.dtype == np.uint8 else 1.0, images))
+
     def arrays(self) -> dict[str, np.ndarray]:
         """What to save of it; `from_arrays` makes it again."""
         return {"shift": self.shift, "scale": self.scale}

@@ -1,12 +1,10 @@
 """Activations, element by element or along one axis, and dropout."""
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 
 class ReLU(Function):

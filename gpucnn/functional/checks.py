@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError
+from gpucnn.tensor import Tensor
 
 SINGLE = np.dtype(np.float32)
 FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))

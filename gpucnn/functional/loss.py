@@ -4,14 +4,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor, one
-from gpucnn.backend import Array, module_of, to_device
+from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.tensor import one
 
 Reduction = Literal["mean", "sum", "none"]
 

@@ -1,13 +1,11 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.reference.norm import Running
+from gpucnn.tensor import Function, Tensor
 
 
 class TrainingBatchNorm(Function):

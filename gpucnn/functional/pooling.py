@@ -2,14 +2,12 @@
 
 import math
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Window, make_window, sides_of
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 
 class MaxPool(Function):

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.function import Function
 from gpucnn.geometry import Sides, is_count
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]
 

@@ -3,10 +3,10 @@
 import math
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError
 from gpucnn.geometry import Sizes, Window
 from gpucnn.nn.layer import Layer
+from gpucnn.tensor import Tensor
 
 
 class ReLU(Layer):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import convolution_relu, linear_relu
 from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
@@ -13,6 +12,7 @@ from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
 from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
+from gpucnn.tensor import Tensor
 
 
 class Convolution(Layer):
@@ -44,11 +44,14 @@ class Convolution(Layer):
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.padding, self.dilation = kernel, stride, padding, dilation
-        shape = (out_channels, in_channels // groups, *kernel)
-        fan_in, fan_out = math.prod(shape[1:]), out_channels // groups * math.prod(kernel)
-        rule = init or "default"
-        self.weight = Parameter(initial.weights(rule, shape, fan_in, fan_out).astype("float32"))
-        self.bias = Parameter(initial.biases(rule, out_channels, fan_in).astype("float32")) if bias else None
+        self.weight_shape = (out_channels, in_channels // groups, *kernel)
+        self._draw(bias, initial.checked(init or "default", self.weight_shape))
+
+    def _draw(self, bias: bool, rule: Init) -> None:
+        fan_in = math.prod(self.weight_shape[1:])
+        fan_out = self.out_channels // self.groups * math.prod(self.kernel_size)
+        self.weight = Parameter(initial.weights(rule, self.weight_shape, fan_in, fan_out).astype("float32"))
+        self.bias = Parameter(initial.biases(rule, self.out_channels, fan_in).astype("float32")) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, O, outputs...)"""
@@ -68,13 +71,13 @@ class Convolution(Layer):
         if shape[0] != self.in_channels:
             raise ShapeError(
                 f"{self.kind}: input has {shape[0]} channels, weight expects {self.in_channels}: x {shape}, "
-                f"w {self.weight.shape}. Give in_channels={shape[0]} or change the layer before"
+                f"w {self.weight_shape}. Give in_channels={shape[0]} or change the layer before"
             )
         return (self.out_channels, *self.window(shape).output_sizes(shape[1:]))
 
     def multiply_adds(self, shape: Sizes) -> int:
         """One for each weight at each place."""
-        return self.weight.size * math.prod(self.output_shape(shape)[1:])
+        return math.prod(self.weight_shape) * math.prod(self.output_shape(shape)[1:])
 
     def window(self, shape: Sizes) -> Window:
         """The kernel's window."""
@@ -107,11 +110,13 @@ class Linear(Layer):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, init: Init | None = None) -> None:
         self.in_features = check_count("linear", "in_features", in_features)
         self.out_features = check_count("linear", "out_features", out_features)
-        rule = init or "default"
-        self.weight = Parameter(
-            initial.weights(rule, (out_features, in_features), in_features, out_features).astype("float32")
-        )
-        self.bias = Parameter(initial.biases(rule, out_features, in_features).astype("float32")) if bias else None
+        self.weight_shape = (out_features, in_features)
+        self._draw(bias, initial.checked(init or "default", self.weight_shape))
+
+    def _draw(self, bias: bool, rule: Init) -> None:
+        fan_in, fan_out = self.in_features, self.out_features
+        self.weight = Parameter(initial.weights(rule, self.weight_shape, fan_in, fan_out).astype("float32"))
+        self.bias = Parameter(initial.biases(rule, fan_out, fan_in).astype("float32")) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, O)"""
@@ -133,4 +138,4 @@ class Linear(Layer):
 
     def multiply_adds(self, shape: Sizes) -> int:
         """One for each weight."""
-        return self.weight.size
+        return self.in_features * self.out_features

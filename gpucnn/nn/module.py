@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, set_device, to_device
 from gpucnn.errors import CheckpointError, InputError
+from gpucnn.tensor import Tensor
 
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")

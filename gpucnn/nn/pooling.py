@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.functional.pooling import max_pool_relu, pooling_window
 from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window, per_axis
 from gpucnn.nn.layer import Layer
+from gpucnn.tensor import Tensor
 
 
 class _Windowed(Layer):

@@ -3,12 +3,12 @@
 import numpy as np
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.functional.pooling import pooling_window
 from gpucnn.geometry import PerAxis, Sizes, Window
 from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
+from gpucnn.tensor import Tensor
 
 
 class Subsample2d(Layer):

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import InputError
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Tensor
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
-from gpucnn.bank import Bank
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.reference.update import Rates
+from gpucnn.optim.flat import Bank
+from gpucnn.tensor import Tensor
 
 Group = dict[str, Any]
 

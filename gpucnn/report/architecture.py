@@ -9,13 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from gpucnn import nn
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import to_device
+from gpucnn.data.loader import to_batch_last
 from gpucnn.errors import InputError
 from gpucnn.geometry import ReceptiveField, Sizes
+from gpucnn.tensor import Tensor
 from gpucnn.training.evaluation import dtype_of, evaluating
-from gpucnn.training.sources import to_batch_last
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ def layer_outputs(net: nn.Sequential, images: np.ndarray) -> Iterator[tuple[str,
 
     The images are as the network takes them. Outputs are (N, ...), on the host.
     """
-    array = to_device(to_batch_last(images, dtype_of(net)))
-    with evaluating(net), Arena().step(array.shape):
+    array = to_device(to_batch_last(images, dtype_of(net).name))
+    with evaluating(net):
         yield from _outputs(net, Tensor.from_batch_last(array))
 
 

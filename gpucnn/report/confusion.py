@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from gpucnn.errors import InputError
 from gpucnn.report.figures import new_figure, short
 from gpucnn.report.history import read_confusion
-from gpucnn.training.run import RunFolder
+from gpucnn.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

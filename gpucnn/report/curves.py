@@ -8,8 +8,8 @@ import numpy as np
 
 from gpucnn.report.figures import BLUE, GREY, VERMILION, new_figure, short
 from gpucnn.report.history import read_batches, read_epochs
+from gpucnn.runs.folder import RunFolder
 from gpucnn.training.records import EpochRecord
-from gpucnn.training.run import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

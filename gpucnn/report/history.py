@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from gpucnn.errors import CheckpointError, InputError
+from gpucnn.runs.folder import BATCHES, METRICS, RESULT, RunFolder
 from gpucnn.training.records import BATCH_HEADER, EpochRecord
-from gpucnn.training.run import BATCHES, METRICS, RESULT, RunFolder
 
 BATCH_TYPES = ["U10", "i8", "i8", "i8", "f8", "f8"]
 BATCH = np.dtype(list(zip(BATCH_HEADER.split(","), BATCH_TYPES, strict=True)))

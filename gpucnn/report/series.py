@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from gpucnn.report.history import read_batches, read_epochs
+from gpucnn.runs.folder import RunFolder
 from gpucnn.training.records import EpochRecord
-from gpucnn.training.run import RunFolder
 
 POINTS = 600  # in a curve of minibatches
 MOST_EPOCHS = 2000  # in a curve of epochs; of more every second, third, ... is told

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpucnn import nn
 from gpucnn.data import Dataset, Normalizer
-from gpucnn.training.run import ENVIRONMENT, RunFolder
+from gpucnn.runs.folder import ENVIRONMENT, RunFolder
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from gpucnn.autograd import one
-from gpucnn.backend import drawing_from, generator, load_cupy, to_device, to_host
+from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data.loader import Loader
 from gpucnn.data.resident import Resident
+from gpucnn.generators import drawing_from, generator
 from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.cuda import program
 from gpucnn.kernels.cuda.capture import CaptureError, capture, new_stream
 from gpucnn.training.losses import is_sum
-from gpucnn.training.records import Outcome
-from gpucnn.training.step import Step, check_host_labels, forward
+from gpucnn.training.records import StepResult
+from gpucnn.training.step import Step, check_host_labels, class_numbers, forward
 
-WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels and make the buffers
+WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels
 MOST_STEPS = 512  # between two looks
 LOOK_SECONDS = 0.25  # between two looks, about: what the progress bar and Ctrl-C wait for
 SEEDS = 2**63
@@ -37,7 +37,7 @@ class CapturedSteps:
         xp, groups = load_cupy(), len(step.optimizer.param_groups)
         self._step, self._capturing = step, capturing
         self._data, self._batches = Resident(loader), len(loader)
-        self._labels = np.unique(loader.dataset.labels)  # that occur
+        self._labels = np.unique(loader.labels) if loader.labels.ndim == 1 else loader.labels
         self._stream = new_stream()
         self._integers = xp.zeros((MOST_STEPS, 2), np.int64)  # the row a batch starts at, and a seed
         self._numbers = xp.zeros((MOST_STEPS, groups, 3))  # the optimizer's rates
@@ -48,9 +48,9 @@ class CapturedSteps:
         self._replays: dict[int, Callable[[], None]] = {}
         self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
         program.load_all(loader.dtype)
-        one(xp.zeros(1, loader.dtype))  # which backward passes begin with: CuPy compiles what fills it
+        xp.ones((), loader.dtype)  # as backward passes begin: CuPy compiles what fills it
 
-    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
+    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
         """Train on the epoch's batches from number `first` on, of learning rates lr(number); as many as were done.
 
         The last outcome is one whose loss is not finite, if there is such a one.
@@ -64,7 +64,7 @@ class CapturedSteps:
             first += len(done)
             yield done
 
-    def _run(self, epoch: int, first: int, lr: Callable[[int], float]) -> list[Outcome]:
+    def _run(self, epoch: int, first: int, lr: Callable[[int], float]) -> list[StepResult]:
         """Some steps, and a look at what came out."""
         starts, sizes = self._data.lay_out(epoch, first, self._most)
         steps = len(starts)
@@ -96,21 +96,20 @@ class CapturedSteps:
     def _work(self, images: int) -> None:
         """All that one step launches, on batches of so many images."""
         step, kernels = self._step, kernels_of(self._now)
-        with step.arena.step(("captured", images)), drawing_from(self._now[1:2]):
+        with drawing_from(self._now[1:2]):
             kernels.step.begin(self._integers, self._numbers, self._now, self._rates)
             step.optimizer.zero_grad()
             batch = self._data.take(self._now[:1], images)
             output, loss = forward(step.net, step.loss, batch)
             check_host_labels(self._labels, output)
             scores = output.data if output.batch_last else output.data.T  # (C, N)
-            kernels.softmax.tally(
-                scores, batch.labels, loss.data, self._now[2:3], self._losses, self._corrects, self._rates
-            )
+            noted = (self._now[2:3], self._losses, self._corrects, self._rates)
+            kernels.softmax.tally(scores, class_numbers(batch.labels), loss.data, *noted)
             loss.backward()
             step.clip()
             step.optimizer.step(self._rates)
 
-    def _look(self, sizes: list[int]) -> list[Outcome]:
+    def _look(self, sizes: list[int]) -> list[StepResult]:
         """Wait, and read what came out of the steps, up to the first whose loss is not finite."""
         losses, corrects = to_host(self._losses[: len(sizes)]), to_host(self._corrects[: len(sizes)])
         good = int(np.isfinite(losses).cumprod().sum())
@@ -118,7 +117,7 @@ class CapturedSteps:
         seen = slice(good + 1)
         per_image = [1 / images if is_sum(self._step.loss) else 1.0 for images in sizes]
         rows = zip(sizes[seen], losses[seen].tolist(), per_image[seen], corrects[seen].tolist(), strict=True)
-        return [Outcome(images, loss * share, correct) for images, loss, share, correct in rows]
+        return [StepResult(images, loss * share, correct) for images, loss, share, correct in rows]
 
 
 def _steps_until_look(steps: int, seconds: float) -> int:

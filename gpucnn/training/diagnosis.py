@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import Array, module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor, no_grad
 
 
 @np.errstate(all="ignore")

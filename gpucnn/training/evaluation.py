@@ -8,18 +8,16 @@ import numpy as np
 
 from gpucnn import functional as F
 from gpucnn import nn
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import to_device
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Data, as_batches, to_batch_last
 from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import CrossEntropy, Loss
-from gpucnn.training.position import Tally
-from gpucnn.training.records import Outcome
-from gpucnn.training.sources import Data, as_batches, to_batch_last
+from gpucnn.training.records import StepResult
+from gpucnn.training.state import Tally
 from gpucnn.training.step import class_numbers, forward, measure
 
 BATCH_SIZE = 256  # images at a time where no gradients are kept
@@ -41,11 +39,11 @@ class Evaluation:
 def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int = BATCH_SIZE) -> Evaluation:
     """`net` in evaluation mode on all images of `data`; `loss` is cross-entropy unless given."""
     loss = CrossEntropy() if loss is None else loss
-    batches, arena, tally = as_batches(data, batch_size, dtype_of(net)), Arena(), Tally()
+    batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
     labels, outputs = [], []
     with evaluating(net):
         for batch in batches.batches(epoch=0):
-            outcome, output = evaluate_batch(net, loss, batch, arena)
+            outcome, output = evaluate_batch(net, loss, batch)
             tally.add(outcome)
             labels.append(class_numbers(batch.labels))
             outputs.append(output)
@@ -61,21 +59,19 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
     """
     if images.ndim < 2 or not len(images):
         raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
-    arena, dtype, rows = Arena(), dtype_of(net), []
+    dtype, rows = dtype_of(net).name, []
     with evaluating(net):
         for start in range(0, len(images), batch_size):
             array = to_device(to_batch_last(images[start : start + batch_size], dtype))
-            with arena.step(array.shape):
-                rows.append(_probabilities(net, net(Tensor.from_batch_last(array))))
+            rows.append(_probabilities(net, net(Tensor.from_batch_last(array))))
     return np.concatenate(rows)
 
 
 @np.errstate(all="ignore")  # the loss tells of overflow
-def evaluate_batch(net: Module, loss: Loss, batch: Batch, arena: Arena) -> tuple[Outcome, np.ndarray]:
+def evaluate_batch(net: Module, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
     """One minibatch's outcome and the network's output (N, C); to be called inside `evaluating`."""
-    with arena.step(("evaluate", batch.images.shape)):
-        output, value = forward(net, loss, batch)
-        return measure(loss, batch, output, value), output.numpy()
+    output, value = forward(net, loss, batch)
+    return measure(loss, batch, output, value), output.numpy()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 
-class Outcome(NamedTuple):
+class StepResult(NamedTuple):
     """What a minibatch came to, in host numbers: the mean loss per image, and how many images were told right."""
 
     images: int

@@ -2,22 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from gpucnn import optim
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, to_device
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.reference.softmax import check_labels
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
-from gpucnn.training.records import Outcome
-from gpucnn.training.sources import Batches
+from gpucnn.training.records import StepResult
 
 
 @dataclass(frozen=True)
@@ -29,15 +27,14 @@ class Step:
     loss: Loss
     clip_norm: float | None = None
     clip_value: float | None = None
-    arena: Arena = field(default_factory=Arena)
 
     @np.errstate(all="ignore")  # the loss tells of overflow, with the place and the remedy
-    def __call__(self, batch: Batch, lr: float) -> Outcome:
+    def __call__(self, batch: Batch, lr: float) -> StepResult:
         """Update the weights by one minibatch at learning rate `lr`; the outcome is that before the update.
 
         Where the loss is not finite nothing is updated, so that the cause can still be found.
         """
-        with one_blas_thread(), self.arena.step(("train", batch.images.shape)):
+        with one_blas_thread():
             self.optimizer.zero_grad()
             output, loss = forward(self.net, self.loss, batch)
             outcome = measure(self.loss, batch, output, loss)
@@ -63,7 +60,7 @@ class HostSteps:
     step: Step
     batches: Batches
 
-    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
+    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
         """Train on the epoch's batches from number `first` on, of learning rates lr(number); one at a time."""
         for number, batch in enumerate(self.batches.batches(epoch, first), first):
             yield [self.step(batch, lr(number))]
@@ -89,12 +86,12 @@ def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
         check_labels(labels, output.shape[1])
 
 
-def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> Outcome:
+def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResult:
     """The loss `value` of a minibatch per image, and how many images `output` (N, C) tells right."""
     scores = output.data if output.batch_last else output.data.T  # (C, N)
     images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
     correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
-    return Outcome(images, value.item() / (images if is_sum(loss) else 1), int(correct))
+    return StepResult(images, value.item() / (images if is_sum(loss) else 1), int(correct))
 
 
 def class_numbers(labels: np.ndarray) -> np.ndarray:

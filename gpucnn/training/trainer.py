@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn import backend, optim
+from gpucnn import backend, generators, optim
 from gpucnn.backend import to_host
-from gpucnn.data.loader import Batch, Loader
+from gpucnn.data.loader import Batch, Batches, Data, Loader, as_batches
+from gpucnn.data.resident import can_reside
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
 from gpucnn.kernels import choice
 from gpucnn.nn import Module
@@ -18,10 +19,9 @@ from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.losses import CrossEntropy, Loss
-from gpucnn.training.position import EarlyStop, Position, Tally
 from gpucnn.training.progress import Progress
-from gpucnn.training.records import BatchRecord, EpochRecord, Outcome
-from gpucnn.training.sources import Batches, Data, as_batches
+from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
+from gpucnn.training.state import EarlyStop, Tally, TrainState
 from gpucnn.training.step import HostSteps, Step
 
 Record = BatchRecord | EpochRecord
@@ -36,8 +36,9 @@ class Trainer:
     optim.SCHEDULES) multiplies the optimizer's learning rate; gradients are clipped by value, then by norm,
     where `clip_value` and `clip_norm` say so.
 
-    On a GPU a step over a data.Loader is captured and launched again: whatever Python does in it, it does once. For a
-    network that takes another way from step to step by itself, set `capture` to False.
+    On a GPU a step is captured and launched again, unless the data is float64 or of a class of your own: whatever
+    Python does in it, it does once. For a network that takes another way from step to step by itself, set `capture` to
+    False.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Trainer:
         self.schedule = schedule
         self.early_stop = early_stop
         self.capture = capture
-        self.position = Position()
+        self.position = TrainState()
         self.settled = True  # whether every record of what was done has come out
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
@@ -95,7 +96,7 @@ class Trainer:
         Raises InputError for what cannot be trained; TrainingError, while it runs, where a loss is not
         finite.
         """
-        dtype = dtype_of(self.net)
+        dtype = dtype_of(self.net).name
         batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
         held_out = None if validation is None else as_batches(validation, batch_size, dtype)
         self._check(epochs, len(batches), held_out)
@@ -118,7 +119,7 @@ class Trainer:
             "position": self.position.as_dict(),
             "counters": self.optimizer.state_counters(),
             "lr": self.optimizer.lr,
-            "generator": backend.generator_state(),
+            "generator": generators.generator_state(),
         }
         return State({**model, **buffers}, values)
 
@@ -130,11 +131,11 @@ class Trainer:
         """
         own, values = self.state(), state.values
         check_tensors("the state", state.tensors, own.tensors)
-        position = Position.from_dict(values.get("position"))
+        position = TrainState.from_dict(values.get("position"))
         counters = _checked_counters(values.get("counters"), own.values["counters"])
         lr = _checked_rate(values.get("lr"))
         try:
-            backend.set_generator_state(values["generator"])
+            generators.set_generator_state(values["generator"])
         except (KeyError, TypeError, ValueError, OverflowError):
             raise CheckpointError("the checkpoint's generator state is damaged") from None
         self.net.load_state_dict(_under(MODEL, state.tensors))
@@ -175,7 +176,8 @@ class Trainer:
 
     def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
         """How to train on the batches: on a GPU those of a Loader lie there, others come from the host one by one."""
-        if backend.device().kind == "cuda" and isinstance(batches, Loader) and choice.asked() != "numpy":
+        on_gpu = backend.device().kind == "cuda" and choice.asked() != "numpy"
+        if on_gpu and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)
 
@@ -198,7 +200,7 @@ class Trainer:
                 )
             started = time.perf_counter()  # what the caller did in between is not training
 
-    def _told(self, outcomes: list[Outcome], seconds: float) -> Iterator[BatchRecord]:
+    def _told(self, outcomes: list[StepResult], seconds: float) -> Iterator[BatchRecord]:
         """The records of steps that are done, with finite losses."""
         position, records = self.position, []
         for outcome in outcomes:
@@ -214,7 +216,7 @@ class Trainer:
         position = self.position
         for batch in batches.batches(0, first=position.validation.batches):
             with evaluating(self.net):
-                outcome, _ = evaluate_batch(self.net, self.loss, batch, self._step.arena)
+                outcome, _ = evaluate_batch(self.net, self.loss, batch)
                 if not math.isfinite(outcome.loss):
                     raise self._not_finite("validation", position.validation, outcome, batch, self.optimizer.lr)
             position.validation.add(outcome)
@@ -243,7 +245,7 @@ class Trainer:
             return self.optimizer.lr
         return self.optimizer.base_lr * self.schedule.factor(step, total_steps, self.position.steps_per_epoch)
 
-    def _not_finite(self, part: str, tally: Tally, outcome: Outcome, batch: Batch, lr: float) -> TrainingError:
+    def _not_finite(self, part: str, tally: Tally, outcome: StepResult, batch: Batch, lr: float) -> TrainingError:
         return TrainingError(
             f"the {part} loss of epoch {self.position.epoch + 1}, step {tally.batches + 1} is {outcome.loss} (learning "
             f"rate {lr:g}): {first_not_finite(self.net, batch)}. Lower the learning rate (optimizer.lr), or clip the "
@@ -251,7 +253,7 @@ class Trainer:
         )
 
 
-def _record(split: str, epoch: int, tally: Tally, outcome: Outcome) -> BatchRecord:
+def _record(split: str, epoch: int, tally: Tally, outcome: StepResult) -> BatchRecord:
     accuracy = outcome.correct / outcome.images
     return BatchRecord(split, epoch + 1, tally.batches, outcome.images, outcome.loss, accuracy)
 

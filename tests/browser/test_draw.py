@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from gpucnn import nn
-from gpucnn.config.saved import open_run
 from gpucnn.data import load_source
 from gpucnn.draw import DrawServer, Reader
+from gpucnn.runs.saved import open_run
 from tests.data.files import needs_real_data
 from tests.draw.conftest import NAMES, SHAPE, plain_normalizer, reader, served, server, small_network
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gpucnn import nn
 from gpucnn.cli import main
 from gpucnn.training.records import EpochRecord
 
@@ -43,6 +44,17 @@ def test_a_run_folder_holds_what_it_promises(config, tmp_path, capsys) -> None:
     }  # fmt: skip
     assert (result["dataset"], result["device"], result["parameters"]) == ("digits", "cpu", 4 * 26 + 10 * 577)
     assert yaml.safe_load((here / "config.yaml").read_text())["train"]["epochs"] == 1
+
+
+def test_the_network_is_built_once(config, monkeypatch) -> None:
+    drawn = []
+    weights = nn.init.weights
+    monkeypatch.setattr(nn.init, "weights", lambda *given: drawn.append(given) or weights(*given))
+    assert main(["train", config, "--quiet"]) == 0
+    layers = [
+        entry for entry in yaml.safe_load(Path(config).read_text())["model"] if "linear" in entry or "conv2d" in entry
+    ]
+    assert len(drawn) == len(layers) > 0
 
 
 def test_quiet_prints_the_result_alone(config, capsys) -> None:
@@ -171,7 +183,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_input(config, fails, monkeypat
     def forbidden(path: Path, data: bytes) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("gpucnn.training.run.atomic_write", forbidden)
+    monkeypatch.setattr("gpucnn.runs.folder.atomic_write", forbidden)
     assert "Permission denied; give another path, or yourself the right to it" in fails(
         2, "train", config, "--run-dir", "here"
     )

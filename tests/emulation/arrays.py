@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.emulation import streams
+from tests.emulation import pools, streams
 
 WRITES_TO_ITS_FIRST = (np.copyto, np.put_along_axis)
 SCALARS = (bool, int, float, complex, np.generic)
@@ -29,6 +29,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
         self._host = _garbage(np.empty(shape, dtype)) if memory is None else memory
         self.base = base
         if base is None:
+            self._block = pools.alloc(self._host.nbytes)
             _owners[id(self)] = self
             streams.keep_with_graph(self)
 
@@ -212,11 +213,6 @@ def host_memory(array: ndarray) -> np.ndarray:
     return array._host
 
 
-def used_bytes() -> int:
-    """What all arrays that are there hold, views not counted."""
-    return sum(array.nbytes for array in list(_owners.values()))
-
-
 def owner_of(address: int) -> ndarray:
     """The array in whose memory an address lies. Raises AssertionError where there is none."""
     for array in list(_owners.values()):
@@ -291,6 +287,9 @@ def _silently(function: Callable[..., Any], *arguments: Any, **keywords: Any) ->
 
 
 def _item(array: np.ndarray, index: Any) -> Any:
+    """As CuPy has it: indices that lie outside wrap around, whatever they are."""
+    if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and len(array):
+        return array[index % len(array)]
     return array[index]
 
 

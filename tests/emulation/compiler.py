@@ -5,6 +5,7 @@ import ctypes
 import functools
 import hashlib
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -135,18 +136,28 @@ def compiled(text: str, options: tuple[str, ...]) -> dict[str, Kernel]:
         [f'#include "{HEADER}"', "#line 1", SHARED.sub(_poisoned, text), *(f"EMULATED({name})" for name in parameters)]
     )
     path = _folder() / hashlib.sha256(repr((code, definitions)).encode()).hexdigest()[:16]
-    path.with_suffix(".cpp").write_text(code)
-    command = [COMPILER, *OPTIONS, *definitions, path.with_suffix(".cpp"), "-o", path.with_suffix(".so")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise KernelError(f"g++ does not compile the CUDA source:\n{done.stderr[:4000]}")
-    library = ctypes.CDLL(str(path.with_suffix(".so")))
+    library = ctypes.CDLL(str(_built(code, definitions, path)))
     return {name: Kernel(library, name, listed, most[name]) for name, listed in parameters.items()}
+
+
+def _built(code: str, definitions: Sequence[str], path: Path) -> Path:
+    """The library made of `code`; that of another process where it is there. Raises KernelError where g++ refuses."""
+    library, own = path.with_suffix(".so"), path.with_suffix(f".{os.getpid()}.cpp")
+    if not library.exists():
+        own.write_text(code)
+        command = [COMPILER, *OPTIONS, *definitions, own, "-o", own.with_suffix(".so")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise KernelError(f"g++ does not compile the CUDA source:\n{done.stderr[:4000]}")
+        own.with_suffix(".so").replace(library)
+    return library
 
 
 @functools.cache
 def _folder() -> Path:
-    """For one session's libraries."""
+    """For one session's libraries; processes that are given one in GPUCNN_EMULATION_FOLDER share it."""
+    if shared := os.environ.get("GPUCNN_EMULATION_FOLDER"):
+        return Path(shared)
     folder = Path(tempfile.mkdtemp(prefix="gpucnn-emulation-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

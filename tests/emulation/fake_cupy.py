@@ -1,14 +1,13 @@
 """A CuPy without a GPU: put in its place as `cupy`, it computes with NumPy and runs kernels compiled for the CPU."""
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from tests.emulation import arrays, compiler, streams
+from tests.emulation import arrays, compiler, pools, streams
 from tests.emulation.arrays import compute, from_host, ndarray, wrapped
 
 __version__ = "14.0.0"
@@ -22,6 +21,7 @@ FUNCTIONS = """
 """
 float32, float64, int32, int64, uint8, bool_ = np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_
 newaxis, inf, nan = None, np.inf, np.nan
+get_default_memory_pool = pools.get_default_memory_pool
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
@@ -165,55 +165,29 @@ class _Device:
         streams.synchronise("synchronising")
 
 
-class OutOfMemoryError(MemoryError):
-    """As CuPy's."""
-
-
-class _MemoryPool:
-    """Memory is the host's."""
-
-    def used_bytes(self) -> int:
-        return arrays.used_bytes()
-
-    def total_bytes(self) -> int:
-        return arrays.used_bytes()
-
-    def free_all_blocks(self) -> None:
-        pass
-
-    def malloc(self, size: int) -> None:
-        raise NotImplementedError
-
-
-@contextlib.contextmanager
-def _using_allocator(allocator: Any = None) -> Iterator[None]:
-    yield
-
-
-_default_pool = _MemoryPool()
-
-
-def get_default_memory_pool() -> _MemoryPool:
-    """The one."""
-    return _default_pool
-
-
 cuda = SimpleNamespace(
     Device=_Device,
     Stream=streams.Stream,
     Event=streams.Event,
     get_elapsed_time=streams.get_elapsed_time,
     get_current_stream=streams.current_stream,
-    MemoryPool=_MemoryPool,
-    using_allocator=_using_allocator,
-    memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    MemoryPool=pools.MemoryPool,
+    alloc=pools.alloc,
+    using_allocator=pools.using_allocator,
+    memory=SimpleNamespace(OutOfMemoryError=pools.OutOfMemoryError),
     runtime=SimpleNamespace(
         CUDARuntimeError=streams.CUDARuntimeError,
         getDevice=lambda: 0,
         getDeviceCount=lambda: 1,
-        getDeviceProperties=lambda index: {"name": b"emulated GPU", "totalGlobalMem": 1 << 30, "major": 9, "minor": 0},
+        getDeviceProperties=lambda index: {
+            "name": b"emulated GPU",
+            "totalGlobalMem": pools.DEVICE_BYTES,
+            "major": 9,
+            "multiProcessorCount": 132,
+            "minor": 0,
+        },
         deviceSynchronize=lambda: streams.synchronise("synchronising"),
-        memGetInfo=lambda: (1 << 30, 1 << 30),
+        memGetInfo=pools.mem_get_info,
         driverGetVersion=lambda: 13000,
         runtimeGetVersion=lambda: 13000,
     ),

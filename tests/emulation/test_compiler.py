@@ -207,7 +207,7 @@ def test_arguments_that_are_not_the_parameters(kernels, arguments, words):
 @pytest.mark.parametrize(
     ("blocks", "threads"), [((0,), (32,)), ((1,), (1025,)), ((1, 70_000), (1,)), ((1,), (1, 1, 65))]
 )
-def test_launches_that_cuda_refuses(kernels, blocks, threads):
+def test_launches_that_a_gpu_refuses(kernels, blocks, threads):
     with pytest.raises(KernelError, match="cannot be launched"):
         kernels["some_have_ended"](blocks, threads, [])
 

@@ -2,7 +2,7 @@ import pytest
 
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.report.history import read_batches, read_confusion, read_epochs
-from gpucnn.training.run import RunFolder
+from gpucnn.runs.folder import RunFolder
 from tests.report.runs import LOSSES, write_lines, write_result, write_run
 
 

@@ -16,7 +16,7 @@ from gpucnn.report.facts import report_facts
 from gpucnn.report.inside import first_of_classes, maps_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.verdicts import EXAMPLE_BYTES, OTHERS, Verdicts, examples, merged
-from gpucnn.training.run import RunFolder
+from gpucnn.runs.folder import RunFolder
 from tests.report.runs import write_lines, write_run
 
 CONFIG = {"name": "by hand", "dtype": "float32", "data": {"name": "digits"}, "train": {"epochs": 3}}

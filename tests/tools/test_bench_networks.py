@@ -121,9 +121,8 @@ def test_the_first_layer_that_learns_may_stand_behind_another():
 def test_the_job_in_pytorch_is_by_the_same_recipe(torch):
     from bench import torch_job
 
-    from gpucnn.config.build import EVALUATED_AT_ONCE
+    from gpucnn.config.build import EVALUATED_AT_ONCE, build_schedule
     from gpucnn.config.check import load_config
-    from gpucnn.config.parts import build_schedule
 
     config = load_config("lenet").config
     options = config.optimizer.beside_name()

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 import gpucnn
-from gpucnn import autograd, nn, optim
-from gpucnn.autograd import Tensor
+from gpucnn import nn, optim
 from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
+from gpucnn.data.resident import can_reside
 from gpucnn.errors import InputError, TrainingError
-from gpucnn.function import Function
 from gpucnn.kernels.cuda import program
-from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, RunFolder, Trainer, captured, train_run
+from gpucnn.runs import RunFolder, train_run
+from gpucnn.tensor import Function, Tensor
+from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
 from tests.training import examples
 
 OPTIMIZERS = {
@@ -97,6 +98,53 @@ def test_with_other_losses(gpu, loss):
 def test_with_every_change_of_the_images(gpu):
     augment = Augment(shift=1.5, rotate=20, scale=0.2, flip=True, crop=2, cutout=3)
     same(*(train(capture, augment=augment) for capture in (True, False)))
+
+
+PICTURES, LABELS = examples.images()
+DATA = {
+    "bytes": (PICTURES, LABELS),
+    "float64": (PICTURES / 255, LABELS),
+    "rows": (PICTURES, 0.9 * np.eye(3, dtype=np.float32)[LABELS] + np.float32(0.1 / 3)),
+    "a data set": examples.dataset(),
+}
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_arrays_are_captured_too_and_train_as_on_a_cpu(gpu, monkeypatch, data):
+    worked = []
+    work = captured.CapturedSteps._work
+    monkeypatch.setattr(
+        captured.CapturedSteps, "_work", lambda self, images: worked.append(images) or work(self, images)
+    )
+
+    def losses(device):
+        gpucnn.set_device(device)
+        gpucnn.manual_seed(1)
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.05, momentum=0.9))
+        records = trainer.run(data, None, 4, batch_size=16, seed=3)
+        return [(record.loss, record.accuracy) for record in records if not isinstance(record, EpochRecord)]
+
+    expected = losses("cpu")
+    np.testing.assert_allclose(losses(str(gpu)), expected, rtol=1e-3)
+    assert worked.count(16) == captured.WARM_UP + 1  # two steps, and one while it was captured
+
+
+def test_float64_is_not_rounded_on_the_way(gpu):
+    """The kernels that read a data set on the GPU read float32 at most, so these images come from the host."""
+    losses = []
+    for device in ("cpu", str(gpu)):
+        gpucnn.set_device(device)
+        gpucnn.manual_seed(1)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).astype("float64")
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
+        losses.append(trainer.fit((PICTURES / 255, LABELS), epochs=1)[0].train_loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+def test_labels_that_are_no_class_numbers_do_not_reside_on_the_gpu():
+    assert can_reside(Loader((PICTURES, LABELS), 16))
+    assert not can_reside(Loader((PICTURES, LABELS + 0.5), 16))
 
 
 def test_a_step_is_captured_after_two_and_then_launched_as_one(gpu, monkeypatch):
@@ -298,7 +346,7 @@ def test_memory_does_not_grow_with_the_steps(gpu):
     for record in trainer.run(loader, examples.loaders().validation, 8):
         if isinstance(record, EpochRecord) and record.epoch > captured.WARM_UP + 1:
             gc.collect()
-            held.append((trainer._step.arena.nbytes, load_cupy().get_default_memory_pool().used_bytes()))
+            held.append(load_cupy().get_default_memory_pool().used_bytes())
     assert len(set(held)) == 1
 
 
@@ -321,7 +369,6 @@ def test_kernels_are_loaded_when_the_steps_are_made(emulated, monkeypatch, dtype
     monkeypatch.setattr(cupy, "ones", lambda *given: loaded.append("ones") or ones(*given))
     program._kernel.cache_clear()
     program._module.cache_clear()
-    autograd._one.cache_clear()
     trainer, loader = examples.trainer(dtype), examples.loaders(dtype).train
     steps = captured.CapturedSteps(trainer._step, loader)
     assert loaded.count("a module") == len(program.sources())

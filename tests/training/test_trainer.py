@@ -187,16 +187,12 @@ def test_ones_own_loss_and_module():
     assert records[-1].train_loss < records[0].train_loss
 
 
-def test_the_arena_lends_nothing_that_outlives_a_step():
-    """With the arena's buffers filled with NaN before each use, the records stay the same."""
-    from gpucnn.arena import Arena
-    from gpucnn.training.step import Step
-
+def test_training_reads_no_memory_that_it_did_not_write(monkeypatch):
+    """With new arrays filled with NaN the records stay the same."""
     results = []
-    for debug in (False, True):
+    for fill in (False, True):
+        monkeypatch.setattr("gpucnn.backend.fill_with_nan", fill)
         trainer, data = examples.trainer(), examples.loaders()
-        step = trainer._step
-        trainer._step = Step(step.net, step.optimizer, step.loss, step.clip_norm, step.clip_value, Arena(debug))
         results.append([record.train_loss for record in trainer.fit(data.train, data.validation, epochs=2)])
     assert results[0] == results[1]
 
@@ -231,7 +227,7 @@ def test_evaluating_between_records_changes_nothing():
 
 def stopped_after(monitor, figures, patience=2, min_delta=0.0):
     """The epoch after which early stopping stops, given one figure per epoch."""
-    from gpucnn.training.position import Waiting
+    from gpucnn.training.state import Waiting
 
     rule, waiting = EarlyStop(patience, min_delta, monitor), Waiting()
     for epoch, figure in enumerate(figures, 1):
@@ -289,7 +285,7 @@ def test_early_stopping_checks_its_options(options, words):
     ],
 )
 def test_the_best_epoch_is_by_validation_accuracy_then_loss_or_by_training_loss(figures, best):
-    from gpucnn.training.position import Best
+    from gpucnn.training.state import Best
 
     seen = Best()
     for epoch, (accuracy, loss) in enumerate(figures, 1):

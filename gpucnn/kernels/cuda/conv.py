@@ -6,8 +6,7 @@ than the kernels stage, columns.py serves: what taps read as a matrix, and a pro
 
 import math
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Window
 from gpucnn.kernels.cuda import columns, plans, precision, program
 from gpucnn.kernels.cuda.sums import column_sums, row_sums

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides, Sizes, Window
 from gpucnn.kernels.cpu.plans import AXES, axes_of
 from gpucnn.kernels.cuda import program

@@ -10,8 +10,7 @@ import math
 import numpy as np
 
 from gpucnn import threads
-from gpucnn.arena import empty, scratch
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sizes, Window, split
 from gpucnn.kernels.reference.window import col2im, padded, window_view
 
@@ -90,7 +89,7 @@ def backward_input(weight: Array, grad: Array, window: Window, groups: int, out:
 
     def tile(index: int) -> None:
         group, (start, stop) = index // len(ranges), ranges[index % len(ranges)]
-        columns = scratch((stop - start, *window.kernel, *outputs, images), grad)
+        columns = empty((stop - start, *window.kernel, *outputs, images), grad)
         by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
         module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
         col2im(columns, window, channels[group, start:stop])
@@ -113,7 +112,7 @@ class _Columns:
     def __getitem__(self, index: int) -> tuple[slice, Array]:
         start, stop = self._ranges[index]
         part = self._view[(slice(None),) * (1 + self._axes) + (slice(start, stop),)]
-        columns = scratch(part.shape, part)
+        columns = empty(part.shape, part)
         module_of(part).copyto(columns, part)
         return slice(start * self._row, stop * self._row), columns.reshape(self._groups, -1, (stop - start) * self._row)
 

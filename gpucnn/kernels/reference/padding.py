@@ -4,8 +4,7 @@ import functools
 
 import numpy as np
 
-from gpucnn.arena import empty, zeros
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.geometry import Sides
 
 

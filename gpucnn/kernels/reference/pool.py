@@ -5,8 +5,7 @@ import math
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sides, Sizes, Window, unpadded_places
 from gpucnn.kernels.reference.window import padded, tap_views
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.arena import scratch
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 
 
 class Rates(NamedTuple):
@@ -103,7 +102,7 @@ def clip_by_value(gradients: Sequence[Array], most: float) -> None:
 
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:
     """Two scratch rows (2, length), the first filled with g + weight_decay · p."""
-    rows = scratch((2, *parameters.shape), parameters)
+    rows = empty((2, *parameters.shape), parameters)
     if weight_decay:
         module_of(rows).multiply(parameters, weight_decay, out=rows[0])
         rows[0] += gradient

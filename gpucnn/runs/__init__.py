@@ -1,0 +1,8 @@
+"""What a training leaves on the disk: the run folder, its files, the training in it, and opening it again."""
+
+from gpucnn.runs.environment import describe_environment
+from gpucnn.runs.folder import RunFolder, new_run_path
+from gpucnn.runs.job import train_run
+from gpucnn.runs.saved import SavedRun, load, open_run
+
+__all__ = ["RunFolder", "SavedRun", "describe_environment", "load", "new_run_path", "open_run", "train_run"]

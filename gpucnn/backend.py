@@ -19,6 +19,20 @@ from gpucnn.errors import DeviceError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 _ON_HOST = (np.ndarray, np.generic)
+KERNEL_OPTIONS = ("--std=c++17",)  # of NVRTC, for every source
+PROBE = """
+#define KERNEL extern "C" __global__ void
+KERNEL add_one(float *x) { *x += 1; }
+"""
+# What CuPy's errors say where NVRTC, its headers, cuBLAS or another part of CUDA is missing.
+INCOMPLETE = (
+    "Failure finding",
+    "Failed to find CUDA headers",
+    "failed to load lib",
+    "failed to open lib",
+    "cannot open source file",
+    "cannot open shared object",
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ def _resolve(name: str) -> Device:
 def why_no_gpu(index: int = 0) -> str | None:
     """Why GPU `index` cannot be used, in a few words; None where it can.
 
-    An allocation decides, not the import: CuPy imports without a driver.
+    A computation decides, not the import: CuPy imports without a driver, and adds up without a compiler.
     """
     try:
         cupy = load_cupy()
@@ -86,10 +100,23 @@ def why_no_gpu(index: int = 0) -> str | None:
         return f"CuPy cannot be imported: {_first_line(error)}"
     try:
         with cupy.cuda.Device(index):
-            cupy.zeros(1).sum().item()
+            _try_out(cupy)
     except Exception as error:  # CuPy raises its own classes for each library it calls
         return _gpu_cause(cupy, index, error)
     return None
+
+
+def _try_out(cupy: ModuleType) -> None:
+    """Compute with all that gpucnn needs: a kernel of ours, which is compiled, one of CuPy's, and cuBLAS loaded.
+
+    Raises CuPy's error, or ArithmeticError where the result is wrong.
+    """
+    x = cupy.zeros(1, np.float32)
+    cupy.RawModule(code=PROBE, options=KERNEL_OPTIONS).get_function("add_one")((1,), (1,), (x,))
+    found = (x + 1).sum().item()  # the addition includes headers of CUDA's; the kernel does not
+    if found != 2:
+        raise ArithmeticError(f"0 + 1 + 1 came to {found}")
+    _ = cupy.cuda.cublas
 
 
 def describe_gpu(index: int = 0) -> str:
@@ -122,8 +149,9 @@ def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
         return f"no NVIDIA GPU was found ({text})"
     if "InvalidDevice" in text:
         return f"there is no GPU {index}; {cupy.cuda.runtime.getDeviceCount()} found ({text})"
-    if isinstance(error, ImportError) or "not find" in text or "cannot open shared object" in text:
-        return f"CuPy does not match this machine's CUDA libraries ({text})"
+    if isinstance(error, ImportError) or any(words in str(error) for words in INCOMPLETE):
+        package = f"cupy-cuda{cupy.cuda.runtime.runtimeGetVersion() // 1000}x[ctk]"
+        return f"CUDA's compiler or libraries are missing; pip install '{package}' brings them ({text})"
     return f"a first computation on it failed ({text})"
 
 

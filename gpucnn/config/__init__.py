@@ -1,6 +1,6 @@
-"""One YAML file says what to train. Here it is read, checked, and made into what it names.
+"""Configuration: one YAML file says what to train.
 
-`check` gives a configuration or all its faults, `build` makes the data, the network and the trainer of it.
+`check` reads a configuration and reports all its faults; `build` makes the data, the network and the trainer.
 """
 
 import importlib
@@ -11,7 +11,7 @@ _MOVED = dict.fromkeys(("SavedRun", "load", "open_run"), "gpucnn.runs")
 
 
 def __getattr__(name: str) -> Any:
-    """A name of `_MOVED`, from where it is now."""
+    """A name of `_MOVED`, from its new module."""
     if name not in _MOVED:
         raise AttributeError(f"module 'gpucnn.config' has no attribute {name!r}")
     return getattr(importlib.import_module(_MOVED[name]), name)

@@ -1,4 +1,4 @@
-"""A configuration found, read and checked: every fault at once, before any data is read."""
+"""Finding, reading and checking a configuration: all faults are reported at once, before any data is read."""
 
 import json
 import pathlib
@@ -23,8 +23,8 @@ from gpucnn.tensor import Tensor
 def load_config(config: str, overrides: Iterable[str] = ()) -> Checked:
     """The configuration CONFIG (a file, or the name of a shipped one) with `key.path=value` overrides.
 
-    Raises ConfigError that tells every fault with its place: of the YAML, of names, types and ranges, and of
-    layers that do not fit each other or the data's images, whose shape is looked up but which are not read.
+    Raises ConfigError that lists every fault with its place: in the YAML, in names, types and ranges, and of layers
+    that do not fit each other or the images, of which only the shape is looked up.
     """
     text, source = read_config(config)
     return check(read_yaml(text, source), overrides)
@@ -37,13 +37,13 @@ def check(document: Document, overrides: Iterable[str] = ()) -> Checked:
 
 
 def load_options(config: str, overrides: Iterable[str] = ()) -> Checked:
-    """As `load_config`, without a look at the data, which may be elsewhere."""
+    """As `load_config`, without checking the layers against the data, which may be absent."""
     text, source = read_config(config)
     return _accepted(*_read(read_yaml(text, source), overrides))
 
 
 def _accepted(checked: Checked | None, faults: list[Fault]) -> Checked:
-    """The configuration, if nothing is wrong with it."""
+    """The configuration. Raises ConfigError if there are faults."""
     if checked is None or faults:
         raise config_error(faults)
     return checked
@@ -66,7 +66,7 @@ def _read(document: Document, overrides: Iterable[str]) -> tuple[Checked | None,
 
 
 def _part_faults(checked: Checked) -> list[Fault]:
-    """Options that are right by themselves and do not go together."""
+    """Faults of options that are valid alone but not together."""
     config, document = checked
     parts: dict[Path, Callable[[], object]] = {
         ("optimizer",): lambda: build_optimizer(config, [Tensor([0.0], requires_grad=True)]),
@@ -85,14 +85,14 @@ def _part_faults(checked: Checked) -> list[Fault]:
 
 
 def _check_early_stop(config: Config) -> None:
-    """Raises ConfigError where early stopping looks at validation images that there are not."""
+    """Raise ConfigError if early stopping monitors validation images and there are none."""
     rule = build_early_stop(config)
     if rule is not None and rule.needs_validation and not config.data.validation:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
 
 
 def network_faults(document: Document) -> list[Fault]:
-    """What is wrong with the layers before the first that is none; nothing where the data is unknown."""
+    """Faults of shapes, in the layers before the first invalid one; none if the data is invalid."""
     data = _valid(AnyData, document.data.get("data"))
     entries = _leading_layers(document.data.get("model"))
     if data is None or not entries:
@@ -115,7 +115,7 @@ def network_faults(document: Document) -> list[Fault]:
 
 
 def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
-    """Image shape (C, H, W), and number of classes where it is known before the data is read."""
+    """Image shape (C, H, W), and the number of classes, None if it is unknown before the data is read."""
     shape, classes = peek(data.name, source_options(data))
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
 
@@ -134,7 +134,7 @@ def _validated(document: Document) -> tuple[Checked | None, list[Fault]]:
 
 
 def _valid(annotation: Any, data: Any) -> Any:
-    """A part of the configuration by itself, or None where it has faults."""
+    """A part of the configuration, validated alone; None if it has faults."""
     try:
         return TypeAdapter(annotation).validate_json(json.dumps(data))
     except ValidationError:
@@ -142,7 +142,7 @@ def _valid(annotation: Any, data: Any) -> Any:
 
 
 def _leading_layers(model: Any) -> list[OneLayer]:
-    """The layers before the first that has faults."""
+    """The layers before the first invalid one."""
     layers: list[OneLayer] = []
     for entry in model if isinstance(model, list) else []:
         layer = _valid(Layer, entry)
@@ -158,21 +158,21 @@ def _loss_name(data: dict[str, Any]) -> str:
 
 
 def shipped_folder() -> pathlib.Path:
-    """The folder of the configurations that come with the package: inside it, or beside it in a checkout."""
+    """The folder of the shipped configurations: inside the package, or beside it in a checkout."""
     package = pathlib.Path(__file__).parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def shipped_configs() -> list[str]:
-    """The names of the configurations that come with the package."""
+    """The names of the shipped configurations."""
     return sorted(file.stem for file in shipped_folder().glob("*.yaml"))
 
 
 def read_config(config: str) -> tuple[str, str]:
     """The text of CONFIG, a file or the name of a shipped configuration, and its name in messages.
 
-    Raises ConfigError where there is no such configuration or its text is not UTF-8.
+    Raises ConfigError if there is no such configuration or its text is not UTF-8.
     """
     path = pathlib.Path(config)
     if path.exists() and not path.is_dir():

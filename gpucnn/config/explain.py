@@ -1,6 +1,6 @@
-"""Pydantic's validation errors in a user's words: what was given, what was expected, how to mend it.
+"""Messages for pydantic's validation errors: what was given, what was expected, how to correct it.
 
-What was expected is read from the JSON schema that editors get, so a message says what an editor would have said.
+What was expected is read from the JSON schema, so messages and editors agree.
 """
 
 import json
@@ -12,7 +12,7 @@ from gpucnn.config.faults import NOTHING_TO_SCALE, Fault, Path, did_you_mean
 from gpucnn.config.yaml_reader import Document
 
 Node = dict[str, Any]  # a part of a JSON schema
-MOST_NAMES = 8  # more than these are not told one by one
+MOST_NAMES = 8  # longer lists of names are not written out
 LIMITS = {
     "minimum": "at least",
     "exclusiveMinimum": "above",
@@ -34,13 +34,13 @@ def explain(error: ValidationError, document: Document, schema: Node) -> list[Fa
 
 
 def label(path: Path, data: Any) -> str:
-    """A path as a reader would say it: `model layer 3 (conv2d): kernel_size`, `optimizer.lr`."""
+    """A path as messages show it: `model layer 3 (conv2d): kernel_size`, `optimizer.lr`."""
     layers, options, value = [], [], data
     for before, key in zip((None, *path), path, strict=False):
         value = inside(value, key)
         if isinstance(key, int):
             layers.append(f"layer {key} ({'/'.join(value) if isinstance(value, dict) else value})")
-        elif not isinstance(before, int):  # after a number stands the layer's name, said already
+        elif not isinstance(before, int):  # the key after a position is the layer's name, already in `layers`
             options.append(key)
     if not layers:
         return ".".join(options) or "configuration"
@@ -48,7 +48,7 @@ def label(path: Path, data: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """A value as it may stand in a message of one line."""
+    """A value, shortened to fit a message of one line."""
     words = json.dumps(value, ensure_ascii=False)
     return words if len(words) <= 60 else words[:57] + "..."
 
@@ -87,7 +87,7 @@ def _words(item: Any, path: Path, data: Any, schema: Node) -> str:
 
 
 def _of_what(path: Path, data: Any) -> str:
-    """Which optimizer, data set ... an option does not belong to."""
+    """The named optimizer, data set and so on that an option does not belong to."""
     section = inside(data, path[0])
     named = isinstance(section, dict) and len(path) == 2 and path[1] != "name" and "name" in section
     return f" for {path[0]} '{section['name']}'" if named else ""
@@ -101,7 +101,7 @@ def _wrong_name(section: Any, known: dict[str, str]) -> str:
 
 
 def _hint(given: Any, expected: str) -> str:
-    """How to mend a value of the wrong type, where that is plain."""
+    """How to correct a value of the wrong type, if that is obvious."""
     if isinstance(given, str) and given.lower() in ("yes", "no", "on", "off") and "true or false" in expected:
         return "; write true or false"
     if isinstance(given, str) and given.replace(".", "", 1).isdigit() and "number" in expected:
@@ -117,7 +117,7 @@ def _hint(given: Any, expected: str) -> str:
 
 
 def node_at(path: Path, data: Any, schema: Node) -> Node:
-    """The part of the schema that speaks of the value at `path`; an empty one where it knows no such path."""
+    """The part of the schema for the value at `path`; an empty one for an unknown path."""
     node = schema
     for key in path:
         node = _child(node, key, data, schema)
@@ -126,7 +126,7 @@ def node_at(path: Path, data: Any, schema: Node) -> Node:
 
 
 def properties(path: Path, data: Any, schema: Node) -> list[str]:
-    """The keys that may stand in the mapping at `path`."""
+    """The keys that the mapping at `path` may have."""
     node = schema
     for key in path:
         node, data = _child(node, key, data, schema), inside(data, key)
@@ -134,7 +134,7 @@ def properties(path: Path, data: Any, schema: Node) -> list[str]:
 
 
 def inside(value: Any, key: str | int) -> Any:
-    """The value under `key`, or None where there is none."""
+    """The value under `key`, or None."""
     if isinstance(key, str):
         return value.get(key) if isinstance(value, dict) else None
     return value[key] if isinstance(value, list) and key < len(value) else None
@@ -179,7 +179,7 @@ def _resolved(node: Node, schema: Node) -> Node:
 
 
 def _alternatives(node: Node, data: Any, schema: Node) -> list[Node]:
-    """The parts of a union that may hold for `data`; a node that is no union is its only alternative."""
+    """The parts of a union that may apply to `data`; a node that is not a union is its only alternative."""
     node = _resolved(node, schema)
     mapping = node.get("discriminator", {}).get("mapping", {})
     name = inside(data, "name")

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where: collected, so that a user mends everything in one go."""
+"""Faults of a configuration with their places, collected so that all are reported at once."""
 
 import difflib
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One thing to mend."""
+    """One error, with its place."""
 
     place: Place
     message: str
@@ -42,7 +42,7 @@ def config_error(faults: Iterable[Fault]) -> ConfigError:
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """The names most like the given one, or all of them where none is like it."""
+    """A hint with the known names most like the given one, or with all of them if none is."""
     known = list(known)
     alike = difflib.get_close_matches(str(given), known, n=2, cutoff=0.6)
     if alike:

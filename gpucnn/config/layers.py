@@ -1,4 +1,4 @@
-"""The `model:` part of the YAML, one entry per layer with the options of the layer's constructor, and its network.
+"""The `model:` part of the YAML, one entry per layer with the options of its constructor, and the network of it.
 
 Input sizes are inferred layer by layer.
 """
@@ -43,7 +43,7 @@ class OneLayer(Options):
 
     @model_serializer
     def _as_written(self) -> Any:
-        """`relu` where there is nothing to choose, else `{conv2d: {...}}`."""
+        """`relu` for a layer without options, else `{conv2d: {...}}`."""
         return {self.name: self.options} if has_options(self.name) else self.name
 
 
@@ -60,9 +60,9 @@ def layer_model() -> type[OneLayer]:
 
 
 def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
-    """What a layer's constructor takes, and behind it `lr_scale` where the layer has parameters.
+    """The options of a layer's constructor, and `lr_scale` if the layer has parameters.
 
-    These are the layers of which a size is inferred: that of their parameters.
+    Those are the layers with an inferred size: that of their parameters.
     """
     if layer.inferred is None:
         return options_model(name, layer)
@@ -86,19 +86,19 @@ def options_of(name: str) -> Any:
 
 
 def has_options(name: str) -> bool:
-    """Whether there is anything to choose about a layer."""
+    """Whether a layer has options."""
     return name == "residual" or bool(options_of(name).model_fields)
 
 
 def needs_options(name: str) -> bool:
-    """Whether a layer cannot be written as just its name."""
+    """Whether a layer has options without a default."""
     return name == "residual" or any(field.is_required() for field in options_of(name).model_fields.values())
 
 
 def written_out(entries: Any) -> Any:
     """The entries of `model:` with `relu` and `{relu: null}` written as `{relu: {}}`, in nested lists too.
 
-    Anything that is not such an entry is left for the schema to refuse.
+    Anything else is left as it is, for the schema to refuse.
     """
     if not isinstance(entries, list):
         return entries
@@ -180,13 +180,13 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
         )
 
 
-Making = Callable[[type[nn.Layer]], type[nn.Layer]]  # the class that makes layers of a kind
+Making = Callable[[type[nn.Layer]], type[nn.Layer]]  # kind -> the class to make layers with
 
 
 def _fit_layers(
     entries: Sequence[OneLayer], shape: Shape, init: str | None, path: Path, making: Making
 ) -> tuple[list[nn.Layer], Shape]:
-    """The layers of `entries`, which stand at `path`, and the shape of their output."""
+    """The layers of `entries`, found at `path` of the configuration, and the shape of their output."""
     layers = []
     for position, entry in enumerate(entries):
         layer, shape = _fit_layer(entry, shape, init, (*path, position), making)
@@ -213,7 +213,7 @@ def _fit_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path, maki
 def _constructor_options(
     entry: OneLayer, kind: type[nn.Layer], shape: Shape, init: str | None, path: Path
 ) -> dict[str, Any]:
-    """What the layer's constructor takes: the entry's options, with what is inferred from the input's shape."""
+    """The arguments of the layer's constructor: the entry's options, and what the input's shape implies."""
     options = dict(entry.options)
     if options.pop("lr_scale", 1.0) != 1 and not options.get("affine", True):
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")

@@ -1,4 +1,4 @@
-"""Models of options, read from the signature of what takes them, so that options are written once.
+"""Pydantic models of options, read from the signature of the class or function that takes them.
 
 Types and defaults come from the signature; ranges and descriptions, by the option's name, from `MEANINGS` below. An
 option that is not named there is accepted with any value of its type.
@@ -58,7 +58,7 @@ def field(name: str, annotation: Any, default: Any) -> Any:
 
 
 def in_range(annotation: Any, limits: dict[str, Any]) -> Any:
-    """The annotation with every `int` and `float` in it limited, those inside unions and tuples too."""
+    """The annotation with `limits` on every `int` and `float` in it, inside unions and tuples too."""
     if annotation in (int, float):
         return Annotated[annotation, Field(**limits)] if limits else annotation
     arguments = tuple(in_range(argument, limits) for argument in typing.get_args(annotation))

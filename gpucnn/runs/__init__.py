@@ -1,4 +1,4 @@
-"""What a training leaves on the disk: the run folder, its files, the training in it, and opening it again."""
+"""Run folders: their files, training in one, and opening one that was trained before."""
 
 from gpucnn.runs.environment import describe_environment
 from gpucnn.runs.folder import RunFolder, new_run_path

@@ -1,4 +1,4 @@
-"""What a run was trained with: versions, machine, device."""
+"""The environment of a run: versions, machine, device, kernels."""
 
 import contextlib
 import importlib.metadata
@@ -11,13 +11,21 @@ from gpucnn import backend, threads
 from gpucnn.kernels import choice
 from gpucnn.kernels.cuda import precision
 
-PACKAGES = ("gpucnn", "numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  # where installed
+PACKAGES = (
+    "gpucnn",
+    "numpy",
+    "safetensors",
+    "pillow",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)  # listed if installed
 
 
 def describe_environment() -> dict[str, Any]:
-    """What environment.json holds: `versions`, `platform`, `device`, `kernels`, `precision`, `threads`, `git_commit`.
+    """The contents of environment.json: `versions`, `platform`, `device`, `kernels`, `precision`, `threads` and
+    `git_commit`.
 
-    `git_commit` is that of the checkout this package lies in, None where it lies in none.
+    `git_commit` is that of the checkout that the package is in; None outside a checkout.
     """
     return {
         "versions": {"python": platform.python_version(), **_versions()},
@@ -31,7 +39,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def kernels_name() -> str:
-    """The set of kernels that computes: cuda, cupy, numpy, or C for one instruction set, as in c-avx512."""
+    """The kernel set in use: cuda, cupy, numpy, or C for an instruction set, such as c-avx512."""
     if backend.device().kind == "cuda":
         return "cupy" if choice.asked() == "numpy" else "cuda"
     return choice.chosen() if choice.chosen() == "numpy" else f"c-{choice.chosen()}"
@@ -46,14 +54,14 @@ def _versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout that tracks this file (not of one that a virtual environment lies in)."""
+    """The commit of the checkout that tracks this file, not of one that merely contains the virtual environment."""
     here = Path(__file__).parent
     tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
     return _git(here, "rev-parse", "HEAD") if tracked else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, None where it fails or is not installed."""
+    """The output of git; None if it fails or is not installed."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True

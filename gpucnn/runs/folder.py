@@ -1,4 +1,4 @@
-"""The run folder: the files of one training, and who may write them."""
+"""The run folder: the files of one training, and the lock that keeps other processes out."""
 
 import contextlib
 import json
@@ -24,18 +24,18 @@ MODEL, NORMALIZATION = "model.safetensors", "normalization.safetensors"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
 LATEST = "latest"  # names the run that was started last
 RUNS = Path("runs")  # where runs go that are given no folder
-FIGURES = ("test_accuracy", "test_loss", "dataset")  # of result.json, without which it is none
+FIGURES = ("test_accuracy", "test_loss", "dataset")  # that result.json must have
 
 
 class RunFolder:
     """One run's folder. `create` makes a new one, `open` takes one that exists.
 
-    To train in it, enter it: `with folder:` opens the log files and keeps other processes out. A new folder that an
-    error leaves without a checkpoint is removed again: there is nothing in it to go on from.
+    To train in it, enter it: `with folder:` opens and locks the log files. If an error ends the block before the first
+    checkpoint, a new folder is removed again, since it cannot be resumed.
     """
 
     def __init__(self, path: Path, made: bool | None = None) -> None:
-        """`made`: whether `create` made the folder itself, or found it empty; None for a run that was there before."""
+        """`made`: whether `create` made the folder or found it empty; None for a run opened again."""
         self.path = path
         self._made = made
         self._logs: dict[str, LogFile] = {}
@@ -44,15 +44,15 @@ class RunFolder:
     def create(cls, path: Path | str, config_text: str, environment: Mapping[str, Any]) -> "RunFolder":
         """Make the folder, with config.yaml, environment.json and empty logs.
 
-        Raises InputError where `path` holds a run or is no folder, OSError where it cannot be written;
-        nothing is left behind then.
+        Raises InputError if `path` holds a run or is not a folder, OSError if it cannot be written. Nothing is left
+        behind then.
         """
         path = Path(path)
         _refuse_taken(path)
         made = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         try:
-            (path / CHECKPOINTS).mkdir()  # of two processes only one can
+            (path / CHECKPOINTS).mkdir()  # fails for the second of two processes
         except FileExistsError:
             raise _taken(path, CHECKPOINTS) from None
         try:
@@ -67,7 +67,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path | str) -> "RunFolder":
-        """The folder of a run that was started before. Raises InputError where there is none."""
+        """The folder of an existing run. Raises InputError if there is none."""
         path = Path(path)
         if not (path / CONFIG).is_file():
             what = "holds no config.yaml" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
@@ -81,12 +81,12 @@ class RunFolder:
 
     @property
     def model_path(self) -> Path:
-        """The last weights; there once the run is finished."""
+        """The last weights; written when the run is finished."""
         return self.path / MODEL
 
     @property
     def last_path(self) -> Path:
-        """The newest checkpoint, which a resume goes on from."""
+        """The newest checkpoint, from which a run resumes."""
         return self.path / CHECKPOINTS / LAST
 
     @property
@@ -96,22 +96,22 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end: result.json is written last."""
+        """Whether the run is complete: result.json is written last."""
         return (self.path / RESULT).is_file()
 
     @property
     def epochs_logged(self) -> int:
-        """Epochs that metrics.jsonl tells of: fewer than were asked for where training was stopped early."""
+        """Epochs in metrics.jsonl: fewer than configured if training stopped early."""
         with (self.path / METRICS).open("rb") as file:
             return sum(1 for _ in file)
 
     def replace_config(self, config_text: str) -> None:
-        """Let the run go on with another config.yaml, one that has more epochs; it is no longer finished."""
+        """Replace config.yaml, to resume with more epochs; the run is no longer finished."""
         (self.path / RESULT).unlink(missing_ok=True)
         atomic_write(self.config_path, config_text.encode())
 
     def __enter__(self) -> "RunFolder":
-        """Open the logs and lock the folder. Raises InputError where another process trains in it."""
+        """Open the logs and lock the folder. Raises InputError if another process trains in it."""
         with contextlib.ExitStack() as opened:
             for name in (BATCHES, METRICS):
                 self._logs[name] = LogFile(self.path / name)
@@ -139,7 +139,7 @@ class RunFolder:
     def save(self, state: State, best: bool = False) -> None:
         """Flush the logs; write `state` and their sizes as the last checkpoint, and as the best if it is.
 
-        The best is written first: killed in between, the run repeats the epoch and writes the best again.
+        The best is written first: if the process is killed in between, the run repeats the epoch and writes it again.
         """
         sizes = {name: log.flush() for name, log in self._logs.items()}
         state = State(state.tensors, {**state.values, "logs": sizes})
@@ -148,7 +148,7 @@ class RunFolder:
         save_state(self.last_path, state)
 
     def load(self, like: Mapping[str, np.ndarray]) -> State:
-        """The last checkpoint; lines logged after it are cut. Raises CheckpointError as `load_state` does."""
+        """The last checkpoint. Lines logged after it are removed. Raises CheckpointError as `load_state` does."""
         if not self.last_path.exists():
             raise CheckpointError(
                 f"{self.path} was stopped before its first checkpoint; remove the folder and train again"
@@ -166,11 +166,11 @@ class RunFolder:
         save_weights(self.model_path, weights)
 
     def write_normalization(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write normalization.safetensors: what pixels were shifted and scaled by."""
+        """Write normalization.safetensors: the shift and scale of pixels."""
         save_weights(self.path / NORMALIZATION, arrays)
 
     def normalization(self) -> dict[str, np.ndarray]:
-        """What `write_normalization` wrote. Raises CheckpointError where that is missing or damaged."""
+        """The arrays of normalization.safetensors. Raises CheckpointError if it is missing or damaged."""
         return read_tensors(self.path / NORMALIZATION)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
@@ -178,18 +178,18 @@ class RunFolder:
         atomic_write(self.path / RESULT, _json(result))
 
     def result(self) -> dict[str, Any]:
-        """What result.json holds. Raises CheckpointError where it is damaged."""
+        """The contents of result.json. Raises CheckpointError if it is damaged."""
         try:
             result = json.loads((self.path / RESULT).read_bytes())
             if not isinstance(result, dict) or not result.keys() >= set(FIGURES):
-                raise ValueError(f"it does not tell {', '.join(FIGURES)}")
+                raise ValueError(f"it lacks {', '.join(FIGURES)}")
             return result
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{self.path / RESULT} is damaged ({error}); remove it and resume") from None
 
 
 def new_run_path(name: str, root: Path | str = RUNS) -> Path:
-    """A free path root/name/<time>, which is not made yet."""
+    """A path root/name/<time> that does not exist yet."""
     started = Path(root) / name / datetime.now().strftime("%Y%m%d-%H%M%S")
     path, number = started, 1
     while path.exists():
@@ -199,7 +199,7 @@ def new_run_path(name: str, root: Path | str = RUNS) -> Path:
 
 
 def find_run(run: str) -> RunFolder:
-    """RUN: a run's folder, or `latest`, the run below `runs/` that was started last. Raises InputError."""
+    """The folder that RUN names: a path, or `latest`, the run below `runs/` started last. Raises InputError."""
     if run != LATEST:
         return RunFolder.open(run)
     started = [*RUNS.glob(f"*/{ENVIRONMENT}"), *RUNS.glob(f"*/*/{ENVIRONMENT}")]
@@ -224,7 +224,7 @@ def _taken(path: Path, name: str) -> InputError:
 
 
 def _remove_new(path: Path, made: bool) -> None:
-    """Undo `create`: the folder where it was made, else what was put into it."""
+    """Undo `create`: remove the folder if it was made, else its files."""
     if made:
         shutil.rmtree(path, ignore_errors=True)
         return

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of within one."""
+"""Handling Ctrl-C between two training steps instead of within one."""
 
 import signal
 import threading
@@ -8,9 +8,9 @@ from types import FrameType, TracebackType
 class Interruption:
     """Inside `with Interruption() as interruption:` the first Ctrl-C only sets `interruption.requested`.
 
-    Whoever runs the loop looks there when everything is whole; at the latest KeyboardInterrupt rises at the end of the
-    block. A second Ctrl-C does not wait. Where Ctrl-C is ignored or handled by others, or in another thread than the
-    main one, nothing changes.
+    The loop checks it when a checkpoint can be written; otherwise KeyboardInterrupt is raised at the end of the block.
+    A second Ctrl-C raises at once. Nothing changes outside the main thread, or if Ctrl-C is ignored or already has
+    another handler.
     """
 
     def __init__(self) -> None:

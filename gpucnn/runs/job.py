@@ -1,4 +1,4 @@
-"""The whole job in a run folder: train, log, checkpoint, test, and write down what came out."""
+"""Training in a run folder: train, log, write checkpoints, evaluate on the test images, write the result."""
 
 import math
 import time
@@ -34,19 +34,18 @@ def train_run(
     on_record: Callable[[Record], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
-    """Train in `folder`, which was entered, until `epochs` are done; returns what result.json holds.
+    """Train in `folder`, which must be entered, until `epochs` are done; returns the contents of result.json.
 
-    With `resume` training goes on from the last checkpoint, and ends as if it had never stopped;
-    `config_text`, which may differ in the number of epochs, takes the place of config.yaml once the
-    checkpoint fits. Otherwise `normalization` is written and training begins. There is a checkpoint at the
-    beginning, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, after which KeyboardInterrupt
-    rises. `on_record` is given every record, logged.
+    With `resume`, training continues from the last checkpoint and ends as if it had never stopped; `config_text`,
+    which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` is written
+    and training begins. A checkpoint is written at the start, after each epoch, every `checkpoint_seconds`, and on
+    Ctrl-C, which then raises KeyboardInterrupt. `on_record` is called with every record after it is logged.
 
-    Raises CheckpointError for a checkpoint that cannot be gone on from, TrainingError for a loss that is
-    not finite, OSError for files that cannot be written; the last checkpoint stays whole.
+    Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
+    files that cannot be written; the last checkpoint stays whole.
     """
     if resume:
-        _take_up(folder, trainer)
+        _resume(folder, trainer)
     elif normalization is not None:
         folder.write_normalization(normalization)
     records = trainer.run(loaders.train, loaders.validation, epochs)
@@ -64,7 +63,7 @@ def train_run(
             if not trainer.settled:
                 continue
             if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
-                folder.save(trainer.state(), best=ended and trainer.position.best.epoch == record.epoch)
+                folder.save(trainer.state(), best=ended and trainer.train_state.best.epoch == record.epoch)
                 saved = time.monotonic()
             if interrupted:
                 raise KeyboardInterrupt
@@ -76,8 +75,8 @@ def train_run(
     return result
 
 
-def _take_up(folder: RunFolder, trainer: Trainer) -> None:
-    """Let `trainer` stand where the last checkpoint left off. Raises CheckpointError that names the file."""
+def _resume(folder: RunFolder, trainer: Trainer) -> None:
+    """Load the last checkpoint into `trainer`. Raises CheckpointError, naming the file."""
     state = folder.load(trainer.state().tensors)
     try:
         trainer.load_state(state)
@@ -86,7 +85,7 @@ def _take_up(folder: RunFolder, trainer: Trainer) -> None:
 
 
 def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) -> dict[str, Any]:
-    """The figures of the trained network on the test images; None where there are no such images."""
+    """The figures of the trained network on the test images; None without such images."""
     figures: dict[str, Any]
     if test is None:
         figures = dict.fromkeys(("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix"))
@@ -102,5 +101,5 @@ def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) 
     return {
         **figures,
         "parameters": sum(parameter.size for parameter in trainer.net.parameters()),
-        "train_seconds": trainer.position.train_seconds,
+        "train_seconds": trainer.train_state.train_seconds,
     }

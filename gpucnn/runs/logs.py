@@ -1,4 +1,4 @@
-"""Log files that grow line by line, and can be cut back to where a checkpoint left them."""
+"""Log files that grow line by line, and can be cut back to their length at a checkpoint."""
 
 import fcntl
 import os
@@ -10,9 +10,9 @@ BUFFER = 2**16  # bytes: some thousand lines reach the disk in one write
 
 
 class LogFile:
-    """A text file that lines are added to. They are buffered until `flush`.
+    """A text file that lines are appended to. They are buffered until `flush`.
 
-    Raises OSError, where a write fails, from `write`, `flush` or `close`.
+    `write`, `flush` and `close` raise OSError if writing fails.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,9 +21,9 @@ class LogFile:
         self._file.seek(0, os.SEEK_END)
 
     def lock(self) -> None:
-        """Hold the file for this process until it is closed or the process ends, however it ends.
+        """Lock the file for this process until it is closed or the process ends in any way.
 
-        Raises InputError where another process holds it.
+        Raises InputError if another process holds the lock.
         """
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,17 +33,17 @@ class LogFile:
             ) from None
 
     def write(self, line: str) -> None:
-        """Add `line`, which comes without its line break."""
+        """Append `line`, given without its line break."""
         self._file.write(line.encode() + b"\n")
 
     def flush(self) -> int:
-        """Bring all lines to the disk; returns the file's size in bytes."""
+        """Write all lines to the disk; returns the file's size in bytes."""
         self._file.flush()
         os.fsync(self._file.fileno())
         return self._file.tell()
 
     def cut(self, size: int) -> None:
-        """Drop everything after the first `size` bytes. Raises CheckpointError for a file that has fewer."""
+        """Remove everything after the first `size` bytes. Raises CheckpointError if the file is shorter."""
         present = self._file.seek(0, os.SEEK_END)
         if not 0 <= size <= present:
             raise CheckpointError(
@@ -54,5 +54,5 @@ class LogFile:
         self._file.seek(size)
 
     def close(self) -> None:
-        """Write what is buffered, and release the file and its lock."""
+        """Write buffered lines, close the file and release its lock."""
         self._file.close()

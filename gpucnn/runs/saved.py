@@ -1,4 +1,4 @@
-"""A run that was trained before: its network with its weights, and what its pixels were normalised by."""
+"""Opening a saved run: its configuration, its network with the weights, its normalisation."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DATA = "data"  # the entry of environment.json that `describe_data` makes
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run's folder, and what was written down in it when it began."""
+    """A run's folder, its configuration and the description of its data."""
 
     folder: RunFolder
     checked: Checked
@@ -36,38 +36,38 @@ class SavedRun:
         return self.checked.config
 
     def network(self) -> nn.Sequential:
-        """The trained network, in evaluation mode; of an unfinished run as the best epoch so far left it.
+        """The trained network, in evaluation mode; for an unfinished run, that of the best epoch so far.
 
-        Raises CheckpointError for weights that are missing, damaged or of another network.
+        Raises CheckpointError if the weights are missing, damaged or of another network.
         """
         net = build_network(self.checked, self.image_shape, len(self.class_names))
         load_weights(weights_of(self.folder), net)
         return net.eval()
 
     def normalizer(self) -> Normalizer:
-        """What the training images were normalised by. Raises CheckpointError, DataError."""
+        """The normalisation of the training images. Raises CheckpointError, DataError."""
         with naming(self.folder.path / NORMALIZATION):
             return Normalizer.from_arrays(self.folder.normalization(), self.image_shape)
 
     def check_finite(self, figures: np.ndarray | float) -> None:
-        """Raise CheckpointError where the trained network gave `figures` that are not finite."""
+        """Raise CheckpointError if `figures` that the trained network gave are not finite."""
         if not np.isfinite(figures).all():
             raise CheckpointError(
                 f"{self.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
-                "right; train again, with a lower learning rate (optimizer.lr)"
+                "finite; train again, with a lower learning rate (optimizer.lr)"
             )
 
 
 def load(run: str | Path) -> nn.Sequential:
     """The trained network of RUN, a run's folder or `latest`, in evaluation mode.
 
-    It takes images as it was trained on: normalised. Raises InputError where there is no such run.
+    It expects images normalised as in training. Raises InputError if there is no such run.
     """
     return open_run(str(run)).network()
 
 
 def open_run(run: str) -> SavedRun:
-    """RUN, a run's folder or `latest`. Raises InputError where there is none or its files are damaged."""
+    """Open RUN, a run's folder or `latest`. Raises InputError if there is none or its files are damaged."""
     folder = find_run(run)
     checked = load_options(str(folder.config_path))
     described = _read_description(folder.path / ENVIRONMENT)
@@ -75,7 +75,7 @@ def open_run(run: str) -> SavedRun:
 
 
 def weights_of(folder: RunFolder) -> Path:
-    """The file of the weights that a run came to, or has come to so far. Raises CheckpointError."""
+    """The file of a run's weights: the final ones, else the best or last checkpoint. Raises CheckpointError."""
     for path in (folder.model_path, folder.best_path, folder.last_path):
         if path.is_file():
             return path
@@ -93,7 +93,7 @@ def load_initial_weights(config: Config, net: nn.Module) -> None:
 
 
 def describe_data(data: TrainingData) -> dict[str, Any]:
-    """What a run must know of its data later, fit for JSON."""
+    """The description of the data that `SavedRun` needs, fit for JSON."""
     return {
         "dataset": data.loaded.used,
         "image_shape": list(data.train.image_shape),
@@ -102,7 +102,7 @@ def describe_data(data: TrainingData) -> dict[str, Any]:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    """What `describe_data` said when the run began."""
+    """The description that `describe_data` made when the run began."""
     try:
         described = json.loads(path.read_bytes())[DATA]
         dataset, shape, names = described["dataset"], described["image_shape"], described["class_names"]

@@ -1,4 +1,4 @@
-"""Training: the loop and what it is made of. What it leaves on the disk is in gpucnn.runs."""
+"""The training loop and its parts. Run folders are in gpucnn.runs."""
 
 import importlib
 from typing import Any
@@ -35,7 +35,7 @@ _MOVED = dict.fromkeys(("RunFolder", "describe_environment", "new_run_path", "tr
 
 
 def __getattr__(name: str) -> Any:
-    """A name of `_MOVED`, from where it is now."""
+    """A name of `_MOVED`, from its new module."""
     if name not in _MOVED:
         raise AttributeError(f"module 'gpucnn.training' has no attribute {name!r}")
     return getattr(importlib.import_module(_MOVED[name]), name)

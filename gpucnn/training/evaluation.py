@@ -1,4 +1,4 @@
-"""What a trained network makes of images: its loss, its figures, its probabilities."""
+"""Evaluation and prediction: loss, figures per class and probabilities of a network on images."""
 
 import contextlib
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ BATCH_SIZE = 256  # images at a time where no gradients are kept
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A network's figures on a data set: `loss` and `accuracy` are means over images.
+    """Figures of a network on a data set. `loss` and `accuracy` are means over images.
 
-    `probabilities` are (N, C), in the data's order.
+    `probabilities` (N, C) are in the data's order.
     """
 
     loss: float
@@ -37,14 +37,14 @@ class Evaluation:
 
 
 def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int = BATCH_SIZE) -> Evaluation:
-    """`net` in evaluation mode on all images of `data`; `loss` is cross-entropy unless given."""
+    """Evaluate `net`, in evaluation mode, on all images of `data`; `loss` is cross-entropy by default."""
     loss = CrossEntropy() if loss is None else loss
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
     labels, outputs = [], []
     with evaluating(net):
         for batch in batches.batches(epoch=0):
-            outcome, output = evaluate_batch(net, loss, batch)
-            tally.add(outcome)
+            result, output = evaluate_batch(net, loss, batch)
+            tally.add(result)
             labels.append(class_numbers(batch.labels))
             outputs.append(output)
     scores = np.concatenate(outputs)  # (N, C)
@@ -53,9 +53,9 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
 
 
 def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """The probabilities (N, C) of `images` (N, C, H, W), which are as the network was trained on them: normalised.
+    """Class probabilities (N, C) of `images` (N, C, H, W), normalised as those that the network was trained on.
 
-    uint8 images are divided by 255. Raises DataError where there are none.
+    uint8 images are divided by 255. Raises DataError if there are none.
     """
     if images.ndim < 2 or not len(images):
         raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
@@ -67,16 +67,16 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
     return np.concatenate(rows)
 
 
-@np.errstate(all="ignore")  # the loss tells of overflow
+@np.errstate(all="ignore")  # overflow shows in the loss
 def evaluate_batch(net: Module, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
-    """One minibatch's outcome and the network's output (N, C); to be called inside `evaluating`."""
+    """The result of one minibatch and the network's output (N, C). Call this inside `evaluating`."""
     output, value = forward(net, loss, batch)
     return measure(loss, batch, output, value), output.numpy()
 
 
 @contextlib.contextmanager
 def evaluating(net: Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is in the mode it was in."""
+    """Evaluation mode without gradients; on exit every module returns to its mode."""
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
@@ -88,11 +88,11 @@ def evaluating(net: Module) -> Iterator[None]:
 
 
 def dtype_of(net: Module) -> np.dtype:
-    """The floating type a network computes in: its first parameter's, float32 without any."""
+    """The dtype a network computes in: its first parameter's; float32 if it has none."""
     return next((parameter.dtype for parameter in net.parameters()), np.dtype(np.float32))
 
 
 def _probabilities(net: Module, output: Tensor) -> np.ndarray:
-    """The softmax of the output, unless the network ends in one; of log-probabilities it is the probabilities."""
+    """The softmax of the output, or the output itself if the network ends in softmax."""
     last = list(net.modules())[-1]
     return output.numpy() if isinstance(last, nn.Softmax) else F.softmax(output, dim=1).numpy()

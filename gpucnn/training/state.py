@@ -1,4 +1,4 @@
-"""How far a training has come: all that the next step depends on beside the arrays and the generator."""
+"""The train state: counters, sums and early stopping, all that a checkpoint holds beside arrays and generator."""
 
 import math
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train
 
 @dataclass
 class Tally:
-    """Sums over the minibatches of an epoch that are done."""
+    """Sums over the minibatches done in an epoch."""
 
     batches: int = 0
     images: int = 0
     loss_sum: float = 0.0  # over images
     correct: int = 0
 
-    def add(self, outcome: StepResult) -> None:
+    def add(self, result: StepResult) -> None:
         """Count one more minibatch."""
         self.batches += 1
-        self.images += outcome.images
-        self.loss_sum += outcome.loss * outcome.images
-        self.correct += outcome.correct
+        self.images += result.images
+        self.loss_sum += result.loss * result.images
+        self.correct += result.correct
 
     @property
     def loss(self) -> float:
@@ -34,15 +34,15 @@ class Tally:
 
     @property
     def accuracy(self) -> float:
-        """The share of images told right."""
+        """The share of images classified correctly."""
         return self.correct / self.images
 
 
 @dataclass
 class Best:
-    """The best epoch so far (0: none yet): by validation accuracy, of equals by validation loss.
+    """The best epoch so far (0: none yet), by validation accuracy, then by validation loss.
 
-    Without validation it is by training loss, and `accuracy` stays 0.
+    Without validation data it is by training loss, and `accuracy` stays 0.
     """
 
     epoch: int = 0
@@ -50,7 +50,7 @@ class Best:
     loss: float = 0.0
 
     def offer(self, record: EpochRecord) -> None:
-        """Become `record`'s epoch if that is better."""
+        """Take over `record`'s epoch if it is better."""
         accuracy, loss = record.validation_accuracy, record.validation_loss
         if accuracy is None or loss is None:
             accuracy, loss = 0.0, record.train_loss
@@ -62,8 +62,8 @@ class Best:
 class EarlyStop:
     """Stop after `patience` epochs in a row in which `monitor` did not improve by more than `min_delta`.
 
-    `monitor` is a figure of EpochRecord: a loss, which is to fall, or an accuracy, which is to rise.
-    Raises ConfigError for values that make no sense.
+    `monitor` is a figure of EpochRecord: a loss, which should fall, or an accuracy, which should rise.
+    Raises ConfigError for values out of range.
     """
 
     patience: int
@@ -84,20 +84,20 @@ class EarlyStop:
         return self.monitor.startswith("validation")
 
     def figure(self, record: EpochRecord) -> float:
-        """The monitored figure, turned so that higher is better."""
+        """The monitored figure, negated for a loss so that higher is better."""
         value = getattr(record, self.monitor)
         return -value if self.monitor.endswith("loss") else value
 
 
 @dataclass
 class Waiting:
-    """What early stopping has seen: the best figure (higher is better), and for how many epochs none was better."""
+    """Early stopping's memory: the best figure (higher is better), and how many epochs have passed since."""
 
     figure: float | None = None
     epochs: int = 0
 
     def see(self, rule: EarlyStop, record: EpochRecord) -> bool:
-        """Take note of an epoch; returns whether to stop."""
+        """Count an epoch; returns whether to stop."""
         figure = rule.figure(record)
         if self.figure is None or figure > self.figure + rule.min_delta:
             self.figure, self.epochs = figure, 0
@@ -108,7 +108,7 @@ class Waiting:
 
 @dataclass
 class TrainState:
-    """Where training stands, between two minibatches or between two epochs."""
+    """How far training is, between two minibatches or two epochs."""
 
     epoch: int = 0  # epochs done
     step: int = 0  # updates of the weights, over all epochs
@@ -121,15 +121,15 @@ class TrainState:
     waiting: Waiting = field(default_factory=Waiting)
     stopped: bool = False  # by early stopping
 
-    def advance(self, outcome: StepResult, seconds: float) -> None:
-        """Count one more update of the weights."""
-        self.train.add(outcome)
+    def advance(self, result: StepResult, seconds: float) -> None:
+        """Count one update of the weights, which took `seconds`."""
+        self.train.add(result)
         self.step += 1
         self.seconds += seconds
         self.train_seconds += seconds
 
     def close_epoch(self, record: EpochRecord) -> None:
-        """Go on to the next epoch."""
+        """Count an epoch as done, and reset the sums for the next."""
         self.best.offer(record)
         self.epoch += 1
         self.train, self.validation, self.seconds = Tally(), Tally(), 0.0
@@ -140,13 +140,13 @@ class TrainState:
 
     @classmethod
     def from_dict(cls, values: Any) -> "TrainState":
-        """The position that `as_dict` was made of. Raises CheckpointError for anything else."""
-        position = _like(cls(), values, "position")
+        """The state that `as_dict` gave. Raises CheckpointError for anything else."""
+        state = _like(cls(), values, "position")
         for name in ("train", "validation"):
-            _check_tally(getattr(position, name), f"position.{name}")
-        if position.train.batches and position.seconds <= 0:
+            _check_tally(getattr(state, name), f"position.{name}")
+        if state.train.batches and state.seconds <= 0:
             raise CheckpointError("the checkpoint's position.seconds is damaged: no time for what was done")
-        return position
+        return state
 
 
 def _check_tally(tally: Tally, where: str) -> None:

@@ -1,7 +1,7 @@
 """CuPy's arrays over NumPy's memory, with CuPy's refusals: nothing comes from or goes to the host unasked.
 
-Results come in C order and filled in full, reductions are arrays of no axes, and while a stream captures nothing is
-computed: results are memory that each launch of the graph fills.
+Results come in C order and filled in full, copies from the host and those asked for in order K as they lay; reductions
+are arrays of no axes. While a stream captures nothing is computed: each launch of the graph fills the results' memory.
 """
 
 import functools
@@ -74,10 +74,16 @@ class ndarray:  # noqa: N801 (CuPy's name)
         )
 
     def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> Any:
-        """A copy on the host."""
+        """A copy on the host; into `out`, which is as this is, where it is given."""
         streams.synchronise("a copy to the host")
         if out is None:
             return np.array(self._host, order=order)
+        if out.dtype != self.dtype:
+            raise TypeError(f"{out.dtype} array cannot be obtained from {self.dtype} array")
+        if out.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Expected shape: {self.shape}, actual shape: {out.shape}")
+        if not (out.flags.c_contiguous or out.flags.f_contiguous):
+            raise RuntimeError("`out` cannot be specified when copying to non-contiguous ndarray")
         np.copyto(out, self._host)
         return out
 
@@ -231,9 +237,10 @@ def owners(*values: Any) -> Iterator[ndarray]:
 
 
 def from_host(array: Any, dtype: Any = None) -> ndarray:
-    """A copy on the device. Raises ValueError for what a GPU does not compute with."""
+    """A copy on the device; Fortran order stays, any other becomes C. Raises ValueError for an unfit dtype."""
     streams.refuse_during_capture("a copy from the host")
-    memory = np.array(array, dtype, order="C")
+    lies = "F" if isinstance(array, np.ndarray) and array.flags.fnc else "C"
+    memory = np.array(array, dtype, order=lies)
     if memory.dtype.kind not in "biufc" or memory.dtype.itemsize > 16 or not memory.dtype.isnative:
         raise ValueError(f"Unsupported dtype {memory.dtype}")
     return wrapped(memory)

@@ -15,9 +15,9 @@ __version__ = "14.0.0"
 FUNCTIONS = """
     abs add all any arange argmax argmin broadcast_to clip concatenate copyto count_nonzero cumsum divide dot equal exp
     flip floor greater greater_equal isfinite isnan less less_equal log logical_and logical_not logical_or matmul max
-    maximum mean min minimum moveaxis multiply nan_to_num negative not_equal ones_like pad power prod put_along_axis
+    maximum mean min minimum moveaxis multiply nan_to_num negative not_equal pad power prod put_along_axis
     repeat reshape sign split sqrt square stack subtract sum swapaxes take take_along_axis tanh tensordot transpose
-    var vdot where zeros_like
+    var vdot where
 """
 float32, float64, int32, int64, uint8, bool_ = np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_
 newaxis, inf, nan = None, np.inf, np.nan
@@ -46,30 +46,43 @@ class _Function:
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with NaN: nobody is to read it."""
-    return ndarray(shape, dtype)
+    return wrapped(arrays._garbage(np.empty(shape, dtype, order)))
 
 
-def full(shape: Any, value: Any, dtype: Any = None) -> ndarray:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> ndarray:
     """Filled with a number."""
-    array = empty(shape, np.result_type(value) if dtype is None else dtype)
-    array.fill(value)
+    array = empty(shape, np.result_type(fill_value) if dtype is None else dtype, order)
+    array.fill(fill_value)
     return array
 
 
 def zeros(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with 0."""
-    return full(shape, 0, dtype)
+    return full(shape, 0, dtype, order)
 
 
-def ones(shape: Any, dtype: Any = float) -> ndarray:
+def ones(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with 1."""
-    return full(shape, 1, dtype)
+    return full(shape, 1, dtype, order)
 
 
-def empty_like(array: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
-    """As `empty`, in the shape, dtype and order of `array`."""
-    memory = np.empty_like(arrays.host_memory(array), dtype, order)
-    return wrapped(arrays._garbage(memory))
+def empty_like(prototype: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """As `empty`, in the shape, dtype and order of `prototype`."""
+    return wrapped(arrays._garbage(np.empty_like(arrays.host_memory(prototype), dtype, order)))
+
+
+def zeros_like(a: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """Filled with 0, as `empty_like`."""
+    array = empty_like(a, dtype, order)
+    array.fill(0)
+    return array
+
+
+def ones_like(a: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """Filled with 1, as `empty_like`."""
+    array = empty_like(a, dtype, order)
+    array.fill(1)
+    return array
 
 
 def array(obj: Any, dtype: Any = None, copy: bool = True) -> ndarray:
@@ -79,20 +92,21 @@ def array(obj: Any, dtype: Any = None, copy: bool = True) -> ndarray:
     return from_host(obj, dtype)
 
 
-def asarray(obj: Any, dtype: Any = None) -> ndarray:
+def asarray(a: Any, dtype: Any = None) -> ndarray:
     """As `array`; itself where it is on the device and of that dtype."""
-    return array(obj, dtype, copy=False)
+    return array(a, dtype, copy=False)
 
 
-def ascontiguousarray(obj: Any, dtype: Any = None) -> ndarray:
-    """As `asarray`, in C order."""
-    there = asarray(obj, dtype)
-    return there if there.flags.c_contiguous else there.copy()
+def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
+    """As `asarray`, in C order, of one axis at least."""
+    there = asarray(a, dtype)
+    there = there if there.flags.c_contiguous else there.copy()
+    return there if there.ndim else there.ravel()
 
 
-def asnumpy(array: Any) -> np.ndarray:
+def asnumpy(a: Any) -> np.ndarray:
     """A copy on the host."""
-    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+    return a.get() if isinstance(a, ndarray) else np.asarray(a)
 
 
 def result_type(*arguments: Any) -> np.dtype:
@@ -166,6 +180,7 @@ class _Device:
 
 
 cuda = SimpleNamespace(
+    cublas=SimpleNamespace(),
     Device=_Device,
     Stream=streams.Stream,
     Event=streams.Event,

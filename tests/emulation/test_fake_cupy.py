@@ -63,6 +63,24 @@ def test_results_are_arrays_on_the_device_in_c_order():
     assert [part.shape for part in cp.split(x, 3, axis=1)] == [(2, 1)] * 3
 
 
+@pytest.mark.parametrize("lies", ["C", "F", "turned", "every second"])
+def test_the_order_of_an_array_from_the_host(lies):
+    """Fortran order stays, which CuPy's own results have not; what lies otherwise comes in C order."""
+    host = np.arange(24.0).reshape(2, 3, 4)
+    host = {"C": host, "F": np.asfortranarray(host), "turned": host.swapaxes(0, 1), "every second": host[:, :, ::2]}[
+        lies
+    ]
+    for there in (cp.asarray(host), cp.array(host, "float32")):
+        assert (there.get() == host).all()
+        assert there.flags.f_contiguous if lies == "F" else there.flags.c_contiguous
+    fortran = cp.asarray(np.asfortranarray(host))
+    for as_it_lies in (cp.empty_like, cp.zeros_like, cp.ones_like, cp.array, lambda x: x.astype("float32")):
+        assert as_it_lies(fortran).flags.f_contiguous
+    for in_c in (cp.ascontiguousarray, lambda x: x.copy(), lambda x: x + 1, lambda x: cp.stack([x, x]), cp.square):
+        assert in_c(fortran).flags.c_contiguous
+    assert cp.ascontiguousarray(fortran.sum()).shape == (1,)
+
+
 def test_views_share_memory_and_name_their_owner():
     x = device(2, 3)
     row = x[1].reshape(3, 1)

@@ -148,7 +148,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path, number):
     other = examples.trainer(seed=5)
     with RunFolder.open(tmp_path / "run") as folder:
         other.load_state(folder.load(other.state().tensors))
-    assert other.position == trainer.position
+    assert other.train_state == trainer.train_state
     assert not folder.finished
 
 

@@ -216,8 +216,8 @@ def test_early_stopping_counts_on_after_a_resume():
     """With a change of at least 0.3 asked for, three epochs pass without any."""
     rule = EarlyStop(patience=3, min_delta=0.3, monitor="validation_accuracy")
     records, trainer = continued(10**6, rule)
-    assert trainer.position.stopped
-    assert 3 < trainer.position.epoch < 6
+    assert trainer.train_state.stopped
+    assert 3 < trainer.train_state.epoch < 6
     for stop_after in range(1, len(records) + 1):
         others, other = continued(stop_after, rule)
         assert [without_times(vars(record)) for record in others] == [without_times(vars(record)) for record in records]
@@ -264,7 +264,7 @@ def test_damaged_counters_are_refused(count):
     [("epoch", -1), ("epoch", 1.0), ("epoch", True), ("seconds", "1"), ("seconds", float("inf")), ("stopped", 1)],
 )
 def test_a_damaged_position_says_where(where, value):
-    position = {**examples.trainer().position.as_dict(), where: value}
+    position = {**examples.trainer().train_state.as_dict(), where: value}
     with pytest.raises(CheckpointError, match=f"position.{where} is damaged: {value!r}"):
         examples.trainer().load_state(damaged(position=position))
 
@@ -279,7 +279,7 @@ def test_a_damaged_position_says_where(where, value):
 )
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_sums_that_cannot_be_are_refused(split, tally):
-    position = {**examples.trainer().position.as_dict(), split: tally}
+    position = {**examples.trainer().train_state.as_dict(), split: tally}
     with pytest.raises(CheckpointError, match=rf"position\.{split} is damaged"):
         examples.trainer().load_state(damaged(position=position))
 

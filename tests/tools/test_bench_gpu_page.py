@@ -151,7 +151,7 @@ def test_shares_of_what_the_device_can_do():
 def test_launches_memory_and_trainings():
     text = page.page(STORED)
     assert "| lenet-64 | gpucnn, captured | float32 | 21 |  | 120 | 2.50 |" in text
-    assert rows(text, "99 %")["training, s"] == ["0.2000", "0.0000", "0.2000", "0.2000"]
+    assert rows(text, "99 %")["training, s"] == ["0.0800", "0.0000", "0.0800", "0.0800"]
     assert "9.00 s of training" in text
 
 

@@ -177,7 +177,7 @@ def test_the_state_between_two_looks_is_that_to_go_on_from(gpu, monkeypatch):
     trainer, _ = train(epochs=1)
     loader = examples.loaders()
     begun, records = train_some(trainer, 2)
-    assert records and begun.position.train.batches  # in the middle of an epoch
+    assert records and begun.train_state.train.batches  # in the middle of an epoch
     state = begun.state()
     gpucnn.manual_seed(99)
     other, _ = train(epochs=1)
@@ -324,7 +324,7 @@ def test_ctrl_c_between_two_looks_leaves_a_checkpoint_to_go_on_from(gpu, tmp_pat
     assert (tmp_path / "run" / "batches.csv").read_text() == (tmp_path / "whole" / "batches.csv").read_text()
     _, trainer = resumed(tmp_path / "elsewhere", "cpu")  # and on the other device it goes on all the same
     gpucnn.set_device(str(gpu))
-    assert trainer.position.step == 10
+    assert trainer.train_state.step == 10
     assert (tmp_path / "elsewhere" / "result.json").exists()
 
 
@@ -333,7 +333,7 @@ def test_a_run_of_the_cpu_goes_on_on_the_gpu(gpu, tmp_path):
     with RunFolder.create(tmp_path / "run", "", {}) as folder:
         job(folder, examples.trainer(), examples.loaders(), epochs=1)
     _, trainer = resumed(tmp_path / "run", str(gpu))
-    assert trainer.position.epoch == 2
+    assert trainer.train_state.epoch == 2
     assert all(np.isfinite(array).all() for array in trainer.net.state_dict().values())
 
 
@@ -375,5 +375,5 @@ def test_kernels_are_loaded_when_the_steps_are_made(emulated, monkeypatch, dtype
     assert {"begin", "contract_1x1", "momentum", "ones"} <= set(loaded)
     loaded.clear()
     trainer.net.train()
-    assert next(steps.outcomes(0, 0, lambda number: 0.01))
+    assert next(steps.results(0, 0, lambda number: 0.01))
     assert not loaded

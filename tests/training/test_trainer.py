@@ -201,7 +201,7 @@ def test_epochs_count_from_the_beginning():
     trainer = examples.plain_trainer(linear())
     assert [record.epoch for record in trainer.fit(points(), epochs=2)] == [1, 2]
     assert [record.epoch for record in trainer.fit(points(), epochs=3)] == [3]
-    with pytest.raises(InputError, match="epochs is 3, and 3 are done; epochs counts from the trainer's beginning"):
+    with pytest.raises(InputError, match="epochs is 3, and 3 are done; epochs counts from the trainer's creation"):
         trainer.fit(points(), epochs=3)
 
 
@@ -257,7 +257,7 @@ def test_early_stopping_ends_the_run():
     trainer = examples.plain_trainer(linear(), lr=0.0, early_stop=EarlyStop(patience=2, monitor="train_loss"))
     data = InOrder(*points())
     assert len(trainer.fit(data, epochs=50)) == 3
-    assert trainer.position.stopped
+    assert trainer.train_state.stopped
     assert list(trainer.run(data, epochs=50)) == []
 
 
@@ -303,7 +303,7 @@ def test_a_loss_that_explodes_stops_with_the_place_and_the_remedy():
     assert "the training loss of epoch 1, step 2 is " in message
     assert "learning rate 1e+200" in message
     assert "Lower the learning rate (optimizer.lr), or clip the gradients (clip_norm)" in message
-    assert np.isfinite(trainer.position.train.loss)
+    assert np.isfinite(trainer.train_state.train.loss)
 
 
 def test_a_convolutional_network_that_explodes_says_so_without_warnings():

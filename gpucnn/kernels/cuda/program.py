@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, load_cupy
+from gpucnn.backend import KERNEL_OPTIONS, Array, load_cupy
 
 SOURCE = Path(__file__).parent / "source"
 SHARED = '#include "common.cuh"\n'  # the first line of every source, which is replaced by that file
@@ -37,7 +37,7 @@ def text(source: str) -> str:
 
 def options(dtype: Any) -> tuple[str, ...]:
     """The compiler's options for arrays of a floating type."""
-    return ("--std=c++17", f"-DREAL={REALS[np.dtype(dtype).name]}")
+    return (*KERNEL_OPTIONS, f"-DREAL={REALS[np.dtype(dtype).name]}")
 
 
 def load_all(dtype: Any) -> None:

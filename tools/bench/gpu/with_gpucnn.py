@@ -93,8 +93,8 @@ class Library:
         def run(least: int) -> int:
             done = 0
             while done < least:
-                for outcomes in steps.outcomes(next(epochs), 0, lambda number: LEARNING_RATE):
-                    done += len(outcomes)
+                for results in steps.results(next(epochs), 0, lambda number: LEARNING_RATE):
+                    done += len(results)
             return done
 
         return Timed(run, self.seconds, lambda: launches(stream.graph.graph))

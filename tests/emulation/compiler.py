@@ -131,7 +131,7 @@ def compiled(text: str, options: tuple[str, ...]) -> dict[str, Kernel]:
     """The kernels of a source, by name; `options` are NVRTC's."""
     definitions = [option for option in options if option.startswith("-D")]
     parameters = {name: list(_parameters(listed, definitions)) for _, name, listed in KERNEL.findall(text)}
-    most = {name: _most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
+    most = {name: most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
     code = "\n".join(
         [f'#include "{HEADER}"', "#line 1", SHARED.sub(_poisoned, text), *(f"EMULATED({name})" for name in parameters)]
     )
@@ -175,7 +175,7 @@ def _parameters(listed: str, definitions: Sequence[str]) -> Iterator[Parameter]:
         yield Parameter(words[-1], type_name, kind)
 
 
-def _most_threads(bounds: str, text: str) -> int:
+def most_threads(bounds: str, text: str) -> int:
     """The first of __launch_bounds__: a product of numbers and of names of the source's constants."""
     if not bounds:
         return MOST_UNBOUNDED

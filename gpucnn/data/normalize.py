@@ -33,7 +33,7 @@ class Normalizer:
     def take_batch_last(self, images: np.ndarray, indices: np.ndarray, dtype: str = "float32") -> np.ndarray:
         """Of images (any number, C, H, W) of any type those at `indices` (N,) -> (C, H, W, N) of the type `dtype`."""
         shift, scale = self.shift.astype(dtype), self.scale.astype(dtype)
-        return kernels_of(images).gather.normalised(images, indices, shift, scale)
+        return kernels_of(type(images)).gather.normalised(images, indices, shift, scale)
 
     @classmethod
     def of_fractions(cls, images: np.ndarray) -> "Normalizer":

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpucnn import nn
 from gpucnn.errors import InputError
-from gpucnn.nn.convolution import Convolution
+from gpucnn.nn.layers import Convolution
 from gpucnn.report.figures import SIGNED, new_figure
 from gpucnn.report.tiles import flat_tiles, mosaic
 

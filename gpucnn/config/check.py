@@ -17,7 +17,7 @@ from gpucnn.config.overrides import apply_overrides
 from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.schema import AnyData, Config, Data, json_schema, source_options
 from gpucnn.config.yaml_reader import Document, read_yaml
-from gpucnn.data import peek
+from gpucnn.data import peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
 
 
@@ -127,9 +127,10 @@ def fault_of(error: MisfitError, document: Document) -> Fault:
     return Fault(document.place_of_whole(error.path), f"{label(error.path, document.data)}: {error}")
 
 
-def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
-    """Image shape (C, H, W), and number of classes where it is known before the data is read."""
+def data_shape(data: Data) -> tuple[tuple[int, ...], int]:
+    """Image shape (C, H, W) and number of classes."""
     shape, classes = peek(data.name, source_options(data))
+    shape = transposed_shape(shape) if data.transpose else shape
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
 
 

@@ -7,7 +7,14 @@ from gpucnn.data.image import read_image
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.normalize import Normalization, Normalizer
 from gpucnn.data.sources import FALLBACKS, SOURCES, Loaded, load_fallback, load_source, peek
-from gpucnn.data.split import draw_per_class, hold_out, resplit, select_classes
+from gpucnn.data.split import (
+    draw_per_class,
+    hold_out,
+    resplit,
+    select_classes,
+    transposed,
+    transposed_shape,
+)
 
 __all__ = [
     "FALLBACKS",
@@ -29,4 +36,6 @@ __all__ = [
     "read_image",
     "resplit",
     "select_classes",
+    "transposed",
+    "transposed_shape",
 ]

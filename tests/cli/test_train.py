@@ -289,3 +289,18 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(how, config, tmp_path) -> None:
     assert main(["train", config, *epochs, "--run-dir", "straight", "--quiet"]) == 0
     for name in ("model.safetensors", "config.yaml"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+def test_what_was_decided_about_the_data_is_said_once(config, tmp_path, capsys) -> None:
+    lines = (f"{k % 2};{k};{2 * k};0;9" for k in range(20))
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    network = "model=[flatten, {linear: {out_features: 2}}]"
+    data = "data={name: csv, train: data.csv, validation: 0}"
+    assert main(["train", config, data, network, "report=false", "train.epochs=1", "--run-dir", "run", "--quiet"]) == 0
+    assert capsys.readouterr().err == "data.csv: fields are separated by semicolons\n"
+
+
+def test_a_path_on_the_command_line_is_taken_as_it_is_typed(config, tmp_path, fails) -> None:
+    for path in ("pics #2", "@x", "a: b", "*x"):
+        said = fails(2, "train", config, "data={name: folder, path: x}", f"data.path={path}")
+        assert f"data: {path} is not a folder" in said

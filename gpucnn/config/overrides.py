@@ -47,6 +47,8 @@ def _value(text: str) -> Any:
     So `#`, `@`, `*` and whatever else has a meaning within YAML stand for themselves, as in data.path=pics #2.
     """
     text = text.strip()
+    if not text.isascii() and text != text.encode(errors="replace").decode():
+        raise ConfigError("the value holds bytes that are not UTF-8; a configuration is text in UTF-8: rename the file")
     return read_value(text, "the value") if text[:1] in ("[", "{", '"', "'") or "\n" in text else plain_scalar(text)
 
 

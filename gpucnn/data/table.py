@@ -71,15 +71,17 @@ class Table:
 
     def cut(self, line: Line) -> tuple[bytes, bytes]:
         """The label of a line, and its values separated by commas. Raises DataError for another number of fields."""
+        text, separator = line.text, self.separator
+        if separator == b" " and b"," not in text:
+            text, separator = b",".join(text.split()), b","
         before, after = self._ends
-        if self.separator == b" " or b'"' in line.text or before + after < len(self.removed) + 1:
+        as_many = text.count(separator) + 1 == self.columns  # so that none stands within quotes
+        if not as_many or before + after < len(self.removed) + 1:
             return self._cut_fields(line)
-        if line.text.count(self.separator) + 1 != self.columns:
-            raise self._wrong_count(line, line.text.count(self.separator) + 1)
-        *heads, text = line.text.split(self.separator, before)
-        text, *tails = text.rsplit(self.separator, after)
+        *heads, text = text.replace(b'"', b"").split(separator, before)
+        text, *tails = text.rsplit(separator, after)
         label = (heads + tails)[self.label if self.label < before else self.label - self.columns]
-        return label.strip(), self._with_commas(text)
+        return label.strip(), _with_commas(text, separator)
 
     def fields(self, line: Line) -> list[bytes]:
         """The fields of a line, without blanks or quotes around them. Raises DataError for another number of them."""
@@ -99,13 +101,7 @@ class Table:
     def _cut_fields(self, line: Line) -> tuple[bytes, bytes]:
         fields = self.fields(line)
         values = [value for column, value in enumerate(fields) if column != self.label and column not in self.removed]
-        return fields[self.label], b",".join(self._with_commas(value) for value in values)
-
-    def _with_commas(self, text: bytes) -> bytes:
-        """Text whose separators are exchanged for commas, and whose commas, where others separate, for points."""
-        if self.separator == b",":
-            return text
-        return (text.replace(b",", b".") if b"," in text else text).replace(self.separator, b",")
+        return fields[self.label], b",".join(_with_commas(value, self.separator) for value in values)
 
     def _wrong_count(self, line: Line, count: int) -> DataError:
         hint = " Is the last line cut short?" if count < self.columns else ""
@@ -232,6 +228,13 @@ def _fields(line: Line, separator: bytes, path: Path) -> list[bytes]:
         return [field.strip() for field in _plain_fields(line.text, separator)]
     except csv.Error as error:
         raise DataError(f"{path}, line {line.number}: its quotes cannot be read ({error}).") from None
+
+
+def _with_commas(text: bytes, separator: bytes) -> bytes:
+    """Text whose separators are exchanged for commas, and whose commas, where others separate, for points."""
+    if separator == b",":
+        return text
+    return (text.replace(b",", b".") if b"," in text else text).replace(separator, b",")
 
 
 def _plain_fields(text: bytes, separator: bytes) -> list[bytes]:

@@ -69,6 +69,7 @@ def test_a_value_that_was_overridden_has_the_override_as_its_place() -> None:
         ("model.2.relu=1", "override 'model.2.relu=1': model has the entries 0 to 1; given '2'"),
         ("model.linear=1", "override 'model.linear=1': model has the entries 0 to 1; given 'linear'"),
         ("train.epochs.x=1", "override 'train.epochs.x=1': train.epochs is 10; it has no options below it"),
+        ("data.path=caf\udce9", "override 'data.path=caf\udce9': the value holds bytes that are not UTF-8"),
         ("train.epochs=[", "override 'train.epochs=[': the value: not YAML"),
         ("train.epochs=[*a]", "override 'train.epochs=[*a]': the value: the alias '*a'"),
     ],

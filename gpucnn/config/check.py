@@ -17,7 +17,7 @@ from gpucnn.config.overrides import apply_overrides
 from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.schema import AnyData, Config, Data, json_schema, source_options
 from gpucnn.config.yaml_reader import Document, read_yaml
-from gpucnn.data import peek, transposed_shape
+from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
 
 
@@ -93,9 +93,13 @@ def _part_faults(checked: Checked) -> list[Fault]:
 
 
 def _check_early_stop(config: Config) -> None:
-    """Raises ConfigError where early stopping looks at validation images that there are not."""
+    """Raises ConfigError where early stopping looks at validation images that there are not.
+
+    Of data that may bring their own it is known only when they are read.
+    """
     rule = build_early_stop(config)
-    if rule is not None and rule.needs_validation and not config.data.validation:
+    none = not config.data.validation and config.data.name not in MAY_VALIDATE
+    if rule is not None and rule.needs_validation and none:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
 
 

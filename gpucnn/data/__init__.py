@@ -3,10 +3,12 @@
 from gpucnn.data.augment import Augment
 from gpucnn.data.dataset import Dataset, Source
 from gpucnn.data.download import DownloadError
+from gpucnn.data.fingerprint import Fingerprint
 from gpucnn.data.image import read_image
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.normalize import Normalization, Normalizer
-from gpucnn.data.sources import FALLBACKS, SOURCES, Loaded, load_fallback, load_source, peek
+from gpucnn.data.pipeline import Pipeline
+from gpucnn.data.sources import FALLBACKS, MAY_VALIDATE, SOURCES, Loaded, load_fallback, load_source, peek
 from gpucnn.data.split import (
     draw_per_class,
     hold_out,
@@ -18,15 +20,18 @@ from gpucnn.data.split import (
 
 __all__ = [
     "FALLBACKS",
+    "MAY_VALIDATE",
     "SOURCES",
     "Augment",
     "Batch",
     "Dataset",
     "DownloadError",
+    "Fingerprint",
     "Loaded",
     "Loader",
     "Normalization",
     "Normalizer",
+    "Pipeline",
     "Source",
     "draw_per_class",
     "hold_out",

@@ -120,6 +120,11 @@ def open_picture(path: Path | str) -> Image.Image:
     return picture
 
 
+def is_deep(picture: Image.Image) -> bool:
+    """Whether the grey values of a picture have more than 8 bits."""
+    return picture.mode.startswith("I") or picture.mode == "F"
+
+
 def _plain(picture: Image.Image, mode: str, ground: Background) -> Image.Image:
     """The picture in `mode` (L or RGB), without transparency or palette. Raises DataError for unknown colours."""
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255 instead of scaling

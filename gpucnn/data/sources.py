@@ -30,6 +30,7 @@ _PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int]]] = {
     "npz": npz.peek,
     "folder": folder.peek,
 }
+MAY_VALIDATE = ("npz", "folder")  # may hold validation images of their own
 FALLBACKS = ("digits", "synthetic")  # need neither a file, nor the network, nor options
 # Training and test images of the data sets that a fallback can stand in for.
 _SIZES = {"mnist": (60_000, 10_000), "fashion_mnist": (60_000, 10_000)}

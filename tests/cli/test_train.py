@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -304,3 +305,15 @@ def test_a_path_on_the_command_line_is_taken_as_it_is_typed(config, tmp_path, fa
     for path in ("pics #2", "@x", "a: b", "*x"):
         said = fails(2, "train", config, "data={name: folder, path: x}", f"data.path={path}")
         assert f"data: {path} is not a folder" in said
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_early_stopping_may_look_at_validation_images_that_the_data_bring(own, config, tmp_path, fails) -> None:
+    arrays = {"x_train": np.zeros((20, 28, 28), np.uint8), "y_train": np.arange(20) % 10}
+    np.savez(tmp_path / "x.npz", **arrays, **({"x_val": arrays["x_train"], "y_val": arrays["y_train"]} if own else {}))
+    data = "data={name: npz, path: x.npz, test: 0.5, validation: 0}"
+    words = ["train", config, data, "train.early_stop={monitor: validation_loss}", "report=false", "--run-dir", "run"]
+    if own:
+        assert main([*words, "--quiet"]) == 0
+    else:
+        assert "validation" in fails(2, *words, "--quiet") and not Path("run").exists()

@@ -59,7 +59,7 @@ def load(
     if isinstance(test, float):
         datasets = list(hold_out(datasets[0], test, seed, what="test"))
     notes = tuple(f"{table.path}: {note}" for table in tables for note in table.notes)
-    return Source(datasets[0], datasets[1], notes=notes)
+    return Source(datasets[0], datasets[1], notes=notes, from_files=listed is not None)
 
 
 def peek(

@@ -64,13 +64,15 @@ class Source:
     """What a data set consists of: images to train on, to test on and, where it has its own, to validate on.
 
     All are of one shape and have the same classes; where only some of the pixels are uint8, those become float32 too.
-    `notes` tells, in one line each, what was decided or left out while the data were read.
+    `from_files` tells whether the pixels come from picture files, whose range is 0 to 255 however dark they are;
+    `notes`, in one line each, what was decided or left out while the data were read.
     """
 
     train: Dataset
     test: Dataset
     validation: Dataset | None = None
     notes: tuple[str, ...] = ()
+    from_files: bool = False
 
     def __post_init__(self) -> None:
         for what, part in (("test", self.test), ("validation", self.validation)):
@@ -87,8 +89,8 @@ class Source:
         return parts if self.validation is None else {**parts, "validation": self.validation}
 
     def with_parts(self, parts: Mapping[str, Dataset]) -> "Source":
-        """A source of these parts, with the same notes."""
-        return Source(parts["train"], parts["test"], parts.get("validation"), self.notes)
+        """A source of these parts instead."""
+        return replace(self, train=parts["train"], test=parts["test"], validation=parts.get("validation"))
 
     def _check_alike(self, what: str, part: Dataset) -> None:
         for which, train, other in (

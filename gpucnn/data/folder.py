@@ -63,7 +63,7 @@ def load(
     parts = {name: part(name) for name in layout.parts}
     if "test" not in parts:
         parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
-    return Source(**parts, notes=layout.notes)
+    return Source(**parts, notes=layout.notes, from_files=True)
 
 
 def peek(

@@ -56,7 +56,7 @@ def resplit(
     else:
         indices = np.random.default_rng(seed).permutation(len(pool))
     validation = None if images == "all" else source.validation
-    return Source(pool.take(indices[:count]), pool.take(indices[count:]), validation, source.notes)
+    return replace(source, train=pool.take(indices[:count]), test=pool.take(indices[count:]), validation=validation)
 
 
 def select_classes(source: Source, classes: Sequence[int | str]) -> Source:

@@ -312,7 +312,15 @@ def test_early_stopping_may_look_at_validation_images_that_the_data_bring(own, c
     arrays = {"x_train": np.zeros((20, 28, 28), np.uint8), "y_train": np.arange(20) % 10}
     np.savez(tmp_path / "x.npz", **arrays, **({"x_val": arrays["x_train"], "y_val": arrays["y_train"]} if own else {}))
     data = "data={name: npz, path: x.npz, test: 0.5, validation: 0}"
-    words = ["train", config, data, "train.early_stop={monitor: validation_loss}", "report=false", "--run-dir", "run"]
+    words = [
+        "train",
+        config,
+        data,
+        "train.early_stop={monitor: validation_loss, patience: 2}",
+        "report=false",
+        "--run-dir",
+        "run",
+    ]
     if own:
         assert main([*words, "--quiet"]) == 0
     else:

@@ -24,7 +24,7 @@ def test_classes_are_subfolders_sorted_and_the_split_is_stratified(tmp_path):
     (path / ".cache").mkdir()
     (path / "cat" / "notes.txt").write_text("no picture")
     source = folder.load(path, channels=1, test=0.2)
-    assert source.train.class_names == ("cat", "dog")
+    assert source.train.class_names == ("cat", "dog") and source.from_files
     assert source.train.class_counts.tolist() == [4, 8]
     assert source.test.class_counts.tolist() == [1, 2]
     assert source.train.images.shape == (12, 1, 3, 4)

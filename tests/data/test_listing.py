@@ -48,7 +48,7 @@ def test_pictures_are_read_in_the_order_of_the_table(pictures, text, options):
     path.write_text(text(names))
     source = csv.load(path, channels=1, **options)
     assert source.train.class_names == ("cat", "dog")
-    assert source.train.image_shape == (1, 3, 4)
+    assert source.train.image_shape == (1, 3, 4) and source.from_files
     values = np.concatenate([part.images[:, 0, 0, 0] for part in (source.train, source.test)]).tolist()
     labels = np.concatenate([part.labels for part in (source.train, source.test)]).tolist()
     assert sorted(zip(values, labels, strict=True)) == [(10 * k, k % 2) for k in range(12)]

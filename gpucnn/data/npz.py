@@ -68,7 +68,8 @@ def load(
         }
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
-        return Source(**parts, notes=tuple(f"{path}: {note}" for note in notes))
+        said = tuple(f"{path}: {note}" for note in notes)
+        return Source(parts["train"], parts["test"], parts.get("validation"), said)
 
 
 def peek(

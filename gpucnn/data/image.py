@@ -79,10 +79,12 @@ def upright(picture: Image.Image) -> Image.Image:
 def read_size(path: Path | str) -> tuple[int, int]:
     """(H, W) of a picture as it is shown, from its header. Raises DataError as `read_image` does."""
     picture = open_picture(path)
-    try:
-        turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-    except _DAMAGE as error:
-        raise DataError(f"{path}: the picture is damaged ({error}).") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        except _DAMAGE as error:
+            raise DataError(f"{path}: the picture is damaged ({error}).") from None
     width, height = picture.size
     return (width, height) if turned else (height, width)
 

@@ -187,3 +187,22 @@ def test_floats_of_a_file_are_0_to_1_or_0_to_255(save):
         assert read_channels(save(Image.fromarray(values), "picture.tiff")) == 1
     with pytest.raises(DataError, match="picture.tiff: its pixels are floating-point numbers beyond 0 to 255"):
         read_image(save(Image.fromarray(GREY - np.float32(90)), "picture.tiff"), 1)
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "ppm", "webp", "bmp", "gif"])
+def test_noise_in_a_file_never_gives_another_error_nor_a_warning(save, suffix):
+    rng = np.random.default_rng(9)
+    picture = Image.fromarray(rng.integers(0, 256, (9, 8, 3), dtype=np.uint8))
+    path = save(picture, f"picture.{suffix}")
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    refused = 0
+    for _ in range(150):
+        hurt = whole.copy()
+        hurt[rng.integers(0, min(len(hurt), rng.choice([20, 1000])), 3)] = rng.integers(0, 256, 3)
+        path.write_bytes(hurt.tobytes()[: rng.integers(1, 4 * len(hurt))])
+        for read in (read_size, read_channels, lambda file: read_image(file, 3, (8, 8))):
+            try:
+                read(path)
+            except DataError:
+                refused += 1
+    assert refused > 50

@@ -196,3 +196,20 @@ def test_line_ends_may_fall_between_what_is_read_at_a_time(write, monkeypatch):
             lines = list(open_table(write(table(end=end))).lines())
             assert [line.number for line in lines] == list(range(2, 26))
             assert lines[-1].text == table().splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["plain", "quoted", "several blanks and no header", "an index as pandas writes it"])
+def test_noise_in_a_table_never_gives_another_error(write, kind):
+    whole = np.frombuffer(READ[kind][0], np.uint8)
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(150):
+        hurt = whole.copy()
+        hurt[rng.integers(0, len(hurt), 3)] = rng.choice(np.frombuffer(b'0,;\t|" \r\n\0\xff.ae', np.uint8), 3)
+        path = write(hurt.tobytes()[: rng.integers(1, 2 * len(hurt))])
+        for read in (csv.peek, csv.load):
+            try:
+                read(path)
+            except DataError:
+                refused += 1
+    assert refused > 50

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _already_finished(before, arguments.quiet)
     choose_device(arguments.device, config)
     data = load_data(config)
-    _announce_fallback(data)
+    _announce_data(data)
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     if before is None:
@@ -117,8 +117,10 @@ def _same_folder(before: SavedRun, data: TrainingData) -> RunFolder:
     return before.folder
 
 
-def _announce_fallback(data: TrainingData) -> None:
+def _announce_data(data: TrainingData) -> None:
     loaded = data.loaded
+    for note in loaded.source.notes:
+        print(note, file=sys.stderr)
     if loaded.why is not None:
         reason = "\n".join(f"    {line}" for line in loaded.why.splitlines())
         print(

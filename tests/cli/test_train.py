@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -301,3 +302,38 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(how, config, tmp_path) -> None:
     assert main(["train", config, *epochs, "--run-dir", "straight", "--quiet"]) == 0
     for name in ("model.safetensors", "config.yaml"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+def test_what_was_decided_about_the_data_is_said_once(config, tmp_path, capsys) -> None:
+    lines = (f"{k % 2};{k};{2 * k};0;9" for k in range(20))
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    network = "model=[flatten, {linear: {out_features: 2}}]"
+    data = "data={name: csv, train: data.csv, validation: 0}"
+    assert main(["train", config, data, network, "report=false", "train.epochs=1", "--run-dir", "run", "--quiet"]) == 0
+    assert capsys.readouterr().err == "data.csv: fields are separated by semicolons\n"
+
+
+def test_a_path_on_the_command_line_is_taken_as_it_is_typed(config, tmp_path, fails) -> None:
+    for path in ("pics #2", "@x", "a: b", "*x"):
+        said = fails(2, "train", config, "data={name: folder, path: x}", f"data.path={path}")
+        assert f"data: {path} is not a folder" in said
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_early_stopping_may_look_at_validation_images_that_the_data_bring(own, config, tmp_path, fails) -> None:
+    arrays = {"x_train": np.zeros((20, 28, 28), np.uint8), "y_train": np.arange(20) % 10}
+    np.savez(tmp_path / "x.npz", **arrays, **({"x_val": arrays["x_train"], "y_val": arrays["y_train"]} if own else {}))
+    data = "data={name: npz, path: x.npz, test: 0.5, validation: 0}"
+    words = [
+        "train",
+        config,
+        data,
+        "train.early_stop={monitor: validation_loss, patience: 2}",
+        "report=false",
+        "--run-dir",
+        "run",
+    ]
+    if own:
+        assert main([*words, "--quiet"]) == 0
+    else:
+        assert "validation" in fails(2, *words, "--quiet") and not Path("run").exists()

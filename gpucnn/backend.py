@@ -178,7 +178,7 @@ def to_host(array: Array) -> np.ndarray:
 
 def to_device(array: Array) -> Array:
     """`array` on the current device; a copy only where it lives elsewhere."""
-    current = device()
+    current = _current or device()
     if current.kind == "cpu":
         return to_host(array)
     return current.xp.asarray(array)

@@ -57,7 +57,7 @@ class Resident:
         """The batch of so many `images` whose rows begin at start (1,) int64: on the device."""
         shape = (*self._shape, images)
         out, numbers = empty(shape, self._shift), empty((images,), self._numbers)
-        kernels_of(out).gather.batch(
+        kernels_of(type(out)).gather.batch(
             self._images, self._numbers, self._order, start, self._changes, self._shift, self._scale, out, numbers
         )
         return Batch(out, numbers if self._rows is None else self._rows[numbers])

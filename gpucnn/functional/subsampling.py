@@ -18,7 +18,7 @@ class ChannelAffine(Function):
         self.rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         self.coefficient = coefficient
         out = empty(self.rows.shape, x)
-        kernels_of(x).norm.scale(self.rows, coefficient, bias, out)
+        kernels_of(type(x)).norm.scale(self.rows, coefficient, bias, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array, Array, Array]:

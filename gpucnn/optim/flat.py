@@ -1,95 +1,73 @@
-"""The flat bank: parameters and their gradients as views into two flat arrays.
+"""Flat parameters: the parameters of one optimizer group, and their gradients, as views of two flat arrays."""
 
-One norm, one update and one checkpoint tensor serve a whole network. A parameter that had no gradient is left out, and
-one whose array was exchanged from outside is taken in again.
-"""
-
-import itertools
-from collections.abc import Iterator, Sequence
-
-import numpy as np
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import InputError
 from gpucnn.tensor import Tensor
 
-PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
+
+class Place(NamedTuple):
+    """Where one parameter lies: elements start to stop of the flat arrays, which are viewed in its memory's shape."""
+
+    start: int
+    stop: int
+    value: Array
+    gradient: Array
 
 
-class Bank:
-    """The `parameters`, in their order, in flat arrays `values` and `gradients` (length,) of their dtype and device.
+class FlatParameters:
+    """Flat arrays `values` and `gradients` (length,) that hold `parameters`, in their order.
 
-    Raises InputError where there are none, or their dtypes or devices differ.
+    Each parameter's array and gradient become views of them, so one call moves, clips or saves a whole network, and
+    Functions write weight gradients straight into place. `state` holds the optimizer's own arrays, of the same length.
+    Raises InputError where there are no parameters, or their dtypes or devices differ.
     """
 
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
+    def __init__(self, parameters: Sequence[Tensor], state: Sequence[str] = ()) -> None:
         if not parameters:
             raise InputError("an optimizer needs at least one parameter; the network has none")
-        kinds = {(parameter.dtype, module_of(parameter.data).__name__) for parameter in parameters}
+        kinds = {_kind(parameter.data) for parameter in parameters}
         if len(kinds) > 1:
-            raise InputError(
-                f"parameters of one optimizer must share dtype and device; found {sorted(map(str, kinds))}"
-            )
+            raise InputError(f"parameters of one optimizer must share dtype and device; found {sorted(kinds)}")
         self.parameters = list(parameters)
-        first = parameters[0].data
-        length = sum(parameter.size for parameter in parameters)
-        self.values = module_of(first).empty(length, first.dtype)
-        self.gradients = module_of(first).zeros(length, first.dtype)
-        self._views: list[tuple[Array, Array]] = []
-        ends = 0
-        for parameter in parameters:
-            start, ends = ends, ends + parameter.size
-            shape = parameter.data.shape
-            self._views.append((self.values[start:ends].reshape(shape), self.gradients[start:ends].reshape(shape)))
-        self.adopt()
-
-    def __reduce__(self) -> tuple[type["Bank"], tuple[list[Tensor]]]:
-        """A copy or an unpickled bank is made anew: views do not survive copying."""
-        return Bank, (self.parameters,)
-
-    def adopt(self) -> None:
-        """Make every parameter and gradient a view of the bank, copying those that are not (yet, or no longer).
-
-        Raises InputError for one whose dtype was changed since.
-        """
-        for parameter, (values, gradients) in zip(self.parameters, self._views, strict=True):
-            if parameter.data is not values:
-                if parameter.dtype != values.dtype or type(parameter.data) is not type(values):
-                    raise InputError(
-                        f"a parameter is {_kind(parameter.data)} now and was {_kind(values)} when its optimizer was "
-                        f"made; change the network's dtype and device first, then make the optimizer"
-                    )
-                values[...] = parameter.data
-                parameter.data = values
-            parameter._grad_buffer = gradients
-            if parameter.grad is not None and parameter.grad.data is not gradients:
-                gradients[...] = parameter.grad.data
-                parameter.grad.data = gradients
-
-    def changed(self) -> None:
-        """Let the tape know that the parameters' values were changed in place."""
-        for parameter in self.parameters:
-            parameter._version += 1
-
-    def pieces(self, marks: Sequence[int]) -> Iterator[tuple[slice, int]]:
-        """Ranges of the flat arrays of parameters that all have a gradient and one mark; on a CPU at most PIECE long.
-
-        `marks` has a number for each parameter; each range comes with its own.
-        """
-        piece = PIECE if module_of(self.values) is np else self.values.size
-        for start, stop, mark in self._runs(marks):
-            for begin in range(start, stop, piece):
-                yield slice(begin, min(begin + piece, stop)), mark
-
-    def _runs(self, marks: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-        """Neighbouring parameters that have a gradient and share a mark, as (start, stop, mark)."""
+        first, length = parameters[0].data, sum(parameter.size for parameter in parameters)
+        xp = module_of(first)
+        self.values, self.gradients = xp.empty(length, first.dtype), xp.zeros(length, first.dtype)
+        self.state = {name: xp.zeros(length, first.dtype) for name in state}
+        self.places: list[Place] = []
         stop = 0
-        has_gradient = [parameter.grad is not None for parameter in self.parameters]
-        sizes = [parameter.size for parameter in self.parameters]
-        for (given, mark), run in itertools.groupby(zip(has_gradient, marks, sizes, strict=True), lambda p: p[:2]):
-            start, stop = stop, stop + sum(size for _, _, size in run)
-            if given:
-                yield start, stop, mark
+        for parameter in parameters:
+            start, stop = stop, stop + parameter.size
+            value, gradient = (a[start:stop].reshape(parameter.data.shape) for a in (self.values, self.gradients))
+            self.places.append(Place(start, stop, value, gradient))
+            self.take_in(parameter, self.places[-1])
+
+    def __setstate__(self, saved: dict) -> None:
+        """A copied or unpickled object is laid out anew: views do not survive copying."""
+        FlatParameters.__init__(self, saved["parameters"], tuple(saved["state"]))
+        for name, array in saved["state"].items():
+            self.state[name][...] = array
+
+    def take_in(self, parameter: Tensor, place: Place) -> None:
+        """Make the parameter and its gradient views of their place, with the values they have now.
+
+        That is needed once, and again where a user, `Module.to` or another optimizer has exchanged one of the arrays.
+        Raises InputError where its dtype or device is no longer that of the flat arrays.
+        """
+        if parameter.data is not place.value:
+            if _kind(parameter.data) != _kind(place.value):
+                raise InputError(
+                    f"a parameter is {_kind(parameter.data)} now and was {_kind(place.value)} when its optimizer was "
+                    f"made; change the network's dtype and device first, then make the optimizer"
+                )
+            place.value[...] = parameter.data
+            parameter.data = place.value
+        parameter._grad_buffer = place.gradient
+        if parameter.grad is not None and parameter.grad.data is not place.gradient:
+            place.gradient[...] = parameter.grad.data
+            parameter.grad.data = place.gradient
 
 
 def _kind(array: Array) -> str:

@@ -3,14 +3,14 @@
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.choice import kernels_of
-from gpucnn.tensor.function import Function
+from gpucnn.tensor.function import Function, aligned, as_variables, wrap
 from gpucnn.threads import one_blas_thread
 
 Axes = int | tuple[int, ...] | None
@@ -38,6 +38,7 @@ class Binary(Function):
     """An operation on two arrays that broadcast against each other."""
 
     layout = "elementwise"
+    ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         """The gradients by both inputs, before the sums over broadcast axes."""
@@ -49,17 +50,12 @@ class Binary(Function):
         with naming_shapes(type(self).__name__.lower(), a.shape, b.shape):
             shape = np.broadcast_shapes(a.shape, b.shape)
         out = empty(shape, a, dtype=self.result_dtype(a, b))
-        self.compute(a, b, out)
-        return out
+        return getattr(module_of(a), self.ufunc)(a, b, out=out, casting="unsafe")
 
     def result_dtype(self, a: Array, b: Array) -> Any:
         """The floating one of two dtypes, else NumPy's rule: float32 times int64 stays float32, as in PyTorch."""
         floating = [array.dtype for array in (a, b) if array.dtype.kind == "f"]
         return floating[0] if len(floating) == 1 else module_of(a).result_type(a, b)
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        """Write the result to out."""
-        raise NotImplementedError
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         """Each share, summed over the axes along which its input was broadcast."""
@@ -73,8 +69,7 @@ class Binary(Function):
 class Add(Binary):
     """a + b"""
 
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).add(a, b, out=out, casting="unsafe")
+    ufunc = "add"
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         return grad, grad
@@ -83,8 +78,7 @@ class Add(Binary):
 class Subtract(Binary):
     """a - b"""
 
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).subtract(a, b, out=out, casting="unsafe")
+    ufunc = "subtract"
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         return grad, -grad if self.needs[1] else None
@@ -93,8 +87,7 @@ class Subtract(Binary):
 class Multiply(Binary):
     """a · b"""
 
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).multiply(a, b, out=out, casting="unsafe")
+    ufunc = "multiply"
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         return grad * self.b if self.needs[0] else None, grad * self.a if self.needs[1] else None
@@ -103,13 +96,12 @@ class Multiply(Binary):
 class Divide(Binary):
     """a / b; of integers, float32."""
 
+    ufunc = "divide"
+
     def result_dtype(self, a: Array, b: Array) -> Any:
         """Never an integer."""
         dtype = super().result_dtype(a, b)
         return dtype if dtype.kind == "f" else np.dtype(np.float32)
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).divide(a, b, out=out, casting="unsafe")
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         by_a = grad / self.b
@@ -119,8 +111,7 @@ class Divide(Binary):
 class Power(Binary):
     """a ** b"""
 
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).power(a, b, out=out, casting="unsafe")
+    ufunc = "power"
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         xp, a, b = module_of(grad), self.a, self.b
@@ -210,40 +201,11 @@ class Clamp(Function):
         return grad * self.inside
 
 
-class Comparison(Binary):
-    """Where two arrays compare as named: boolean, so without a gradient."""
-
-    def result_dtype(self, a: Array, b: Array) -> Any:
-        """Boolean."""
-        return np.dtype(bool)
-
-
-class Equal(Comparison):
-    """a == b"""
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).equal(a, b, out=out)
-
-
-class NotEqual(Comparison):
-    """a != b"""
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).not_equal(a, b, out=out)
-
-
-class Less(Comparison):
-    """a < b"""
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).less(a, b, out=out)
-
-
-class LessEqual(Comparison):
-    """a <= b"""
-
-    def compute(self, a: Array, b: Array, out: Array) -> None:
-        module_of(a).less_equal(a, b, out=out)
+def compare(ufunc: str, first: Any, second: Any) -> Any:
+    """Where two operands compare as `ufunc` says (equal, less, ...): a boolean Tensor, without a gradient."""
+    (a, b), batch_last = aligned(as_variables(ufunc, (first, second)), "elementwise")
+    with naming_shapes(ufunc, a.shape, b.shape):
+        return wrap(getattr(module_of(a.data), ufunc)(a.data, b.data), batch_last)
 
 
 class MatMul(Function):
@@ -252,7 +214,7 @@ class MatMul(Function):
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
         with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
-            return kernels_of(a).gemm.product(a, b)
+            return kernels_of(type(a)).gemm.product(a, b)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
@@ -262,7 +224,7 @@ class MatMul(Function):
         if self.a.ndim == 1:
             grad = grad[..., None, :]
         by_a = by_b = None
-        product = kernels_of(grad).gemm.product
+        product = kernels_of(type(grad)).gemm.product
         with one_blas_thread():
             if self.needs[0]:
                 by_a = unbroadcast(product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
@@ -372,28 +334,6 @@ class Concatenate(Function):
 
     def backward(self, grad: Array) -> tuple[Array, ...]:
         return tuple(module_of(grad).split(grad, self.ends, axis=self.axis))
-
-
-class ToBatchLast(Function):
-    """Logical (N, C, H, W) to memory order (C, H, W, N)."""
-
-    def forward(self, x: Array) -> Array:
-        out = empty((*x.shape[1:], x.shape[0]), x)
-        module_of(x).copyto(out, module_of(x).moveaxis(x, 0, -1))
-        return out
-
-    def backward(self, grad: Array) -> Array:
-        return module_of(grad).ascontiguousarray(module_of(grad).moveaxis(grad, -1, 0))
-
-
-class ToLogical(Function):
-    """Memory order (C, H, W, N) to logical (N, C, H, W)."""
-
-    def forward(self, x: Array) -> Array:
-        return module_of(x).ascontiguousarray(module_of(x).moveaxis(x, -1, 0))
-
-    def backward(self, grad: Array) -> Array:
-        return module_of(grad).ascontiguousarray(module_of(grad).moveaxis(grad, 0, -1))
 
 
 def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:

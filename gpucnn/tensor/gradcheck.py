@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gpucnn.tensor.tensor import Tensor, no_grad
+from gpucnn.tensor.function import no_grad
+from gpucnn.tensor.tensor import Tensor
 
 STEP = 1e-6
 ABSOLUTE = 1e-5

@@ -95,7 +95,7 @@ class CapturedSteps:
 
     def _work(self, images: int) -> None:
         """Launch the kernels of one step on a batch of `images`."""
-        step, kernels = self._step, kernels_of(self._now)
+        step, kernels = self._step, kernels_of(type(self._now))
         with drawing_from(self._now[1:2]):
             kernels.step.begin(self._integers, self._numbers, self._now, self._rates)
             step.optimizer.zero_grad()

@@ -137,7 +137,7 @@ def compiled(text: str, options: tuple[str, ...], form: str = FORM) -> dict[str,
     """The kernels of a source, by name; `options` are NVRTC's, `form` is one of `FORMS`."""
     definitions = [option for option in options if option.startswith("-D")]
     parameters = {name: list(_parameters(listed, definitions)) for _, name, listed in KERNEL.findall(text)}
-    most = {name: _most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
+    most = {name: most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
     code = "\n".join(
         [f'#include "{HEADER}"', "#line 1", SHARED.sub(_poisoned, text), *(f"EMULATED({name})" for name in parameters)]
     )
@@ -182,7 +182,7 @@ def _parameters(listed: str, definitions: Sequence[str]) -> Iterator[Parameter]:
         yield Parameter(words[-1], type_name, kind)
 
 
-def _most_threads(bounds: str, text: str) -> int:
+def most_threads(bounds: str, text: str) -> int:
     """The first of __launch_bounds__: a product of numbers and of names of the source's constants."""
     if not bounds:
         return MOST_UNBOUNDED

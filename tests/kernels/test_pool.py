@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gpucnn.functional.pooling import pooling_window
-from gpucnn.geometry import make_window, sides_of
+from gpucnn.geometry import Sliding, make_window, sides_of
 from gpucnn.kernels import reference
 from gpucnn.kernels.cuda import program
 from tests.configurations import COUNT, pooling
@@ -25,7 +25,8 @@ def cases(kind, dtype):
         options = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, **config.options}
         kernel, included = options.pop("kernel_size"), options.pop("count_include_pad", True)
         shape = config.arrays[0].shape
-        window = pooling_window(str(config), config.axes, shape, kernel, **options)
+        options["stride"] = kernel if options["stride"] is None else options["stride"]
+        window = pooling_window(str(config), config.axes, shape, kernel, Sliding(**options))
         x = rng.integers(-3, 4, (*shape[1:], images)).astype(dtype)  # (C, spatial..., N)
         outputs = (shape[1], *window.output_sizes(shape[2:]), images)
         counted = sides_of("", window, shape[2:], options["padding"] if included else 0)

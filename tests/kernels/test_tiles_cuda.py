@@ -226,7 +226,7 @@ def test_products_of_tensors_that_do_not_fit_are_refused(cuda):
 
 def test_products_of_whole_numbers_are_whole(cuda):
     a = to_device(np.arange(6).reshape(2, 3))
-    assert (kernels_of(a).gemm.product(a, a.T).get() == [[5, 14], [14, 50]]).all()
+    assert (kernels_of(type(a)).gemm.product(a, a.T).get() == [[5, 14], [14, 50]]).all()
 
 
 def test_a_product_of_tensors_is_captured(cuda, rng):

@@ -1,4 +1,4 @@
-"""Operations that move values without changing them: flatten and padding."""
+"""Padding: a border of zeros, of the nearest pixel, or of the mirrored image."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,36 +12,15 @@ from gpucnn.tensor import Function, Tensor
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]
 
 
-class Flatten(Function):
-    """x (C, H, W, N) as (C·H·W, N): the same memory"""
-
-    layout = "batch_last"
-
-    def forward(self, x: Array) -> Array:
-        self.shape = x.shape
-        return x.reshape(-1, x.shape[-1])
-
-    def backward(self, grad: Array) -> Array:
-        return grad.reshape(self.shape)
-
-
 class Pad(Function):
     layout = "batch_last"
 
     def forward(self, x: Array, sides: Sides, mode: str, value: float) -> Array:
         self.shape, self.sides, self.mode = x.shape, sides, mode
-        return kernels_of(x).padding.pad(x, sides, mode, value)
+        return kernels_of(type(x)).padding.pad(x, sides, mode, value)
 
     def backward(self, grad: Array) -> Array:
-        return kernels_of(grad).padding.pad_backward(grad, self.sides, self.mode, self.shape)
-
-
-def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
-    """x (N, C, H, W) as (N, C·H·W): the axes from `start_dim` on become one. Raises ShapeError where there is none."""
-    if not -x.ndim <= start_dim < x.ndim:
-        raise ShapeError(f"flatten: start_dim is {start_dim}, but the input has {x.ndim} axes: x {x.shape}")
-    start = start_dim % x.ndim
-    return Flatten.apply(x) if start == 1 else x.reshape((*x.shape[:start], -1))
+        return kernels_of(type(grad)).padding.pad_backward(grad, self.sides, self.mode, self.shape)
 
 
 def pad(x: Tensor, pad: Sequence[int], mode: PadMode = "zeros", value: float = 0.0) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a reader must hold in mind: the functions and files of a training step, the lines of the core and of the spine."""
+"""What a reader must hold in mind: functions and files of a training step, lines of the core and of the spine."""
 
 import ast
 import io

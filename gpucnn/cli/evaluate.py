@@ -1,4 +1,4 @@
-"""`gpucnn eval`: a trained network measured on test images."""
+"""`gpucnn eval`: evaluate a trained network on test images."""
 
 import argparse
 
@@ -61,7 +61,7 @@ def _fitting(test: Dataset, saved: SavedRun, name: str) -> Dataset:
         )
     if len(test.class_names) != len(saved.class_names):
         raise ShapeError(
-            f"{name} has {len(test.class_names)} classes, and the network tells {len(saved.class_names)} apart; "
+            f"{name} has {len(test.class_names)} classes, and the network distinguishes {len(saved.class_names)}; "
             "give a data set with as many"
         )
     return test

@@ -1,4 +1,4 @@
-"""`gpucnn summary`: a network's layers, what they give and what they cost."""
+"""`gpucnn summary`: list a network's layers, their outputs and costs."""
 
 import argparse
 import math
@@ -60,6 +60,6 @@ def summarize(net: nn.Sequential, shape: Sizes, config: Config) -> str:
 
 
 def _lr_scales(config: Config) -> list[str]:
-    """A line on the layers that have a learning rate of their own; none where there are none."""
+    """A line on the layers with a learning rate of their own, if there are any."""
     scaled = [f"{scale:g} for layer {name}" for name, scale in lr_scales(config.model) if scale != 1]
     return [f"lr_scale, which multiplies the learning rate: {', '.join(scaled)}"] if scaled else []

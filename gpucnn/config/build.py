@@ -1,6 +1,7 @@
 """Building what a configuration describes: the data, the network, the trainer."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from gpucnn import nn, optim
@@ -19,6 +20,7 @@ from gpucnn.data import (
     load_source,
     resplit,
     select_classes,
+    transposed,
 )
 from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
@@ -51,7 +53,7 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
         loaded = load_fallback(data.name, used)
     else:
         loaded = load_source(data.name, source_options(data), data.fallback)
-    source = loaded.source
+    source = transposed(loaded.source) if data.transpose else loaded.source
     if data.augment and len(source.train.image_shape) != 3:
         raise ConfigError(
             f"data.augment changes pictures (C, H, W), and these are of shape {source.train.image_shape}; leave it out"
@@ -66,6 +68,8 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
     train, validation = source.train if data.limit is None else source.train.limit(data.limit), None
     if data.validation == "test":
         validation = source.test
+    elif source.validation is not None:
+        validation = source.validation
     elif data.validation:
         train, validation = hold_out(train, _held_out(data, data.validation, loaded), config.seed, data.stratified)
     return TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
@@ -74,9 +78,10 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
 def _drawn(source: Source, per_class: PerClass, seed: int) -> Source:
     """The source with the images that `per_class:` draws."""
     train, test = per_class.train, per_class.test
-    return Source(
-        source.train if train is None else draw_per_class(source.train, train, seed, "train"),
-        source.test if test is None else draw_per_class(source.test, test, seed, "test"),
+    return replace(
+        source,
+        train=source.train if train is None else draw_per_class(source.train, train, seed, "train"),
+        test=source.test if test is None else draw_per_class(source.test, test, seed, "test"),
     )
 
 

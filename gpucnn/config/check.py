@@ -15,7 +15,7 @@ from gpucnn.config.layers import Layer, MisfitError, OneLayer, check_outputs, fa
 from gpucnn.config.overrides import apply_overrides
 from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
-from gpucnn.data import peek
+from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
 from gpucnn.tensor import Tensor
 
@@ -85,9 +85,13 @@ def _part_faults(checked: Checked) -> list[Fault]:
 
 
 def _check_early_stop(config: Config) -> None:
-    """Raise ConfigError if early stopping monitors validation images and there are none."""
+    """Raise ConfigError if early stopping monitors validation images and there are none.
+
+    Whether data that may bring their own validation images do is known only when they are read.
+    """
     rule = build_early_stop(config)
-    if rule is not None and rule.needs_validation and not config.data.validation:
+    none = not config.data.validation and config.data.name not in MAY_VALIDATE
+    if rule is not None and rule.needs_validation and none:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
 
 
@@ -117,6 +121,7 @@ def network_faults(document: Document) -> list[Fault]:
 def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
     """Image shape (C, H, W), and the number of classes, None if it is unknown before the data is read."""
     shape, classes = peek(data.name, source_options(data))
+    shape = transposed_shape(shape) if data.transpose else shape
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
 
 

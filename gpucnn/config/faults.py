@@ -8,7 +8,7 @@ from gpucnn.errors import ConfigError
 
 Path = tuple[str | int, ...]  # the keys and list positions that lead to a value, from the top
 
-MOST_SAID = 50  # faults in one message
+MOST_FAULTS = 50  # faults in one message
 NOTHING_TO_SCALE = "this layer has no parameters, and so no learning rate; remove it"
 
 
@@ -36,8 +36,8 @@ class Fault(NamedTuple):
 def config_error(faults: Iterable[Fault]) -> ConfigError:
     """One error with a line for every fault: overrides first, then the file in its order."""
     lines = [str(fault) for fault in sorted(dict.fromkeys(faults), key=lambda fault: fault.place[1:])]
-    if len(lines) > MOST_SAID:
-        lines = [*lines[:MOST_SAID], f"and {len(lines) - MOST_SAID} more faults"]
+    if len(lines) > MOST_FAULTS:
+        lines = [*lines[:MOST_FAULTS], f"and {len(lines) - MOST_FAULTS} more faults"]
     return ConfigError("\n".join(lines))
 
 

@@ -163,7 +163,7 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
         raise MisfitError(
             path,
             "cross_entropy takes logits and applies log_softmax itself; remove this layer "
-            "(`gpucnn predict` still tells probabilities)",
+            "(`gpucnn predict` still prints probabilities)",
         )
     if len(shape) != 1:
         raise MisfitError(

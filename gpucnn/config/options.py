@@ -129,6 +129,7 @@ MEANINGS: dict[str, Meaning] = {
     "train": Meaning(ONE_UP, "The training images: a file, or how many."),
     "test": Meaning(POSITIVE, "The test images: a file, a number, or the fraction that is held out."),
     "invert": Meaning({}, "Whether black becomes white."),
+    "pictures": Meaning({}, "Where the picture files are that a table names; by default beside the table."),
     "background": Meaning({}, "What shows through transparent parts of a picture."),
     "shape": Meaning(SIDE, "Channels, height and width of an image."),
     "classes": Meaning({"ge": 2}, "Number of classes."),

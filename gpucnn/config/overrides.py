@@ -5,12 +5,12 @@ from typing import Any
 
 from gpucnn.config.explain import inside
 from gpucnn.config.faults import Fault, Path, Place
-from gpucnn.config.yaml_reader import Document, read_value
+from gpucnn.config.yaml_reader import Document, plain_scalar, read_value
 from gpucnn.errors import ConfigError
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> list[Fault]:
-    """Set each `key.path=value` in the document, the value read as YAML, and return the faults.
+    """Set each `key.path=value` in the document, the value read as `_value` says, and return the faults.
 
     Missing keys are added; whether they are allowed is left to the schema.
     """
@@ -38,7 +38,18 @@ def _parse(override: str, data: Any) -> tuple[Path, Any]:
             raise ConfigError(f"{'.'.join(map(str, path))} is {data!r}; it has no options below it")
         key = _list_position(name, path, data) if isinstance(data, list) else name
         path, data = (*path, key), inside(data, key)
-    return path, read_value(text, "the value")
+    return path, _value(text)
+
+
+def _value(text: str) -> Any:
+    """YAML where a list, a mapping or quotes begin, or where there are several lines; anything else is one plain value.
+
+    So `#`, `@`, `*` and whatever else has a meaning within YAML stand for themselves, as in data.path=pics #2.
+    """
+    text = text.strip()
+    if not text.isascii() and text != text.encode(errors="replace").decode():
+        raise ConfigError("the value holds bytes that are not UTF-8; a configuration is text in UTF-8: rename the file")
+    return read_value(text, "the value") if text[:1] in ("[", "{", '"', "'") or "\n" in text else plain_scalar(text)
 
 
 def _list_position(name: str, path: Path, data: list[Any]) -> int:

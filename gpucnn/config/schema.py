@@ -52,7 +52,10 @@ class Data(Options):
     validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] | Literal["test"] = Field(
         default=0,
         description="Training images held out for validation: a number or a fraction; 0 for none. "
-        "test: the test images, watched after each epoch.",
+        "test: the test images, watched after each epoch. Data that have validation images of their own use those.",
+    )
+    transpose: bool = Field(
+        default=False, description="Whether rows and columns of every image are exchanged, as EMNIST's files need."
     )
     stratified: bool = Field(default=True, description="Whether the validation images keep the classes' proportions.")
     normalize: Normalization = Field(default="standard", description="How pixels become numbers.")

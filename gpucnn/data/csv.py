@@ -1,22 +1,20 @@
-"""Images as lines of comma-separated numbers, plain or gzip: one label and C * H * W pixels a line."""
+"""Images as lines of a table: one label and C * H * W pixels a line, or one label and the name of a picture file."""
 
 import math
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import Dataset, Source, compact, numbered_classes
+from gpucnn.data import listing
+from gpucnn.data.dataset import ClassNames, Dataset, Source, compact
+from gpucnn.data.labels import Labels, number_labels, parse_numbers
 from gpucnn.data.split import hold_out
-from gpucnn.data.untrusted import check_size, naming, open_data
+from gpucnn.data.table import Line, Table, is_number, open_table, square
+from gpucnn.data.untrusted import naming
 from gpucnn.errors import DataError
 
-MAX_LINE = 2**22  # bytes: more than 1,000 x 1,000 one-digit pixels
-MAX_BLANK = 1000  # empty lines; gzip packs thousands of them into a byte
 _CHUNK = 2**22  # bytes of text parsed at a time
 
 Shape = tuple[int, int, int]
@@ -25,139 +23,160 @@ Shape = tuple[int, int, int]
 def load(
     train: Path,
     test: Path | float = 0.2,
-    label: int | str = 0,
+    label: int | str | None = None,
     header: bool | None = None,
     shape: Shape | None = None,
-    class_names: tuple[str, ...] | None = None,
+    class_names: ClassNames | None = None,
+    pictures: Path | None = None,
+    size: int | tuple[int, int] | None = None,
+    channels: Literal[1, 3] = 3,
     seed: int = 0,
 ) -> Source:
-    """Read training images from `train`; test images from the file `test`, or hold that fraction out.
+    """Read training images from the table `train`; test images from the table `test`, or hold that fraction out.
 
-    label: the label's column, a number from 0 (negative: from the end) or a name of the header line. header:
-    whether the first line is one; by default it is if it holds anything but numbers. shape: (C, H, W) of an
-    image, channel by channel; by default one channel and a square. Classes without `class_names` are
-    numbered. Raises DataError that names the line; OSError where reading fails.
+    Fields are separated by commas, semicolons, tabs or blanks, and may stand in quotes; files may be gzip. label: the
+    label's column, a number from 0 (negative: from the end) or a name of the header line; by default a column that the
+    header calls so (label, class, target, ...), else the only one that holds words, else the first. Labels are whole
+    numbers, or words, which are then the classes' names, sorted. header: whether the first line is one; by default it
+    is if it holds other things than the lines below it. shape: (C, H, W) of an image, channel by channel; by default
+    one channel and a square.
+
+    A table of names of picture files is read too: below the folder `pictures`, by default the table's own, stretched
+    to `size`, a side or (H, W), with `channels`. Raises DataError that names the line; OSError where reading fails.
     """
-    table = read_csv(train, label, header, shape)
+    tables = _tables(train, test, label, header)
+    listed = listing.find(tables, pictures)
+    if listed is None:
+        image_shape = _image_shape(tables[0], shape)
+        images, written = zip(*(_read(table, _image_shape(table, image_shape)) for table in tables), strict=True)
+    else:
+        images, written = listing.read(listed, size, channels), [part.labels for part in listed]
+    labels, names = number_labels(written, class_names)
+    datasets = []
+    for pixels, numbers, table in zip(images, labels, tables, strict=True):
+        with naming(table.path):
+            datasets.append(Dataset(pixels, numbers, names))
     if isinstance(test, float):
-        rest, held = hold_out(_dataset(train, table, class_names), test, seed, what="test")
-        return Source(rest, held)
-    test_table = read_csv(test, label, header, shape)
-    names = class_names or numbered_classes(table[1], test_table[1])
-    return Source(_dataset(train, table, names), _dataset(test, test_table, names))
+        datasets = list(hold_out(datasets[0], test, seed, what="test"))
+    notes = tuple(f"{table.path}: {note}" for table in tables for note in table.notes)
+    return Source(datasets[0], datasets[1], notes=notes, from_files=listed is not None)
 
 
 def peek(
     train: Path,
-    label: int | str = 0,
+    test: Path | float = 0.2,
+    label: int | str | None = None,
     header: bool | None = None,
     shape: Shape | None = None,
-    class_names: tuple[str, ...] | None = None,
+    class_names: ClassNames | None = None,
+    pictures: Path | None = None,
+    size: int | tuple[int, int] | None = None,
+    channels: int = 3,
     **others: object,
-) -> tuple[Shape, int | None]:
-    """Image shape (C, H, W) from the first line; the number of classes only where they are named."""
-    with open_data(train) as file:
-        layout = _read_layout(file, train, label, header, shape)
-    return layout.shape, len(class_names) if class_names else None
+) -> tuple[Shape, int]:
+    """Image shape (C, H, W) from the first lines, and the number of classes from all labels."""
+    tables = _tables(train, test, label, header)
+    listed = listing.find(tables, pictures)
+    if listed is None:
+        image_shape = _image_shape(tables[0], shape)
+        for table in tables[1:]:
+            _image_shape(table, image_shape)
+        written = [_labels_alone(table) for table in tables]
+    else:
+        image_shape = (channels, *listing.picture_size(listed, size))
+        written = [part.labels for part in listed]
+    return image_shape, len(number_labels(written, class_names)[1])
 
 
 def read_csv(
-    path: Path | str, label: int | str = 0, header: bool | None = None, shape: Shape | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, C, H, W), uint8 where all pixels are whole and 0..255, else float32; labels (N,) int64."""
-    with open_data(path) as file:
-        layout = _read_layout(file, path, label, header, shape)
-        parsed = [_parse(lines, layout, path) for lines in _chunks(_lines(file, path), layout)]
-    if not parsed:
-        raise DataError(f"{path} holds no line of numbers.")
-    dtype = np.result_type(*(pixels.dtype for pixels, _ in parsed))
-    pixels = np.concatenate([part.astype(dtype, copy=False) for part, _ in parsed])
-    labels = np.concatenate([part for _, part in parsed])
-    return pixels.reshape(-1, *layout.shape), labels  # (N, C*H*W) -> (N, C, H, W)
+    path: Path | str, label: int | str | None = None, header: bool | None = None, shape: Shape | None = None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Images (N, C, H, W), uint8 where all pixels are whole and 0..255, else float32; labels (N,); class names."""
+    table = open_table(path, label, header)
+    images, labels = _read(table, _image_shape(table, shape))
+    (numbers,), names = number_labels([labels], None)
+    return images, numbers, names
 
 
-@dataclass(frozen=True)
-class _Line:
-    number: int  # from 1, as editors count
-    text: bytes
+def read_unlabelled(path: Path | str, shape: tuple[int, ...]) -> np.ndarray:
+    """The images (N, C, H, W) of shape (C, H, W) of a table, whether or not it has a column of labels.
 
-
-@dataclass(frozen=True)
-class _Layout:
-    columns: int
-    label: int
-    shape: Shape
-    first: tuple[_Line, ...]  # the line read to find this out, where it holds numbers
-
-
-def _dataset(path: Path, table: tuple[np.ndarray, np.ndarray], class_names: tuple[str, ...] | None) -> Dataset:
-    images, labels = table
-    with naming(path):
-        return Dataset(images, labels, class_names or numbered_classes(labels))
-
-
-def _read_layout(
-    file: IO[bytes], path: Path | str, label: int | str, header: bool | None, shape: Shape | None
-) -> _Layout:
-    """Read the first line, and from it the number of columns, the label's column and the images' shape."""
-    first = _Line(1, file.readline(MAX_LINE + 1).removeprefix(b"\xef\xbb\xbf").strip())
-    _check_length(first, path)
-    fields = [field.strip().strip(b'"') for field in first.text.split(b",")]
-    if len(fields) < 2:
-        raise DataError(f"{path}, line 1: expected a label and pixels, separated by commas; it has one field only.")
-    named = not all(map(_is_number, fields)) if header is None else header
-    column = _label_column(path, label, fields, named)
-    pixels = len(fields) - 1
-    if shape is not None and math.prod(shape) != pixels:
+    uint8 where all pixels are whole and 0..255, else float32. Raises DataError for another number of pixels; OSError.
+    """
+    table, pixels = open_table(path), math.prod(shape)
+    if table.values + 1 == pixels:
+        return _read(table, shape, labelled=False)[0]
+    if table.values != pixels:
         raise DataError(
-            f"{path}: {pixels} pixels a line do not make images of shape {list(shape)}, which need {math.prod(shape)}."
+            f"{path}: a line has {table.values + 1} values, but images of shape {list(shape)} need {pixels}, "
+            "with a label or without."
         )
-    return _Layout(len(fields), column, shape or _square(path, pixels), () if named else (first,))
+    return _read(table, shape)[0]
 
 
-def _label_column(path: Path | str, label: int | str, fields: list[bytes], named: bool) -> int:
-    if isinstance(label, int):
-        if -len(fields) <= label < len(fields):
-            return label % len(fields)
-        raise DataError(f"{path}: label is column {label}, but a line has {len(fields)} columns, counted from 0.")
-    if not named:
-        raise DataError(f"{path}: label is {label!r}, but the file has no header line. Give the column's number.")
-    if label.encode() not in fields:
-        begin = b", ".join(fields[:5]).decode(errors="replace")
-        raise DataError(f"{path}: no column is called {label!r}; the header begins {begin}.")
-    return fields.index(label.encode())
+def _tables(train: Path, test: Path | float, label: int | str | None, header: bool | None) -> list[Table]:
+    paths = [train] if isinstance(test, float) else [train, test]
+    return [open_table(path, label, header) for path in paths]
 
 
-def _square(path: Path | str, pixels: int) -> Shape:
-    side = math.isqrt(pixels)
-    if side * side != pixels:
-        raise DataError(f"{path}: {pixels} pixels a line are no square. Give shape: [C, H, W].")
-    return 1, side, side
+def _image_shape(table: Table, shape: Shape | None) -> Shape:
+    """(C, H, W) as the option says or as a square of one channel; what does not fit is told with its cause."""
+    values = table.values
+    if values == math.prod(shape) if shape else square(values):
+        return shape or (1, math.isqrt(values), math.isqrt(values))
+    of_colours = shape is None and values % 3 == 0 and square(values // 3)
+    if not table.named and not of_colours and (values + 1 == math.prod(shape) if shape else square(values + 1)):
+        raise DataError(
+            f"{table.path}: all {values + 1} columns are pixels, so there is no column of labels, which training and "
+            f"testing need. To ask a trained network for the classes: gpucnn predict RUN {table.path}"
+        )
+    if shape:
+        raise DataError(
+            f"{table.path}: {values} pixels a line do not make images of shape {list(shape)}, which need "
+            f"{math.prod(shape)}."
+        )
+    mend = "Give shape: [C, H, W]"
+    if of_colours:
+        mend += f", as [3, {math.isqrt(values // 3)}, {math.isqrt(values // 3)}] for colours"
+    elif square(values - 1):
+        mend += ", or remove the column that is neither label nor pixel"
+    raise DataError(f"{table.path}: {values} pixels a line are no square. {mend}.")
 
 
-def _lines(file: IO[bytes], path: Path | str) -> Iterator[_Line]:
-    """The lines after the first, without the empty ones."""
-    total, number, blank = 0, 1, 0
-    while text := file.readline(MAX_LINE + 1):
-        number += 1
-        total += len(text)
-        check_size(path, total)
-        line = _Line(number, text.strip())
-        _check_length(line, path)
-        if line.text:
-            yield line
-            continue
-        blank += 1
-        if blank > MAX_BLANK:
-            raise DataError(
-                f"{path}, line {number}: more than {MAX_BLANK:,} lines are empty; this is no table of images."
-            )
+def _labels_alone(table: Table) -> Labels:
+    """All labels of a table, whose pixels are not looked at. Raises DataError for a line with other fields."""
+    texts, lines = [], []
+    for line in table.lines():
+        texts.append(table.cut(line)[0])
+        lines.append(line.number)
+    return _several(Labels(table, texts, lines))
 
 
-def _chunks(lines: Iterator[_Line], layout: _Layout) -> Iterator[list[_Line]]:
-    chunk: list[_Line] = []
+def _read(table: Table, shape: tuple[int, ...], labelled: bool = True) -> tuple[np.ndarray, Labels]:
+    """The images (N, *shape) and labels of a table; not `labelled`, the label's field is the first pixel."""
+    images, texts, numbers = [], [], []
+    for lines in _chunks(table.lines()):
+        cut = [table.cut(line) for line in lines]
+        values = [b",".join(part) for part in cut] if not labelled else [part[1] for part in cut]
+        images.append(_pixels(table, lines, values, math.prod(shape)))
+        texts += [part[0] for part in cut]
+        numbers += [line.number for line in lines]
+    labels = _several(Labels(table, texts, numbers))
+    dtype = np.result_type(*images)
+    joined = np.concatenate([part.astype(dtype, copy=False) for part in images])
+    return joined.reshape(-1, *shape), labels  # (N, C*H*W) -> (N, C, H, W)
+
+
+def _several(labels: Labels) -> Labels:
+    if not labels.texts:
+        raise DataError(f"{labels.table.path} holds no line of numbers.")
+    return labels
+
+
+def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    chunk: list[Line] = []
     size = 0
-    for line in chain(layout.first, lines):
+    for line in lines:
         chunk.append(line)
         size += len(line.text)
         if size >= _CHUNK:
@@ -167,62 +186,19 @@ def _chunks(lines: Iterator[_Line], layout: _Layout) -> Iterator[list[_Line]]:
         yield chunk
 
 
-def _parse(lines: list[_Line], layout: _Layout, path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (n, C*H*W) and labels (n,) of some lines."""
-    for line in lines:
-        if line.text.count(b",") + 1 != layout.columns:
-            fields = line.text.count(b",") + 1
-            raise DataError(f"{path}, line {line.number}: it has {fields} fields, but line 1 has {layout.columns}.")
-    values = _numbers(b",".join(line.text for line in lines))
-    if values is None or values.size != len(lines) * layout.columns:
-        raise DataError(_complaint(lines, path))
-    table = values.reshape(len(lines), layout.columns)
-    return compact(np.delete(table, layout.label, axis=1)), _labels(table[:, layout.label], lines, path)
+def _pixels(table: Table, lines: list[Line], texts: list[bytes], pixels: int) -> np.ndarray:
+    """Values (n, pixels) of some lines, from their texts. Raises DataError that names what is no number."""
+    values = parse_numbers(b",".join(texts))
+    if values is None or values.size != len(lines) * pixels:
+        raise DataError(_complaint(table, lines))
+    return compact(values.reshape(len(lines), pixels))
 
 
-def _labels(values: np.ndarray, lines: list[_Line], path: Path | str) -> np.ndarray:
-    wrong = np.flatnonzero((values < 0) | (values >= 2**31) | (values != np.floor(values)))
-    if wrong.size:
-        line = lines[int(wrong[0])]
-        raise DataError(
-            f"{path}, line {line.number}: the label is {values[wrong[0]]}; expected a whole number from 0. "
-            "Is it the right column? Give label: its number or name."
-        )
-    return values.astype(np.int64)
-
-
-def _numbers(text: bytes) -> np.ndarray | None:
-    """Comma-separated numbers as integers where possible (six times as fast), else as floats, else None."""
-    for dtype in (np.int64, np.float64):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # older NumPy warns of unmatched text instead
-            try:
-                values = np.fromstring(text, dtype=dtype, sep=",")
-            except (ValueError, DeprecationWarning):
-                continue
-        return values if np.isfinite(values).all() else None
-    return None
-
-
-def _complaint(lines: list[_Line], path: Path | str) -> str:
+def _complaint(table: Table, lines: list[Line]) -> str:
     """What is wrong with the first of `lines` that holds something else than numbers."""
     for line in lines:
-        for column, field in enumerate(line.text.split(b",")):
-            if not _is_number(field):
+        for column, field in enumerate(table.fields(line)):
+            if column != table.label and column not in table.removed and not is_number(field):
                 shown = field[:40].decode(errors="replace")
-                return f"{path}, line {line.number}: column {column} holds {shown!r}, not a finite number."
-    return f"{path}, lines {lines[0].number} to {lines[-1].number}: they hold something else than numbers."
-
-
-def _is_number(field: bytes) -> bool:
-    try:
-        return math.isfinite(float(field))
-    except ValueError:
-        return False
-
-
-def _check_length(line: _Line, path: Path | str) -> None:
-    if len(line.text) > MAX_LINE:
-        raise DataError(
-            f"{path}, line {line.number}: it is longer than {MAX_LINE:,} bytes; this is no table of images."
-        )
+                return f"{table.path}, line {line.number}: column {column} holds {shown!r}, not a finite number."
+    return f"{table.path}, lines {lines[0].number} to {lines[-1].number}: they hold something else than numbers."

@@ -1,13 +1,15 @@
 """Images with their labels: what every source of data gives and every later step takes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
+ClassNames = tuple[str | int, ...]  # as an option: numbers are meant as text
 MAX_CLASSES = 65_536  # more than any labelled set of images has; a damaged label must not make 2**31 of them
 
 
@@ -27,7 +29,7 @@ class Dataset:
         _check_images(self.images)
         _check_labels(self.labels, len(self.images), len(self.class_names))
         object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
-        object.__setattr__(self, "class_names", tuple(self.class_names))
+        object.__setattr__(self, "class_names", checked_names(self.class_names))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,27 +61,111 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a data set consists of: images to train on, and images to test on, of one shape and kind."""
+    """What a data set consists of: images to train on, to test on and, where it has its own, to validate on.
+
+    All are of one shape and have the same classes; where only some of the pixels are uint8, those become float32 too.
+    `from_files` tells whether the pixels come from picture files, whose range is 0 to 255 however dark they are;
+    `notes`, in one line each, what was decided or left out while the data were read.
+    """
 
     train: Dataset
     test: Dataset
+    validation: Dataset | None = None
+    notes: tuple[str, ...] = ()
+    from_files: bool = False
 
     def __post_init__(self) -> None:
-        for what, train, test in (
-            ("images are", self.train.image_shape, self.test.image_shape),
-            ("pixels are", self.train.images.dtype, self.test.images.dtype),
-            ("classes are", self.train.class_names, self.test.class_names),
+        for what, part in (("test", self.test), ("validation", self.validation)):
+            if part is not None:
+                self._check_alike(what, part)
+        if any(part.images.dtype == np.float32 for part in self.parts.values()):
+            for name, part in self.parts.items():
+                object.__setattr__(self, name, replace(part, images=part.images.astype(np.float32, copy=False)))
+
+    @property
+    def parts(self) -> dict[str, Dataset]:
+        """The parts that there are, by name: train, test and perhaps validation."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.validation is None else {**parts, "validation": self.validation}
+
+    def with_parts(self, parts: Mapping[str, Dataset]) -> "Source":
+        """A source of these parts instead."""
+        return replace(self, train=parts["train"], test=parts["test"], validation=parts.get("validation"))
+
+    def _check_alike(self, what: str, part: Dataset) -> None:
+        for which, train, other in (
+            ("images are", self.train.image_shape, part.image_shape),
+            ("classes are", self.train.class_names, part.class_names),
         ):
-            if train != test:
-                raise DataError(f"Training {what} {train}, but test {what} {test}: they must be alike.")
+            if train != other:
+                raise DataError(f"Training {which} {train}, but {what} {which} {other}: they must be alike.")
+        if self.train.images.dtype != part.images.dtype:
+            highest = float(self.train.images.max()), float(part.images.max())
+            if min(highest) <= 1 < max(highest):
+                raise DataError(
+                    f"Training pixels reach {highest[0]:g}, but {what} pixels {highest[1]:g}: "
+                    "one of them was scaled to 0..1 and the other was not. Scale both alike."
+                )
 
 
-def numbered_classes(*labels: np.ndarray) -> tuple[str, ...]:
-    """Names "0", "1", ... for every class up to the highest label in any of the arrays `labels`."""
-    highest = max((int(part.max()) for part in labels if part.size), default=0)
-    if highest >= MAX_CLASSES:
-        raise DataError(f"The highest label is {highest}; labels number the classes from 0 to {MAX_CLASSES - 1}.")
-    return tuple(str(k) for k in range(highest + 1))
+def checked_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Class names as text. Raises DataError where two classes have one name."""
+    texts = tuple(str(name) for name in names)
+    twice = sorted({text for text in texts if texts.count(text) > 1}) if len(set(texts)) < len(texts) else []
+    if twice:
+        raise DataError(
+            f"class_names holds {', '.join(map(repr, twice))} more than once; every class needs its own name."
+        )
+    return texts
+
+
+def number_classes(
+    labels: Sequence[np.ndarray], class_names: Iterable[object] | None = None, where: Sequence[object] = ()
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """Labels (N,) of several parts renumbered from 0, int64, and the names of the classes.
+
+    Without `class_names` a class is called by its number. The classes are all numbers from the lowest label to the
+    highest, where most of these occur (a small sample may lack some), else those that occur. With `class_names`,
+    labels count from 0 or from 1, or are as many different numbers as there are names, which then stand in their
+    order. Raises DataError for labels that name no class, and where all images are of one class; `where` names the file
+    of each part.
+    """
+    occurring = np.unique(np.concatenate([np.unique(part) for part in labels]))
+    if len(occurring) == 1:
+        raise DataError(
+            f"All labels are {occurring[0]}: there is one class only, and nothing to tell apart. Are these the labels?"
+        )
+    if class_names is None:
+        numbers = _class_numbers(occurring)
+        names = tuple(str(number) for number in numbers)
+    else:
+        names = checked_names(class_names)
+        numbers = _named_numbers(occurring, len(names))
+    if not np.isin(occurring, numbers).all():
+        for part, file in itertools.zip_longest(labels, where):
+            check_label_range(part, len(numbers), file)
+    return [np.searchsorted(numbers, part) for part in labels], names
+
+
+def _class_numbers(occurring: np.ndarray) -> np.ndarray:
+    """The labels that are classes, given those that occur, ascending."""
+    lowest, highest = max(int(occurring[0]), 0), int(occurring[-1])
+    numbers = np.arange(lowest, highest + 1) if highest - lowest < 2 * len(occurring) - 1 else occurring
+    if len(numbers) > MAX_CLASSES:
+        raise DataError(
+            f"There are {len(occurring):,} different labels, up to {highest}; at most {MAX_CLASSES:,} classes are told "
+            "apart. Are these the labels?"
+        )
+    return numbers
+
+
+def _named_numbers(occurring: np.ndarray, count: int) -> np.ndarray:
+    """The labels of `count` named classes, given the labels that occur, ascending."""
+    if occurring[-1] < count or len(occurring) > count:
+        return np.arange(count)
+    if occurring[0] >= 1 and occurring[-1] == count:
+        return np.arange(1, count + 1)
+    return occurring if len(occurring) == count else np.arange(count)
 
 
 def compact(values: np.ndarray) -> np.ndarray:
@@ -115,10 +201,15 @@ def _check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
             f"{n_images} images but {len(labels)} labels: every image needs one label. "
             "Give the files that belong together."
         )
+    check_label_range(labels, n_classes)
+
+
+def check_label_range(labels: np.ndarray, n_classes: int, where: object = None) -> None:
+    """Raise DataError, which begins with `where`, unless labels (N,) lie between 0 and the number of classes."""
     wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
     if wrong.size:
-        at = int(wrong[0])
+        at, begin = int(wrong[0]), f"{where}: " if where else ""
         raise DataError(
-            f"Label {labels[at]} of image {at} is out of range: {n_classes} classes are labelled 0 to {n_classes - 1}. "
-            "Mend the label, or name as many classes as there are."
+            f"{begin}Label {labels[at]} of image {at} is out of range: {n_classes} classes are labelled 0 to "
+            f"{n_classes - 1}. Mend the label, or name as many classes as there are."
         )

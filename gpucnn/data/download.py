@@ -31,7 +31,7 @@ def data_folder() -> Path:
     """The folder of the data sets: GPUCNN_DATA_DIR, by default "gpucnn" in the user's cache folder."""
     named = os.environ.get("GPUCNN_DATA_DIR")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     import pooch  # takes a tenth of a second to import
 
     return Path(pooch.os_cache("gpucnn"))

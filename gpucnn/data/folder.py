@@ -1,19 +1,35 @@
-"""One's own pictures: a folder with a subfolder per class, or with train/ and test/ that hold these."""
+"""One's own pictures: a folder with a subfolder per class, or with train/, val/ and test/ that hold these."""
 
-import math
-from collections.abc import Callable
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import Dataset, Source
-from gpucnn.data.image import Background, read_image, read_size
+from gpucnn.data.dataset import Dataset, Source, checked_names
+from gpucnn.data.image import FORMATS, Background, read_image, read_size
+from gpucnn.data.pictures import (
+    Found,
+    as_text,
+    find_pictures,
+    is_hidden,
+    is_picture,
+    read_pictures,
+    sides,
+    told,
+    total,
+    visible_folders,
+)
 from gpucnn.data.split import hold_out
-from gpucnn.data.untrusted import check_size
 from gpucnn.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+PARTS = {
+    "train": ("train", "training", "training_set", "train_set"),
+    "validation": ("val", "valid", "validation", "validation_set", "dev"),
+    "test": ("test", "testing", "test_set"),
+}
+_DEEPEST = 8  # folders that hold nothing but one folder, as archives leave them
 
 
 def load(
@@ -25,92 +41,137 @@ def load(
     background: Background = "white",
     seed: int = 0,
 ) -> Source:
-    """Read the PNG and JPEG files of every class; classes are the subfolders' names, sorted.
+    """Read the pictures of every class; classes are the subfolders' names, sorted, numbers by their value.
 
-    size: one side, or (H, W), that all are stretched to; without it all must have one size. channels: 1
-    (grey) or 3. Where `path` holds train/ and test/, these are the two parts; otherwise `test` of the images,
-    stratified and drawn by `seed`, are held out. invert: black becomes white. background: what shows through
-    transparent parts. Raises DataError; OSError where reading fails.
+    A class's pictures may lie in folders of its own. size: one side, or (H, W), that all are stretched to; without it
+    all must have one size. channels: 1 (grey) or 3. Where `path` holds train/ and test/ or val/, these are the parts;
+    without a test/ the images of val/ are the test images. Otherwise `test` of the images, stratified and drawn by
+    `seed`, are held out. invert: black becomes white. background: what shows through transparent parts. Raises
+    DataError; OSError where reading fails.
     """
-    both = _parts(path)
-    names = _class_names(both[0])
-    height, width = _size(both[0], names, size)
+    layout = _layout(path)
+    height, width = _size(layout, size)
 
     def read(file: Path) -> np.ndarray:
         return read_image(file, channels, None if size is None else (height, width), invert, background)
 
-    datasets = [_read(part, names, (channels, height, width), read) for part in both]
-    if len(datasets) == 1:
-        datasets = list(hold_out(datasets[0], test, seed, what="test"))
-    return Source(*datasets)
+    def part(name: str) -> Dataset:
+        by_class = layout.parts[name]
+        images = read_pictures([file for files in by_class for file in files], (channels, height, width), read, path)
+        return Dataset(images, np.repeat(np.arange(len(by_class)), [len(files) for files in by_class]), layout.names)
+
+    parts = {name: part(name) for name in layout.parts}
+    if "test" not in parts:
+        parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
+    return Source(**parts, notes=layout.notes, from_files=True)
 
 
 def peek(
     path: Path, size: int | tuple[int, int] | None = None, channels: int = 3, **others: object
 ) -> tuple[tuple[int, int, int], int]:
     """Image shape (C, H, W) and number of classes, from the listing and at most one picture's header."""
-    part = _parts(path)[0]
-    names = _class_names(part)
-    return (channels, *_size(part, names, size)), len(names)
+    layout = _layout(path)
+    return (channels, *_size(layout, size)), len(layout.names)
 
 
-def _parts(path: Path | str) -> list[Path]:
-    """[train, test] where `path` holds both, else [path]."""
-    path = Path(path)
+@dataclass(frozen=True)
+class _Layout:
+    """The names of the classes, and for each part that there is the files of every class."""
+
+    names: tuple[str, ...]
+    parts: dict[str, list[list[Path]]]
+    notes: tuple[str, ...]
+
+
+def _layout(path: Path | str) -> _Layout:
+    top = _entered(Path(path))
+    folders, notes = _part_folders(top)
+    names = _class_names(folders["train"])
+    found = {part: _found(folder, names) for part, folder in folders.items()}
+    notes += _left_out(top, folders, total(each.others for part in found.values() for each in part))
+    parts = {part: [each.pictures for each in classes] for part, classes in found.items()}
+    return _Layout(names, parts, tuple(notes))
+
+
+def _entered(path: Path) -> Path:
+    """The folder that holds the classes or the parts: `path`, or the one far inside that is all it holds."""
     if not path.is_dir():
         raise DataError(f"{path} is not a folder. Give the folder that holds one subfolder of pictures per class.")
-    both = [path / "train", path / "test"]
-    return both if all(part.is_dir() for part in both) else [path]
+    for _ in range(_DEEPEST):
+        inside = visible_folders(path)
+        if len(inside) != 1 or _loose_pictures(path) or not visible_folders(inside[0]):
+            break
+        path = inside[0]
+    return path
+
+
+def _part_folders(top: Path) -> tuple[dict[str, Path], list[str]]:
+    """The folder of each part: train alone where `top` holds the classes themselves. And what is to be said of it."""
+    folders = visible_folders(top)
+    named = {
+        part: folder for part, names in PARTS.items() for folder in folders if folder.name.lower() in names
+    }  # of two such names the later
+    if len(named) < 2 or "train" not in named or not visible_folders(named["train"]):
+        return {"train": top}, []
+    notes = []
+    unused = [folder.name for folder in folders if folder not in named.values()]
+    if "test" in named and not visible_folders(named["test"]) and _loose_pictures(named["test"]):
+        notes.append(
+            f"{named.pop('test')} holds pictures without folders of classes: it is left out of training; "
+            "ask for their classes afterwards (gpucnn predict)"
+        )
+    elif "test" not in named:
+        named["test"] = named.pop("validation")
+        notes.append(
+            f"{top} holds no test/: the images of {named['test'].name}/ are the test images, and data.validation "
+            "holds validation images out of train/"
+        )
+    if unused:
+        notes.append(f"{top}: these folders are no part of the data and are left out: {', '.join(unused)}")
+    return named, notes
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = [entry.name for entry in visible_folders(folder)]
     if len(names) < 2:
-        raise DataError(f"{folder} holds {len(names)} subfolders; expected one per class, at least two.")
-    return tuple(names)
+        held = f" and {len(_loose_pictures(folder))} pictures" if _loose_pictures(folder) else ""
+        raise DataError(
+            f"{folder} holds {len(names)} subfolders{held}; expected one per class, at least two, or train/ and test/ "
+            "(or val/) that hold these."
+        )
+    return checked_names(as_text(name) for name in names)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-
-
-def _size(folder: Path, names: tuple[str, ...], size: int | tuple[int, int] | None) -> tuple[int, int]:
-    """(H, W) as the option says, or of the first picture."""
-    if size is None:
-        pictures = _pictures(folder / names[0])
-        if not pictures:
-            raise DataError(_empty(folder / names[0]))
-        return read_size(pictures[0])
-    return (size, size) if isinstance(size, int) else size
-
-
-def _read(
-    folder: Path, names: tuple[str, ...], shape: tuple[int, int, int], read: Callable[[Path], np.ndarray]
-) -> Dataset:
-    """All pictures of a part of the data, class by class; `read` gives one, of that shape (C, H, W)."""
-    unknown = set(_class_names(folder)) - set(names)
+def _found(folder: Path, names: tuple[str, ...]) -> list[Found]:
+    """What lies in the folder of every class of one part. Raises DataError for classes that do not fit."""
+    folders = {as_text(entry.name): entry for entry in visible_folders(folder)}
+    unknown = folders.keys() - set(names)
     if unknown:
         raise DataError(f"{folder} holds classes that are not trained: {', '.join(sorted(unknown))}.")
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(names):
-        pictures = _pictures(folder / name) if (folder / name).is_dir() else []
-        if not pictures:
-            raise DataError(_empty(folder / name))
-        files += pictures
-        labels += [label] * len(pictures)
-    check_size(folder, len(files) * math.prod(shape))
-    images = np.empty((len(files), *shape), dtype=np.uint8)
-    for image, file in zip(images, files, strict=True):
-        pixels = read(file)
-        if pixels.shape != shape:
+    found = [find_pictures(folders[name]) if name in folders else Found([]) for name in names]
+    for name, each in zip(names, found, strict=True):
+        if not each.pictures:
+            others = f"; it holds {told(each.others)}" if each.others else ""
             raise DataError(
-                f"{file} is {pixels.shape[1]} x {pixels.shape[2]} (H x W), but the first picture is "
-                f"{shape[1]} x {shape[2]}. Give size: a number or [H, W], and all are stretched to it."
+                f"{folder / name} holds no pictures ({', '.join(FORMATS)}){others}. Every class needs some: "
+                "put them there, save them as PNG or JPEG, or remove the folder."
             )
-        image[:] = pixels
-    return Dataset(images, np.array(labels), names)
+    return found
 
 
-def _empty(folder: Path) -> str:
-    return f"{folder} holds no pictures ({', '.join(SUFFIXES)}); every class needs some."
+def _left_out(top: Path, folders: dict[str, Path], others: Counter[str]) -> list[str]:
+    """One line for the files that are not read, where there are any."""
+    loose = sum(len(_loose_pictures(folder)) for folder in {top, *folders.values()})
+    said = [told(others)] if others else []
+    said += [f"{loose:,} pictures outside the folders of classes"] if loose else []
+    return [f"{top}: {others.total() + loose:,} files are left out ({', '.join(said)})"] if said else []
+
+
+def _loose_pictures(folder: Path) -> list[Path]:
+    """The pictures that lie in a folder itself."""
+    return [entry for entry in folder.iterdir() if is_picture(entry) and not is_hidden(entry.name) and entry.is_file()]
+
+
+def _size(layout: _Layout, size: int | tuple[int, int] | None) -> tuple[int, int]:
+    """(H, W) as the option says, or of the first picture."""
+    return read_size(layout.parts["train"][0][0]) if size is None else sides(size)

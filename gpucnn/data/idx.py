@@ -7,12 +7,13 @@ http://yann.lecun.com/exdb/mnist/.
 
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from gpucnn.data.dataset import Dataset, Source, numbered_classes
+from gpucnn.data.dataset import ClassNames, Dataset, Source, number_classes
 from gpucnn.data.untrusted import check_size, naming, open_data, read_up_to
 from gpucnn.errors import DataError
 
@@ -34,45 +35,69 @@ def load(
     train_labels: str = "train-labels-idx1-ubyte",
     test_images: str = "t10k-images-idx3-ubyte",
     test_labels: str = "t10k-labels-idx1-ubyte",
-    class_names: tuple[str, ...] | None = None,
+    class_names: ClassNames | None = None,
 ) -> Source:
-    """Read the four files of that name, or that name with .gz, in the folder `path`.
+    """Read the four files of these names in the folder `path`, or in raw/ below it as torchvision keeps them.
 
-    Without `class_names` the classes are called "0", "1", ... up to the highest label.
+    A name may also end in .gz, and have a point before idx. Without `class_names` the classes are called by their
+    numbers, from the lowest label to the highest.
     Raises DataError for a file that is missing, damaged or of another kind, and OSError where reading fails.
     """
     files = [_pair(path, train_images, train_labels), _pair(path, test_images, test_labels)]
-    labels = [read_labels(file) for _, file in files]
-    names = class_names or numbered_classes(*labels)
+    labels, names = _number([file for _, file in files], class_names)
 
     def part(images: Path, numbers: np.ndarray) -> Dataset:
         pixels = read_images(images)
         with naming(images):
             return Dataset(pixels, numbers, names)
 
-    return Source(*(part(images, numbers) for (images, _), numbers in zip(files, labels, strict=True)))
+    train, test = (part(images, numbers) for (images, _), numbers in zip(files, labels, strict=True))
+    return Source(train, test)
 
 
 def peek(
     path: Path,
     train_images: str = "train-images-idx3-ubyte",
     train_labels: str = "train-labels-idx1-ubyte",
-    class_names: tuple[str, ...] | None = None,
-    **others: object,
+    test_images: str = "t10k-images-idx3-ubyte",
+    test_labels: str = "t10k-labels-idx1-ubyte",
+    class_names: ClassNames | None = None,
 ) -> tuple[tuple[int, int, int], int]:
-    """Image shape (C, H, W) and number of classes, from one header and the training labels."""
-    images, labels = _pair(path, train_images, train_labels)
-    height, width = read_shape(images, 3)[1:]
-    names = class_names or numbered_classes(read_labels(labels))
-    return (1, height, width), len(names)
+    """Image shape (C, H, W) and number of classes, from one header and the labels."""
+    files = [_pair(path, train_images, train_labels), _pair(path, test_images, test_labels)]
+    height, width = read_shape(files[0][0], 3)[1:]
+    return (1, height, width), len(_number([labels for _, labels in files], class_names)[1])
 
 
 def find(folder: Path | str, name: str) -> Path:
-    """The file `name` in `folder`, or `name` with .gz. Raises DataError where there is neither."""
-    for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
-        if candidate.exists():
-            return candidate
-    raise DataError(f"{folder} holds neither {name} nor {name}.gz. Give the folder and the names of the four files.")
+    """The file `name` in `folder`; see `look_for`. Raises DataError where there is none."""
+    found = look_for(Path(folder), name)
+    if found is None:
+        raise DataError(
+            f"{folder} holds neither {name} nor {name}.gz. Give the folder and the names of the four files."
+        )
+    return found
+
+
+def look_for(folder: Path, name: str) -> Path | None:
+    """The file `name` in `folder`, or in the one raw/ below it, where torchvision keeps it, or in a folder of its name.
+
+    It may end in .gz, and be written with a point, as in train-images.idx3-ubyte.
+    """
+    inside = [folder, folder / "raw"]
+    of_several = list(folder.glob("*/raw"))
+    inside += of_several if len(of_several) == 1 else []
+    for place in inside:
+        for spelling in dict.fromkeys((name, name.replace("-idx", ".idx"))):
+            for path in (place / spelling, place / f"{spelling}.gz", place / spelling / spelling):
+                if path.is_file():
+                    return path
+    return None
+
+
+def _number(files: Sequence[Path], class_names: ClassNames | None) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The labels in these files from 0, and the names of the classes."""
+    return number_classes([read_labels(file) for file in files], class_names, files)
 
 
 def _pair(folder: Path | str, images: str, labels: str) -> tuple[Path, Path]:

@@ -10,14 +10,17 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from gpucnn.data.untrusted import open_data, read_up_to
+from gpucnn.data.untrusted import naming, open_data, read_up_to
 from gpucnn.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # PPM: PGM and PBM too
 MAX_FILE_BYTES = 2**28
 MAX_PIXELS = 2**26  # 67 million; unpacked, a picture of that size takes a quarter of a gigabyte
 
-Background = Literal["white", "black"]
+_ORIENTATION = 0x0112  # in EXIF
+_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that exchange the sides
+
+Background = Literal["white", "black"]  # what shows through transparent parts
 
 # What Pillow raises for files that are damaged, hostile or no pictures.
 _DAMAGE = (
@@ -31,22 +34,30 @@ def read_image(
     channels: int,
     size: tuple[int, int] | None = None,
     invert: bool = False,
-    background: Background = "white",
+    ground: Background = "white",
 ) -> np.ndarray:
-    """Read a PNG, JPEG, BMP, GIF or WebP file as uint8 (C, H, W).
+    """Read a picture file of any of `FORMATS` as uint8 (C, H, W).
 
     channels: 1 (grey, ITU-R 601 luma) or 3 (RGB). size: (H, W) to stretch it to (antialiased bilinear), or
-    None to keep its own. Transparent parts show `background`; EXIF orientation is applied; 16-bit grey is
+    None to keep its own. Transparent parts show `ground`; EXIF orientation is applied; 16-bit grey is
     brought to 8 bits; `invert` exchanges black and white. Raises DataError for what is no readable picture.
     """
+    picture = open_picture(path)
+    with naming(path):
+        return pixels_of(picture, channels, size, invert, ground)
+
+
+def pixels_of(
+    picture: Image.Image,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    invert: bool = False,
+    ground: Background = "white",
+) -> np.ndarray:
+    """The pixels of an opened picture, as `read_image` gives them. Raises DataError where it is damaged."""
     if channels not in (1, 3):
         raise DataError(f"channels is {channels}; pictures are read with 1 (grey) or 3 (RGB).")
-    with _opened(path) as picture:
-        try:
-            upright = ImageOps.exif_transpose(picture)
-            plain = _plain(upright, "L" if channels == 1 else "RGB", background)
-        except _DAMAGE as error:
-            raise DataError(f"{path}: the picture is damaged or truncated ({error}). Give another copy.") from None
+    plain = _plain(upright(picture), "L" if channels == 1 else "RGB", ground)
     if size is not None:
         plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(plain).reshape(plain.height, plain.width, channels)
@@ -55,36 +66,46 @@ def read_image(
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (H, W, C) -> (C, H, W)
 
 
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture unpacked and turned as EXIF says. Raises DataError where it is damaged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of damage that it reads past
+        try:
+            return ImageOps.exif_transpose(picture)
+        except _DAMAGE as error:
+            raise DataError(f"the picture is damaged or truncated ({error}). Give another copy.") from None
+
+
 def read_size(path: Path | str) -> tuple[int, int]:
     """(H, W) of a picture as it is shown, from its header. Raises DataError as `read_image` does."""
-    with _opened(path) as picture:
+    picture = open_picture(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
-            turned = picture.getexif().get(0x0112, 1) in (
-                5,
-                6,
-                7,
-                8,
-            )  # EXIF orientations that exchange the sides
+            turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
         except _DAMAGE as error:
             raise DataError(f"{path}: the picture is damaged ({error}).") from None
-        width, height = picture.size
+    width, height = picture.size
     return (width, height) if turned else (height, width)
 
 
 def read_channels(path: Path | str) -> int:
     """1 for a picture that its header calls grey, 3 for any other. Raises DataError as `read_image` does."""
-    mode = _opened(path).mode
-    return 1 if mode.startswith("I") or mode in ("1", "L", "LA") else 3
+    mode = open_picture(path).mode
+    return 1 if mode.startswith("I") or mode in ("1", "L", "LA", "F") else 3
 
 
-def _opened(path: Path | str) -> Image.Image:
-    """The picture with its header read and its pixels not yet unpacked."""
+def open_picture(path: Path | str) -> Image.Image:
+    """The picture with its header read and its pixels not yet unpacked.
+
+    Raises DataError for what is no picture or too large; OSError where it cannot be read.
+    """
     with open_data(path) as file:
         content = read_up_to(file, MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise DataError(f"{path}: the file is larger than {MAX_FILE_BYTES:,} bytes.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is stricter
+        warnings.simplefilter("ignore")  # of large pictures, against which the check below is stricter, and of damage
         try:
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
         except Image.UnidentifiedImageError:
@@ -101,12 +122,29 @@ def _opened(path: Path | str) -> Image.Image:
     return picture
 
 
-def _plain(picture: Image.Image, mode: str, background: Background) -> Image.Image:
-    """The picture in `mode` (L or RGB), without transparency or palette."""
+def is_deep(picture: Image.Image) -> bool:
+    """Whether the grey values of a picture have more than 8 bits."""
+    return picture.mode.startswith("I") or picture.mode == "F"
+
+
+def _plain(picture: Image.Image, mode: str, ground: Background) -> Image.Image:
+    """The picture in `mode` (L or RGB), without transparency or palette. Raises DataError for unknown colours."""
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255 instead of scaling
         wide = np.asarray(picture).astype(np.int64)
         picture = Image.fromarray(((wide.clip(0, 65535) + 128) // 257).astype(np.uint8))
-    if picture.has_transparency_data:
-        shown = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", shown.size, background), shown)
-    return picture.convert(mode)
+    elif picture.mode == "F":
+        picture = Image.fromarray(_whole(np.asarray(picture)))
+    try:
+        if picture.has_transparency_data:
+            shown = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", shown.size, ground), shown)
+        return picture.convert("RGB").convert(mode) if picture.mode == "LAB" else picture.convert(mode)
+    except _DAMAGE as error:
+        raise DataError(f"its colours cannot be read ({error}). Save it as PNG or JPEG.") from None
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Grey values that a file holds as floats -> uint8: those of 0..1 stretched to 0..255."""
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
+        raise DataError("its pixels are floating-point numbers beyond 0 to 255. Save it with 8 bits a pixel.")
+    return np.rint(values * 255 if values.max() <= 1 else values).astype(np.uint8)

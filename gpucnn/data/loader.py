@@ -137,15 +137,15 @@ def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:
-    """The images and labels of `data`, checked."""
+    """The images and labels of `data`, checked; images in C order, else every batch would copy them all."""
     if isinstance(data, Dataset):
-        return data.images, data.labels
+        return np.ascontiguousarray(data.images), data.labels
     images, labels = np.asarray(data[0]), np.asarray(data[1])
     if images.ndim < 2 or labels.ndim < 1 or len(images) != len(labels) or len(images) < 1:
         raise DataError(f"images {images.shape} and labels {labels.shape}: expected (N, ...) and (N,), N at least 1")
     if labels.ndim == 1 and labels.dtype.kind in "iu":
         labels = labels.astype(np.int64, copy=False)
-    return _numbers(images, dtype), labels
+    return np.ascontiguousarray(_numbers(images, dtype)), labels
 
 
 def _numbers(images: np.ndarray, dtype: str) -> np.ndarray:

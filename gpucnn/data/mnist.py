@@ -19,6 +19,7 @@ CLASS_NAMES = {
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ),
 }  # fmt: skip
+TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 # In use by torchvision, TensorFlow Datasets and Keras.
 MIRRORS = {
     "mnist": (
@@ -70,17 +71,23 @@ def peek() -> tuple[tuple[int, int, int], int]:
 
 
 def folder_of(name: str) -> Path:
-    """Where the files of `name` ("mnist" or "fashion_mnist") are, or will be."""
-    return data_folder() / name
+    """Where the files of `name` ("mnist" or "fashion_mnist") are, or will be.
+
+    That is the folder of this name in the data folder; where it holds none of them, torchvision's, if that does.
+    """
+    own, torchvision = data_folder() / name, data_folder() / TORCHVISION[name]
+    return torchvision if not _held(name, own) and _held(name, torchvision) else own
 
 
 def missing(name: str) -> list[RemoteFile]:
     """The files of `name` that are not on disk, neither as .gz nor plain."""
-    folder = folder_of(name)
-    return [
-        file for file in FILES[name]
-        if not (folder / file.name).exists() and not (folder / file.name.removesuffix(".gz")).exists()
-    ]  # fmt: skip
+    held = _held(name, folder_of(name))
+    return [file for file in FILES[name] if file not in held]
+
+
+def _held(name: str, folder: Path) -> list[RemoteFile]:
+    """The files of `name` that lie in a folder."""
+    return [file for file in FILES[name] if idx.look_for(folder, file.name.removesuffix(".gz"))]
 
 
 def download(name: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from gpucnn.data.dataset import Dataset
+from gpucnn.data.ranges import recognise
 from gpucnn.errors import DataError
 from gpucnn.kernels.choice import kernels_of
 
@@ -62,9 +63,9 @@ class Normalizer:
     def fit(cls, kind: Normalization, train: Dataset) -> "Normalizer":
         """The normalizer of that kind for the training images.
 
-        none: as they are. unit: 0 to 1 (of 0..255 for uint8; of the smallest and largest training pixel for
-        float32). standard: mean 0 and standard deviation 1 in every channel. mean_image: unit, minus the mean
-        of the training images at every pixel.
+        none: as they are. unit: 0 to 1, from the range of the training pixels (0 to 1, 0 to 16, 0 to 255, ..., else
+        from the lowest to the highest), whatever their type. standard: mean 0 and standard deviation 1 in every
+        channel. mean_image: unit, minus the mean of the training images at every pixel.
         """
         match kind:
             case "none":
@@ -85,10 +86,8 @@ def _whole(value: float, images: np.ndarray) -> np.ndarray:
 
 
 def _unit(images: np.ndarray) -> Normalizer:
-    if images.dtype == np.uint8:
-        return Normalizer(_whole(0.0, images), _whole(1 / 255, images))
-    low, high = float(images.min()), float(images.max())
-    return Normalizer(_whole(low, images), _whole(1 / (high - low) if high > low else 1.0, images))
+    pixels = recognise(images)
+    return Normalizer(_whole(pixels.low, images), _whole(1 / (pixels.high - pixels.low), images))
 
 
 def _standard(images: np.ndarray) -> Normalizer:

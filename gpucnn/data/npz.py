@@ -6,13 +6,14 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import Dataset, Source, compact, numbered_classes
+from gpucnn.data.dataset import ClassNames, Dataset, Source, checked_names, compact, number_classes
+from gpucnn.data.pictures import sorted_names
 from gpucnn.data.split import hold_out
 from gpucnn.data.untrusted import check_size, naming
 from gpucnn.errors import DataError
@@ -25,54 +26,131 @@ _HEADER_READERS = {
 }
 
 
+# What arrays are called: a word for the part and one for what they hold, in either order, or the second alone.
+_PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation", "dev"), "test": ("test",)}
+_IMAGES, _LABELS = ("x", "images", "image", "imgs", "data"), ("y", "labels", "label", "targets", "target")
+AUTO = "auto"
+
+
 def load(
     path: Path,
-    train_images: str = "x_train",
-    train_labels: str = "y_train",
-    test_images: str | None = "x_test",
-    test_labels: str = "y_test",
+    train_images: str = AUTO,
+    train_labels: str = AUTO,
+    test_images: str | None = AUTO,
+    test_labels: str = AUTO,
+    validation_images: str | None = AUTO,
+    validation_labels: str = AUTO,
     test: float = 0.2,
     layout: Layout | None = None,
     axes: Axes = 2,
-    class_names: tuple[str, ...] | None = None,
+    shape: tuple[int, ...] | None = None,
+    class_names: ClassNames | None = None,
     seed: int = 0,
 ) -> Source:
     """Read images and labels from the arrays of these names.
 
-    Images are (N, H, W), (N, C, H, W) or (N, H, W, C): of the last two, the one whose C is 1 or 3 unless
-    `layout` says which. With `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes.
-    Labels are whole numbers, (N,) or (N, 1). With `test_images: null` the fraction `test` of the training
-    images is held out, stratified, by `seed`. Classes without `class_names` are numbered. Raises DataError;
-    OSError where reading fails.
+    auto: known by their names, as Keras (x_train), MedMNIST (train_images, val_images) and others call them. Images are
+    (N, H, W), (N, C, H, W) or (N, H, W, C): of the last two, the one whose C is 1 or 3 unless `layout` says which. With
+    `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes. Rows of any number of values become
+    images of `shape` (C, H, W). Labels are whole numbers or words, (N,) or (N, 1), or one-hot rows (N, K). Without test
+    images, or with `test_images: null`, the fraction `test` of the training images is held out, stratified, by `seed`.
+    Classes without `class_names` are numbered. Raises DataError; OSError where reading fails.
     """
     with _archive(path) as archive:
-        labels = [_labels(archive, train_labels)]
-        images = [_channels_first(train_images, _array(archive, train_images), layout, axes)]
-        if test_images is not None:
-            labels.append(_labels(archive, test_labels))
-            images.append(_channels_first(test_images, _array(archive, test_images), layout, axes))
-        names = class_names or numbered_classes(*labels)
-        parts = [Dataset(np.ascontiguousarray(compact(x)), y, names) for x, y in zip(images, labels, strict=True)]
-        if len(parts) == 1:
-            parts = list(hold_out(parts[0], test, seed, what="test"))
-        return Source(*parts)
+        given = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
+        arrays, notes = _choose(archive, given | {"validation": (validation_images, validation_labels)})
+        written = [_labels(archive, labels) for _, labels in arrays.values()]
+        images = [_shaped(name, _array(archive, name), layout, axes, shape) for name, _ in arrays.values()]
+        labels, names = _number(archive, arrays, written, class_names)
+        parts = {
+            part: Dataset(np.ascontiguousarray(compact(x)), y, names)
+            for part, x, y in zip(arrays, images, labels, strict=True)
+        }
+        if "test" not in parts:
+            parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
+        said = tuple(f"{path}: {note}" for note in notes)
+        return Source(parts["train"], parts["test"], parts.get("validation"), said)
 
 
 def peek(
     path: Path,
-    train_images: str = "x_train",
-    train_labels: str = "y_train",
+    train_images: str = AUTO,
+    train_labels: str = AUTO,
+    test_images: str | None = AUTO,
+    test_labels: str = AUTO,
+    validation_images: str | None = AUTO,
+    validation_labels: str = AUTO,
     layout: Layout | None = None,
     axes: Axes = 2,
-    class_names: tuple[str, ...] | None = None,
+    shape: tuple[int, ...] | None = None,
+    class_names: ClassNames | None = None,
     **others: object,
 ) -> tuple[tuple[int, ...], int]:
-    """Image shape (C, H, W) from a header, and the number of classes from the training labels."""
-    with _archive(path) as archive, _member(archive, train_images) as (_, shape, dtype):
-        stand_in = np.broadcast_to(np.zeros((), dtype), shape)  # an array of that shape, without its memory
-        image_shape = _channels_first(train_images, stand_in, layout, axes).shape[1:]
-        names = class_names or numbered_classes(_labels(archive, train_labels))
+    """Image shape (C, H, W) from a header, and the number of classes from the labels."""
+    with _archive(path) as archive:
+        given = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
+        arrays, _ = _choose(archive, given | {"validation": (validation_images, validation_labels)})
+        with _member(archive, arrays["train"][0]) as (_, announced, dtype):
+            stand_in = np.broadcast_to(np.zeros((), dtype), announced)  # an array of that shape, without its memory
+            image_shape = _shaped(arrays["train"][0], stand_in, layout, axes, shape).shape[1:]
+        labels = [_labels(archive, name) for _, name in arrays.values()]
+        names = _number(archive, arrays, labels, class_names)[1]
     return image_shape, len(names)
+
+
+def _choose(
+    archive: zipfile.ZipFile, given: Mapping[str, tuple[str | None, str]]
+) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """The names of the arrays of images and labels for each part that there is, and what is to be said of it."""
+    held = _names(archive)
+    chosen, notes = {}, []
+    for part, (images, labels) in given.items():
+        known = _known(held, part, _IMAGES) or ("x_train" if part == "train" else None)
+        found = known if images == AUTO else images
+        if found is None:
+            continue
+        of_labels = labels if labels != AUTO else _known(held, part, _LABELS)
+        if of_labels is None and part != "train" and images == AUTO:
+            notes.append(f"{found!r} has no labels and is left out")
+            continue
+        chosen[part] = (found, of_labels or f"y_{part}")
+    if chosen["train"][0] != "x_train":
+        notes.insert(0, "read as " + "; ".join(f"{part}: {', '.join(names)}" for part, names in chosen.items()))
+    return chosen, notes
+
+
+def _known(held: Sequence[str], part: str, words: Sequence[str]) -> str | None:
+    """The array that holds what `words` call, for a part of the data."""
+    by_name = {name.lower().replace("_", ""): name for name in held}
+    names = [name for word in words for called in _PARTS[part] for name in (word + called, called + word)]
+    if part == "train":
+        names += words
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _number(
+    archive: zipfile.ZipFile,
+    arrays: Mapping[str, tuple[str, str]],
+    labels: Sequence[np.ndarray],
+    class_names: ClassNames | None,
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The labels of all parts from 0, int64, and the names of the classes."""
+    name = arrays["train"][1]
+    if len(np.unique(labels[0])) == 1:
+        others = sorted(set(_names(archive)) - {array for pair in arrays.values() for array in pair})
+        mend = f" The archive also holds {', '.join(others[:20])}: give train_labels: its name." if others else ""
+        raise DataError(f"labels {name!r} are all {labels[0][0]}: there is nothing to tell apart.{mend}")
+    if all(part.dtype.kind in "iu" for part in labels):
+        return number_classes(labels, class_names, [repr(of_labels) for _, of_labels in arrays.values()])
+    words = [part.astype(str) for part in labels]
+    classes = sorted_names(words[0].tolist()) if class_names is None else checked_names(class_names)
+    unknown = sorted(set(map(str, np.concatenate(words))) - set(classes))
+    if unknown:
+        raise DataError(
+            f"labels are {', '.join(unknown[:5])}, which are none of the classes {', '.join(classes[:20])}."
+        )
+    number = {word: k for k, word in enumerate(classes)}
+    return [np.array([number[str(word)] for word in part], np.int64) for part in words], classes
 
 
 def read_arrays(path: Path | str, *names: str) -> list[np.ndarray]:
@@ -99,7 +177,7 @@ def _archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
 @contextlib.contextmanager
 def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]]:
     """The array `name`, whose header fits the size it takes: (file standing at the values, shape, type)."""
-    names = [member.removesuffix(".npy") for member in archive.namelist()]
+    names = _names(archive)
     if name not in names:
         raise DataError(f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean.")
     info = archive.infolist()[names.index(name)]
@@ -117,6 +195,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tu
         yield file, shape, dtype
 
 
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    return [member.removesuffix(".npy") for member in archive.namelist()]
+
+
 def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     try:
         version = np.lib.format.read_magic(file)
@@ -128,7 +210,7 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[np.ge
         raise DataError(f"array {name!r} is damaged: {error}") from None
     if dtype.hasobject:
         raise DataError(f"array {name!r} holds pickled Python objects, which are never loaded. Save it as numbers.")
-    if dtype.kind not in "buif":
+    if dtype.kind not in "buifUS":
         raise DataError(f"array {name!r} holds {dtype}; expected numbers.")
     if columns_first and len(shape) > 1:
         raise DataError(f"array {name!r} is saved in Fortran order. Save np.ascontiguousarray of it.")
@@ -142,18 +224,56 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _labels(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Labels (N,), whole numbers or words; those of one-hot rows are numbered by the place of the 1."""
     labels = _array(archive, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]  # (N, 1) -> (N,), as Keras ships CIFAR-10
-    if labels.ndim != 1 or labels.dtype.kind not in "ui" or not labels.size:
-        raise DataError(f"labels {name!r} are {labels.dtype} of shape {labels.shape}; expected whole numbers, (N,).")
-    return labels
+    if labels.ndim == 2 and labels.size and labels.dtype.kind in "buif":
+        return _from_one_hot(name, labels)
+    if labels.ndim == 1 and labels.size and labels.dtype.kind in "US":
+        return np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
+    whole = labels.dtype.kind in "bui" or (labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)))
+    if labels.ndim != 1 or not labels.size or not whole:
+        raise DataError(
+            f"labels {name!r} are {labels.dtype} of shape {labels.shape}; expected whole numbers, (N,), or one-hot "
+            "rows (N, K)."
+        )
+    return labels.astype(np.int64)
+
+
+def _from_one_hot(name: str, rows: np.ndarray) -> np.ndarray:
+    """One-hot rows (N, K) -> labels (N,)."""
+    wrong = np.flatnonzero((np.count_nonzero(rows, axis=1) != 1) | (rows.max(axis=1) != 1))
+    if wrong.size:
+        raise DataError(
+            f"labels {name!r} are rows of {rows.shape[1]} numbers, and row {wrong[0]} is not one-hot (a single 1 among "
+            "zeros); expected whole numbers, (N,), or one-hot rows."
+        )
+    return rows.argmax(axis=1)
+
+
+def _shaped(
+    name: str, images: np.ndarray, layout: Layout | None, axes: Axes, shape: tuple[int, ...] | None
+) -> np.ndarray:
+    """Images of any layout, or rows of their values -> (N, C, H, W), whatever axes stand for H, W."""
+    if images.dtype.kind in "US":
+        raise DataError(f"images {name!r} hold {images.dtype}; expected numbers.")
+    if shape is None:
+        return _channels_first(name, images, layout, axes)
+    if len(shape) != axes + 1 or math.prod(images.shape[1:]) != math.prod(shape):
+        raise DataError(
+            f"images {name!r} have shape {images.shape}, which are no images of shape: {list(shape)}; with axes: "
+            f"{axes} it is C and {axes} sides, whose product is the number of values of an image."
+        )
+    return images.reshape(len(images), *shape)  # (N, C*H*W) -> (N, C, H, W)
 
 
 def _channels_first(name: str, images: np.ndarray, layout: Layout | None, axes: Axes) -> np.ndarray:
     """(N, H, W), (N, C, H, W) or (N, H, W, C) -> (N, C, H, W), whatever axes stand for H, W."""
     if images.ndim == axes + 1:
         return images[:, None]
+    if images.ndim == 2:
+        raise DataError(f"images {name!r} have shape {images.shape}: each is one row of values. {_told_shape(images)}")
     if images.ndim != axes + 2:
         sizes = ", ".join("DHW"[-axes:])
         raise DataError(
@@ -169,3 +289,15 @@ def _channels_first(name: str, images: np.ndarray, layout: Layout | None, axes: 
             )
         layout = "channels_first" if first else "channels_last"
     return images if layout == "channels_first" else np.moveaxis(images, -1, 1)
+
+
+def _told_shape(rows: np.ndarray) -> str:
+    """How to say what images rows (N, values) hold."""
+    values, side = rows.shape[1], math.isqrt(rows.shape[1])
+    if values and side * side == values:
+        shape = f"[1, {side}, {side}]"
+    elif values and values % 3 == 0 and math.isqrt(values // 3) ** 2 == values // 3:
+        shape = f"[3, {math.isqrt(values // 3)}, {math.isqrt(values // 3)}]"
+    else:
+        shape = "[C, H, W]"
+    return f"Give shape: {shape}, reshape them before they are saved, or give axes: 1 where they are signals."

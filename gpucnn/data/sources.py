@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from gpucnn.data import csv, folder, idx, mnist, npz, synthetic, uci
@@ -19,7 +20,7 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "npz": npz.load,
     "folder": folder.load,
 }
-_PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int | None]]] = {
+_PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int]]] = {
     "mnist": mnist.peek,
     "fashion_mnist": mnist.peek,
     "digits": uci.peek,
@@ -29,6 +30,7 @@ _PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int | None]]] = {
     "npz": npz.peek,
     "folder": folder.peek,
 }
+MAY_VALIDATE = ("npz", "folder")  # may hold validation images of their own
 FALLBACKS = ("digits", "synthetic")  # need neither a file, nor the network, nor options
 # Training and test images of the data sets that a fallback can stand in for.
 _SIZES = {"mnist": (60_000, 10_000), "fashion_mnist": (60_000, 10_000)}
@@ -59,13 +61,14 @@ def load_source(name: str, options: Mapping[str, Any] | None = None, fallback: s
     be had.
 
     Only DownloadError leads to the fallback: a file that is here but damaged is an error, whatever stands by.
-    Raises ConfigError for an unknown name, DataError and OSError as the loaders do.
+    Paths that begin with ~ lead into the user's home. Raises ConfigError for an unknown name, DataError and
+    OSError as the loaders do.
     """
     load = _known(SOURCES, name)
     if fallback is not None and fallback not in FALLBACKS:
         raise ConfigError(f"fallback is {fallback!r}; what is always at hand is {' or '.join(FALLBACKS)}.")
     try:
-        return Loaded(load(**options or {}), name, name)
+        return Loaded(load(**_expanded(options)), name, name)
     except DownloadError as error:
         if fallback is None:
             raise
@@ -77,13 +80,20 @@ def load_fallback(requested: str, used: str) -> Loaded:
     return Loaded(_known(SOURCES, used)(), requested, used)
 
 
-def peek(name: str, options: Mapping[str, Any] | None = None) -> tuple[tuple[int, ...], int | None]:
+def peek(name: str, options: Mapping[str, Any] | None = None) -> tuple[tuple[int, ...], int]:
     """Image shape (C, H, W) and number of classes of a data set, found without reading its images.
 
-    The number is None where only all of the data would tell (CSV without class_names). Raises as
-    `load_source`.
+    Faults of the labels are found too, so that they are told before those of a network. Raises as `load_source`.
     """
-    return _known(_PEEKS, name)(**options or {})
+    return _known(_PEEKS, name)(**_expanded(options))
+
+
+def _expanded(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options, with a leading ~ of their paths expanded."""
+    return {
+        name: value.expanduser() if isinstance(value, Path) and value.parts[:1] == ("~",) else value
+        for name, value in (options or {}).items()
+    }
 
 
 def _known(registry: dict[str, T], name: str) -> T:

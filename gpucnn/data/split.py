@@ -1,9 +1,10 @@
 """Which images train, validate and test: hold-out, another split of all images, a subset of the classes.
 
-The order of use: `resplit`, `select_classes`, `draw_per_class`, `Dataset.limit`, and `hold_out` last.
+The order of use: `transposed`, `resplit`, `select_classes`, `draw_per_class`, `Dataset.limit`, and `hold_out` last.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -44,8 +45,9 @@ def resplit(
 ) -> Source:
     """Part the images anew: `train` of them (a number or a fraction) to train on, the rest to test on.
 
-    images: "all" takes the training and the test images together, "train" the training images alone. order:
-    "random" draws by `seed`; "label" sorts by label and cuts, so the last classes may only be in the test.
+    images: "all" takes all images together, also those that the source has for validation; "train" the training images
+    alone. order: "random" draws by `seed`; "label" sorts by label and cuts, so the last classes may only be in the
+    test.
     """
     pool = _joined(source) if images == "all" else source.train
     count = _count(train, len(pool), "split.train")
@@ -53,16 +55,37 @@ def resplit(
         indices = np.argsort(pool.labels, kind="stable")
     else:
         indices = np.random.default_rng(seed).permutation(len(pool))
-    return Source(pool.take(indices[:count]), pool.take(indices[count:]))
+    validation = None if images == "all" else source.validation
+    return replace(source, train=pool.take(indices[:count]), test=pool.take(indices[count:]), validation=validation)
 
 
 def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
-    """Only the images of `classes` (labels or class names), renumbered 0, 1, ... in the order given."""
+    """Only the images of `classes`, renumbered 0, 1, ... in the order given.
+
+    A class is given by its name, which may be a number, or else by its label. Raises DataError for what is neither.
+    """
     names = source.train.class_names
     chosen = [_label_of(name, names) for name in classes]
     if len(chosen) < 2 or len(set(chosen)) < len(chosen):
         raise DataError(f"classes is {list(classes)}: name at least two classes, each once.")
-    return Source(_only(source.train, chosen), _only(source.test, chosen))
+    return source.with_parts({name: _only(part, chosen) for name, part in source.parts.items()})
+
+
+def transposed(source: Source) -> Source:
+    """The same with the rows and columns of every image exchanged. Raises DataError for signals and volumes."""
+    transposed_shape(source.train.image_shape)
+    parts = {
+        name: replace(part, images=np.ascontiguousarray(part.images.swapaxes(2, 3)))  # (N, C, H, W) -> (N, C, W, H)
+        for name, part in source.parts.items()
+    }
+    return source.with_parts(parts)
+
+
+def transposed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(C, H, W) -> (C, W, H). Raises DataError for the shape of a signal or a volume."""
+    if len(shape) != 3:
+        raise DataError(f"data.transpose turns pictures (C, H, W), and these are of shape {shape}; leave it out.")
+    return shape[0], shape[2], shape[1]
 
 
 def draw_per_class(dataset: Dataset, n: int, seed: int = 0, what: str = "train") -> Dataset:
@@ -91,17 +114,17 @@ def _count(size: int | float, total: int, what: str) -> int:
 
 
 def _joined(source: Source) -> Dataset:
-    parts = (source.train, source.test)
+    parts = source.parts.values()
     images = np.concatenate([part.images for part in parts])  # (N + M, C, H, W)
     labels = np.concatenate([part.labels for part in parts])
     return Dataset(images, labels, source.train.class_names)
 
 
 def _label_of(name: int | str, names: tuple[str, ...]) -> int:
+    if str(name) in names:
+        return names.index(str(name))
     if isinstance(name, int) and 0 <= name < len(names):
         return name
-    if isinstance(name, str) and name in names:
-        return names.index(name)
     raise DataError(f"There is no class {name!r}; the classes are {', '.join(names)} (labels 0 to {len(names) - 1}).")
 
 

@@ -220,7 +220,7 @@ def _refuse_taken(path: Path) -> None:
 
 
 def _taken(path: Path, name: str) -> InputError:
-    return InputError(f"{path} already holds a run ({name}); give another --run-dir, or go on with it: --resume {path}")
+    return InputError(f"{path} already holds a run ({name}); give another --run-dir, or continue it: --resume {path}")
 
 
 def _remove_new(path: Path, made: bool) -> None:

@@ -45,9 +45,9 @@ DATA: dict[str, tuple[str, Files, tuple[str, ...]]] = {
         ("holds 20 images", "19 labels: every image needs one label", "Give the files that belong together"),
     ),
     "idx: a label out of range": (
-        IDX + ", class_names: [a, b, c, d, e, f, g, h, i, j]",
+        IDX + ", class_names: [a, b, c, d, e, f, g, h, i]",
         bad.idx(labels=idx_bytes(bad.LABELS + 1)),
-        ("Label 10 of image 9 is out of range: 10 classes are labelled 0 to 9", "Mend the label, or name as many"),
+        ("Label 9 of image 8 is out of range: 9 classes are labelled 0 to 8", "Mend the label, or name as many"),
     ),
     "gzip: truncated": (
         IDX,
@@ -91,8 +91,47 @@ DATA: dict[str, tuple[str, Files, tuple[str, ...]]] = {
         {"data.csv": bad.CSV},
         ("data.csv: 784 pixels a line do not make images of shape [3, 16, 16], which need 768",),
     ),
-    "csv: a picture": (CSV, {"data.csv": bad.png()}, ("data.csv, line 1: expected a label and pixels, separated by",)),
+    "csv: a picture": (
+        CSV,
+        {"data.csv": bad.png()},
+        ("data.csv is no text: it holds bytes of zero. Give a table of images as CSV",),
+    ),
     "csv: empty": (CSV, {"data.csv": ""}, ("data.csv, line 1: expected a label and pixels, separated by commas",)),
+    "csv: UTF-16": (
+        CSV,
+        {"data.csv": bad.CSV.encode("utf-16")},
+        ("x.yaml:3:1: data: data.csv is text in UTF-16; save it as UTF-8",),
+    ),
+    "csv: one class": (
+        CSV + ", label: 0",
+        {"data.csv": "class,label\n".replace("class", ",".join(f"p{k}" for k in range(784))) + bad.csv_line(1) * 9},
+        ("x.yaml:3:1: data: data.csv: column 0 ('p0'), taken as the label, holds '1' only", "give label: label"),
+    ),
+    "csv: no labels to test on": (
+        CSV.replace("0.5", "test.csv"),
+        {"data.csv": bad.CSV, "test.csv": bad.csv_line(1, pixels=783) * 3},
+        ("data: test.csv: all 784 columns are pixels, so there is no column of labels", "gpucnn predict RUN test.csv"),
+    ),
+    "csv: fewer names than classes, which the network's outputs do not hide": (
+        CSV + ", class_names: [a, b, c]",
+        {"data.csv": bad.CSV},
+        ("x.yaml:3:1: data: data.csv: Label 3 of image 3 is out of range: 3 classes",),
+    ),
+    "csv: two classes of one name": (
+        CSV + ", class_names: [a, b, c, d, e, f, g, h, i, a]",
+        {"data.csv": bad.CSV},
+        ("x.yaml:3:1: data: class_names holds 'a' more than once; every class needs its own name",),
+    ),
+    "npz: rows": (
+        NPZ,
+        {"data.npz": bad.npz(x_train=bad.PIXELS.reshape(20, 784))},
+        ("data.npz: images 'x_train' have shape (20, 784): each is one row of values. Give shape: [1, 28, 28]",),
+    ),
+    "npz: one class": (
+        NPZ,
+        {"data.npz": bad.npz(y_train=np.full(20, 7))},
+        ("x.yaml:3:1: data: data.npz: labels 'y_train' are all 7: there is nothing to tell apart",),
+    ),
     "npz: no file": (NPZ, {}, ("x.yaml:3:1: data: data.npz: No such file or directory; give another path",)),
     "npz: pickled": (
         NPZ,
@@ -138,7 +177,12 @@ DATA: dict[str, tuple[str, Files, tuple[str, ...]]] = {
     "folder: a class without pictures": (
         FOLDER,
         {"data/a/1.png": bad.png(), "data/b/1.txt": "hello"},
-        ("data/b holds no pictures (.png, .jpg, .jpeg); every class needs some",),
+        ("data/b holds no pictures (PNG, JPEG, ", "it holds 1 .txt. Every class needs some: put them there"),
+    ),
+    "folder: an empty class, which the network's outputs do not hide": (
+        FOLDER,
+        {**bad.pictures(), "data/c/._0.png": "hidden"},
+        ("x.yaml:3:1: data: data/c holds no pictures", "Every class needs some"),
     ),
     "folder: a truncated picture": (
         FOLDER,

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -144,7 +145,7 @@ def test_a_fallback_is_announced_once_and_recorded(config, tmp_path, capsys, mon
     overrides = ["data.name=mnist", "data.fallback=digits", "train.epochs=1"]
     assert main(["train", config, "--run-dir", "here", "--quiet", *overrides]) == 0
     assert capsys.readouterr().err == (
-        "WARNING: mnist is not to be had; training on digits instead (data.fallback):\n    no mirror gave it\n"
+        "WARNING: mnist is unavailable; training on digits instead (data.fallback):\n    no mirror gave it\n"
     )
     result = json.loads((tmp_path / "here/result.json").read_text())
     assert (result["dataset"], result["dataset_requested"]) == ("digits", "mnist")
@@ -184,7 +185,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_input(config, fails, monkeypat
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("gpucnn.runs.folder.atomic_write", forbidden)
-    assert "Permission denied; give another path, or yourself the right to it" in fails(
+    assert "Permission denied; give another path, or change its permissions" in fails(
         2, "train", config, "--run-dir", "here"
     )
     assert not Path("here").exists()
@@ -203,7 +204,7 @@ def test_out_of_memory_is_one_message(config, fails, monkeypatch) -> None:
 
 def test_a_finished_run_says_so(run, capsys) -> None:
     assert main(["train", str(run / "config.yaml"), "--resume", str(run)]) == 0
-    assert "is finished after 2 epochs; more train.epochs go on with it" in capsys.readouterr().out
+    assert "is finished after 2 epochs; raise train.epochs to continue it" in capsys.readouterr().out
 
 
 def test_a_run_that_was_stopped_early_says_so(config, capsys) -> None:
@@ -274,7 +275,7 @@ def test_ctrl_c_in_this_process_tells_how_to_go_on(config, capsys, monkeypatch) 
         if isinstance(record, EpochRecord):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("gpucnn.cli.train._tell_epoch", interrupted)
+    monkeypatch.setattr("gpucnn.cli.train._print_epoch", interrupted)
     assert main(["train", config, "--run-dir", "here"]) == 130
     assert f"gpucnn train {config} --resume here" in capsys.readouterr().err
 
@@ -301,3 +302,38 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(how, config, tmp_path) -> None:
     assert main(["train", config, *epochs, "--run-dir", "straight", "--quiet"]) == 0
     for name in ("model.safetensors", "config.yaml"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+
+
+def test_what_was_decided_about_the_data_is_said_once(config, tmp_path, capsys) -> None:
+    lines = (f"{k % 2};{k};{2 * k};0;9" for k in range(20))
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    network = "model=[flatten, {linear: {out_features: 2}}]"
+    data = "data={name: csv, train: data.csv, validation: 0}"
+    assert main(["train", config, data, network, "report=false", "train.epochs=1", "--run-dir", "run", "--quiet"]) == 0
+    assert capsys.readouterr().err == "data.csv: fields are separated by semicolons\n"
+
+
+def test_a_path_on_the_command_line_is_taken_as_it_is_typed(config, tmp_path, fails) -> None:
+    for path in ("pics #2", "@x", "a: b", "*x"):
+        said = fails(2, "train", config, "data={name: folder, path: x}", f"data.path={path}")
+        assert f"data: {path} is not a folder" in said
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_early_stopping_may_look_at_validation_images_that_the_data_bring(own, config, tmp_path, fails) -> None:
+    arrays = {"x_train": np.zeros((20, 28, 28), np.uint8), "y_train": np.arange(20) % 10}
+    np.savez(tmp_path / "x.npz", **arrays, **({"x_val": arrays["x_train"], "y_val": arrays["y_train"]} if own else {}))
+    data = "data={name: npz, path: x.npz, test: 0.5, validation: 0}"
+    words = [
+        "train",
+        config,
+        data,
+        "train.early_stop={monitor: validation_loss, patience: 2}",
+        "report=false",
+        "--run-dir",
+        "run",
+    ]
+    if own:
+        assert main([*words, "--quiet"]) == 0
+    else:
+        assert "validation" in fails(2, *words, "--quiet") and not Path("run").exists()

@@ -2,11 +2,12 @@ import inspect
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import gpucnn
 from gpucnn import nn, optim
 from gpucnn.config.build import build_loaders, build_network, build_trainer, load_data
-from gpucnn.config.check import Checked, check
+from gpucnn.config.check import Checked, check, data_shape, load_options
 from gpucnn.config.layers import options_of
 from gpucnn.config.yaml_reader import read_yaml
 from gpucnn.data import DownloadError
@@ -228,3 +229,32 @@ def test_a_limit_holds_after_a_fallback_too(tmp_path, monkeypatch) -> None:
 def test_too_many_images_held_out_is_told() -> None:
     with pytest.raises(DataError, match="validation is 1437"):
         load_data(checked("data.validation=1437").config)
+
+
+def test_a_folder_with_validation_images_of_its_own_uses_them(tmp_path) -> None:
+    for part, count in (("train", 4), ("val", 3), ("test", 2)):
+        for name in "ab":
+            (tmp_path / part / name).mkdir(parents=True)
+            for k in range(count):
+                Image.new("L", (4, 4), k).save(tmp_path / part / name / f"{k}.png")
+    text = "data={name: folder, path: %s, channels: 1, validation: %s}"
+    for validation, sizes in (("0.5", (8, 6, 4)), ("0", (8, 6, 4)), ("test", (8, 4, 4))):
+        data = load_data(load_options("smoke", [text % (tmp_path, validation)]).config)
+        assert (len(data.train), len(data.validation), len(data.test)) == sizes
+
+
+def test_transposed_images_and_their_shape(tmp_path) -> None:
+    images = np.arange(10 * 6, dtype=np.uint8).reshape(10, 2, 3)
+    np.savez(tmp_path / "x.npz", x_train=images, y_train=np.arange(10) % 2)
+    checked = load_options("smoke", [f"data={{name: npz, path: {tmp_path}/x.npz, transpose: true}}"])
+    data = load_data(checked.config)
+    assert data.train.image_shape == (1, 3, 2) == data_shape(checked.config.data)[0]
+    turned = {image.tobytes() for image in images.swapaxes(1, 2)}
+    assert all(image[0].tobytes() in turned for image in data.train.images)
+
+
+@pytest.mark.parametrize(("names", "expected"), [("[0, 1]", ("0", "1")), ("['0', b]", ("0", "b"))])
+def test_numbers_may_be_names_of_classes(tmp_path, names, expected) -> None:
+    np.savez(tmp_path / "x.npz", x_train=np.zeros((10, 2, 2), np.uint8), y_train=np.arange(10) % 2)
+    checked = load_options("smoke", [f"data={{name: npz, path: {tmp_path}/x.npz, class_names: {names}}}"])
+    assert load_data(checked.config).train.class_names == expected

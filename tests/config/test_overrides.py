@@ -23,11 +23,18 @@ def document() -> Document:
         ("train.clip_norm=1e-2", {"epochs": 10, "clip_norm": 0.01}),
         ("train.shuffle=false", {"epochs": 10, "clip_norm": 5.0, "shuffle": False}),
         ("train={epochs: 2}", {"epochs": 2}),
+        *(
+            (f"train.init_from={text}", {"epochs": 10, "clip_norm": 5.0, "init_from": text})
+            for text in ("pics #2", "@x", "*x", "&x", "!x", "%x", "`x", "|x", ">x", "?x", "- x", "a: b", "~/x", "é")
+        ),
+        ("train.init_from= '1' ", {"epochs": 10, "clip_norm": 5.0, "init_from": "1"}),
+        ("train.init_from=", {"epochs": 10, "clip_norm": 5.0, "init_from": None}),
+        ("train=epochs: 2\nclip_norm: 1", {"epochs": 2, "clip_norm": 1}),
         ("train.init_from=a=b", {"epochs": 10, "clip_norm": 5.0, "init_from": "a=b"}),
         ("train.early_stop.patience=3", {"epochs": 10, "clip_norm": 5.0, "early_stop": {"patience": 3}}),
     ],
 )
-def test_values_are_yaml(override: str, expected: object) -> None:
+def test_values_are_yaml_or_text(override: str, expected: object) -> None:
     changed = document()
     assert apply_overrides(changed, [override]) == []
     assert changed.data["train"] == expected
@@ -62,8 +69,9 @@ def test_a_value_that_was_overridden_has_the_override_as_its_place() -> None:
         ("model.2.relu=1", "override 'model.2.relu=1': model has the entries 0 to 1; given '2'"),
         ("model.linear=1", "override 'model.linear=1': model has the entries 0 to 1; given 'linear'"),
         ("train.epochs.x=1", "override 'train.epochs.x=1': train.epochs is 10; it has no options below it"),
+        ("data.path=caf\udce9", "override 'data.path=caf\udce9': the value holds bytes that are not UTF-8"),
         ("train.epochs=[", "override 'train.epochs=[': the value: not YAML"),
-        ("train.epochs=*a", "override 'train.epochs=*a': the value: the alias '*a'"),
+        ("train.epochs=[*a]", "override 'train.epochs=[*a]': the value: the alias '*a'"),
     ],
 )
 def test_faults_name_the_override(override: str, expected: str) -> None:

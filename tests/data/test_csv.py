@@ -39,21 +39,21 @@ PIXELS = [[[[1, 2], [3, 4]]], [[[5, 6], [7, 255]]]]
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_forms_of_one_table(write, text, options, pack):
-    images, labels = csv.read_csv(write(pack(text.encode())), **options)
+    images, labels, _ = csv.read_csv(write(pack(text.encode())), **options)
     assert images.dtype == np.uint8
     assert images.tolist() == PIXELS
     assert labels.tolist() == [0, 1]
 
 
 def test_fractions_stay_and_shapes_are_taken(write):
-    images, _ = csv.read_csv(write("0,0.5,1\n1,-2,3e-1\n"), shape=(2, 1, 1))
+    images, _, _ = csv.read_csv(write("0,0.5,1\n1,-2,3e-1\n"), shape=(2, 1, 1))
     assert images.dtype == np.float32
     assert np.array_equal(images, np.array([[[[0.5]], [[1]]], [[[-2]], [[0.3]]]], dtype=np.float32))
 
 
 def test_parts_read_apart_give_one_table(write, monkeypatch):
     monkeypatch.setattr(csv, "_CHUNK", 10)
-    images, labels = csv.read_csv(write("0,1,2,3,4\n1,5,6,7,255\n0,0.5,0,0,0\n"))
+    images, labels, _ = csv.read_csv(write("0,1,2,3,4\n1,5,6,7,255\n0,0.5,0,0,0\n"))
     assert images.dtype == np.float32
     assert images[:2].tolist() == PIXELS
     assert labels.tolist() == [0, 1, 0]
@@ -71,15 +71,15 @@ def test_parts_read_apart_give_one_table(write, monkeypatch):
         ("0,1,2,3,4\n1,5,,7,8\n", {}, "line 2: column 2 holds '', not a finite number"),
         ("0,1,2,3,4\n1,5,nan,7,8\n", {}, "line 2: column 2 holds 'nan'"),
         ("0,1,2,3,4\n1,5,6,7,\n", {}, "line 2: column 4 holds ''"),
-        ("h,a,b,c,d\n0,1,2,3,4\n", {"header": False}, "line 1: column 0 holds 'h'"),
+        ("h,a,b,c,d\n0,1,2,3,4\n", {"header": False}, "line 1: column 1 holds 'a'"),
         ("0,1,2,3,4\n-1,5,6,7,8\n", {}, "line 2: the label is -1; expected a whole number from 0"),
         ("0,1,2,3,4\n0.5,5,6,7,8\n", {}, "line 2: the label is 0.5"),
         ("0,1,2,3,4\n", {"label": 5}, "label is column 5, but a line has 5 columns"),
         ("0,1,2,3,4\n", {"label": "y"}, "label is 'y', but the file has no header line"),
         ("h,a,b,c,d\n0,1,2,3,4\n", {"label": "y"}, "no column is called 'y'; the header begins h, a, b"),
-        ("0,1,2,3\n", {}, r"3 pixels a line are no square. Give shape: \[C, H, W\]"),
+        ("0,1,2,3,4,5,6\n", {}, r"6 pixels a line are no square. Give shape: \[C, H, W\]"),
         ("0,1,2,3,4\n", {"shape": (1, 2, 3)}, r"4 pixels a line do not make images of shape \[1, 2, 3\], which need 6"),
-        (b"\x00\xff\xfe\n\x00,\x01", {}, "one field only"),
+        (b"\x00\xff\xfe\n\x00,\x01", {}, "is no text: it holds bytes of zero"),
     ],
 )
 def test_faults_name_the_line(write, text, options, words):
@@ -108,10 +108,11 @@ def test_test_images_from_a_file_or_held_out(write):
     assert (len(source.train), len(source.test), source.train.class_names) == (10, 1, ("0", "1", "2"))
     held = csv.load(train, 0.2, seed=3)
     assert (len(held.train), held.test.class_counts.tolist()) == (8, [1, 1])
-    assert csv.peek(train) == ((1, 2, 2), None)
-    assert csv.peek(train, test=test, class_names=("a", "b")) == ((1, 2, 2), 2)
-    with pytest.raises(DataError, match="test.csv: Label 2 of image 0 is out of range: 2 classes"):
-        csv.load(train, test, class_names=("a", "b"))
+    assert csv.peek(train) == ((1, 2, 2), 2)
+    assert csv.peek(train, test=test) == ((1, 2, 2), 3)
+    for read in (csv.load, csv.peek):
+        with pytest.raises(DataError, match="test.csv: Label 2 of image 0 is out of range: 2 classes"):
+            read(train, test, class_names=("a", "b"))
 
 
 @needs_real_data

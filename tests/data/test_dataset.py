@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.data import Dataset, Source
-from gpucnn.data.dataset import compact, numbered_classes
+from gpucnn.data.dataset import checked_names, compact, number_classes
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
@@ -72,8 +72,6 @@ def test_parts_of_a_source_are_alike():
     train = make([0, 1])
     with pytest.raises(DataError, match=r"Training images are \(1, 2, 2\), but test images are \(1, 2, 3\)"):
         Source(train, make([0, 1], images=np.zeros((2, 1, 2, 3), np.uint8)))
-    with pytest.raises(DataError, match="pixels are uint8, but test pixels are float32"):
-        Source(train, make([0, 1], images=np.zeros((2, 1, 2, 2), np.float32)))
     with pytest.raises(DataError, match="classes are"):
         Source(train, make([0, 1], class_names=("x", "y")))
 
@@ -87,10 +85,68 @@ def test_compact_chooses_the_smallest_exact_type():
     assert half.tolist() == [0.5, 1.0]
 
 
-def test_numbered_classes_reach_the_highest_label_of_all():
-    assert numbered_classes(np.array([0, 1]), np.array([3])) == ("0", "1", "2", "3")
-    with pytest.raises(DataError, match="The highest label is 70000"):
-        numbered_classes(np.array([70000]))
+def test_pixels_of_two_types_become_floats_unless_only_one_part_was_scaled():
+    train, floats = make([0, 1]), make([0, 1], images=np.full((2, 1, 2, 2), 2.5, np.float32))
+    source = Source(train, train, floats)
+    assert {part.images.dtype for part in source.parts.values()} == {np.dtype("float32")}
+    assert np.array_equal(source.test.images, train.images)
+    with pytest.raises(
+        DataError, match=r"Training pixels reach 7, but test pixels 0.5: one of them was scaled to 0..1"
+    ):
+        Source(train, make([0, 1], images=np.full((2, 1, 2, 2), 0.5, np.float32)))
+
+
+def test_validation_images_are_alike_too():
+    train = make([0, 1])
+    assert list(Source(train, train).parts) == ["train", "test"]
+    assert list(Source(train, train, train).parts) == ["train", "test", "validation"]
+    with pytest.raises(DataError, match="but validation classes are"):
+        Source(train, train, make([0, 1], class_names=("x", "y")))
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "numbers", "classes"),
+    [
+        ([0, 1, 3], None, [0, 1, 3], "0123"),  # most occur: the 2 is a class that the sample lacks
+        ([1, 2, 3], None, [0, 1, 2], "123"),  # as EMNIST's letters: no class without images
+        ([3, 7], None, [0, 1], "37"),
+        ([0, 255], None, [0, 1], ("0", "255")),
+        ([0, 2], ("a", "b", "c"), [0, 2], "abc"),
+        ([1, 2], ("a", "b"), [0, 1], "ab"),
+        ([1, 3], ("a", "b", "c"), [0, 2], "abc"),
+        ([1, 2], ("none", "a", "b"), [1, 2], ("none", "a", "b")),
+        ([3, 7], ("a", "b"), [0, 1], "ab"),
+        ([0, 1], (10, 20), [0, 1], ("10", "20")),
+    ],
+)
+def test_labels_are_numbered_from_0_and_name_their_classes(labels, names, numbers, classes):
+    for dtype in (np.uint8, np.int64):
+        parts = np.array(labels, dtype), np.array(labels[:1], dtype)
+        renumbered, found = number_classes(parts, names)
+        assert [part.tolist() for part in renumbered] == [numbers, numbers[:1]]
+        assert found == tuple(classes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "words"),
+    [
+        ([4, 4], None, "All labels are 4: there is one class only"),
+        ([0, 1, 2], ("a", "b"), "b.csv: Label 2 of image 2 is out of range: 2 classes are labelled 0 to 1"),
+        ([-1, 0, 1], None, "b.csv: Label -1 of image 0 is out of range"),
+        ([0, 1], ("a", "a"), "class_names holds 'a' more than once; every class needs its own name"),
+        (range(70_000), None, "There are 70,000 different labels, up to 69999; at most 65,536"),
+    ],
+)
+def test_labels_that_name_no_classes_are_refused(labels, names, words):
+    train = np.array(labels) if len(set(labels)) < 3 or len(labels) > 9 else np.zeros(1, np.int64)
+    with pytest.raises(DataError, match=words):
+        number_classes([train, np.array(labels)], names, ["a.csv", "b.csv"])
+
+
+def test_class_names_are_text_and_differ():
+    assert checked_names([0, "a"]) == ("0", "a")
+    with pytest.raises(DataError, match="holds '1' more than once"):
+        make([0, 1], class_names=("1", 1, "2"))
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,9 @@ def test_the_data_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("GPUCNN_DATA_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert data_folder() == tmp_path / "cache" / "gpucnn"
+
+
+def test_the_data_folder_may_begin_in_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GPUCNN_DATA_DIR", "~/sets")
+    assert data_folder() == tmp_path / "sets"

@@ -1,10 +1,12 @@
 """Folders of pictures by class."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from gpucnn.data import folder
+from gpucnn.data import folder, select_classes
 from gpucnn.errors import DataError
 
 
@@ -22,7 +24,7 @@ def test_classes_are_subfolders_sorted_and_the_split_is_stratified(tmp_path):
     (path / ".cache").mkdir()
     (path / "cat" / "notes.txt").write_text("no picture")
     source = folder.load(path, channels=1, test=0.2)
-    assert source.train.class_names == ("cat", "dog")
+    assert source.train.class_names == ("cat", "dog") and source.from_files
     assert source.train.class_counts.tolist() == [4, 8]
     assert source.test.class_counts.tolist() == [1, 2]
     assert source.train.images.shape == (12, 1, 3, 4)
@@ -61,7 +63,7 @@ def test_faults_are_told(tmp_path):
         folder.load(tmp_path)
     fill(tmp_path, {"a": 3, "b": 3})
     (tmp_path / "c").mkdir()
-    with pytest.raises(DataError, match=r"c holds no pictures \(.png, .jpg, .jpeg\)"):
+    with pytest.raises(DataError, match=r"c holds no pictures \(PNG, JPEG, .*\). Every class needs some"):
         folder.load(tmp_path)
     (tmp_path / "c").rmdir()
     Image.new("L", (9, 9)).save(tmp_path / "b" / "9.png")
@@ -83,3 +85,98 @@ def test_more_than_the_bound_is_not_read(tmp_path):
     path = fill(tmp_path, {"a": 1, "b": 1})
     with pytest.raises(DataError, match="at most 2,147,483,648 are read"):
         folder.load(path, size=40_000)
+
+
+def test_all_kinds_of_pictures_are_read_and_what_is_left_out_is_counted_once(tmp_path):
+    suffixes = ("png", "jpg", "jpeg", "jfif", "bmp", "gif", "webp", "tif", "tiff", "pgm", "ppm", "pbm", "pnm", "dib")
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for k, suffix in enumerate(suffixes):
+            kind = {"jfif": "JPEG", "dib": "BMP"}.get(suffix)
+            Image.new("1" if suffix == "pbm" else "L", (4, 3)).save(tmp_path / name / f"{k}.{suffix.upper()}", kind)
+        (tmp_path / name / "notes.txt").write_text("no picture")
+    (tmp_path / "a" / "photo.heic").write_bytes(b"heic")
+    (tmp_path / "loose.png").write_bytes(b"in no class")
+    source = folder.load(tmp_path, channels=1)
+    assert len(source.train) + len(source.test) == 2 * len(suffixes)
+    (note,) = source.notes
+    assert note == (f"{tmp_path}: 4 files are left out (2 .txt, 1 .heic, 1 pictures outside the folders of classes)")
+
+
+def test_hidden_files_and_those_of_a_system_are_skipped_without_a_word(tmp_path):
+    path = fill(tmp_path, {"a": 5, "b": 5})
+    for name in ("a/._0.png", "b/.DS_Store", "b/Thumbs.db", "a/desktop.ini", "__MACOSX/a/._0.png", ".git/a/1.png"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(b"no picture")
+    source = folder.load(path, channels=1)
+    assert (len(source.train) + len(source.test), source.notes) == (10, ())
+    assert folder.peek(path, channels=1) == ((1, 3, 4), 2)
+
+
+def test_folders_within_a_class_and_around_all_are_read(tmp_path):
+    top = tmp_path / "archive" / "pictures"
+    fill(top, {"a": 3, "b": 3})
+    fill(top / "a", {"more": 4})
+    (top / "a" / "more" / "deep").mkdir()
+    Image.new("L", (4, 3)).save(top / "a" / "more" / "deep" / "x.png")
+    (top / "a" / "back").symlink_to(top)  # a circle of links ends
+    assert folder.load(tmp_path, channels=1, size=3).train.class_names == ("a", "b")
+    (top / "a" / "back").unlink()
+    source = folder.load(tmp_path, channels=1, test=0.5)
+    assert (source.train.class_counts + source.test.class_counts).tolist() == [8, 3]
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val", "dev"])
+def test_validation_images_of_its_own(tmp_path, name):
+    for part, count in (("train", 4), ("test", 2), (name, 3)):
+        fill(tmp_path / part, {"a": count, "b": count})
+    source = folder.load(tmp_path, channels=1)
+    assert [len(part) for part in source.parts.values()] == [8, 4, 6]
+    assert source.notes == ()
+
+
+def test_without_a_test_folder_the_validation_images_are_tested_on_and_it_is_said(tmp_path):
+    fill(tmp_path / "training_set", {"a": 4, "b": 4})
+    fill(tmp_path / "val", {"a": 3, "b": 3})
+    source = folder.load(tmp_path, channels=1)
+    assert [len(part) for part in source.parts.values()] == [8, 6]
+    (note,) = source.notes
+    assert "holds no test/: the images of val/ are the test images" in note
+
+
+def test_test_pictures_without_classes_are_left_for_predict(tmp_path):
+    fill(tmp_path / "train", {"a": 5, "b": 5})
+    fill(tmp_path, {"test": 3, "other": 1})
+    source = folder.load(tmp_path, channels=1)
+    assert (len(source.train), len(source.test)) == (8, 2)
+    assert "test holds pictures without folders of classes: it is left out" in source.notes[0]
+    assert source.notes[1].endswith("left out: other")
+
+
+def test_a_class_may_be_called_as_a_part(tmp_path):
+    assert folder.load(fill(tmp_path, {"train": 5, "test": 5, "car": 5})).train.class_names == ("car", "test", "train")
+
+
+def test_numbers_sort_as_numbers(tmp_path):
+    path = fill(tmp_path, dict.fromkeys(("10", "2", "1", "b", "11", "a"), 5))
+    source = folder.load(path, channels=1)
+    assert source.train.class_names == ("1", "2", "10", "11", "a", "b")
+    chosen = select_classes(source, [1, "2", 11])
+    assert chosen.train.class_names == ("1", "2", "11")
+
+
+def test_a_name_that_is_not_utf_8_can_be_written_down(tmp_path):
+    path = fill(tmp_path, {"a": 5, "b": 5})
+    (path / "b").rename(path / os.fsdecode(b"caf\xe9"))
+    source = folder.load(path, channels=1)
+    assert source.train.class_names == ("a", "caf\\xe9")
+    assert "".join(source.train.class_names).encode()
+
+
+def test_a_class_without_pictures_is_told_before_anything_of_the_network(tmp_path):
+    path = fill(tmp_path, {"a": 5, "b": 5})
+    (path / "c").mkdir()
+    (path / "c" / "photo.HEIC").write_bytes(b"")
+    for read in (folder.load, folder.peek):
+        with pytest.raises(DataError, match="c holds no pictures .*; it holds 1 .heic. Every class needs some"):
+            read(path)

@@ -120,3 +120,42 @@ def test_the_bound_is_two_gibibytes():
     untrusted.check_size("x", 2**31)
     with pytest.raises(DataError, match="x: unpacked it would take 2,147,483,649 bytes"):
         untrusted.check_size("x", 2**31 + 1)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["{name}", "{point}", "{name}.gz", "raw/{name}", "MNIST/raw/{name}", "{name}/{name}", "{point}/{point}"],
+)
+def test_files_are_found_where_others_put_them(tmp_path, place):
+    written = write_mnist_like(tmp_path / "packed")
+    for name in written:
+        path = tmp_path / "data" / place.format(name=name, point=name.replace("-idx", ".idx"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((tmp_path / "packed" / f"{name}.gz").read_bytes())
+    source = idx.load(tmp_path / "data")
+    assert np.array_equal(source.train.images[:, 0], written["train-images-idx3-ubyte"])
+    assert idx.peek(tmp_path / "data") == ((1, 28, 28), 10)
+
+
+def test_of_two_sets_in_one_folder_none_is_guessed(tmp_path):
+    for name in ("MNIST", "FashionMNIST"):
+        write_mnist_like(tmp_path / name / "raw")
+    with pytest.raises(DataError, match="holds neither train-images-idx3-ubyte"):
+        idx.load(tmp_path)
+    assert len(idx.load(tmp_path / "MNIST").train) == 20
+
+
+def test_labels_from_1_make_no_class_without_images(tmp_path):
+    write_mnist_like(tmp_path)
+    for name, n in (("train", 20), ("t10k", 10)):
+        (tmp_path / f"{name}-labels-idx1-ubyte.gz").write_bytes(idx_bytes(np.arange(n) % 10 + 1))
+    source = idx.load(tmp_path)
+    assert source.train.class_names == tuple(map(str, range(1, 11)))
+    assert source.train.labels.tolist() == [*range(10)] * 2
+    assert idx.load(tmp_path, class_names=tuple("abcdefghij")).test.class_counts.tolist() == [1] * 10
+    assert idx.peek(tmp_path) == ((1, 28, 28), 10)
+    for read in (idx.load, idx.peek):
+        with pytest.raises(
+            DataError, match="train-labels-idx1-ubyte.gz: Label 9 of image 8 is out of range: 9 classes"
+        ):
+            read(tmp_path, class_names=tuple("abcdefghi"))

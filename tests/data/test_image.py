@@ -56,7 +56,7 @@ def test_one_bit_and_palette(save):
     assert read_image(save(palette), 3).tolist() == [[[200, 10]], [[100, 20]], [[0, 30]]]
     clear = save(palette, "clear.png", transparency=0)
     assert read_image(clear, 3)[:, 0, 1].tolist() == [255, 255, 255]
-    assert read_image(clear, 3, background="black")[:, 0, 1].tolist() == [0, 0, 0]
+    assert read_image(clear, 3, ground="black")[:, 0, 1].tolist() == [0, 0, 0]
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
@@ -69,7 +69,7 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
 def test_transparency_shows_the_background(save, mode):
     half = Image.new("LA", (1, 1), (0, 128)).convert(mode)
     assert abs(int(read_image(save(half), 1)[0, 0, 0]) - 127) <= 1
-    assert read_image(save(half), 1, background="black").item() == 0
+    assert read_image(save(half), 1, ground="black").item() == 0
 
 
 def test_size_is_height_and_width(save):
@@ -162,3 +162,47 @@ def test_channels_are_one_or_three(save):
 )
 def test_grey_or_coloured_by_the_header(save, mode, channels):
     assert read_channels(save(Image.new(mode, (2, 2)))) == channels
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "webp", "tiff", "pgm", "ppm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_kind_of_file_gives_the_same_pixels(save, suffix, channels):
+    options = {"webp": {"lossless": True}}.get(suffix, {})
+    picture = Image.fromarray(GREY).convert("L" if suffix == "pgm" or channels == 1 else "RGB")
+    path = save(picture, f"picture.{suffix}", **options)
+    assert read_image(path, channels).tolist() == [GREY.tolist()] * channels
+
+
+def test_one_bit_and_sixteen_bits_of_other_kinds(save, tmp_path):
+    assert read_image(save(Image.fromarray(GREY > 60), "picture.pbm"), 1).tolist() == [[[0, 0], [255, 255]]]
+    deep = GREY.astype(np.uint16) * 257
+    assert read_image(save(Image.fromarray(deep), "picture.tiff"), 1).tolist() == [GREY.tolist()]
+    (tmp_path / "deep.pgm").write_bytes(b"P5 2 2 65535\n" + deep.astype(">u2").tobytes())
+    assert read_image(tmp_path / "deep.pgm", 1).tolist() == [GREY.tolist()]
+
+
+def test_floats_of_a_file_are_0_to_1_or_0_to_255(save):
+    for values in (GREY / np.float32(255), GREY.astype(np.float32)):
+        assert read_image(save(Image.fromarray(values), "picture.tiff"), 1).tolist() == [GREY.tolist()]
+        assert read_channels(save(Image.fromarray(values), "picture.tiff")) == 1
+    with pytest.raises(DataError, match="picture.tiff: its pixels are floating-point numbers beyond 0 to 255"):
+        read_image(save(Image.fromarray(GREY - np.float32(90)), "picture.tiff"), 1)
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "ppm", "webp", "bmp", "gif"])
+def test_noise_in_a_file_never_gives_another_error_nor_a_warning(save, suffix):
+    rng = np.random.default_rng(9)
+    picture = Image.fromarray(rng.integers(0, 256, (9, 8, 3), dtype=np.uint8))
+    path = save(picture, f"picture.{suffix}")
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    refused = 0
+    for _ in range(150):
+        hurt = whole.copy()
+        hurt[rng.integers(0, min(len(hurt), rng.choice([20, 1000])), 3)] = rng.integers(0, 256, 3)
+        path.write_bytes(hurt.tobytes()[: rng.integers(1, 4 * len(hurt))])
+        for read in (read_size, read_channels, lambda file: read_image(file, 3, (8, 8))):
+            try:
+                read(path)
+            except DataError:
+                refused += 1
+    assert refused > 50

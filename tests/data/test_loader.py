@@ -145,3 +145,10 @@ def test_arrays_that_do_not_fit(images, labels):
 def test_arrays_of_text_are_refused():
     with pytest.raises(DataError, match="images are <U1; expected numbers"):
         Loader((np.array([["a"], ["b"]]), np.zeros(2, int)), 2)
+
+
+@pytest.mark.parametrize("of_arrays", [True, False])
+def test_images_in_fortran_order_are_copied_once_and_not_in_every_batch(of_arrays):
+    images, numbers = np.asfortranarray(make(9).images), np.zeros(9, np.int64)
+    loader = Loader((images, numbers) if of_arrays else Dataset(images, numbers, ("a",)), 4)
+    assert loader.images.flags.c_contiguous and (loader.images == images).all()

@@ -109,3 +109,14 @@ def test_the_checksums_are_those_of_the_official_files():
     for file in mnist.FILES["mnist"][1:]:  # the training images are a copy packed anew
         content = (folder / file.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
+
+
+@pytest.mark.parametrize("place", ["mnist", "mnist/raw", "mnist/MNIST/raw", "MNIST/raw"])
+@pytest.mark.parametrize("point", [False, True])
+def test_copies_of_others_are_found_and_nothing_is_downloaded(local, place, point):
+    arrays = write_mnist_like(local / place)
+    for name in arrays if point else ():
+        (local / place / f"{name}.gz").rename(local / place / name.replace("-idx", ".idx"))
+    assert np.array_equal(load_source("mnist").source.train.images[:, 0], arrays["train-images-idx3-ubyte"])
+    assert mnist.missing("mnist") == []
+    assert len(mnist.missing("fashion_mnist")) == 4

@@ -63,7 +63,23 @@ def test_the_training_images_serve_the_test_images():
 def test_constant_images_become_zero_not_nan():
     for kind in ("standard", "mean_image"):
         assert not fit(kind, np.full((4, 1, 2, 2), 7, np.uint8)).apply(np.full((1, 1, 2, 2), 7, np.uint8)).any()
-    assert not fit("unit", np.full((4, 1, 2, 2), 7, np.float32)).apply(np.full((1, 1, 2, 2), 7, np.float32)).any()
+    half = np.full((4, 1, 2, 2), -0.5, np.float32)  # of no range of pictures
+    assert not fit("unit", half).apply(half).any()
+
+
+@pytest.mark.parametrize(
+    ("images", "low", "high"),
+    [
+        ([0, 1], 0, 1), ([0, 16], 0, 16), ([3, 9], 0, 16), ([0, 200], 0, 255), ([0, 4e3], 0, 4095),
+        ([0, 6e4], 0, 65535), ([0, 0.5], 0, 1), ([0.25, 1.0], 0, 1), ([-1, 1], -1, 1), ([-2.5, 4.5], -2.5, 4.5),
+        ([0.5, 3.5], 0.5, 3.5),
+    ],
+)  # fmt: skip
+def test_unit_is_0_to_1_from_the_range_of_the_data(images, low, high):
+    for dtype in ("float32", "uint8")[: 1 + (np.array(images) % 1 == 0).all() * (0 <= min(images) < max(images) < 256)]:
+        given = np.array(images, dtype).reshape(2, 1, 1, 1)
+        expected = (np.array(images) - low) / (high - low)
+        np.testing.assert_allclose(fit("unit", given).apply(given).ravel(), expected, rtol=1e-6)
 
 
 def test_saved_and_made_again_it_is_the_same():

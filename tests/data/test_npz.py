@@ -91,8 +91,8 @@ def test_other_names_and_a_held_out_part(save):
     path = save(images=np.repeat(X, 5, axis=0), labels=np.repeat(Y, 5))
     source = npz.load(path, train_images="images", train_labels="labels", test_images=None, test=0.2)
     assert (len(source.train), source.test.class_counts.tolist()) == (24, [2, 2, 2])
-    with pytest.raises(DataError, match="it holds no array 'y_train'; it holds images, labels"):
-        npz.load(path)
+    with pytest.raises(DataError, match="it holds no array 'y'; it holds images, labels"):
+        npz.load(path, train_labels="y")
 
 
 class Trap:
@@ -129,10 +129,11 @@ def archive(path, member: bytes, method=zipfile.ZIP_DEFLATED):
         (header((3,)) + bytes(4), "takes 3 bytes, but the archive holds 4"),
         (header((2**40,)) + bytes(4), "takes 1,099,511,627,776 bytes, but the archive holds 4"),
         (header((-4,)) + bytes(4), "takes -4 bytes"),
-        (header((4,), "<U1") + bytes(16), "holds <U1; expected numbers"),
-        (header((2, 2)) + bytes(4), r"labels 'y_train' are uint8 of shape \(2, 2\); expected whole numbers"),
+        (header((4,), "<M8[s]") + bytes(32), r"holds datetime64\[s\]; expected numbers"),
+        (header((2, 2)) + bytes(4), "labels 'y_train' are rows of 2 numbers, and row 0 is not one-hot"),
+        (header((2, 2, 1)) + bytes(4), r"labels 'y_train' are uint8 of shape \(2, 2, 1\); expected whole numbers"),
         (header((0,)), "expected whole numbers"),
-        (header((1,), "<f4") + bytes(4), "labels 'y_train' are float32"),
+        (header((1,), "<f4") + b"\0\0\0\x3f", "labels 'y_train' are float32"),
     ],
 )
 def test_hostile_members(tmp_path, member, words):
@@ -196,3 +197,98 @@ def test_fortran_order_and_unfit_images(save):
         npz.load(save(**{**KERAS, "y_train": Y[:5]}))
     with pytest.raises(DataError, match="Label 2 of image 2 is out of range"):
         npz.load(save(**KERAS), class_names=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"),  # MedMNIST
+        ("X_train", "Y_train", "X_val", "Y_val", "X_test", "Y_test"),
+        ("x_train", "y_train", "x_valid", "y_valid", "x_test", "y_test"),
+        ("train_data", "train_targets", "validation_data", "validation_targets", "test_data", "test_targets"),
+    ],
+)
+@pytest.mark.parametrize("column", [False, True])
+def test_arrays_are_known_by_their_names(save, names, column):
+    labels = [part[:, None] if column else part for part in (Y, Y[:5], Y[:4])]
+    arrays = [array for x, y in zip((X, X[:5], X[:4]), labels, strict=True) for array in (x, y)]
+    path = save(**dict(zip(names, arrays, strict=True)))
+    source = npz.load(path)
+    assert {name: len(part) for name, part in source.parts.items()} == {"train": 6, "test": 4, "validation": 5}
+    assert np.array_equal(source.validation.images[:, 0], X[:5])
+    assert source.validation.labels.tolist() == Y[:5].tolist()
+    assert npz.peek(path) == ((1, 4, 4), 3)
+    assert (names[0] == "x_train") == (not source.notes)
+    assert npz.load(path, validation_images=None).validation is None
+    assert len(npz.load(path, test_images=None, test=0.5).test) == 3
+
+
+@pytest.mark.parametrize("names", [("images", "labels"), ("X", "y"), ("data", "target")])
+def test_one_pair_of_arrays_is_known_and_parted(save, names):
+    path = save(**dict(zip(names, (np.repeat(X, 5, axis=0), np.repeat(Y, 5)), strict=True)))
+    source = npz.load(path)
+    assert (len(source.train), len(source.test)) == (24, 6)
+    assert npz.peek(path) == ((1, 4, 4), 3)
+
+
+def test_test_images_without_labels_are_left_out_and_it_is_said(save):
+    source = npz.load(save(x_train=np.repeat(X, 5, axis=0), y_train=np.repeat(Y, 5), x_test=X))
+    assert len(source.test) == 6
+    assert source.notes[0].endswith("'x_test' has no labels and is left out")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "bool"])
+def test_one_hot_labels(save, dtype):
+    rows = np.eye(3)[Y].astype(dtype)
+    path = save(**{**KERAS, "y_train": rows, "y_test": rows[:3]})
+    assert npz.load(path).train.labels.tolist() == Y.tolist()
+    assert npz.peek(path) == ((1, 4, 4), 3)
+    rows = np.full((6, 3), 1 / 3)
+    with pytest.raises(DataError, match="'y_train' are rows of 3 numbers, and row 0 is not one-hot"):
+        npz.load(save(**{**KERAS, "y_train": rows}))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64", ">i4", "int8"])
+def test_labels_of_any_type_mean_the_same(save, dtype):
+    for shift, names in ((0, ("0", "1", "2")), (1, ("1", "2", "3"))):
+        path = save(**{**KERAS, "y_train": (Y + shift).astype(dtype), "y_test": (Y[:3] + shift).astype("int16")})
+        source = npz.load(path)
+        assert (source.train.labels.tolist(), source.train.class_names) == (Y.tolist(), names)
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_words_are_labels_too(save, kind):
+    words = np.array(["b", "a", "ä"])[Y]
+    stored = words if kind == "U" else np.char.encode(words, "utf-8")
+    path = save(**{**KERAS, "y_train": stored, "y_test": stored[:3]})
+    source = npz.load(path)
+    assert source.train.class_names == ("a", "b", "ä")
+    assert source.train.labels.tolist() == np.array([1, 0, 2])[Y].tolist()
+    assert npz.load(path, class_names=("ä", "b", "a")).train.class_names == ("ä", "b", "a")
+    with pytest.raises(DataError, match="labels are b, which are none of the classes a, ä"):
+        npz.load(path, class_names=("a", "ä"))
+    with pytest.raises(DataError, match="images 'x_train' hold <U1; expected numbers"):
+        npz.load(save(**{**KERAS, "x_train": words}))
+
+
+@pytest.mark.parametrize(("values", "told"), [(784, r"\[1, 28, 28\]"), (3072, r"\[3, 32, 32\]"), (10, r"\[C, H, W\]")])
+def test_rows_are_told_what_they_may_be_and_read_by_a_shape(save, values, told):
+    rows = RNG.integers(0, 256, (6, values), dtype=np.uint8)
+    path = save(x_train=rows, y_train=Y, x_test=rows[:3], y_test=Y[:3])
+    for read in (npz.load, npz.peek):
+        with pytest.raises(DataError, match=rf"each is one row of values. Give shape: {told}, .* or give axes: 1"):
+            read(path)
+    shape = {784: (1, 28, 28), 3072: (3, 32, 32), 10: (1, 2, 5)}[values]
+    source = npz.load(path, shape=shape)
+    assert source.train.image_shape == shape == npz.peek(path, shape=shape)[0]
+    assert np.array_equal(source.train.images.reshape(6, -1), rows)
+    with pytest.raises(DataError, match=r"which are no images of shape: \[1, 3, 3\]"):
+        npz.load(path, shape=(1, 3, 3))
+    assert npz.peek(path, axes=1) == ((1, values), 3)
+
+
+def test_one_class_is_refused_naming_the_array_and_what_else_there_is(save):
+    path = save(**{**KERAS, "y_train": np.full(6, 4), "fine_labels": Y})
+    for read in (npz.load, npz.peek):
+        with pytest.raises(DataError, match="labels 'y_train' are all 4: .* also holds fine_labels: give train_labels"):
+            read(path)

@@ -1,6 +1,7 @@
 """The data sets by name, their options, and the fallback."""
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 from gpucnn.data import SOURCES, load_source, mnist, peek
 from gpucnn.data.download import DownloadError
 from gpucnn.data.sources import _PEEKS
-from gpucnn.errors import ConfigError
+from gpucnn.errors import ConfigError, DataError
 from tests.data.files import write_mnist_like
 
 
@@ -77,3 +78,14 @@ def test_unknown_names_are_told():
         peek("cifar")
     with pytest.raises(ConfigError, match="fallback is 'csv'; what is always at hand is digits or synthetic"):
         load_source("mnist", fallback="csv")
+
+
+def test_a_path_may_begin_in_the_users_home(tmp_path, monkeypatch):
+    write_mnist_like(tmp_path / "digits")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(load_source("idx", {"path": Path("~/digits")}).source.train) == 20
+    assert peek("idx", {"path": Path("~/digits")}) == ((1, 28, 28), 10)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~").mkdir()
+    with pytest.raises(DataError, match="holds neither"):
+        load_source("idx", {"path": Path("./~/digits").absolute()})

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from gpucnn.data import Dataset, Source, draw_per_class, hold_out, resplit, select_classes
+from gpucnn.data import (
+    Dataset,
+    Source,
+    draw_per_class,
+    hold_out,
+    resplit,
+    select_classes,
+    transposed,
+    transposed_shape,
+)
 from gpucnn.errors import DataError
 
 
@@ -116,3 +125,37 @@ def test_so_many_of_every_class_are_drawn_by_the_seed():
 def test_a_class_with_too_few_images_is_told():
     with pytest.raises(DataError, match=r"per_class\.test is 11, but there are 10 such images of class 'cow'"):
         draw_per_class(MANY, 11, what="test")
+
+
+def test_a_class_is_a_name_first_and_a_label_second():
+    def named(labels):
+        return Dataset(np.zeros((len(labels), 1, 1, 1), np.uint8), np.array(labels), ("1", "2", "10"))
+
+    source = Source(named([0, 1, 2]), named([0, 1, 2]))
+    assert select_classes(source, [1, 2]).train.class_names == ("1", "2")
+    assert select_classes(source, [10, "1"]).train.class_names == ("10", "1")
+
+
+def test_validation_images_and_notes_stay():
+    source = Source(SOURCE.train, SOURCE.test, make([0, 2, 1], first=8), ("said",), from_files=True)
+    chosen = select_classes(source, ["cow", "ant"])
+    assert (numbers(chosen.validation), chosen.validation.labels.tolist()) == ([8, 9], [1, 0])
+    alone = resplit(source, 4, "train")
+    assert numbers(alone.validation) == [8, 9, 10]
+    whole = resplit(source, 6)
+    for part in (chosen, alone, whole, transposed(source)):
+        assert part.notes == ("said",) and part.from_files
+    assert whole.validation is None
+    assert sorted(numbers(whole.train) + numbers(whole.test)) == list(range(11))
+
+
+def test_rows_and_columns_are_exchanged_and_the_shape_with_them():
+    images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+    part = Dataset(images, np.array([0, 1]), ("a", "b"))
+    turned = transposed(Source(part, part, part))
+    for each in turned.parts.values():
+        assert each.image_shape == (2, 3, 2) == transposed_shape((2, 2, 3))
+        assert each.images.flags.c_contiguous
+        assert each.images[1, 1].tolist() == images[1, 1].T.tolist()
+    with pytest.raises(DataError, match=r"data.transpose turns pictures \(C, H, W\), and these are of shape \(1, 9\)"):
+        transposed_shape((1, 9))

@@ -17,6 +17,24 @@ from tests.emulation import pools, streams
 WRITES_TO_ITS_FIRST = (np.copyto, np.put_along_axis)
 SCALARS = (bool, int, float, complex, np.generic)
 _owners: "weakref.WeakValueDictionary[int, ndarray]" = weakref.WeakValueDictionary()  # arrays that are no views
+# Keywords of NumPy's functions that CuPy's have not, in any function, in ufuncs, and in some.
+REFUSED = {"where", "initial", "subok", "like", "device", "signature", "mean", "correction", "stable"}
+REFUSED_BY_UFUNCS = {"order"}
+REFUSED_BY = {
+    "arange": {"start_or_stop"},
+    "clip": {"min", "max"},
+    "concatenate": {"arrays"},
+    "count_nonzero": {"keepdims"},
+    "flip": {"m"},
+    "reshape": {"shape"},
+    "stack": {"arrays"},
+    "take": {"mode"},
+    "take_along_axis": {"arr"},
+    "ndarray.argsort": {"order"},
+    "ndarray.dot": {"other"},
+    "ndarray.take": {"mode"},
+}
+ALLOWED = {"copyto": {"where"}}
 ON_CUBLAS = {"matmul", "dot", "vdot", "tensordot", "einsum", "inner", "outer"}
 
 
@@ -87,16 +105,18 @@ class ndarray:  # noqa: N801 (CuPy's name)
         np.copyto(out, self._host)
         return out
 
-    def set(self, array: np.ndarray, stream: Any = None) -> None:
+    def set(self, arr: np.ndarray, stream: Any = None) -> None:
         """Fill this with what the host has, of the same shape and dtype."""
         streams.refuse_during_capture("a copy from the host")
-        if not isinstance(array, np.ndarray):
+        if not isinstance(arr, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
-        if array.dtype != self.dtype:
-            raise TypeError(f"{array.dtype} array cannot be set to {self.dtype} array")
-        if array.shape != self.shape:
-            raise ValueError(f"Shape mismatch. Old shape: {array.shape}, new shape: {self.shape}")
-        self._host[...] = array
+        if arr.dtype != self.dtype:
+            raise TypeError(f"{arr.dtype} array cannot be set to {self.dtype} array")
+        if arr.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
+        if not (self.flags.c_contiguous or self.flags.f_contiguous):
+            raise RuntimeError("Cannot set to non-contiguous array")
+        self._host[...] = arr
 
     def item(self) -> Any:
         """The one element, on the host."""
@@ -249,10 +269,13 @@ def from_host(array: Any, dtype: Any = None) -> ndarray:
 def compute(function: Callable[..., Any], *arguments: Any, kept_order: bool = False, **keywords: Any) -> Any:
     """One of NumPy's functions, of arrays on the device.
 
-    Raises TypeError for arrays on the host, and NotImplementedError for what cuBLAS would do while a stream captures.
+    Raises TypeError for arrays on the host and for keywords that CuPy's function has not, and NotImplementedError for
+    what cuBLAS would do while a stream captures.
     """
     if streams.recording() and function.__name__.strip("_").removeprefix("r") in ON_CUBLAS:
         raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+    if unknown := keywords.keys() & refused(function):
+        raise TypeError(f"{function.__name__}() got an unexpected keyword argument {min(unknown)!r}")
     plain, options = [_plain(argument) for argument in arguments], {k: _plain(v) for k, v in keywords.items()}
     out = keywords.get("out")
     call = functools.partial(_silently, function, *plain, **options)
@@ -268,6 +291,13 @@ def compute(function: Callable[..., Any], *arguments: Any, kept_order: bool = Fa
         parts = [functools.partial(_part, call, index) for index in range(len(result))]
         return type(result)(_result(*both, sources, kept_order) for both in zip(result, parts, strict=True))
     return _result(result, call, sources, kept_order)
+
+
+def refused(function: Callable[..., Any]) -> set[str]:
+    """The keywords of a NumPy function that CuPy's of that name has not."""
+    name = function.__qualname__
+    of_its_kind = REFUSED_BY_UFUNCS if isinstance(function, np.ufunc) else REFUSED_BY.get(name, set())
+    return (REFUSED | of_its_kind) - ALLOWED.get(name, set())
 
 
 def _part(call: Callable[[], Any], index: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.emulation import arrays, compiler, pools, streams
-from tests.emulation.arrays import compute, from_host, ndarray, wrapped
+from tests.emulation.arrays import ndarray
 
 __version__ = "14.0.0"
 # Those of NumPy's functions that CuPy has, too, and that gpucnn uses.
@@ -37,16 +37,16 @@ class _Function:
         self._function, self.__name__ = function, function.__name__
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return compute(self._function, *arguments, **keywords)
+        return arrays.compute(self._function, *arguments, **keywords)
 
     def at(self, array: ndarray, index: Any, values: Any) -> None:
         """Unbuffered, in place."""
-        compute(self._function.at, array, arrays._index(index), values)
+        arrays.compute(self._function.at, array, arrays._index(index), values)
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with NaN: nobody is to read it."""
-    return wrapped(arrays._garbage(np.empty(shape, dtype, order)))
+    return arrays.wrapped(arrays._garbage(np.empty(shape, dtype, order)))
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> ndarray:
@@ -68,7 +68,7 @@ def ones(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
 
 def empty_like(prototype: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
     """As `empty`, in the shape, dtype and order of `prototype`."""
-    return wrapped(arrays._garbage(np.empty_like(arrays.host_memory(prototype), dtype, order)))
+    return arrays.wrapped(arrays._garbage(np.empty_like(arrays.host_memory(prototype), dtype, order)))
 
 
 def zeros_like(a: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
@@ -89,7 +89,7 @@ def array(obj: Any, dtype: Any = None, copy: bool = True) -> ndarray:
     """A copy of an array or a nest of lists, from wherever it is."""
     if isinstance(obj, ndarray):
         return obj.astype(obj.dtype if dtype is None else dtype, copy=copy)
-    return from_host(obj, dtype)
+    return arrays.from_host(obj, dtype)
 
 
 def asarray(a: Any, dtype: Any = None) -> ndarray:
@@ -160,8 +160,8 @@ class _Device:
 
     compute_capability = "90"
 
-    def __init__(self, index: int = 0) -> None:
-        self.id = index
+    def __init__(self, device: int = 0) -> None:
+        self.id = device
 
     def use(self) -> None:
         if self.id >= cuda.runtime.getDeviceCount():
@@ -179,7 +179,18 @@ class _Device:
         streams.synchronise("synchronising")
 
 
+class MemoryHook:
+    """Notified of what the pools take from the device: of one piece, when a block ends."""
+
+    def __enter__(self) -> "MemoryHook":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.alloc_postprocess(device_id=0, mem_size=1 << 20, mem_ptr=0)  # type: ignore[attr-defined]
+
+
 cuda = SimpleNamespace(
+    MemoryHook=MemoryHook,
     cublas=SimpleNamespace(),
     Device=_Device,
     Stream=streams.Stream,
@@ -194,7 +205,7 @@ cuda = SimpleNamespace(
         CUDARuntimeError=streams.CUDARuntimeError,
         getDevice=lambda: 0,
         getDeviceCount=lambda: 1,
-        getDeviceProperties=lambda index: {
+        getDeviceProperties=lambda device: {
             "name": b"emulated GPU",
             "totalGlobalMem": pools.DEVICE_BYTES,
             "major": 9,
@@ -208,20 +219,20 @@ cuda = SimpleNamespace(
     ),
 )
 lib = SimpleNamespace(
-    stride_tricks=SimpleNamespace(as_strided=functools.partial(compute, np.lib.stride_tricks.as_strided))
+    stride_tricks=SimpleNamespace(as_strided=functools.partial(arrays.compute, np.lib.stride_tricks.as_strided))
 )
 
 
 class _Generator:
     """Numbers drawn on the device."""
 
-    def __init__(self, bits: np.random.Philox) -> None:
-        self._generator = np.random.Generator(bits)
+    def __init__(self, bit_generator: np.random.Philox) -> None:
+        self._generator = np.random.Generator(bit_generator)
 
     def random(self, size: Any = None, dtype: Any = np.float64) -> ndarray:
         """Uniform in [0, 1)."""
         streams.refuse_during_capture("drawing with CuPy's generator")
-        return wrapped(np.asarray(self._generator.random(size, dtype)))
+        return arrays.wrapped(np.asarray(self._generator.random(size, dtype)))
 
 
 random = SimpleNamespace(Generator=_Generator, Philox4x3210=lambda seed: np.random.Philox(seed))

@@ -1,4 +1,7 @@
-"""Every CUDA source compiles to machine code for every GPU that is meant, without a warning: no GPU is needed."""
+"""Every CUDA source compiles to machine code for every GPU that is meant, without a warning, and fits on it.
+
+No GPU is needed.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,9 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from gpucnn.kernels.cuda import program
-from tests.kernels import nvrtc
+from tests.emulation import compiler
+from tests.kernels import cubin, nvrtc
 
-ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_120"]  # compute capabilities 7.5, 8.0, 9.0 and 12.0
+ARCHITECTURES = ["sm_75", "sm_80", "sm_89", "sm_90", "sm_120"]  # compute capabilities 7.5, 8.0, 8.9, 9.0 and 12.0
+REGISTERS, UNIT = 1 << 16, 8  # of a multiprocessor; a thread is given whole units
+SHARED = 48 << 10  # bytes that a block has on every GPU without asking for more
+STACK = {"pad_backward": 256}  # bytes of a thread: the places that have a pixel's value, along five axes
+MOST_STACK = 16  # of all others: more than that would be registers that did not suffice
 # Kernels of float arrays that compute with doubles, too: what is summed over many threads, and an optimizer's rates.
 SUMMING = {"moments", "training_forward", "gradient_sums", "backward", "cross_entropy", "scaled_sum", "tally"}
 SUMMING |= {"row_sums", "squares", "clip"}
@@ -22,13 +30,43 @@ def installed() -> None:
     nvrtc.skip_without()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dtype", program.REALS)
 @pytest.mark.parametrize("source", program.sources())
-def test_compiles_without_a_warning(source, dtype, architecture):
-    log, code = nvrtc.compiled(source, dtype, architecture)
-    assert log == ""
-    assert code
+def test_compiles_without_a_warning_and_fits(source, dtype):
+    for architecture, (log, code) in nvrtc.for_architectures(source, dtype, ARCHITECTURES).items():
+        assert log == ""
+        found = cubin.needs(code)
+        assert found.keys() == set(program.KERNEL.findall(program.text(source)))
+        for kernel, needs in found.items():
+            what = f"{kernel} for {architecture}: {needs}"
+            registers = -(-needs.registers // UNIT) * UNIT
+            assert 0 < registers * most_threads(source)[kernel] <= REGISTERS, what
+            assert needs.stack <= STACK.get(kernel, MOST_STACK), what
+            assert needs.shared <= SHARED, what
+
+
+def most_threads(source):
+    """How many threads of each kernel the emulation lets a block have."""
+    text = program.text(source)
+    return {name: compiler.most_threads(bounds, text) for bounds, name, _ in compiler.KERNEL.findall(text)}
+
+
+def test_what_a_kernel_needs_is_read():
+    text = (
+        program.text("activation")
+        + """
+KERNEL __launch_bounds__(1024, 2) needy(const int *order, double *out) {
+    __shared__ double values[512];
+    double mine[8];
+    for (int i = 0; i < 8; i++) mine[order[i]] = out[i];
+    values[threadIdx.x % 512] = mine[order[threadIdx.x]];
+    __syncthreads();
+    out[threadIdx.x] = values[order[threadIdx.x]];
+}
+"""
+    )
+    needs = cubin.needs(nvrtc.compile_text(text, (*program.options("float32"), "-arch=sm_80")).code)["needy"]
+    assert needs.stack == 64 and needs.shared == 4096 and 8 < needs.registers <= 32
 
 
 def test_a_warning_would_be_seen():

@@ -147,6 +147,26 @@ def test_labels_that_are_no_class_numbers_do_not_reside_on_the_gpu():
     assert not can_reside(Loader((PICTURES, LABELS + 0.5), 16))
 
 
+def test_images_that_lie_in_fortran_order_are_not_copied_in_the_steps(gpu, monkeypatch):
+    """A copy on the device of all of them, which the kernels would read, would be made for every batch."""
+    images, labels = examples.images()
+    copied, contiguous = [], program.contiguous
+
+    def noting(array):
+        copied.extend([] if array.flags.c_contiguous else [array.shape])
+        return contiguous(array)
+
+    monkeypatch.setattr(program, "contiguous", noting)
+    losses = []
+    for lies in (np.ascontiguousarray, np.asfortranarray):
+        gpucnn.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
+        *batches, _ = trainer.run(Loader((lies(images), labels), 16), None, 1)
+        losses.append([record.loss for record in batches])
+    assert losses[0] == losses[1] and not copied
+
+
 def test_a_step_is_captured_after_two_and_then_launched_as_one(gpu, monkeypatch):
     worked = []
     work = captured.CapturedSteps._work

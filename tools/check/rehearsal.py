@@ -15,7 +15,7 @@ EMULATION = Path(__file__).parents[2] / "tests" / "emulation" / "installed"
 SMALL = Scale(
     smoke=("--batch", "2", "--repeats", "1"),
     tests=("tests/optim/test_clipping.py", "tests/training/test_captured_operations.py"),
-    workloads=("lenet-64", "renom-64", "lenet-256"),
+    workloads=("lenet-64", "lenet-256"),
     least_minutes=4.0,
 )
 BATCH = 2

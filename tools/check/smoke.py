@@ -7,12 +7,13 @@ Every line begins with "ok", "FAILED" or "time". Exit code 1 where a check fails
 """
 
 import argparse
+import contextlib
 import functools
 import gc
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from gpucnn import functional as F
 from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data import Augment, Dataset, Loader, Normalizer
 from gpucnn.kernels import choice
-from gpucnn.kernels.cuda import cublas, pool, precision, program
+from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.training import Trainer
 
 TOLERANCES = {"float32": 2e-5, "float64": 1e-11}  # of ||ours - theirs|| / ||theirs||
@@ -88,11 +89,9 @@ def operations(report: Report) -> None:
     for name, case in cases.all_cases():
         for dtype in TOLERANCES:
             report.check(f"{name} ({dtype})", functools.partial(_agrees, case, dtype))
-    narrow, pool.MOST_INT = pool.MOST_INT, 0  # the kernels for arrays of more than 2^31 numbers, on small ones
     for number, (function, shape) in enumerate(cases.POOLING):
         case = functools.partial(cases.with_gradient, function, shape)
-        report.check(f"pooling {number} by wide indices", functools.partial(_agrees, case, "float32"))
-    pool.MOST_INT = narrow
+        report.check(f"pooling {number} by wide indices", functools.partial(_agrees_by_wide_indices, case))
     for rounded in ("tf32", "bf16"):
         case = functools.partial(cases.convolution, **cases.CONVOLUTIONS[2])
         report.check(f"convolution in {rounded}", functools.partial(_agrees_in, rounded, case))
@@ -102,6 +101,21 @@ def operations(report: Report) -> None:
 def _agrees(case: cases.Case, dtype: str, tolerance: float | None = None) -> str | None:
     """What differs between the devices."""
     return _differs(_on("cuda", case, dtype), _on("cpu", case, dtype), tolerance or TOLERANCES[dtype])
+
+
+def _agrees_by_wide_indices(case: cases.Case) -> str | None:
+    with _wide_indices():
+        return _agrees(case, "float32")
+
+
+@contextlib.contextmanager
+def _wide_indices() -> Iterator[None]:
+    """Within the block small arrays, too, are for the kernels for more than 2^31 numbers."""
+    narrow, program.MOST_INT = program.MOST_INT, 0
+    try:
+        yield
+    finally:
+        program.MOST_INT = narrow
 
 
 def _agrees_in(rounded: str, case: cases.Case) -> str | None:
@@ -199,18 +213,26 @@ def training(report: Report) -> None:
     """Captured steps end where steps one by one do, to the bit; nothing is loaded once steps are made."""
     for name, kind in (("SGD", "uint8"), ("AdamW", "float32")):
         report.check(f"a captured step is the eager one to the bit ({name})", functools.partial(_captured, name, kind))
+        report.check(f"wide indices give the same bits ({kind})", functools.partial(_wide, name, kind))
     report.check("training again gives the same bits", _deterministic)
     report.check("no kernel is loaded in the first step", _loaded_before)
 
 
 def _captured(optimizer: str, kind: str) -> str | None:
-    captured, eager = (_trained(optimizer, kind, capture) for capture in (True, False))
-    different = [name for name, array in eager.items() if not np.array_equal(array, captured[name])]
-    return f"different: {different}" if different else None
+    return _different(*(_trained(optimizer, kind, capture) for capture in (True, False)))
+
+
+def _wide(optimizer: str, kind: str) -> str | None:
+    with _wide_indices():
+        wide = _trained(optimizer, kind, True)
+    return _different(_trained(optimizer, kind, True), wide)
 
 
 def _deterministic() -> str | None:
-    first, second = (_trained("SGD", "uint8", True) for _ in range(2))
+    return _different(*(_trained("SGD", "uint8", True) for _ in range(2)))
+
+
+def _different(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> str | None:
     different = [name for name, array in first.items() if not np.array_equal(array, second[name])]
     return f"different: {different}" if different else None
 
@@ -328,10 +350,9 @@ def _two_ways(m: int, n: int, k: int, repeats: int) -> str:
     """Microseconds by the function for one product, and by that for many, of a batch of one."""
     a, b = (to_device(np.ones((1, *shape), np.float32)) for shape in ((m, k), (k, n)))
     out = to_device(np.zeros((1, m, n), np.float32))
-    alone = microseconds(lambda: cublas.multiply(a, b, out), repeats)
-    a2, b2, out2 = (to_device(np.ones((2, *shape), np.float32)) for shape in ((m, k), (k, n), (m, n)))
-    two = microseconds(lambda: cublas.multiply(a2, b2, out2), repeats)
-    return f"one product by GemmEx {alone:.1f} us, two by GemmStridedBatchedEx {two:.1f} us"
+    alone = microseconds(lambda: cublas.multiply_one(a, b, out), repeats)
+    stack = microseconds(lambda: cublas.multiply_stack(a, b, out), repeats)
+    return f"one product by GemmEx {alone:.1f} us, by GemmStridedBatchedEx {stack:.1f} us"
 
 
 if __name__ == "__main__":

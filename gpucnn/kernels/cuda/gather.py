@@ -5,26 +5,15 @@ import math
 
 import numpy as np
 
-from gpucnn.backend import Array, empty
+from gpucnn.backend import Array
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference.changes import Changes
+from gpucnn.kernels.reference.gather import normalised
+
+__all__ = ["batch", "normalised"]
 
 SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
-
-
-def normalised(images: Array, indices: Array, shift: Array, scale: Array) -> Array:
-    """(x - shift) · scale for the images (any number, C, H, W) at `indices` (N,): (C, H, W, N) of shift's dtype.
-
-    A number of no image gives NaN.
-    """
-    out = empty((*images.shape[1:], len(indices)), shift)
-    images, kind = _pixels(images)
-    sizes = len(images), math.prod(images.shape[1:]), len(indices)
-    numbers = program.contiguous(indices.astype(np.int64, copy=False))
-    arrays = (images, numbers, shift, shift.size, scale, scale.size, out)
-    program.run("gather", f"normalised_{kind}{program.wide(images, out)}", out.dtype, out.size, *sizes, *arrays)
-    return out
 
 
 def batch(

@@ -100,6 +100,8 @@ class Run:
         for number, name in enumerate(names, 1):
             taking_part = self._taking_part(name)
             kinds = kinds_of(taking_part)
+            if not taking_part:
+                continue
             if not self._budget.allows(kinds):
                 self._leave_out(name)
                 continue

@@ -1,53 +1,10 @@
 #include "common.cuh"
 
-// Minibatches: a thread for each number of out (pixels, N), which is (x - shift) * scale of one pixel of one image.
-// Images are (M, pixels), of bytes or floats. A number of no image makes NaN, and nothing is read.
+// Minibatches: a thread for each number of out (pixels, N), which is (x - shift) * scale of one pixel of one image, moved
+// and hidden as the tables say. Images are (M, pixels), of bytes or floats. A number of no image makes NaN, and nothing
+// is read.
 
 // Every kernel is there twice: with indices of 32 bits, and "wide" for arrays that have more numbers than those count.
-
-template <class Index, class Pixel>
-__device__ void chosen_pixel(Index number, Integer images, Index pixels, Index batch, const Pixel *x,
-                             const Integer *indices, const REAL *shift, Index shifts, const REAL *scale, Index scales,
-                             REAL *out) {
-    const Index pixel = number / batch;
-    const Integer image = indices[number - pixel * batch];
-    const REAL moved = shift[pixel / (pixels / shifts)], factor = scale[pixel / (pixels / scales)];
-    const bool known = image >= 0 && image < images;
-    out[number] = known ? ((REAL)x[(Index)image * pixels + pixel] - moved) * factor : not_a_number();
-}
-
-// shifts, scales: how many there are of each; neighbouring pixels share one.
-KERNEL normalised_bytes(Integer count, Integer images, Integer pixels, Integer batch, const unsigned char *x,
-                        const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale, Integer scales,
-                        REAL *out) {
-    if (thread_number() < count) {
-        chosen_pixel<int>(thread_number(), images, pixels, batch, x, indices, shift, shifts, scale, scales, out);
-    }
-}
-
-KERNEL normalised_bytes_wide(Integer count, Integer images, Integer pixels, Integer batch, const unsigned char *x,
-                             const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale,
-                             Integer scales, REAL *out) {
-    if (thread_number() < count) {
-        chosen_pixel<Integer>(thread_number(), images, pixels, batch, x, indices, shift, shifts, scale, scales, out);
-    }
-}
-
-KERNEL normalised_floats(Integer count, Integer images, Integer pixels, Integer batch, const float *x,
-                         const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale, Integer scales,
-                         REAL *out) {
-    if (thread_number() < count) {
-        chosen_pixel<int>(thread_number(), images, pixels, batch, x, indices, shift, shifts, scale, scales, out);
-    }
-}
-
-KERNEL normalised_floats_wide(Integer count, Integer images, Integer pixels, Integer batch, const float *x,
-                              const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale,
-                              Integer scales, REAL *out) {
-    if (thread_number() < count) {
-        chosen_pixel<Integer>(thread_number(), images, pixels, batch, x, indices, shift, shifts, scale, scales, out);
-    }
-}
 
 // What happens to the images of an epoch, a row for each, in this order; null where nothing of that kind does.
 struct Shape {

@@ -68,7 +68,7 @@ function confusion() {
     const value = matrix[r][c],
       shown = facts.examples?.cells[`${r},${c}`] ?? [];
     side.replaceChildren(
-      el("h3", {}, r === c ? `${names[r]}, told right` : `${names[r]}, called ${names[c]}`),
+      el("h3", {}, r === c ? `${names[r]}, classified correctly` : `${names[r]}, called ${names[c]}`),
       el(
         "p",
         {class: "dim small"},
@@ -241,5 +241,5 @@ const mistakes = () =>
       `is. ${facts.examples.note}`,
     facts.examples.mistakes.length
       ? el("div", {class: "card"}, el("div", {class: "figures"}, ...facts.examples.mistakes.map(example)))
-      : el("p", {class: "card"}, "None: every test image was told right."),
+      : el("p", {class: "card"}, "None: every test image was classified correctly."),
   );

@@ -1,4 +1,4 @@
-"""What the network says of the test images: the confusion matrix with examples, its surest mistakes."""
+"""Predictions on the test images: the confusion matrix with examples, the most confident mistakes."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gpucnn.metrics import Classification, classify
 from gpucnn.report.pixels import Viewer, packed
 from gpucnn.report.series import short_number
 
-MOST_CLASSES = 40  # rows of a confusion matrix; the least mistaken of more are one row together
+MOST_CLASSES = 40  # rows of a confusion matrix; with more, the least confused share one row
 MOST_ROWS = 1000  # of the table of classes
 MISTAKES = 24
 EXAMPLES = 8  # of a cell
@@ -20,30 +20,30 @@ OTHERS = "all others"
 
 
 @dataclass(frozen=True, eq=False)
-class Verdicts:
-    """Labels (N,), probabilities (N, C) and what comes of them."""
+class Predictions:
+    """Labels (N,) and predicted probabilities (N, C) of the test images."""
 
     labels: np.ndarray
     probabilities: np.ndarray
 
     @property
-    def predictions(self) -> np.ndarray:
-        """The likeliest class of each image, (N,)."""
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each image, (N,)."""
         return self.probabilities.argmax(axis=1)
 
     @property
-    def sureness(self) -> np.ndarray:
+    def confidence(self) -> np.ndarray:
         """Its probability, (N,)."""
         return self.probabilities.max(axis=1)
 
     @property
     def classification(self) -> Classification:
         """The figures of each class and of all."""
-        return classify(self.labels, self.predictions, self.probabilities.shape[1])
+        return classify(self.labels, self.predicted, self.probabilities.shape[1])
 
 
 def groups_of(confusion: np.ndarray) -> np.ndarray | None:
-    """The row of the shown matrix for each of C classes, (C,); None where each has its own.
+    """The row of the shown matrix for each of C classes, (C,); None if each has its own.
 
     Of more than `MOST_CLASSES` classes the most mistaken have rows of their own, the last row is that of all others.
     """
@@ -57,7 +57,7 @@ def groups_of(confusion: np.ndarray) -> np.ndarray | None:
 
 
 def merged(confusion: np.ndarray, names: list[str]) -> tuple[list[list[int]], list[str]]:
-    """The matrix as it is shown, and the names of its rows."""
+    """The matrix to show, and the names of its rows."""
     groups = groups_of(confusion)
     if groups is None:
         return confusion.tolist(), names
@@ -68,26 +68,26 @@ def merged(confusion: np.ndarray, names: list[str]) -> tuple[list[list[int]], li
 
 
 def class_rows(figures: Classification, names: list[str]) -> list[list[Any]]:
-    """Name, precision, recall, F1 and number of images of each class; of very many those with the lowest F1."""
+    """Name, precision, recall, F1 and number of images of each class; of very many, those with the lowest F1."""
     worst = np.sort(np.argsort(figures.f1, kind="stable")[:MOST_ROWS])
     columns = (figures.precision, figures.recall, figures.f1)
     return [[names[c], *(short_number(float(column[c])) for column in columns), int(figures.support[c])] for c in worst]
 
 
-def examples(verdicts: Verdicts, test: Dataset, viewer: Viewer) -> dict[str, Any]:
-    """Small pictures of the surest mistakes and, for each cell of the shown matrix, of its surest images.
+def examples(predictions: Predictions, test: Dataset, viewer: Viewer) -> dict[str, Any]:
+    """Small pictures of the most confident mistakes and, for each cell of the shown matrix, of its clearest images.
 
     `images` has a row (number in the test set, true class, predicted class, probability of each) to each of `pictures`;
-    `cells` names a cell's by their rows, as in {"3,5": [0, 7]}; `mistakes` the mistakes', the surest first.
+    `cells` names a cell's by their rows, as in {"3,5": [0, 7]}; `mistakes` those of mistakes, the most confident first.
     """
-    wrong = np.flatnonzero(verdicts.predictions != verdicts.labels)
-    mistakes = wrong[np.argsort(-verdicts.sureness[wrong], kind="stable")][:MISTAKES]
-    cells = _cells(verdicts, _room(viewer) - len(mistakes))
+    wrong = np.flatnonzero(predictions.predicted != predictions.labels)
+    mistakes = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:MISTAKES]
+    cells = _cells(predictions, _room(viewer) - len(mistakes))
     shown = np.array(sorted({*mistakes.tolist(), *(i for chosen in cells.values() for i in chosen)}), np.int64)
     place = {image: row for row, image in enumerate(shown.tolist())}
     return {
         "pictures": packed(viewer.thumbnails(shown)) if len(shown) else {"shape": [1, 1, 1, 1], "bytes": ""},
-        "images": [_row(verdicts, test, image) for image in shown.tolist()],
+        "images": [_row(predictions, test, image) for image in shown.tolist()],
         "cells": {cell: [place[image] for image in chosen] for cell, chosen in cells.items()},
         "mistakes": [place[image] for image in mistakes.tolist()],
         "note": viewer.note,
@@ -95,16 +95,16 @@ def examples(verdicts: Verdicts, test: Dataset, viewer: Viewer) -> dict[str, Any
 
 
 def _room(viewer: Viewer) -> int:
-    """How many small pictures there is room for, which is more than `MISTAKES`."""
+    """How many small pictures fit, which is more than `MISTAKES`."""
     return EXAMPLE_BYTES // math.prod(viewer.thumbnail_shape())
 
 
-def _cells(verdicts: Verdicts, room: int) -> dict[str, list[int]]:
-    """The surest images of each cell, as many of each as there is room for."""
-    groups = groups_of(verdicts.classification.confusion)
-    rows, columns = (each if groups is None else groups[each] for each in (verdicts.labels, verdicts.predictions))
+def _cells(predictions: Predictions, room: int) -> dict[str, list[int]]:
+    """The most confident images of each cell, as many of each as fit."""
+    groups = groups_of(predictions.classification.confusion)
+    rows, columns = (each if groups is None else groups[each] for each in (predictions.labels, predictions.predicted))
     cells: dict[str, list[int]] = {}
-    for image in np.argsort(-verdicts.sureness, kind="stable").tolist():
+    for image in np.argsort(-predictions.confidence, kind="stable").tolist():
         cell = cells.setdefault(f"{rows[image]},{columns[image]}", [])
         if len(cell) < EXAMPLES:
             cell.append(image)
@@ -114,7 +114,7 @@ def _cells(verdicts: Verdicts, room: int) -> dict[str, list[int]]:
     return {name: cell[:most] for name, cell in cells.items() if most}
 
 
-def _row(verdicts: Verdicts, test: Dataset, image: int) -> list[Any]:
-    true, predicted = int(test.labels[image]), int(verdicts.predictions[image])
-    shares = verdicts.probabilities[image]
+def _row(predictions: Predictions, test: Dataset, image: int) -> list[Any]:
+    true, predicted = int(test.labels[image]), int(predictions.predicted[image])
+    shares = predictions.probabilities[image]
     return [image, true, predicted, short_number(float(shares[true])), short_number(float(shares[predicted]))]

@@ -1,0 +1,100 @@
+"""What a data set is known by again: counts, shapes, names, and a hash that costs a few milliseconds."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field
+
+from gpucnn.data.dataset import Dataset
+from gpucnn.data.kept import Kept
+
+_SAMPLED = 256  # images of a part whose bytes are hashed; of all the others the sum
+_MOST_NAMED = 5  # classes in one sentence
+Count = Annotated[int, Field(ge=0)]
+
+
+class PartPrint(Kept):
+    """Of one part of a data set: images of every class, and a hash of pixels and labels in their order."""
+
+    counts: tuple[Count, ...]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+    @classmethod
+    def of(cls, part: Dataset) -> Self:
+        """The fingerprint of these images."""
+        images = np.ascontiguousarray(part.images)
+        sample = np.unique(np.linspace(0, len(images) - 1, _SAMPLED).astype(np.int64))
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(f"{images.shape} {images.dtype.name} {_sum_of_bytes(images)}".encode())
+        digest.update(images[sample].tobytes())
+        digest.update(np.ascontiguousarray(part.labels).tobytes())
+        return cls(counts=tuple(part.class_counts.tolist()), digest=digest.hexdigest())
+
+
+class Fingerprint(Kept):
+    """Of a data set as it was trained on: its name, the shape of its images, its classes, and its parts."""
+
+    dataset: str
+    image_shape: tuple[Annotated[int, Field(ge=1)], ...]
+    class_names: tuple[str, ...]
+    parts: dict[str, PartPrint]
+
+    @classmethod
+    def of(cls, dataset: str, parts: Mapping[str, Dataset]) -> Self:
+        """The fingerprint of the data set of that name, whose parts (train, validation, test) are given."""
+        train = parts["train"]
+        return cls(
+            dataset=dataset,
+            image_shape=train.image_shape,
+            class_names=train.class_names,
+            parts={name: PartPrint.of(part) for name, part in parts.items()},
+        )
+
+    def differences(self, now: "Fingerprint") -> list[str]:
+        """What is not as it was then, a sentence each; empty where the data are the same."""
+        said = []
+        if self.dataset != now.dataset:
+            said.append(f"the data set was {self.dataset} and is {now.dataset}")
+        if self.image_shape != now.image_shape:
+            said.append(f"images were {self.image_shape} and are {now.image_shape}")
+        if self.class_names != now.class_names:
+            said.append(_other_classes(self.class_names, now.class_names))
+        for name in {**self.parts, **now.parts}:
+            then, today = self.parts.get(name), now.parts.get(name)
+            if then != today:
+                said.append(f"{name}: {_other_part(then, today)}")
+        return said
+
+
+def _other_classes(then: tuple[str, ...], now: tuple[str, ...]) -> str:
+    gone, new = [name for name in then if name not in now], [name for name in now if name not in then]
+    if not gone and not new:
+        return f"the classes were in the order {_named(then)} and are in the order {_named(now)}"
+    words = [f"{_named(names)} {what}" for names, what in ((gone, "gone"), (new, "new")) if names]
+    return f"of the classes {' and '.join(words)}"
+
+
+def _other_part(then: PartPrint | None, now: PartPrint | None) -> str:
+    if then is None or now is None:
+        return (
+            "there were no such images, and now there are" if then is None else "there were images, and none are left"
+        )
+    if sum(then.counts) != sum(now.counts):
+        return f"there were {sum(then.counts):,} images, and now there are {sum(now.counts):,}"
+    if then.counts != now.counts:
+        return "as many images as before, but other numbers of each class"
+    return "as many images as before, but other pixels, labels or another order"
+
+
+def _named(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(map(repr, names[:_MOST_NAMED])) + (", ..." if len(names) > _MOST_NAMED else "")
+
+
+def _sum_of_bytes(images: np.ndarray) -> int:
+    """The sum of all bytes, eight at a time, modulo 2^64: any one that changes, changes it."""
+    values = images.reshape(-1).view(np.uint8)
+    whole = values.size // 8 * 8
+    words = values[:whole].view(np.uint64)
+    return (int(np.add.reduce(words)) + int(values[whole:].sum(dtype=np.uint64))) % 2**64

@@ -1,0 +1,126 @@
+"""Labels as tables write them, numbers or words, made into the numbers and names of classes."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gpucnn.data.dataset import checked_names, number_classes
+from gpucnn.data.pictures import sorted_names
+from gpucnn.data.table import Table, is_number, likely_label
+from gpucnn.errors import DataError
+
+_MOST_DISTINCT = 20  # lines with a different label in each: that many or more hold no labels
+
+
+class Labels(NamedTuple):
+    """The labels of a table as they are written, and the numbers of their lines."""
+
+    table: Table
+    texts: list[bytes]
+    lines: list[int]
+
+
+def number_labels(
+    parts: Sequence[Labels], class_names: Iterable[object] | None
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The labels (N,) of each part from 0, int64, and the names of the classes.
+
+    Whole numbers are numbered as `number_classes` says; words are the classes' names, sorted, or in the order of
+    `class_names`. The first part trains: the others hold no other words. Raises DataError that names the line.
+    """
+    _check_several(parts[0])
+    numbers = [as_numbers(part.texts) for part in parts]
+    if all(values is not None for values in numbers):
+        whole = [_whole(values, part) for values, part in zip(numbers, parts, strict=True) if values is not None]
+        return number_classes(whole, class_names, [part.table.path for part in parts])
+    words = [_words(part) for part in parts]
+    names = sorted_names(words[0]) if class_names is None else checked_names(class_names)
+    number = {name: k for k, name in enumerate(names)}
+    for part, of_part in zip(parts, words, strict=True):
+        _check_known(part, of_part, names)
+    return [np.array([number[word] for word in of_part], np.int64) for of_part in words], names
+
+
+def as_numbers(texts: Sequence[bytes]) -> np.ndarray | None:
+    """Fields as an array of numbers (N,), None where not all of them are."""
+    values = parse_numbers(b",".join(texts))
+    return values if values is not None and values.size == len(texts) else None
+
+
+def parse_numbers(text: bytes) -> np.ndarray | None:
+    """Comma-separated numbers as integers where possible (six times as fast), else as floats, else None."""
+    for dtype in (np.int64, np.float64):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # older NumPy warns of unmatched text instead
+            try:
+                values = np.fromstring(text, dtype=dtype, sep=",")
+            except (ValueError, DeprecationWarning):
+                continue
+        return values if np.isfinite(values).all() else None
+    return None
+
+
+def _check_several(part: Labels) -> None:
+    """Refuse a column that holds one value only, or another in every line: it is not that of the labels."""
+    table, distinct = part.table, len(set(part.texts))
+    column = f"{table.path}: column {table.name(table.label)}"
+    if distinct == 1:
+        said = f"{column}, taken as the label, holds {_shown(part.texts[0])} only: there is nothing to tell apart."
+    elif distinct == len(part.texts) >= _MOST_DISTINCT:
+        said = (
+            f"{column}, taken as the label, holds another value in each of {distinct:,} lines, so it names no classes."
+        )
+    else:
+        return
+    likely = likely_label(table)
+    if likely is None:
+        raise DataError(f"{said} Give label: the number or name of the label's column.")
+    name = table.header[likely] if table.header and table.header[likely] else likely
+    raise DataError(f"{said} Column {table.name(likely)} looks like the label: give label: {name}.")
+
+
+def _whole(values: np.ndarray, part: Labels) -> np.ndarray:
+    wrong = np.flatnonzero((values < 0) | (values >= 2**31) | (values != np.floor(values)))
+    if wrong.size:
+        at = int(wrong[0])
+        raise DataError(
+            f"{part.table.path}, line {part.lines[at]}: the label is {values[at]}; expected a whole number from 0. "
+            "Is it the right column? Give label: its number or name."
+        )
+    return values.astype(np.int64)
+
+
+def _words(part: Labels) -> list[str]:
+    """The labels as words. Raises DataError where one is missing, or is the odd word among numbers."""
+    numeric = 2 * sum(map(is_number, part.texts)) > len(part.texts)
+    for text, line in zip(part.texts, part.lines, strict=True):
+        if not text or (numeric and not is_number(text)):
+            raise DataError(
+                f"{part.table.path}, line {line}: the label (column {part.table.label}) is {_shown(text)}, where other "
+                f"lines have a {'number' if numeric else 'word'}. Mend the line, or give label: another column."
+            )
+    try:
+        return [text.decode() for text in part.texts]
+    except UnicodeDecodeError as error:
+        line = part.lines[part.texts.index(error.object)]
+        raise DataError(
+            f"{part.table.path}, line {line}: the label holds the byte 0x{error.object[error.start]:02x}, which is not "
+            "UTF-8; save the table as UTF-8."
+        ) from None
+
+
+def _check_known(part: Labels, words: Sequence[str], names: Sequence[str]) -> None:
+    known = set(names)
+    for word, line in zip(words, part.lines, strict=True):
+        if word not in known:
+            some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            raise DataError(
+                f"{part.table.path}, line {line}: the label is {word!r}, but the {len(names)} classes are {some}. "
+                "Mend the label, or name all classes in class_names."
+            )
+
+
+def _shown(text: bytes) -> str:
+    return repr(text[:40].decode(errors="replace"))

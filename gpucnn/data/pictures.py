@@ -1,0 +1,121 @@
+"""Files of pictures found below a folder, and read into one array."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gpucnn.data.untrusted import check_size
+from gpucnn.errors import DataError
+
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
+    ".pgm", ".ppm", ".pbm", ".pnm",
+)  # fmt: skip
+_OF_THE_SYSTEM = ("__macosx", "thumbs.db", "desktop.ini")  # beside names that begin with a point
+_MOST_TOLD = 5  # kinds of files in one line
+
+
+@dataclass(frozen=True)
+class Found:
+    """The pictures below a folder, sorted by path, and how many other files there are, by suffix."""
+
+    pictures: list[Path]
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def find_pictures(folder: Path) -> Found:
+    """All pictures below a folder, however deep; hidden files and those of an operating system are skipped.
+
+    Links are followed, a folder that was seen is not entered again. Raises OSError where a folder cannot be read.
+    """
+    found, others = [], Counter[str]()
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
+        status = Path(root).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        for path in (Path(root, name) for name in files if not is_hidden(name)):
+            if is_picture(path):
+                found.append(path)
+            else:
+                others[path.suffix.lower() or "without a suffix"] += 1
+    return Found(sorted(found), others)
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted by name, numbers as numbers, without the hidden ones."""
+    inside = [entry for entry in folder.iterdir() if not is_hidden(entry.name) and entry.is_dir()]
+    return sorted(inside, key=lambda entry: number_key(entry.name))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is there for the system and not for people."""
+    return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name says that it is a picture of a kind that is read."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def number_key(name: str) -> tuple[bool, int, str]:
+    """What names are sorted by: whole numbers first, by value, then words."""
+    return (False, int(name), name) if name.isdecimal() and len(name) < 20 else (True, 0, name)
+
+
+def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The different names, sorted so."""
+    return tuple(sorted(set(names), key=number_key))
+
+
+def told(others: Counter[str]) -> str:
+    """Files that are no pictures, as in `3 .txt, 1 .csv`."""
+    kinds = [f"{count:,} {suffix}" for suffix, count in others.most_common(_MOST_TOLD)]
+    return ", ".join(kinds) + (", ..." if len(others) > _MOST_TOLD else "")
+
+
+def read_pictures(
+    files: Sequence[Path], shape: tuple[int, int, int], read: Callable[[Path], np.ndarray], where: Path | str
+) -> np.ndarray:
+    """The files as (N, C, H, W) uint8; `read` gives one, of that shape (C, H, W).
+
+    Raises DataError for a picture of another size, and for more than may be read at all, which `where` names.
+    """
+    check_size(where, len(files) * math.prod(shape))
+    images = np.empty((len(files), *shape), dtype=np.uint8)
+    for image, file in zip(images, files, strict=True):
+        pixels = read(file)
+        if pixels.shape != shape:
+            raise DataError(
+                f"{file} is {pixels.shape[1]} x {pixels.shape[2]} (H x W), but the first picture is "
+                f"{shape[1]} x {shape[2]}. Give size: a number or [H, W], and all are stretched to it."
+            )
+        image[:] = pixels
+    return images
+
+
+def as_text(name: str) -> str:
+    """The name of a file as text that can be written down: bytes that are not UTF-8 become \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of the option `size`."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def total(counters: Iterable[Counter[str]]) -> Counter[str]:
+    """The sum of counters."""
+    return sum(counters, Counter[str]())
+
+
+def _raise(error: OSError) -> None:
+    raise error

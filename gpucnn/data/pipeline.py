@@ -1,0 +1,229 @@
+"""From pictures as files hold them to what the network takes, and from its outputs back to classes.
+
+A run keeps one `Pipeline` as pipeline.json. It is recognised once, from the training images; whatever uses the run
+afterwards goes through it, so that a picture means the same as in training.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, model_validator
+
+from gpucnn.data import layouts
+from gpucnn.data.dataset import MAX_CLASSES, Dataset, checked_names
+from gpucnn.data.fingerprint import Fingerprint
+from gpucnn.data.image import Background, is_deep, open_picture, pixels_of, upright
+from gpucnn.data.kept import Kept
+from gpucnn.data.normalize import Normalizer
+from gpucnn.data.ranges import BYTE, WORD, PixelRange, Scale, recognise, recognise_pictures
+from gpucnn.data.untrusted import MAX_BYTES, naming
+from gpucnn.errors import DataError, ShapeError
+
+Ground = Literal["dark", "bright"]
+Outputs = Literal["logits", "log_probabilities", "probabilities"]
+Side = Annotated[int, Field(ge=1, le=65536)]
+
+_LOOKED_AT = 2000  # training images whose ground is looked at
+_DARK, _BRIGHT = 0.25, 0.75  # of the way from black to white: where the ground of training images ends and begins
+_MOST = 0.9  # the share of training images whose ground must be alike
+_OPPOSED = 0.5
+
+
+class Pipeline(Kept):
+    """How a run's network sees pictures, and what its outputs mean.
+
+    channels, size: of its images, (H, W); signals have one side, volumes three. pixels: the range of the training
+    pixels. ground: what surrounds the objects, where the training images agree. background: what shows through
+    transparent parts. invert: whether black and white of files were exchanged for training. transposed: whether the
+    training files' rows and columns were. normalization: the file of the normalizer beside pipeline.json.
+    """
+
+    version: Literal[1] = 1
+    channels: Side
+    size: Annotated[tuple[Side, ...], Field(min_length=1, max_length=3)]
+    pixels: PixelRange
+    ground: Ground | None
+    background: Background
+    invert: bool
+    transposed: bool
+    class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_CLASSES)]
+    outputs: Outputs
+    normalization: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.safetensors$", max_length=100)]
+    fingerprint: Fingerprint
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        checked_names(self.class_names)
+        if self.channels * math.prod(self.size) * 4 > MAX_BYTES:
+            raise ValueError(f"an image of {self.channels} x {self.size} is too large")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        train: Dataset,
+        fingerprint: Fingerprint,
+        outputs: Outputs,
+        *,
+        from_files: bool = False,
+        background: Background | None = None,
+        invert: bool = False,
+        transposed: bool = False,
+        normalization: str = "normalization.safetensors",
+    ) -> Self:
+        """Recognise the pipeline of these training images.
+
+        from_files: whether they were read from picture files, whose range is 0 to 255. background: by default black
+        where the ground is dark, else white.
+        """
+        pixels = recognise_pictures(train.images) if from_files else recognise(train.images)
+        ground = common_ground(train.images, pixels) if train.images.ndim == 4 and pixels.known else None
+        return cls(
+            channels=train.image_shape[0],
+            size=train.image_shape[1:],
+            pixels=pixels,
+            ground=ground,
+            background=background or ("black" if ground == "dark" else "white"),
+            invert=invert,
+            transposed=transposed,
+            class_names=train.class_names,
+            outputs=outputs,
+            normalization=normalization,
+            fingerprint=fingerprint,
+        )
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image; of a signal (C, W), of a volume (C, D, H, W)."""
+        return self.channels, *self.size
+
+    def images(self, pictures: Any, *, invert: bool = False, transposed: bool = False) -> np.ndarray:
+        """Pictures as images like those of the training, (N, C, H, W), uint8 or float32, before normalisation.
+
+        pictures: the path of a file, a PIL image, or an array of numbers of any type and usual range: (H, W), (H, W, C)
+        or (C, H, W) for one picture, (N, H, W), (N, H, W, C) or (N, C, H, W) for several, with 1, 3 or 4 (transparent)
+        channels; or a list of such. They are stretched to the size of the training images. invert: exchange black and
+        white (again, where training did). transposed: rows and columns stand exchanged, as in EMNIST's own files.
+
+        Raises DataError for what cannot be decided, and for files that are no pictures; OSError.
+        """
+        read = _Reader(self, transposed)
+        images = np.concatenate([read.one(picture) for picture in _each(pictures)])
+        if self.invert != invert:
+            images = self.pixels.inverted(images)
+        return np.ascontiguousarray(images.swapaxes(2, 3) if transposed else images)
+
+    def inputs(self, pictures: Any, normalizer: Normalizer, dtype: str = "float32", **options: bool) -> np.ndarray:
+        """What the network takes, (N, C, H, W) of the floating type `dtype`; `options` as `images` has them."""
+        return normalizer.apply(self.images(pictures, **options), dtype)
+
+    def opposed(self, images: np.ndarray) -> np.ndarray:
+        """For images (N, C, H, W), as `images` gives them, whether their ground is bright where training's was dark.
+
+        Or the other way round; (N,) bool, all False where the training images have no common ground.
+        """
+        if self.ground is None:
+            return np.zeros(len(images), bool)
+        bright = grounds(images, self.pixels) > _OPPOSED
+        return bright if self.ground == "dark" else ~bright
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """The network's outputs (N, K) as probabilities (N, K): its own, where it gives such. Raises ShapeError."""
+        if outputs.ndim != 2 or outputs.shape[1] != len(self.class_names):
+            raise ShapeError(
+                f"the network gave outputs of shape {outputs.shape}; expected (N, {len(self.class_names)}), one for "
+                "each class"
+            )
+        if self.outputs == "probabilities":
+            return outputs
+        if self.outputs == "log_probabilities":
+            return np.exp(outputs)
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def classes(self, outputs: np.ndarray) -> list[str]:
+        """The names of the likeliest classes, given outputs (N, K). Raises ShapeError."""
+        return [self.class_names[label] for label in self.probabilities(outputs).argmax(axis=1)]
+
+
+def grounds(images: np.ndarray, pixels: PixelRange) -> np.ndarray:
+    """The median of every image's border, from black, 0, to white, 1: images (N, C, H, W) -> (N,)."""
+    edges = [images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]]
+    border = np.concatenate([edge.mean(axis=1, dtype=np.float64) for edge in edges], axis=1)  # (N, 2H + 2W)
+    return np.median(pixels.fraction(border), axis=1)
+
+
+def common_ground(images: np.ndarray, pixels: PixelRange) -> Ground | None:
+    """Whether nine in ten training images (N, C, H, W) have a dark ground, or a bright one, or neither."""
+    shades = grounds(images[:: -(-len(images) // _LOOKED_AT)], pixels)
+    if np.mean(shades < _DARK) >= _MOST:
+        return "dark"
+    return "bright" if np.mean(shades > _BRIGHT) >= _MOST else None
+
+
+class _Reader:
+    """Brings pictures of any kind to the images of one pipeline; `transposed`, to their rows and columns exchanged."""
+
+    def __init__(self, pipeline: Pipeline, transposed: bool) -> None:
+        self.channels, self.pixels, self.background = pipeline.channels, pipeline.pixels, pipeline.background
+        self.size = pipeline.size[::-1] if transposed else pipeline.size
+        if transposed and len(self.size) != 2:
+            raise DataError(f"Only pictures can be transposed, and images here are {pipeline.image_shape}.")
+
+    def one(self, picture: Any) -> np.ndarray:
+        """One thing that is given -> (N, C, H, W)."""
+        if isinstance(picture, str | Path):
+            opened = open_picture(Path(picture).expanduser())
+            with naming(picture):
+                return self._file(opened)
+        return self._file(picture) if isinstance(picture, Image.Image) else self._array(picture)
+
+    def _file(self, picture: Image.Image) -> np.ndarray:
+        if len(self.size) != 2 or self.channels not in (1, 3):
+            shape = " x ".join(map(str, (self.channels, *self.size)))
+            raise DataError(f"The network takes no picture, but arrays of {shape}; give it such arrays.")
+        if is_deep(picture) and self.pixels.scale != BYTE:  # 8 bits would lose what training had
+            values = np.asarray(upright(picture))
+            return self._colours(values[None, None], None if picture.mode == "F" else WORD)
+        return self.pixels.fit(self._bytes(picture)[None], BYTE)
+
+    def _bytes(self, picture: Image.Image) -> np.ndarray:
+        """A picture of 8 bits -> (C, H, W) uint8."""
+        return pixels_of(picture, self.channels, (self.size[0], self.size[1]), ground=self.background)
+
+    def _array(self, given: Any) -> np.ndarray:
+        values = layouts.as_array(given)
+        values = layouts.channels_first(values, (self.channels, *self.size))
+        return self._colours(values, None)
+
+    def _colours(self, values: np.ndarray, scale: Scale | None) -> np.ndarray:
+        """Numbers (N, c, h, w) of any range -> (N, C, H, W) in that of the training."""
+        if values.shape[1:] == (self.channels, *self.size):
+            return self.pixels.fit(values, scale)
+        given = self.pixels.fit(values, scale)
+        if given.dtype == np.uint8 and self.pixels.scale == BYTE:  # as a file of these pixels is read
+            return np.stack([self._bytes(layouts.picture(image)) for image in given])
+        background = self.pixels.high if self.background == "white" else self.pixels.low
+        coloured = layouts.with_channels(given, self.channels, background, self.pixels.fraction)
+        return layouts.resized(coloured, (self.size[0], self.size[1]))
+
+
+def _each(pictures: Any) -> Iterable[Any]:
+    """The things that are given: those of a list, whose arrays of one shape are taken together."""
+    if not isinstance(pictures, list | tuple):
+        return [pictures]
+    if not pictures:
+        raise DataError("There is no picture in the list; give at least one.")
+    if any(isinstance(picture, str | Path | Image.Image) for picture in pictures):
+        return pictures
+    return _together(pictures)
+
+
+def _together(arrays: Sequence[Any]) -> Iterable[np.ndarray]:
+    values = [layouts.as_array(array) for array in arrays]
+    same = len({value.shape for value in values}) == 1
+    return [np.stack(values)] if same and values[0].ndim > 0 else values

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_floating
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}  # by name; each takes a Tensor, and options that have defaults

@@ -7,8 +7,8 @@ import pytest
 
 from gpucnn import functional as F
 from gpucnn.geometry import Sliding, make_window
-from gpucnn.kernels import choice
-from gpucnn.kernels.cpu import library, winograd
+from gpucnn.kernels import dispatch
+from gpucnn.kernels.c import library, winograd
 from tests.judges import agrees, forward_backward
 
 
@@ -37,7 +37,7 @@ def test_any_shape_gives_the_direct_result(everywhere, index, dtype, rng):
     arrays = [rng.standard_normal(shape) for shape in shapes]
     function = partial(F.conv2d, **options)
     found = forward_backward(function, *(array.astype(dtype) for array in arrays))
-    choice.choose("numpy")
+    dispatch.choose("numpy")
     expected = [array.astype(dtype) for array in forward_backward(function, *arrays)]
     agrees(found, expected, (shapes, options), terms=arrays[0].size)
 
@@ -52,11 +52,11 @@ def test_large_work_is_done_right_and_the_same_on_any_threads(compiled_c, monkey
     for count in (1, 2, 5):
         library.c.set_threads(count)
         found.append(forward_backward(function, x.astype(dtype), w.astype(dtype)))
-    library.c.set_threads(choice.library.threads.thread_count())
+    library.c.set_threads(dispatch.library.threads.thread_count())
     assert len(calls) == 6
     for others in found[1:]:
         assert [array.tobytes() for array in others] == [array.tobytes() for array in found[0]]
-    choice.choose("numpy")
+    dispatch.choose("numpy")
     expected = [array.astype(dtype) for array in forward_backward(function, x, w)]
     agrees(found[0], expected, shapes, terms=x.size)
 

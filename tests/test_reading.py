@@ -12,13 +12,13 @@ import gpucnn
 
 PACKAGE = Path(gpucnn.__file__).parent
 CORE = (
-    "errors.py", "backend.py", "geometry.py", "kernels/*.py", "kernels/reference/*.py", "tensor/*.py",
+    "errors.py", "backend.py", "geometry.py", "kernels/*.py", "kernels/numpy/*.py", "tensor/*.py",
     "functional/*.py", "nn/*.py", "optim/*.py", "training/trainer.py", "training/step.py",
     "training/losses.py", "training/state.py",
 )  # fmt: skip
 SPINE = (  # in the order in which README names them
-    "tensor/function.py", "functional/convolution.py", "functional/loss.py", "kernels/reference/conv.py",
-    "kernels/reference/gemm.py", "kernels/reference/softmax.py", "nn/module.py", "nn/containers.py", "optim/flat.py",
+    "tensor/function.py", "functional/convolution.py", "functional/loss.py", "kernels/numpy/conv.py",
+    "kernels/numpy/gemm.py", "kernels/numpy/softmax.py", "nn/module.py", "nn/containers.py", "optim/flat.py",
     "optim/optimizers.py", "training/step.py",
 )  # fmt: skip
 

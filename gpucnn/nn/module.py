@@ -30,7 +30,8 @@ class Buffer(Tensor):
 class Module:
     """A part of a network: set Parameters, Buffers and Modules (or lists of Modules) as attributes, write `forward`.
 
-    Parameters are found in the order they were set, a module's own before those of the modules inside it.
+    Parameters are found in the order they were set, a module's own before those of the modules inside it. A call of a
+    module is a call of the `forward` of its class.
     """
 
     training: bool = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn import backend, threads
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import precision
 from gpucnn.version import __version__
 
@@ -35,8 +35,8 @@ def describe_environment() -> dict[str, Any]:
 def kernels_name() -> str:
     """The kernel set in use: cuda, cupy, numpy, or C for an instruction set, such as c-avx512."""
     if backend.device().kind == "cuda":
-        return "cupy" if choice.asked() == "numpy" else "cuda"
-    return choice.chosen() if choice.chosen() == "numpy" else f"c-{choice.chosen()}"
+        return "cupy" if dispatch.asked() == "numpy" else "cuda"
+    return dispatch.chosen() if dispatch.chosen() == "numpy" else f"c-{dispatch.chosen()}"
 
 
 def _versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.losses import CrossEntropy, Loss
+from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
 from gpucnn.training.state import EarlyStop, Tally, TrainState
@@ -184,17 +185,30 @@ class Trainer:
     ) -> Iterator[BatchRecord]:
         """Train on the epoch's remaining minibatches."""
         state = self.train_state
-        before = state.step - state.train.batches  # updates when the epoch began
         self.net.train()
         started = time.perf_counter()
-        for results in steps.results(
-            state.epoch, state.train.batches, lambda number: self._lr(before + number, total_steps)
-        ):
+        for results in self._results(steps, batches, total_steps):
             yield from self._records(results, time.perf_counter() - started)
             if not math.isfinite(results[-1].loss):
                 batch = next(batches.batches(state.epoch, first=state.train.batches))
                 raise self._not_finite("training", state.train, results[-1], batch, self._lr(state.step, total_steps))
             started = time.perf_counter()  # time that the caller takes is not training
+
+    def _results(
+        self, steps: HostSteps | CapturedSteps, batches: Batches, total_steps: int
+    ) -> Iterator[list[StepResult]]:
+        """What comes of the steps; where they run out of a GPU's memory, the error says how many images would fit."""
+        state = self.train_state
+        epoch, before = state.epoch, state.step - state.train.batches  # updates when the epoch began
+        try:
+            yield from steps.results(epoch, state.train.batches, lambda number: self._lr(before + number, total_steps))
+        except MemoryError as error:
+            if backend.device().kind == "cpu":
+                raise
+            if captured := isinstance(steps, CapturedSteps):
+                steps.forget()
+            batch = next(batches.batches(epoch, first=state.train.batches))
+            raise out_of_memory(self._step, batch, captured and self.capture, error) from None
 
     def _records(self, results: list[StepResult], seconds: float) -> Iterator[BatchRecord]:
         """Count the steps with finite losses, and yield their records."""

@@ -144,10 +144,10 @@ def _image_shape(table: Table, shape: Shape | None) -> Shape:
 
 
 def _labels_alone(table: Table) -> Labels:
-    """All labels of a table, whose pixels are not looked at. Raises DataError for a line with other fields."""
+    """All labels of a table, whose pixels are not looked at."""
     texts, lines = [], []
     for line in table.lines():
-        texts.append(table.cut(line)[0])
+        texts.append(table.label_of(line))
         lines.append(line.number)
     return _several(Labels(table, texts, lines))
 

@@ -96,7 +96,10 @@ def _layout(path: Path | str) -> _Layout:
 def _entered(path: Path) -> Path:
     """The folder that holds the classes or the parts: `path`, or the one far inside that is all it holds."""
     if not path.is_dir():
-        raise DataError(f"{path} is not a folder. Give the folder that holds one subfolder of pictures per class.")
+        hint = " If it is an archive, unpack it." if path.is_file() else ""
+        raise DataError(
+            f"{path} is not a folder.{hint} Give the folder that holds one subfolder of pictures per class."
+        )
     for _ in range(_DEEPEST):
         inside = visible_folders(path)
         if len(inside) != 1 or _loose_pictures(path) or not visible_folders(inside[0]):

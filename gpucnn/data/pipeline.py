@@ -188,7 +188,8 @@ class _Reader:
             raise DataError(f"The network takes no picture, but arrays of {shape}; give it such arrays.")
         if is_deep(picture) and self.pixels.scale != BYTE:  # 8 bits would lose what training had
             values = np.asarray(upright(picture))
-            return self._colours(values[None, None], None if picture.mode == "F" else WORD)
+            between = BYTE.high < self.pixels.high < WORD.high  # 12 bits are stored in files of 16
+            return self._colours(values[None, None], None if picture.mode == "F" or between else WORD)
         return self.pixels.fit(self._bytes(picture)[None], BYTE)
 
     def _bytes(self, picture: Image.Image) -> np.ndarray:

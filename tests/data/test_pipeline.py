@@ -127,6 +127,9 @@ def test_sixteen_bits_of_a_file_are_kept_where_training_had_them(tmp_path):
     Image.fromarray(deep).save(tmp_path / "deep.png")
     line = pipeline(RUNS["16 bits"])
     assert np.array_equal(line.images(tmp_path / "deep.png")[0, 0], deep)
+    twelve = pipeline(np.rint(BYTES / 255 * 4095).astype(np.float32))
+    Image.fromarray(deep // 16).save(tmp_path / "twelve.png")  # up to 3,875: twelve bits in a file of sixteen
+    assert np.array_equal(twelve.images(tmp_path / "twelve.png")[0, 0], deep // 16)
     unit = pipeline(RUNS["unit"]).images(tmp_path / "deep.png")[0, 0]
     np.testing.assert_allclose(unit, deep / 65535, rtol=1e-6)
 

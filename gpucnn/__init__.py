@@ -7,11 +7,10 @@ import importlib
 from typing import Any
 
 from gpucnn import filters, functional, nn, optim
-from gpucnn.autograd import Tensor, concatenate, is_grad_enabled, no_grad, stack
-from gpucnn.backend import device, manual_seed, set_device
+from gpucnn.backend import device, set_device
 from gpucnn.errors import InputError
-from gpucnn.function import Function
-from gpucnn.gradcheck import check_gradients
+from gpucnn.generators import manual_seed
+from gpucnn.tensor import Function, Tensor, check_gradients, concatenate, is_grad_enabled, no_grad, stack
 
 __version__ = "0.1.0"
 
@@ -38,7 +37,7 @@ __all__ = [
 
 _LATER = {
     "Trainer": ("gpucnn.training", "Trainer"),
-    "load": ("gpucnn.config", "load"),
+    "load": ("gpucnn.runs", "load"),
     "data": ("gpucnn.data", None),
 }
 

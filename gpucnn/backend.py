@@ -1,15 +1,14 @@
-"""Which device computes: NumPy on the CPU or CuPy on a GPU, arrays to and from the host, and the random generator.
+"""Which device computes, NumPy on the CPU or CuPy on a GPU; arrays: new ones, to and from the host.
 
-Of all files only this one, kernels/cuda.py and comm.py know CuPy. Code that computes takes its array module from
+This is the only module that imports CuPy. Code that computes takes its array module from
 `module_of(array)`, so that it is written once for both.
 """
 
-import contextlib
+import ctypes
 import functools
-import itertools
+import math
 import os
-import threading
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,6 +19,20 @@ from gpucnn.errors import DeviceError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 _ON_HOST = (np.ndarray, np.generic)
+KERNEL_OPTIONS = ("--std=c++17",)  # of NVRTC, for every source
+PROBE = """
+#define KERNEL extern "C" __global__ void
+KERNEL add_one(float *x) { *x += 1; }
+"""
+# What CuPy's errors say where NVRTC, its headers, cuBLAS or another part of CUDA is missing.
+INCOMPLETE = (
+    "Failure finding",
+    "Failed to find CUDA headers",
+    "failed to load lib",
+    "failed to open lib",
+    "cannot open source file",
+    "cannot open shared object",
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ def _resolve(name: str) -> Device:
 def why_no_gpu(index: int = 0) -> str | None:
     """Why GPU `index` cannot be used, in a few words; None where it can.
 
-    An allocation decides, not the import: CuPy imports without a driver.
+    A computation decides, not the import: CuPy imports without a driver, and adds up without a compiler.
     """
     try:
         cupy = load_cupy()
@@ -87,10 +100,23 @@ def why_no_gpu(index: int = 0) -> str | None:
         return f"CuPy cannot be imported: {_first_line(error)}"
     try:
         with cupy.cuda.Device(index):
-            cupy.zeros(1).sum().item()
+            _try_out(cupy)
     except Exception as error:  # CuPy raises its own classes for each library it calls
         return _gpu_cause(cupy, index, error)
     return None
+
+
+def _try_out(cupy: ModuleType) -> None:
+    """Compute with all that gpucnn needs: a kernel of ours, which is compiled, one of CuPy's, and cuBLAS loaded.
+
+    Raises CuPy's error, or ArithmeticError where the result is wrong.
+    """
+    x = cupy.zeros(1, np.float32)
+    cupy.RawModule(code=PROBE, options=KERNEL_OPTIONS).get_function("add_one")((1,), (1,), (x,))
+    found = (x + 1).sum().item()  # the addition includes headers of CUDA's; the kernel does not
+    if found != 2:
+        raise ArithmeticError(f"0 + 1 + 1 came to {found}")
+    _ = cupy.cuda.cublas
 
 
 def describe_gpu(index: int = 0) -> str:
@@ -123,8 +149,9 @@ def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
         return f"no NVIDIA GPU was found ({text})"
     if "InvalidDevice" in text:
         return f"there is no GPU {index}; {cupy.cuda.runtime.getDeviceCount()} found ({text})"
-    if isinstance(error, ImportError) or "not find" in text or "cannot open shared object" in text:
-        return f"CuPy does not match this machine's CUDA libraries ({text})"
+    if isinstance(error, ImportError) or any(words in str(error) for words in INCOMPLETE):
+        package = f"cupy-cuda{cupy.cuda.runtime.runtimeGetVersion() // 1000}x[ctk]"
+        return f"CUDA's compiler or libraries are missing; pip install '{package}' brings them ({text})"
     return f"a first computation on it failed ({text})"
 
 
@@ -151,67 +178,63 @@ def to_host(array: Array) -> np.ndarray:
 
 def to_device(array: Array) -> Array:
     """`array` on the current device; a copy only where it lives elsewhere."""
-    current = device()
+    current = _current or device()
     if current.kind == "cpu":
         return to_host(array)
     return current.xp.asarray(array)
 
 
-@functools.cache
-def generator() -> "np.random.Generator":
-    """The process's random generator, which serves initialisers and dropout.
+# --- new arrays -------------------------------------------------------------------------------------------------------
 
-    It lives on the host, so that a seed gives the same weights on every device, and its state is a few integers that a
-    checkpoint can hold.
+ALIGNMENT = 64  # bytes: a cache line and the widest vector register
+POOLED = 1 << 15  # bytes from which memory is kept for reuse; the allocator serves less without page faults
+fill_with_nan = os.environ.get("GPUCNN_DEBUG_MEMORY") == "1"  # so that reading what was never written shows
+
+_kept: defaultdict[int, list[Any]] = defaultdict(list)  # unused memory, by its size in bytes
+
+
+class _Loan(np.ndarray):
+    """Memory lent to one array of `empty`. It goes back when the array and every view of it are gone."""
+
+    def __del__(self, kept: defaultdict[int, list[Any]] = _kept) -> None:
+        kept[self.nbytes].append(self.base)
+
+
+def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
+    """A C-contiguous array of `shape`, contents undefined, on the device of `like` and of its dtype unless given.
+
+    On the CPU the memory of large arrays is aligned to 64 bytes and used again: a training step asks for the same sizes
+    as the one before, and fresh memory costs a page fault every 4 KiB. An array returns its memory when nothing refers
+    to it any more, so what is kept is never overwritten. Sizes are rounded up to a quarter of a power of two; unused
+    memory is at most what was in use at once, for each such size. CuPy pools the memory of a GPU in the same way.
     """
-    return np.random.Generator(np.random.PCG64())
+    dtype = like.dtype if dtype is None else np.dtype(dtype)
+    nbytes = math.prod(shape) * dtype.itemsize
+    if not isinstance(like, _ON_HOST):
+        array = load_cupy().empty(shape, dtype)
+    elif nbytes < POOLED:
+        array = np.empty(shape, dtype)
+    else:
+        step = 1 << (nbytes.bit_length() - 3)
+        size = -(-nbytes // step) * step
+        try:
+            memory = _kept[size].pop()
+        except IndexError:
+            memory = _aligned_memory(size)
+        array = np.ndarray(shape, dtype, _Loan(size, np.uint8, memory))
+    if fill_with_nan and dtype.kind == "f":
+        array.fill(math.nan)
+    return array
 
 
-def manual_seed(seed: int) -> None:
-    """Start the process's random generator anew from `seed`."""
-    set_generator_state(dict(np.random.PCG64(seed).state))
+def zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """As `empty`, filled with zeros."""
+    array = empty(shape, like)
+    array.fill(0)
+    return array
 
 
-def generator_state() -> dict[str, Any]:
-    """The generator's state, fit for JSON."""
-    return dict(generator().bit_generator.state)
-
-
-def set_generator_state(state: dict[str, Any]) -> None:
-    """Go on from a state that `generator_state` returned."""
-    generator().bit_generator.state = state
-
-
-_drawing = threading.local()
-
-
-@contextlib.contextmanager
-def drawing_from(seed: Array) -> Iterator[None]:
-    """Let `draw_key` hand out streams of one seed, (1,) int64 on the device: a captured step has it changed there."""
-    _drawing.seed, _drawing.streams = seed, itertools.count()
-    try:
-        yield
-    finally:
-        del _drawing.seed
-
-
-def draw_key() -> tuple[int | Array, int]:
-    """What the next random numbers on a GPU are drawn with: a seed, and the number of a stream of it.
-
-    The seed comes from the host's generator, which alone has a state that a checkpoint holds; within `drawing_from`
-    every call has the next stream of that seed.
-    """
-    if hasattr(_drawing, "seed"):
-        return _drawing.seed, next(_drawing.streams)
-    return int(generator().integers(2**63)), 0
-
-
-def fill_uniform(out: Array) -> Array:
-    """Fill float array `out` with numbers uniform in [0, 1), drawn on the device it lives on, and return it."""
-    if module_of(out) is np:
-        generator().random(out=out, dtype=out.dtype)
-        return out
-    seed = int(generator().integers(2**63))
-    random = load_cupy().random
-    out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
-    return out
+def _aligned_memory(size: int) -> Any:
+    """`size` bytes. They are not an ndarray, because NumPy would make it the base of a view in place of the loan."""
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    return (ctypes.c_ubyte * size).from_buffer(memory.data, -memory.ctypes.data % ALIGNMENT)

@@ -1,29 +1,29 @@
-"""What can go wrong, by whose hand. Every message says what was given, what was expected and how to mend it."""
+"""Exception types. Every message says what was given, what was expected and how to correct it."""
 
 
 class InputError(ValueError):
-    """The user's input is wrong: a file, an option, a shape. The command line exits with 2."""
+    """Invalid input: a file, an option, a shape. The command line exits with 2."""
 
 
 class ShapeError(InputError):
-    """Shapes that do not fit together."""
+    """Incompatible shapes."""
 
 
 class DataError(InputError):
-    """A data file that is damaged, of another kind than named, or holds impossible values."""
+    """A data file that is damaged, of another format, or has invalid values."""
 
 
 class ConfigError(InputError):
-    """A configuration that does not say what to train."""
+    """An invalid configuration."""
 
 
 class DeviceError(InputError):
-    """A device that was asked for and cannot be had."""
+    """A requested device that is unavailable."""
 
 
 class CheckpointError(InputError):
-    """Saved weights or a saved state that are damaged or belong to another network."""
+    """Saved weights, or a saved state, that are damaged or of another network."""
 
 
 class TrainingError(RuntimeError):
-    """Training itself broke down, for example by a loss that is no longer a number."""
+    """Training that failed, for example with a loss that is not finite."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever stops the program in between."""
+"""Atomic writes: a file is complete or absent, even if the program is stopped in between."""
 
 import contextlib
 import os
@@ -24,13 +24,13 @@ def atomic_write(path: Path | str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError):
-            error.filename = str(path)  # writing knows no name, renaming the one beside
+            error.filename = str(path)  # otherwise that of the new file, or none
         raise
     _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power cut."""
+    """Flush `folder` to disk, so that a rename inside it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

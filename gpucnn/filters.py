@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import DataError, InputError, ShapeError
+from gpucnn.tensor import Tensor
 
 Border = Literal["zero", "edge"]
 PAD_MODES: dict[Border, F.PadMode] = {"zero": "zeros", "edge": "replicate"}  # what lies outside the picture

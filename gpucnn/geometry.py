@@ -7,7 +7,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gpucnn.errors import ShapeError
 
@@ -18,8 +18,20 @@ Slices = tuple[slice, ...]
 Padding = int | tuple[int, ...] | Sides | Literal["same", "valid"]
 
 
-@dataclass(frozen=True)
-class Window:
+class Sliding(NamedTuple):
+    """The options of a window that slides, as users give them: a number for all axes, or one for each."""
+
+    stride: PerAxis = 1
+    padding: Padding = 0
+    dilation: PerAxis = 1
+    ceil_mode: bool = False
+
+    def hashable(self) -> "Sliding":
+        """The same options with lists, at any depth, as tuples."""
+        return Sliding(*map(hashable, self))
+
+
+class Window(NamedTuple):
     """A window of `kernel` taps, `dilation` apart, moving by `stride` over axes padded by `padding` (before, after)."""
 
     kernel: Sizes
@@ -27,33 +39,21 @@ class Window:
     padding: Sides
     dilation: Sizes
 
-    def __hash__(self) -> int:
-        return self._hash
-
-    @functools.cached_property
-    def _hash(self) -> int:
-        """Every step of a training looks things up by its windows."""
-        return hash((self.kernel, self.stride, self.padding, self.dilation))
-
-    @functools.cached_property
+    @property
     def extent(self) -> Sizes:
         """How far the window reaches along each axis, gaps included: dilation · (kernel - 1) + 1."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
-    @functools.cached_property
+    @property
     def padded(self) -> bool:
         """Whether any side is padded."""
-        return any(before or after for before, after in self.padding)
+        return any(map(any, self.padding))
 
+    @functools.lru_cache(maxsize=1024)  # noqa: B019 (every step of a training asks for the same few; windows are small)
     def output_sizes(self, sizes: Sizes) -> Sizes:
         """How many places the window stops at: floor((size + before + after - extent) / stride) + 1 along each axis."""
-        return _output_sizes(self, sizes)
-
-
-@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
-def _output_sizes(window: Window, sizes: Sizes) -> Sizes:
-    spans = zip(sizes, window.padding, window.extent, window.stride, strict=True)
-    return tuple((size + before + after - extent) // stride + 1 for size, (before, after), extent, stride in spans)
+        spans = zip(sizes, self.padding, self.extent, self.stride, strict=True)
+        return tuple((size + before + after - extent) // stride + 1 for size, (before, after), extent, stride in spans)
 
 
 def make_window(
@@ -75,15 +75,15 @@ def make_window(
     try:
         return _make_window(name, tuple(sizes), kernel, stride, padding, dilation, ceil_mode)
     except TypeError:  # a list cannot be looked up
-        return _make_window(name, tuple(sizes), *map(_hashable, (kernel, stride, padding, dilation)), ceil_mode)
+        return _make_window(name, tuple(sizes), *map(hashable, (kernel, stride, padding, dilation)), ceil_mode)
 
 
-def _hashable(value: Any) -> Any:
+def hashable(value: Any) -> Any:
     """Lists, at any depth, as tuples."""
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+    return tuple(map(hashable, value)) if isinstance(value, list | tuple) else value
 
 
-@functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
+@functools.lru_cache(maxsize=1024, typed=True)
 def _make_window(
     name: str, sizes: Sizes, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Window:
@@ -162,11 +162,14 @@ def taps(window: Window) -> Iterator[Sizes]:
 
 @functools.lru_cache(maxsize=1024)
 def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
-    """For each tap in order, the places of the padded input that it reads for all outputs."""
+    """For each tap in order, the places of the padded input (C, spatial...) that it reads for all outputs."""
     return tuple(
-        tuple(
-            slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
-            for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
+        (
+            slice(None),
+            *(
+                slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
+                for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
+            ),
         )
         for tap in taps(window)
     )
@@ -195,10 +198,11 @@ def _unpadded(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple
     return tuple(inside), tuple(places)
 
 
-def split(length: int, parts: int) -> list[tuple[int, int]]:
+@functools.lru_cache(maxsize=1024)
+def split(length: int, parts: int) -> tuple[tuple[int, int], ...]:
     """`length` cut into at most `parts` non-empty ranges (start, stop) whose sizes differ by one at most."""
     parts = max(1, min(parts, length))
-    return [(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
+    return tuple((length * i // parts, length * (i + 1) // parts) for i in range(parts))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy, confusion matrix, precision, recall and F1. NumPy on host arrays."""
+"""Metrics of classification: accuracy, confusion matrix, precision, recall and F1, of NumPy arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from gpucnn.errors import InputError
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """The share of `predictions` (N,) that equal `labels` (N,); 0.0 of none. InputError if shapes differ."""
+    """The share of `predictions` (N,) that equal `labels` (N,); 0.0 if N is 0. Raises InputError if shapes differ."""
     labels, predictions = _pair(labels, predictions)
     return float(np.mean(labels == predictions)) if labels.size else 0.0
 
 
 def top_k_accuracy(labels: ArrayLike, scores: ArrayLike, k: int) -> float:
-    """The share of rows of `scores` (N, C) where the label's is among the k highest; 0.0 of none.
+    """The share of rows of `scores` (N, C) whose label is among the k highest; 0.0 if N is 0.
 
     Of equal scores the class with the smaller number counts as the higher.
     Raises InputError for labels that are not (N,) or not in 0..C-1, and for k outside 1..C.
@@ -57,7 +57,7 @@ class Averages:
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """What a confusion matrix (C, C; rows are true classes) says of each class and of all.
+    """Figures of a confusion matrix (C, C; rows are true classes), for each class and for all.
 
     Where a class was never predicted (precision) or never there (recall), the figure is 0.0, as scikit-learn
     has it with `zero_division=0.0`.
@@ -72,12 +72,12 @@ class Classification:
 
     @property
     def precision(self) -> np.ndarray:
-        """Of what was called class c, the share that is: (C,)."""
+        """The share of images predicted as class c that belong to it, (C,)."""
         return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     @property
     def recall(self) -> np.ndarray:
-        """Of what is class c, the share that was called so: (C,)."""
+        """The share of images of class c that are predicted as it, (C,)."""
         return _ratio(np.diag(self.confusion), self.support)
 
     @property
@@ -87,17 +87,17 @@ class Classification:
 
     @property
     def accuracy(self) -> float:
-        """The share on the diagonal."""
+        """The share of images on the diagonal."""
         return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
 
     @property
     def macro(self) -> Averages:
-        """The plain mean over all classes, those without images included."""
+        """The unweighted mean over all classes, including those without images."""
         return self._average(np.ones(len(self.confusion)))
 
     @property
     def weighted(self) -> Averages:
-        """The mean over the classes, each weighted by its support."""
+        """The mean over classes, weighted by support."""
         return self._average(self.support.astype(np.float64))
 
     def _average(self, weights: np.ndarray) -> Averages:
@@ -106,7 +106,7 @@ class Classification:
         return Averages(*(float(_ratio(figure @ weights, total)) for figure in figures))
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """The figures as result.json has them. Raises InputError unless there is one name to a class."""
+        """The figures in the form of result.json. Raises InputError unless there is one name for each class."""
         if len(class_names) != len(self.confusion):
             raise InputError(f"{len(class_names)} class names for {len(self.confusion)} classes; name each")
         rows = zip(class_names, self.precision, self.recall, self.f1, self.support, strict=True)
@@ -144,6 +144,6 @@ def _check_range(values: np.ndarray, classes: int, what: str) -> None:
 
 
 def _ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
-    """`part` / `whole`, 0.0 where `whole` is 0."""
+    """`part` / `whole`; 0.0 where `whole` is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,14 @@ def run(task: Task, count: int, like: Array) -> None:
 
     Where `like` lives on a GPU the calls are made in turn: the work they ask for queues up there.
     """
-    if module_of(like) is not np:
-        _run_here(task, iter(range(count)))
-        return
+    indices = iter(range(count))  # shared: next() on it is atomic
+    helpers = min(thread_count(), count) - 1 if module_of(like) is np else 0
     with _blas:
-        helpers = min(thread_count(), count) - 1
-        indices = iter(range(count))  # shared: next() on it is atomic
-        if helpers < 1:
-            _run_here(task, indices)
-        else:
+        if helpers > 0:
             _run_with(helpers, task, indices)
+        else:
+            for index in indices:
+                task(index)
 
 
 def _run_here(task: Task, indices: Any) -> None:
@@ -124,14 +123,15 @@ class _OneBlasThread(AbstractContextManager[None]):
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._counts = [library.get_num_threads() for library in self._libraries]
-                self._set([1] * len(self._counts))
+                self._counts = list(map(methodcaller("get_num_threads"), self._libraries))
+                if max(self._counts, default=1) > 1:
+                    self._set([1] * len(self._counts))
             self._inside += 1
 
     def __exit__(self, *failure: object) -> None:
         with self._lock:
             self._inside -= 1
-            if self._inside == 0:
+            if self._inside == 0 and max(self._counts, default=1) > 1:
                 self._set(self._counts)
 
     def _set(self, counts: list[int]) -> None:

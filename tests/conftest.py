@@ -1,10 +1,15 @@
 """Which device a test runs on, the seed, and PyTorch where it is installed."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import gpucnn
+from gpucnn.backend import Device
+from tests.devices import GPUS, on
 
 
 def pytest_configure() -> None:
@@ -13,40 +18,25 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(params=["c", "numpy", "cuda", "cuda-emulated"])
-def device(request: pytest.FixtureRequest):
+@pytest.fixture(params=["c", "numpy", *GPUS])
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """The test runs once with each set of kernels; where one cannot be had that run is skipped, with the cause."""
-    import gpucnn
-    from gpucnn.kernels import choice
-    from tests.emulation import device as emulation
+    with on(request.param) as found:
+        gpucnn.manual_seed(0)
+        yield found
 
-    if request.param == "cuda-emulated":
-        if emulation.why_not:
-            pytest.skip(emulation.why_not)
-        with emulation.emulated() as found:
-            gpucnn.manual_seed(0)
-            yield found
-        return
-    before = gpucnn.device(), choice.chosen()
-    if request.param == "cuda" and (cause := gpucnn.backend.why_no_gpu()):
-        pytest.skip(f"no GPU: {cause}")
-    if request.param == "c" and not choice.library.usable():
-        pytest.skip("the C kernels were not built")
-    gpucnn.manual_seed(0)
-    choice.choose("numpy" if request.param == "numpy" else "auto")
-    yield gpucnn.set_device("cuda" if request.param == "cuda" else "cpu")
-    gpucnn.set_device(str(before[0]))
-    choice.choose(before[1])
+
+@pytest.fixture(params=GPUS)
+def gpu(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """A GPU as the device, and its emulation; each is skipped where it cannot be had."""
+    with on(request.param) as found:
+        yield found
 
 
 @pytest.fixture
-def emulated():
+def emulated() -> Iterator[Device]:
     """The emulated GPU is the device, whatever this machine has."""
-    from tests.emulation import device as emulation
-
-    if emulation.why_not:
-        pytest.skip(emulation.why_not)
-    with emulation.emulated() as found:
+    with on("cuda-emulated") as found:
         yield found
 
 

@@ -1,19 +1,17 @@
 """A plugin for tests under AddressSanitizer (tools/sanitize.sh): `pytest -p tests.sanitized`.
 
-Every array ends where its memory ends, so that each number read behind it shows; the arena's memory is longer.
+Every array ends where its memory ends, so that each number read behind it shows; memory for reuse is longer.
 PyTorch, the judge of some tests, is left out: errors of its memory are not ours. So is the emulated GPU, whose fibers
 look like broken stacks. Without C kernels nothing is tested.
 """
 
 import sys
 
-import numpy as np
-
-from gpucnn import arena
+from gpucnn import backend
 from gpucnn.kernels import choice
 from tests.emulation import device
 
 device.why_not = "the emulated GPU is not run under AddressSanitizer"
-arena._allocate = lambda shape, like, dtype: np.empty(shape, dtype)
+backend.POOLED = sys.maxsize
 sys.modules["torch"] = None
 assert choice.library.usable(), "the C kernels were not built, or cannot be loaded"

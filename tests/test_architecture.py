@@ -4,9 +4,9 @@ import ast
 import functools
 import graphlib
 import os
+import runpy
 import subprocess
 import sys
-import xml.etree.ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +16,9 @@ import gpucnn
 
 PACKAGE = Path(gpucnn.__file__).parent
 
-# From the top down. "gpucnn" is the package's own face, gpucnn/__init__.py; a package stands for all its files.
-ORDER = (
-    "errors", "files", "backend", "threads", "geometry", "arena", "kernels", "function", "arithmetic",
-    "backpropagation", "autograd",
-    "gradcheck", "functional", "filters", "bank", "nn", "optim", "data", "metrics", "training", "report", "draw",
-    "config", "gpucnn", "cli",
-)  # fmt: skip
-PICTURE, SVG = PACKAGE.parent / "docs/architecture.svg", "{http://www.w3.org/2000/svg}"
+HOUSE = runpy.run_path(str(PACKAGE.parent / "tools/house.py"))
+ROWS: list[list[str]] = HOUSE["ROWS"]  # of the package's files and packages, from the top down
+FACES = {"gpucnn": "cli", "__main__": "cli"}  # gpucnn/__init__.py, and what starts the command line
 KNOW_CUPY = {"gpucnn.backend"}
 NOT_AT_ONCE = {"PIL", "matplotlib", "pooch", "pydantic", "requests", "safetensors", "threadpoolctl", "tqdm", "yaml"}
 
@@ -64,9 +59,15 @@ def within(module: str) -> set[str]:
     return {name for name in imports()[module] if name.split(".")[0] == "gpucnn"}
 
 
-def place(module: str) -> int:
-    """A module's place in `ORDER`."""
-    return ORDER.index(module.split(".")[1] if "." in module else module)
+def part(module: str) -> str:
+    """The part of `ROWS` that a module belongs to."""
+    name = module.split(".")[1] if "." in module else module
+    return FACES.get(name, name)
+
+
+def row(module: str) -> int:
+    """The row that a module stands in, from the top."""
+    return next(number for number, names in enumerate(ROWS) if part(module) in names)
 
 
 def those_that_import(library: str) -> set[str]:
@@ -74,27 +75,25 @@ def those_that_import(library: str) -> set[str]:
 
 
 @pytest.mark.parametrize("module", sorted(imports()))
-def test_a_file_imports_only_from_above(module) -> None:
-    own = module.split(".")[1:2]
-    below = {name for name in within(module) if name.split(".")[1:2] != own and place(name) >= place(module)}
-    assert not below, f"{module} imports from below: {sorted(below)}"
+def test_a_file_imports_only_from_lower_rows(module) -> None:
+    wrong = [name for name in within(module) if part(name) != part(module) and row(name) <= row(module)]
+    assert not wrong, f"{module} imports {sorted(wrong)}, which are not below it in tools/house.py"
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     graphlib.TopologicalSorter({module: within(module) for module in imports()}).prepare()  # CycleError names them
 
 
-def test_every_place_in_the_order_is_taken() -> None:
-    assert {place(module) for module in imports()} == set(range(len(ORDER)))
+def test_every_part_has_a_place_and_every_place_a_part() -> None:
+    parts = {part(module) for module in imports()}
+    assert sorted(name for names in ROWS for name in names) == sorted(parts)
 
 
-def test_the_picture_of_the_house_is_true() -> None:
-    picture = xml.etree.ElementTree.parse(PICTURE)
-    height = {box.get("id"): int(box.get("y", 0)) for box in picture.iter(f"{SVG}rect") if box.get("id")}
-    assert height.keys() == set(ORDER) - {"gpucnn"}
-    for module, names in ((module, within(module)) for module in imports() if module != "gpucnn"):
-        for own, other in ((module.split(".")[1], name.split(".")[1]) for name in names if name != "gpucnn"):
-            assert own == other or height[other] > height[own], f"{module} imports {other}, which is not drawn below it"
+def test_the_picture_and_the_readme_show_the_same_order() -> None:
+    """`python tools/house.py` makes both again."""
+    assert HOUSE["PICTURE"].read_text() == HOUSE["picture"]()
+    text = HOUSE["README"].read_text()
+    assert text == HOUSE["readme"](text)
 
 
 def test_only_the_backend_imports_cupy() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpucnn
-from gpucnn import Tensor, backend, nn
+from gpucnn import Tensor, backend, generators, nn
 from gpucnn import functional as F
 from gpucnn.errors import DeviceError
 
@@ -72,10 +72,10 @@ def test_a_seed_starts_the_generator_anew(device):
 def test_the_generators_state_survives_json(device):
     gpucnn.manual_seed(5)
     draw()
-    state = json.loads(json.dumps(backend.generator_state()))
+    state = json.loads(json.dumps(generators.generator_state()))
     expected = draw()
     gpucnn.manual_seed(6)
-    backend.set_generator_state(state)
+    generators.set_generator_state(state)
     assert same(draw(), expected)
 
 

@@ -29,8 +29,8 @@ from bench.rounds import Failures
 from bench.workloads import WORKLOADS
 
 from gpucnn.files import atomic_write
+from gpucnn.runs import describe_environment
 from gpucnn.threads import usable_cores
-from gpucnn.training import describe_environment
 
 DOCS = Path(__file__).parents[1] / "docs"
 WHOLE = Plan(tuple(WORKLOADS), tuple(CONTESTANTS), tuple(PARTS), processes=5, seconds=0.5)

@@ -28,15 +28,15 @@ from typing import Any, NamedTuple
 import results_page
 
 import gpucnn
-from gpucnn.backend import manual_seed
 from gpucnn.config.build import build_loaders, build_network, load_data
 from gpucnn.config.check import load_config
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.files import atomic_write
+from gpucnn.generators import manual_seed
 from gpucnn.kernels.choice import choose, requested
 from gpucnn.report.history import read_epochs
+from gpucnn.runs.folder import ENVIRONMENT, RunFolder
 from gpucnn.threads import usable_cores
-from gpucnn.training.run import ENVIRONMENT, RunFolder
 
 DOCS = Path(__file__).parents[1] / "docs"
 TWIN_SHARE = 1.0  # of our own time, for the estimate

@@ -13,13 +13,12 @@ import torch
 from torch import nn
 from torch_network import build_network
 
+from gpucnn.config.build import build_schedule
 from gpucnn.config.layers import OneLayer
-from gpucnn.config.parts import build_schedule
 from gpucnn.config.schema import Config
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import InputError
-from gpucnn.training.job import Loaders
-from gpucnn.training.sources import Batches
+from gpucnn.training import Loaders
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,

@@ -1,4 +1,4 @@
-"""The command line: `gpucnn COMMAND ...`. What a command needs is imported when it runs, so that help comes at once."""
+"""The command line: `gpucnn COMMAND ...`. A command's modules are imported when it runs, so that help is fast."""
 
 import errno
 import io
@@ -18,41 +18,41 @@ WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENA
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 2 wrong input, 1 anything else, 130 after Ctrl-C."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may not show a file name
     try:
         parsed = parse(arguments)
         code = parsed.run(parsed)
-        sys.stdout.flush()  # a reader that has gone is noticed here
+        sys.stdout.flush()  # raises BrokenPipeError if the reader has gone
         return code or DONE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
         return FAILED
     except KeyboardInterrupt:
-        return _said("interrupted", INTERRUPTED)
+        return _report("interrupted", INTERRUPTED)
     except InputError as error:
-        return _said(str(error), WRONG_INPUT)
+        return _report(str(error), WRONG_INPUT)
     except TrainingError as error:
-        return _said(f"training stopped: {error}", FAILED)
+        return _report(f"training stopped: {error}", FAILED)
     except MemoryError as error:
-        return _said(f"out of memory: {error}; take a smaller train.batch_size or a smaller network", FAILED)
+        return _report(f"out of memory: {error}; take a smaller train.batch_size or a smaller network", FAILED)
     except OSError as error:
         return _system_error(error)
 
 
 def _system_error(error: OSError) -> int:
-    """A disk that is full is nobody's input; a path that cannot be used is."""
+    """Exit code and message of an error of the system: a full disk is a failure, an unusable path wrong input."""
     if error.errno in DISK_FULL:
         where = f" while writing {error.filename}" if error.filename else ""
-        mend = "free some space, then try again; a run that has begun goes on with --resume"
-        return _said(f"the disk is full{where}: {error.strerror}; {mend}", FAILED)
+        mend = "free some space and try again; continue a run that has begun with --resume"
+        return _report(f"the disk is full{where}: {error.strerror}; {mend}", FAILED)
     path = error.filename or "a file"
     if error.errno in FORBIDDEN:
-        return _said(f"{path}: {error.strerror}; give another path, or yourself the right to it", WRONG_INPUT)
+        return _report(f"{path}: {error.strerror}; give another path, or change its permissions", WRONG_INPUT)
     if error.errno in WRONG_PATH:
-        return _said(f"{path}: {error.strerror}; give another path", WRONG_INPUT)
-    return _said(f"the system refused: {error}", FAILED)
+        return _report(f"{path}: {error.strerror}; give another path", WRONG_INPUT)
+    return _report(f"the system refused: {error}", FAILED)
 
 
-def _said(message: str, code: int) -> int:
+def _report(message: str, code: int) -> int:
     print(message, file=sys.stderr)
     return code

@@ -1,4 +1,4 @@
-"""What the command line takes: commands, their arguments and options."""
+"""Parsing the command line: commands, their arguments and options."""
 
 import argparse
 import importlib
@@ -13,10 +13,10 @@ OVERRIDE = "a change to the configuration, such as optimizer.lr=0.01 or train.cl
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The parsed command line; `run` is the function to call with it. Exits with 2 where it cannot be understood."""
+    """The parsed command line; `run` is the function to call with it. Exits with 2 if it is invalid."""
     parser = _parser()
     parsed, rest = parser.parse_known_args(arguments)
-    # Overrides and images may stand on both sides of the options; argparse takes those of one side only.
+    # Overrides and images may come before and after options; argparse accepts them on one side only.
     several = getattr(parsed, "overrides", getattr(parsed, "images", None))
     unknown = [word for word in rest if word.startswith("-") or several is None]
     if unknown:
@@ -40,74 +40,77 @@ if TYPE_CHECKING:
 
 
 def _train(commands: "Commands") -> None:
-    train = _command(commands, "train", "train a network, or go on training it")
+    train = _command(commands, "train", "train a network, or resume a training")
     train.add_argument("config", metavar="CONFIG", help=CONFIG)
     train.add_argument("overrides", metavar="key.path=value", nargs="*", default=[], help=OVERRIDE)
     folder = train.add_mutually_exclusive_group()
     folder.add_argument("--run-dir", metavar="DIR", help="the run's folder (default: runs/NAME/TIME/)")
-    folder.add_argument("--resume", metavar="RUN", help=f"go on with a run that was stopped: {RUN}")
+    folder.add_argument("--resume", metavar="RUN", help=f"resume a run that was stopped: {RUN}")
     train.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
-    train.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    train.add_argument("--quiet", action="store_true", help="print only the result")
 
 
 def _eval(commands: "Commands") -> None:
-    evaluate = _command(commands, "eval", "measure a trained network on test images", module="evaluate")
+    evaluate = _command(commands, "eval", "evaluate a trained network on test images", module="evaluate")
     evaluate.add_argument("run_name", metavar="RUN", help=RUN)
-    evaluate.add_argument("--data", metavar="NAME", help="the data set whose test images to take (default: the run's)")
+    evaluate.add_argument("--data", metavar="NAME", help="the data set whose test images are used (default: the run's)")
 
 
 def _predict(commands: "Commands") -> None:
-    predict = _command(commands, "predict", "tell what image files show")
+    predict = _command(commands, "predict", "classify image files")
     predict.add_argument("run_name", metavar="RUN", help=RUN)
     predict.add_argument("images", metavar="IMAGE", nargs="+", help="a picture of any size (PNG, JPEG, ...)")
-    predict.add_argument("--invert", action="store_true", help="exchange black and white first")
+    predict.add_argument("--invert", action="store_true", help="invert the images first")
     predict.add_argument("--json", action="store_true", help="print JSON with the probabilities of all classes")
 
 
 def _summary(commands: "Commands") -> None:
-    summary = _command(commands, "summary", "list a network's layers and what they cost")
+    summary = _command(commands, "summary", "list a network's layers and their costs")
     summary.add_argument("network", metavar="CONFIG|RUN", help="what `train` takes, or a run's folder, or 'latest'")
 
 
 def _report(commands: "Commands") -> None:
-    report = _command(commands, "report", "write a page and pictures that tell all of a run, or compare several runs")
-    report.add_argument("runs", metavar="RUN", nargs="+", help=f"{RUN}; of several one page compares them")
+    report = _command(commands, "report", "write a page and pictures on a run, or a page that compares runs")
+    report.add_argument("runs", metavar="RUN", nargs="+", help=f"{RUN}; several are compared on one page")
     report.add_argument(
         "--out", metavar="FILE.html", help="where to write the page (default: RUN/report.html; comparison.html)"
     )
 
 
 def _draw(commands: "Commands") -> None:
-    draw = _command(commands, "draw", "open a page to draw on, and see what the network makes of it")
+    draw = _command(commands, "draw", "open a page to draw on, which shows the network's prediction")
     draw.add_argument("run_name", metavar="RUN", help=RUN)
-    draw.add_argument("--port", metavar="N", type=_port, default=0, help="where on 127.0.0.1 (default: a free port)")
+    draw.add_argument("--port", metavar="N", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)")
 
 
 def _port(text: str) -> int:
-    """A port's number; argparse tells of anything else."""
+    """A port's number; argparse reports anything else."""
     if not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text} is not a port: a whole number from 1 to 65535")
     return int(text)
 
 
 def _filter(commands: "Commands") -> None:
-    image_filter = _command(commands, "filter", "put a picture under a fixed kernel", module="image_filter")
-    image_filter.add_argument("image", metavar="IMAGE", help="a picture (PNG, JPEG, ...); where transparent, white")
+    image_filter = _command(commands, "filter", "filter a picture with a fixed kernel", module="image_filter")
+    image_filter.add_argument("image", metavar="IMAGE", help="a picture (PNG, JPEG, ...); transparency becomes white")
     image_filter.add_argument(
         "--kernel",
         metavar="NAME|FILE",
         required=True,
         help="blur, sharpen, edges, identity, or a text file of its rows",
     )
-    image_filter.add_argument("--summed", action="store_true", help="add the channels up (default: each on its own)")
+    image_filter.add_argument("--summed", action="store_true", help="add the channels (default: filter each by itself)")
     image_filter.add_argument(
-        "--border", choices=("zero", "edge"), default="zero", help="what lies outside: zeros, or the pixels of the edge"
+        "--border",
+        choices=("zero", "edge"),
+        default="zero",
+        help="what is outside: zeros, or the pixels of the edge",
     )
     image_filter.add_argument("--out", metavar="FILE.png", help="where to write (default: IMAGE-KERNEL.png)")
 
 
 def _info(commands: "Commands") -> None:
-    _command(commands, "info", "tell versions, threads, device and folders")
+    _command(commands, "info", "print versions, threads, device and folders")
 
 
 def _data(commands: "Commands") -> None:
@@ -124,7 +127,7 @@ def _config(commands: "Commands") -> None:
     actions = config.add_subparsers(title="actions", metavar="show|validate|schema", required=True)
     for name, what in (
         ("show", "print a configuration with every default filled in"),
-        ("validate", "tell every fault of a configuration"),
+        ("validate", "report every fault of a configuration"),
     ):
         action = _command(actions, name, what, module="config", function=name)
         action.add_argument("config", metavar="CONFIG", help=CONFIG)
@@ -135,7 +138,7 @@ def _config(commands: "Commands") -> None:
 def _command(
     commands: "Commands", name: str, what: str, module: str | None = None, function: str = "run"
 ) -> argparse.ArgumentParser:
-    """A command, carried out by `function` of gpucnn.cli's `module`, which by default has the command's name."""
+    """A command, run by `function` of gpucnn.cli's `module`, by default named like the command."""
     command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
     command.set_defaults(run=_later(module or name, function))
     return command

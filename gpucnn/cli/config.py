@@ -1,4 +1,4 @@
-"""`gpucnn config`: a configuration shown or checked, and the schema for editors."""
+"""`gpucnn config`: show or check a configuration, or print the schema for editors."""
 
 import argparse
 import json
@@ -10,12 +10,12 @@ from gpucnn.config.schema import json_schema
 
 
 def show(arguments: argparse.Namespace) -> None:
-    """Print a configuration with every default filled in; it trains as it is."""
+    """Print a configuration with every default filled in, which can be trained as it is."""
     print(to_yaml(load_options(arguments.config, arguments.overrides).config), end="")
 
 
 def validate(arguments: argparse.Namespace) -> None:
-    """Raise ConfigError with every fault of a configuration, or say that there is none."""
+    """Check a configuration. Raises ConfigError with all its faults."""
     accept_config(arguments.config, arguments.overrides)
     print(f"{arguments.config}: nothing is wrong with it")
 

@@ -1,4 +1,4 @@
-"""`gpucnn data`: which data sets there are, and fetching them."""
+"""`gpucnn data`: list the data sets, or download one."""
 
 import argparse
 
@@ -11,14 +11,14 @@ from gpucnn.errors import ConfigError
 
 
 def list_sets(arguments: argparse.Namespace) -> None:
-    """Print the data sets, what they are, and where."""
+    """Print the data sets, where they are and what they contain."""
     rows = [(name, state(name), _what(name)) for name in SOURCES]
     print(table(("name", "where", "what"), rows, left=3))
     print(f"\ndata folder: {data_folder()} (GPUCNN_DATA_DIR sets it)")
 
 
 def fetch(arguments: argparse.Namespace) -> None:
-    """Download what is missing of a data set. Raises InputError where it cannot be had."""
+    """Download what is missing of a data set. Raises InputError if it cannot be downloaded."""
     name = arguments.name
     if name not in mnist.FILES:
         known = did_you_mean(name, mnist.FILES)
@@ -28,7 +28,7 @@ def fetch(arguments: argparse.Namespace) -> None:
 
 
 def state(name: str) -> str:
-    """Where a data set is, or comes from."""
+    """Where a data set is or comes from."""
     if name in mnist.FILES:
         return "not here yet" if mnist.missing(name) else "in the data folder"
     return "your own files" if needs_files(name) else "comes with gpucnn"

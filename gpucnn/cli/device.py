@@ -1,4 +1,4 @@
-"""Which device a command computes on, and a configuration that is checked before there is one."""
+"""The device of a command, and the check of a configuration before the device is chosen."""
 
 import os
 import sys
@@ -12,16 +12,16 @@ from gpucnn.kernels.cuda import precision
 
 
 def accept_config(config: str, overrides: Iterable[str] = ()) -> Checked:
-    """The configuration, found right on the CPU: its faults are to be told before those of the device."""
+    """The checked configuration. It is checked on the CPU, so that its faults are reported before the device's."""
     backend.set_device("cpu")
     return load_config(config, overrides)
 
 
 def choose_device(option: str | None, config: Config) -> backend.Device:
-    """Make the device current that --device names, else GPUCNN_DEVICE, else the configuration, with its precision.
+    """Select the device that --device names, else GPUCNN_DEVICE, else the configuration, and the precision.
 
-    Where `auto` comes to the CPU, one line says why, and one where the precision is for a GPU alone. Raises DeviceError
-    for a device that cannot be had, InputError for an unknown GPUCNN_KERNELS.
+    Prints a line if `auto` selects the CPU, with the reason, and one if the precision applies to GPUs only. Raises
+    DeviceError for an unavailable device, InputError for an unknown GPUCNN_KERNELS.
     """
     choice.choose(choice.requested())
     name = option or os.environ.get("GPUCNN_DEVICE") or config.device

@@ -1,16 +1,16 @@
-"""`gpucnn draw`: a page to draw on, and what the trained network makes of the drawing."""
+"""`gpucnn draw`: a page to draw on that shows a trained network's prediction."""
 
 import argparse
 
 from gpucnn import backend
-from gpucnn.config.saved import open_run
 from gpucnn.draw import DrawServer, Reader
 from gpucnn.errors import InputError
 from gpucnn.kernels import choice
+from gpucnn.runs.saved import open_run
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve the page until Ctrl-C, on the CPU: a single image is not worth a GPU. Raises InputError."""
+    """Serve the page until Ctrl-C, on the CPU, since it takes single images. Raises InputError."""
     backend.set_device("cpu")
     choice.choose(choice.requested())
     saved = open_run(arguments.run_name)

@@ -1,16 +1,15 @@
-"""`gpucnn eval`: a trained network measured on test images."""
+"""`gpucnn eval`: evaluate a trained network on test images."""
 
 import argparse
 
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import by, table
-from gpucnn.config.build import evaluation_loader, load_data
-from gpucnn.config.parts import build_loss
-from gpucnn.config.saved import SavedRun, open_run
+from gpucnn.config.build import build_loss, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
 from gpucnn.errors import ConfigError, ShapeError
 from gpucnn.metrics import Classification
+from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import evaluate
 
 
@@ -62,7 +61,7 @@ def _fitting(test: Dataset, saved: SavedRun, name: str) -> Dataset:
         )
     if len(test.class_names) != len(saved.class_names):
         raise ShapeError(
-            f"{name} has {len(test.class_names)} classes, and the network tells {len(saved.class_names)} apart; "
+            f"{name} has {len(test.class_names)} classes, and the network distinguishes {len(saved.class_names)}; "
             "give a data set with as many"
         )
     return test

@@ -1,4 +1,4 @@
-"""`gpucnn filter`: a picture under a fixed kernel."""
+"""`gpucnn filter`: filter a picture with a fixed kernel."""
 
 import argparse
 import io
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def read_kernel(name: str) -> np.ndarray:
-    """The kernel of that name, else the one that the file of that name writes. Raises DataError, OSError."""
+    """The fixed kernel of that name, else the one in the file of that name. Raises DataError, OSError."""
     if name in filters.KERNELS:
         return filters.KERNELS[name]
     if not Path(name).exists():
@@ -53,12 +53,12 @@ def read_kernel(name: str) -> np.ndarray:
 
 
 def default_target(image: str, kernel: str) -> Path:
-    """Beside the picture: cat.jpg under blur becomes cat-blur.png."""
+    """The default path, beside the picture: cat-blur.png for cat.jpg and blur."""
     return Path(image).with_name(f"{Path(image).stem}-{Path(kernel).stem}.png")
 
 
 def checked_target(path: Path | str) -> Path:
-    """The path, which must be that of a PNG in a folder that is there: told before the work is done."""
+    """The path of the output. Raises InputError, before any work, unless it is a PNG in an existing folder."""
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise InputError(f"--out {target}: the picture is written as PNG; give a name that ends in .png")
@@ -68,7 +68,7 @@ def checked_target(path: Path | str) -> Path:
 
 
 def as_png(values: np.ndarray) -> bytes:
-    """Values (1 or 3, H, W) as the bytes of a PNG, cut off below 0 and above 255."""
+    """Values (1 or 3, H, W) as the bytes of a PNG, clipped to 0..255."""
     pixels = values.clip(0, 255).astype(np.uint8).transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")

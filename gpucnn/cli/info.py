@@ -1,4 +1,4 @@
-"""`gpucnn info`: what gpucnn finds on this machine. It tells what is wrong, and never fails."""
+"""`gpucnn info`: what gpucnn finds on this machine. It reports problems, and never fails."""
 
 import argparse
 import importlib.metadata
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _said(find: Callable[[], str]) -> str:
-    """What was found, or what is wrong."""
+    """The finding, or the error that prevented it."""
     try:
         return find()
     except (InputError, OSError) as error:

@@ -1,4 +1,4 @@
-"""`gpucnn predict`: what image files show."""
+"""`gpucnn predict`: classify image files."""
 
 import argparse
 import json
@@ -9,17 +9,17 @@ import numpy as np
 
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import by
-from gpucnn.config.saved import SavedRun, open_run
 from gpucnn.data import read_image
 from gpucnn.data.image import Background
 from gpucnn.errors import DataError
+from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import predict
 
-MOST_TOLD = 3  # classes told of each image, likeliest first
+SHOWN_CLASSES = 3  # for each image, the most probable first
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print, for each image, its likeliest classes; as JSON, all of them."""
+    """Print the most probable classes of each image; as JSON, all of them."""
     saved = open_run(arguments.run_name)
     choose_device(None, saved.config)
     images = saved.normalizer().apply(read_images(saved, arguments.images, arguments.invert), saved.config.dtype)
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps(predictions, indent=2, ensure_ascii=False))
         return
     for prediction in predictions:
-        likeliest = list(prediction["probabilities"].items())[:MOST_TOLD]
+        likeliest = list(prediction["probabilities"].items())[:SHOWN_CLASSES]
         print(f"{prediction['file']}: " + ", ".join(f"{name} {share:.1%}" for name, share in likeliest))
 
 
@@ -42,7 +42,7 @@ def read_images(saved: SavedRun, files: list[str], invert: bool) -> np.ndarray:
     channels, *size = saved.image_shape
     if len(size) != 2:
         raise DataError(
-            f"{saved.folder.path} was trained on what is no picture, but {by(saved.image_shape)}; "
+            f"{saved.folder.path} was trained on arrays that are not pictures, {by(saved.image_shape)}; "
             "give it arrays from Python: gpucnn.load(RUN)"
         )
     inverted = getattr(saved.config.data, "invert", False) != invert
@@ -51,7 +51,7 @@ def read_images(saved: SavedRun, files: list[str], invert: bool) -> np.ndarray:
 
 
 def _predictions(files: list[str], probabilities: np.ndarray, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """For each file the likeliest class and all probabilities, falling."""
+    """For each file, the most probable class, and all probabilities in descending order."""
     for file, shares in zip(files, probabilities, strict=True):
         falling = np.argsort(-shares, kind="stable")
         yield {

@@ -1,4 +1,4 @@
-"""`gpucnn report`: a page that tells all of a run, or compares several."""
+"""`gpucnn report`: write a page on a run, or one that compares several."""
 
 import argparse
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 from gpucnn.cli.device import choose_device
 from gpucnn.config.build import load_data
 from gpucnn.config.resolve import differing, resolve
-from gpucnn.config.saved import SavedRun, open_run
 from gpucnn.data import Dataset
 from gpucnn.errors import InputError
 from gpucnn.report import COMPARISON, Subject, write_comparison, write_report
+from gpucnn.runs.saved import SavedRun, open_run
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -19,20 +19,20 @@ def run(arguments: argparse.Namespace) -> None:
     saved = [open_run(name) for name in arguments.runs]
     choose_device(None, saved[0].config)
     if len(saved) == 1:
-        tell_report(with_test_images(saved[0]), out)
+        print_report(with_test_images(saved[0]), out)
         return
     subjects = [subject_of(each, None) for each in saved]
     page = write_comparison(subjects, differing([each.config for each in saved]), out or Path(COMPARISON))
     print(f"comparison: {page}")
 
 
-def tell_report(subject: Subject, page: Path | None = None) -> None:
+def print_report(subject: Subject, page: Path | None = None) -> None:
     """Write a run's page and pictures, and print where the page is."""
     print(f"report: {write_report(subject, page)}")
 
 
 def with_test_images(saved: SavedRun) -> Subject:
-    """A run with its test images. Where they are not to be had a line says why, and there are none."""
+    """A run with its test images; without them, after a line that says why, if they are unavailable."""
     try:
         test = load_data(saved.config, saved.dataset).test
     except (InputError, OSError) as error:
@@ -45,7 +45,7 @@ def with_test_images(saved: SavedRun) -> Subject:
 
 
 def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:
-    """What a report on a saved run is about."""
+    """The subject of a report on a saved run."""
     return Subject(
         saved.folder,
         resolve(saved.config),
@@ -59,7 +59,7 @@ def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:
 
 
 def checked_target(path: str) -> Path:
-    """The path, which must be that of an HTML file in a folder that is there: told before the work is done."""
+    """The path of the page. Raises InputError, before any work, unless it is HTML in an existing folder."""
     target = Path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--out {target}: the page is HTML; give a name that ends in .html")

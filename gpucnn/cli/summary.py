@@ -1,4 +1,4 @@
-"""`gpucnn summary`: a network's layers, what they give and what they cost."""
+"""`gpucnn summary`: list a network's layers, their outputs and costs."""
 
 import argparse
 import math
@@ -11,12 +11,12 @@ from gpucnn.cli.device import accept_config
 from gpucnn.cli.table import by, in_bytes, table
 from gpucnn.config.build import build_network
 from gpucnn.config.check import data_shape
-from gpucnn.config.find import LATEST
 from gpucnn.config.layers import lr_scales
-from gpucnn.config.saved import open_run
 from gpucnn.config.schema import Config
 from gpucnn.geometry import Sizes
 from gpucnn.report.architecture import layer_facts
+from gpucnn.runs.folder import LATEST
+from gpucnn.runs.saved import open_run
 from gpucnn.training.evaluation import dtype_of
 
 HEADER = ("layer", "output", "parameters", "multiply-adds", "receptive field", "memory")
@@ -60,6 +60,6 @@ def summarize(net: nn.Sequential, shape: Sizes, config: Config) -> str:
 
 
 def _lr_scales(config: Config) -> list[str]:
-    """A line on the layers that have a learning rate of their own; none where there are none."""
+    """A line on the layers with a learning rate of their own, if there are any."""
     scaled = [f"{scale:g} for layer {name}" for name, scale in lr_scales(config.model) if scale != 1]
     return [f"lr_scale, which multiplies the learning rate: {', '.join(scaled)}"] if scaled else []

@@ -1,10 +1,10 @@
-"""Tables and numbers for people."""
+"""Formatting of tables and numbers."""
 
 from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Rows in columns, of which the first `left` are flush left and the others flush right."""
+    """Rows in aligned columns: the first `left` columns flush left, the others flush right."""
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -16,7 +16,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 
 def in_bytes(count: int) -> str:
-    """A number of bytes as people say it, in powers of 1024."""
+    """A number of bytes with its unit, in powers of 1024."""
     size, unit = float(count), "B"
     for larger in ("KiB", "MiB", "GiB"):
         if size < 1024:
@@ -26,5 +26,5 @@ def in_bytes(count: int) -> str:
 
 
 def by(sizes: Sequence[int]) -> str:
-    """Sizes as people say them: 6 x 28 x 28."""
+    """Sizes in the form 6 x 28 x 28."""
     return " x ".join(map(str, sizes))

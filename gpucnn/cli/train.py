@@ -1,4 +1,4 @@
-"""`gpucnn train`: from a configuration to a run folder with a trained network."""
+"""`gpucnn train`: train the network of a configuration, in a run folder."""
 
 import argparse
 import shlex
@@ -6,22 +6,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gpucnn.backend import manual_seed
 from gpucnn.cli.device import accept_config, choose_device
-from gpucnn.cli.report import tell_report, with_test_images
+from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
 from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
 from gpucnn.config.resolve import differences, resolve, to_yaml
-from gpucnn.config.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.generators import manual_seed
 from gpucnn.report import Subject
-from gpucnn.training import EpochRecord, Progress, RunFolder, Trainer, describe_environment, new_run_path, train_run
+from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
+from gpucnn.runs.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
+from gpucnn.training import EpochRecord, Progress, Trainer
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
 
 INTERRUPTED = 130
-MOST_SAID = 20  # differences in one message
+MOST_DIFFERENCES = 20  # in one message
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
             result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
         if not folder.last_path.is_file():
-            raise  # there is nothing to go on from
+            raise  # there is no checkpoint to resume from
         return _interrupted(arguments, folder)
-    _tell(result, folder)
+    _print_result(result, folder)
     if config.report and not arguments.quiet:
         subject = Subject(
             folder,
@@ -63,16 +64,16 @@ def run(arguments: argparse.Namespace) -> int:
             data.loaded.used,
             data.test,
         )
-        tell_report(subject)
+        print_report(subject)
     return 0
 
 
 def check_same(before: Config, now: Config, path: Path) -> None:
-    """Raise ConfigError with every difference from the run's own configuration, but for more epochs."""
+    """Raise ConfigError that lists every difference from the run's configuration, except the number of epochs."""
     different = differences(before, now, ignoring=("train.epochs",))
     if different:
-        if len(different) > MOST_SAID:
-            different[MOST_SAID:] = [f"and {len(different) - MOST_SAID} more options"]
+        if len(different) > MOST_DIFFERENCES:
+            different[MOST_DIFFERENCES:] = [f"and {len(different) - MOST_DIFFERENCES} more options"]
         raise ConfigError(
             f"--resume {path}: the configuration is not the run's own; they differ in\n  "
             + "\n  ".join(different)
@@ -83,7 +84,7 @@ def check_same(before: Config, now: Config, path: Path) -> None:
 def _train(
     folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, resume: bool, quiet: bool
 ) -> dict[str, Any]:
-    """Train in the folder, which was entered, with progress told."""
+    """Train in the folder, which must be entered, and show progress."""
     with Progress(len(data.train), shown=not quiet) as progress:
         return train_run(
             folder,
@@ -96,7 +97,7 @@ def _train(
             resume=resume,
             config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
-            on_record=progress if quiet or sys.stderr.isatty() else _tell_epoch,
+            on_record=progress if quiet or sys.stderr.isatty() else _print_epoch,
         )
 
 
@@ -107,7 +108,7 @@ def _new_folder(arguments: argparse.Namespace, config: Config, data: TrainingDat
 
 
 def _same_folder(before: SavedRun, data: TrainingData) -> RunFolder:
-    """The folder of the run that goes on, if its data is still the same."""
+    """The folder of the run to resume. Raises InputError if its data is not the same."""
     if before.dataset != data.loaded.used:
         raise InputError(
             f"--resume {before.folder.path}: the run was trained on {before.dataset}, and now {data.loaded.used} was "
@@ -123,19 +124,19 @@ def _announce_data(data: TrainingData) -> None:
     if loaded.why is not None:
         reason = "\n".join(f"    {line}" for line in loaded.why.splitlines())
         print(
-            f"WARNING: {loaded.requested} is not to be had; training on {loaded.used} instead (data.fallback):",
+            f"WARNING: {loaded.requested} is unavailable; training on {loaded.used} instead (data.fallback):",
             reason,
             sep="\n",
             file=sys.stderr,
         )
 
 
-def _tell_epoch(record: Record) -> None:
+def _print_epoch(record: Record) -> None:
     if isinstance(record, EpochRecord):
         print(describe(record), flush=True)
 
 
-def _tell(result: dict[str, Any], folder: RunFolder) -> None:
+def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
     print(f"test accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f} ({result['dataset']})")
     print(f"run: {folder.path}")
 
@@ -143,11 +144,11 @@ def _tell(result: dict[str, Any], folder: RunFolder) -> None:
 def _already_finished(before: SavedRun, quiet: bool) -> int:
     result, done = before.folder.result(), before.folder.epochs_logged
     early = done < before.config.train.epochs
-    what = "early stopping ended it (train.early_stop)" if early else "more train.epochs go on with it"
+    what = "early stopping ended it (train.early_stop)" if early else "raise train.epochs to continue it"
     print(f"{before.folder.path} is finished after {done} epochs; {what}")
-    _tell(result, before.folder)
+    _print_result(result, before.folder)
     if before.config.report and not quiet:
-        tell_report(with_test_images(before))
+        print_report(with_test_images(before))
     return 0
 
 

@@ -1,9 +1,17 @@
-"""One YAML file says what to train. Here it is read, checked, and made into what it names.
+"""Configuration: one YAML file says what to train.
 
-`load(RUN)` gives the network that a run trained. The steps before: `check` tells all faults of a configuration or
-gives it, `build` makes of it the data, the network and the trainer, `saved` finds them again.
+`check` reads a configuration and reports all its faults; `build` makes the data, the network and the trainer.
 """
 
-from gpucnn.config.saved import SavedRun, load, open_run
+import importlib
+from typing import Any
 
-__all__ = ["SavedRun", "load", "open_run"]
+# Names that version 0.1.0 had here, and the module that has them now.
+_MOVED = dict.fromkeys(("SavedRun", "load", "open_run"), "gpucnn.runs")
+
+
+def __getattr__(name: str) -> Any:
+    """A name of `_MOVED`, from its new module."""
+    if name not in _MOVED:
+        raise AttributeError(f"module 'gpucnn.config' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MOVED[name]), name)

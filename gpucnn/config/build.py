@@ -1,16 +1,14 @@
-"""What a configuration names, made: the data, the network, the trainer."""
+"""Building what a configuration describes: the data, the network, the trainer."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from gpucnn import nn
-from gpucnn.autograd import Tensor
-from gpucnn.config.check import Checked, fault_of
-from gpucnn.config.layers import lr_scales
-from gpucnn.config.network import MisfitError, Shape, build_layers, check_outputs
-from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
-from gpucnn.config.schema import Config, Data, PerClass, source_options
+from gpucnn import nn, optim
+from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales
+from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options
 from gpucnn.data import (
+    Augment,
     Dataset,
     Loaded,
     Loader,
@@ -26,13 +24,15 @@ from gpucnn.data import (
 )
 from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
-from gpucnn.training import Loaders, Trainer
+from gpucnn.tensor import Tensor
+from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
+from gpucnn.training.losses import Loss
 
-EVALUATED_AT_ONCE = 256  # images, where no gradients are kept
+EVALUATION_BATCH_SIZE = 256  # images; no gradients are kept
 
 
 class TrainingData(NamedTuple):
-    """The images of a training, its parts apart. `loaded` tells which data set they are of."""
+    """The parts of a data set, and the normaliser fitted on `train`. `loaded` names the data set."""
 
     train: Dataset
     validation: Dataset | None
@@ -42,11 +42,11 @@ class TrainingData(NamedTuple):
 
 
 def load_data(config: Config, used: str | None = None) -> TrainingData:
-    """Read the data set and part it as `data:` says. After a fallback numbers of images keep their fraction.
+    """Read the data set and split it as `data:` says. After a fallback, counts of images keep their fraction.
 
-    `used` is the data set that a run was trained on: where that is the fallback, the one asked for is not looked for.
+    `used` is the data set that a run was trained on; if that is the fallback, the requested one is not looked for.
 
-    Raises DataError for data that is damaged or does not suffice, DownloadError where it cannot be had.
+    Raises DataError for data that is damaged or too small, DownloadError if it cannot be downloaded.
     """
     data = config.data
     if used is not None and used == data.fallback != data.name:
@@ -61,7 +61,7 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
     if data.split:
         count = loaded.scaled(data.split.train, of=data.split.source)
         source = resplit(source, count, data.split.source, data.split.order, config.seed)
-    if isinstance(data.classes, list):  # of `synthetic` it is the number of classes that are made
+    if isinstance(data.classes, list):  # an int is the number of classes that `synthetic` makes
         source = select_classes(source, data.classes)
     if data.per_class:
         source = _drawn(source, data.per_class, config.seed)
@@ -76,7 +76,7 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
 
 
 def _drawn(source: Source, per_class: PerClass, seed: int) -> Source:
-    """The images of a source that `per_class:` draws."""
+    """The source with the images that `per_class:` draws."""
     train, test = per_class.train, per_class.test
     return replace(
         source,
@@ -86,7 +86,7 @@ def _drawn(source: Source, per_class: PerClass, seed: int) -> Source:
 
 
 def _held_out(data: Data, validation: int | float, loaded: Loaded) -> int | float:
-    """How many validation images, or what share: after a fallback the share of those that `limit` leaves."""
+    """The number of validation images, or their share; after a fallback, the share of those that `limit` leaves."""
     size = loaded.scaled(validation)
     if isinstance(size, int) or isinstance(validation, float) or data.limit is None:
         return size
@@ -111,8 +111,8 @@ def build_loaders(config: Config, data: TrainingData) -> Loaders:
 
 
 def evaluation_loader(dataset: Dataset, normalizer: Normalizer, dtype: str) -> Loader:
-    """A data set in batches that nothing is learned from."""
-    return Loader(dataset, EVALUATED_AT_ONCE, normalizer, dtype=dtype)
+    """A data set in batches for evaluation: in order, without augmentation."""
+    return Loader(dataset, EVALUATION_BATCH_SIZE, normalizer, dtype=dtype)
 
 
 def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Sequential:
@@ -130,7 +130,7 @@ def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Seq
 
 
 def build_trainer(config: Config, net: nn.Module) -> Trainer:
-    """What trains `net` as the configuration says."""
+    """The trainer of `net` that the configuration describes."""
     return Trainer(
         net,
         build_optimizer(config, parameter_groups(config, net)),
@@ -143,11 +143,36 @@ def build_trainer(config: Config, net: nn.Module) -> Trainer:
 
 
 def parameter_groups(config: Config, net: nn.Module) -> list[Group]:
-    """The parameters of `net`, built from `config`, a group for each `lr_scale`; the first is that of 1, if any."""
+    """The parameters of `net`, built from `config`, in one group for each `lr_scale`; that of 1 comes first, if any."""
     scales = dict(lr_scales(config.model))
     groups: dict[float, list[Tensor]] = {1.0: []}
     for name, parameter in net.named_parameters():
-        layer, _, _ = name.rpartition(".")  # 0.weight is of layer 0
+        layer, _, _ = name.rpartition(".")  # "0.weight" belongs to layer "0"
         groups.setdefault(scales[layer], []).append(parameter)
     lr = config.optimizer.beside_name()["lr"]
     return [{"params": parameters, "lr": lr * scale} for scale, parameters in groups.items() if parameters]
+
+
+def build_optimizer(config: Config, parameters: Iterable[Tensor] | Iterable[Group]) -> optim.Optimizer:
+    """The optimizer of `parameters`, or groups of them. Raises InputError for options that exclude each other."""
+    return optim.OPTIMIZERS[config.optimizer.name](parameters, **config.optimizer.beside_name())
+
+
+def build_schedule(config: Config) -> optim.Schedule:
+    """The schedule of the learning rate. Raises InputError."""
+    return optim.SCHEDULES[config.schedule.name](**config.schedule.beside_name())
+
+
+def build_loss(config: Config) -> Loss:
+    """The loss. Raises InputError."""
+    return LOSSES[config.loss.name](**config.loss.beside_name())
+
+
+def build_augment(config: Config) -> Augment | None:
+    """The augmentation of the training images; None without any. Raises InputError."""
+    return None if config.data.augment is None else Augment(**dict(config.data.augment))
+
+
+def build_early_stop(config: Config) -> EarlyStop | None:
+    """The rule of early stopping; None without one. Raises InputError."""
+    return None if config.train.early_stop is None else EarlyStop(**dict(config.train.early_stop))

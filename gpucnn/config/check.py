@@ -1,38 +1,30 @@
-"""A configuration read, checked and resolved: every fault at once, before any data is read."""
+"""Finding, reading and checking a configuration: all faults are reported at once, before any data is read."""
 
 import json
+import pathlib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from gpucnn import nn
-from gpucnn.autograd import Tensor
+from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.explain import explain, label
-from gpucnn.config.faults import Fault, Path, config_error
-from gpucnn.config.find import read_config
-from gpucnn.config.layers import Layer, OneLayer, written_out
-from gpucnn.config.network import MisfitError, build_layers, check_outputs
+from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
+from gpucnn.config.layers import Layer, MisfitError, OneLayer, check_outputs, fault_of, output_shape, written_out
 from gpucnn.config.overrides import apply_overrides
-from gpucnn.config.parts import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
-from gpucnn.config.schema import AnyData, Config, Data, json_schema, source_options
-from gpucnn.config.yaml_reader import Document, read_yaml
+from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options
+from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
 from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
-
-
-class Checked(NamedTuple):
-    """A configuration that was found right, and the text it came from, for messages."""
-
-    config: Config
-    document: Document
+from gpucnn.tensor import Tensor
 
 
 def load_config(config: str, overrides: Iterable[str] = ()) -> Checked:
     """The configuration CONFIG (a file, or the name of a shipped one) with `key.path=value` overrides.
 
-    Raises ConfigError that tells every fault with its place: of the YAML, of names, types and ranges, and of
-    layers that do not fit each other or the data's images, whose shape is looked up but which are not read.
+    Raises ConfigError that lists every fault with its place: in the YAML, in names, types and ranges, and of layers
+    that do not fit each other or the images, of which only the shape is looked up.
     """
     text, source = read_config(config)
     return check(read_yaml(text, source), overrides)
@@ -45,13 +37,13 @@ def check(document: Document, overrides: Iterable[str] = ()) -> Checked:
 
 
 def load_options(config: str, overrides: Iterable[str] = ()) -> Checked:
-    """As `load_config`, without a look at the data, which may be elsewhere."""
+    """As `load_config`, without checking the layers against the data, which may be absent."""
     text, source = read_config(config)
     return _accepted(*_read(read_yaml(text, source), overrides))
 
 
 def _accepted(checked: Checked | None, faults: list[Fault]) -> Checked:
-    """The configuration, if nothing is wrong with it."""
+    """The configuration. Raises ConfigError if there are faults."""
     if checked is None or faults:
         raise config_error(faults)
     return checked
@@ -74,7 +66,7 @@ def _read(document: Document, overrides: Iterable[str]) -> tuple[Checked | None,
 
 
 def _part_faults(checked: Checked) -> list[Fault]:
-    """Options that are right by themselves and do not go together."""
+    """Faults of options that are valid alone but not together."""
     config, document = checked
     parts: dict[Path, Callable[[], object]] = {
         ("optimizer",): lambda: build_optimizer(config, [Tensor([0.0], requires_grad=True)]),
@@ -93,9 +85,9 @@ def _part_faults(checked: Checked) -> list[Fault]:
 
 
 def _check_early_stop(config: Config) -> None:
-    """Raises ConfigError where early stopping looks at validation images that there are not.
+    """Raise ConfigError if early stopping monitors validation images and there are none.
 
-    Of data that may bring their own it is known only when they are read.
+    Whether data that may bring their own validation images do is known only when they are read.
     """
     rule = build_early_stop(config)
     none = not config.data.validation and config.data.name not in MAY_VALIDATE
@@ -104,7 +96,7 @@ def _check_early_stop(config: Config) -> None:
 
 
 def network_faults(document: Document) -> list[Fault]:
-    """What is wrong with the layers before the first that is none; nothing where the data is unknown."""
+    """Faults of shapes, in the layers before the first invalid one; none if the data is invalid."""
     data = _valid(AnyData, document.data.get("data"))
     entries = _leading_layers(document.data.get("model"))
     if data is None or not entries:
@@ -118,7 +110,7 @@ def network_faults(document: Document) -> list[Fault]:
         return [Fault(document.place(("data",)), words)]
     try:
         init = document.data.get("init")
-        _, output = build_layers(entries, shape, init if init in nn.init.NAMES else None)
+        output = output_shape(entries, shape, init if init in nn.init.NAMES else None)
         if len(entries) == len(document.data["model"]):
             check_outputs(entries, output, _loss_name(document.data), classes)
     except MisfitError as error:
@@ -126,13 +118,8 @@ def network_faults(document: Document) -> list[Fault]:
     return []
 
 
-def fault_of(error: MisfitError, document: Document) -> Fault:
-    """A layer that does not fit, with its place."""
-    return Fault(document.place_of_whole(error.path), f"{label(error.path, document.data)}: {error}")
-
-
-def data_shape(data: Data) -> tuple[tuple[int, ...], int]:
-    """Image shape (C, H, W) and number of classes."""
+def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
+    """Image shape (C, H, W), and the number of classes, None if it is unknown before the data is read."""
     shape, classes = peek(data.name, source_options(data))
     shape = transposed_shape(shape) if data.transpose else shape
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
@@ -152,7 +139,7 @@ def _validated(document: Document) -> tuple[Checked | None, list[Fault]]:
 
 
 def _valid(annotation: Any, data: Any) -> Any:
-    """A part of the configuration by itself, or None where it has faults."""
+    """A part of the configuration, validated alone; None if it has faults."""
     try:
         return TypeAdapter(annotation).validate_json(json.dumps(data))
     except ValidationError:
@@ -160,7 +147,7 @@ def _valid(annotation: Any, data: Any) -> Any:
 
 
 def _leading_layers(model: Any) -> list[OneLayer]:
-    """The layers before the first that has faults."""
+    """The layers before the first invalid one."""
     layers: list[OneLayer] = []
     for entry in model if isinstance(model, list) else []:
         layer = _valid(Layer, entry)
@@ -173,3 +160,40 @@ def _leading_layers(model: Any) -> list[OneLayer]:
 def _loss_name(data: dict[str, Any]) -> str:
     loss = data.get("loss", {"name": "cross_entropy"})
     return str(loss.get("name")) if isinstance(loss, dict) else ""
+
+
+def shipped_folder() -> pathlib.Path:
+    """The folder of the shipped configurations: inside the package, or beside it in a checkout."""
+    package = pathlib.Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def shipped_configs() -> list[str]:
+    """The names of the shipped configurations."""
+    return sorted(file.stem for file in shipped_folder().glob("*.yaml"))
+
+
+def read_config(config: str) -> tuple[str, str]:
+    """The text of CONFIG, a file or the name of a shipped configuration, and its name in messages.
+
+    Raises ConfigError if there is no such configuration or its text is not UTF-8.
+    """
+    path = pathlib.Path(config)
+    if path.exists() and not path.is_dir():
+        with path.open("rb") as file:
+            return _decoded(file.read(4 * LONGEST + 1), config), config
+    if config in shipped_configs():
+        return _decoded((shipped_folder() / f"{config}.yaml").read_bytes(), config), f"{config}.yaml"
+    what = "is a folder" if path.is_dir() else "is neither a file nor a shipped configuration"
+    raise ConfigError(f"CONFIG '{config}' {what}; {did_you_mean(path.stem, shipped_configs())}")
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{name}:{line}:1: not text in UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8"
+        ) from None

@@ -1,13 +1,24 @@
-"""Pydantic's validation errors in a user's words: what was given, what was expected, how to mend it."""
+"""Messages for pydantic's validation errors: what was given, what was expected, how to correct it.
+
+What was expected is read from the JSON schema, so messages and editors agree.
+"""
 
 import json
 from typing import Any
 
 from pydantic import ValidationError
 
-from gpucnn.config.expected import Node, describe, inside, node_at, properties
 from gpucnn.config.faults import NOTHING_TO_SCALE, Fault, Path, did_you_mean
 from gpucnn.config.yaml_reader import Document
+
+Node = dict[str, Any]  # a part of a JSON schema
+MOST_NAMES = 8  # longer lists of names are not written out
+LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
 
 
 def explain(error: ValidationError, document: Document, schema: Node) -> list[Fault]:
@@ -23,13 +34,13 @@ def explain(error: ValidationError, document: Document, schema: Node) -> list[Fa
 
 
 def label(path: Path, data: Any) -> str:
-    """A path as a reader would say it: `model layer 3 (conv2d): kernel_size`, `optimizer.lr`."""
+    """A path as messages show it: `model layer 3 (conv2d): kernel_size`, `optimizer.lr`."""
     layers, options, value = [], [], data
     for before, key in zip((None, *path), path, strict=False):
         value = inside(value, key)
         if isinstance(key, int):
             layers.append(f"layer {key} ({'/'.join(value) if isinstance(value, dict) else value})")
-        elif not isinstance(before, int):  # after a number stands the layer's name, said already
+        elif not isinstance(before, int):  # the key after a position is the layer's name, already in `layers`
             options.append(key)
     if not layers:
         return ".".join(options) or "configuration"
@@ -37,7 +48,7 @@ def label(path: Path, data: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """A value as it may stand in a message of one line."""
+    """A value, shortened to fit a message of one line."""
     words = json.dumps(value, ensure_ascii=False)
     return words if len(words) <= 60 else words[:57] + "..."
 
@@ -76,7 +87,7 @@ def _words(item: Any, path: Path, data: Any, schema: Node) -> str:
 
 
 def _of_what(path: Path, data: Any) -> str:
-    """Which optimizer, data set ... an option does not belong to."""
+    """The named optimizer, data set and so on that an option does not belong to."""
     section = inside(data, path[0])
     named = isinstance(section, dict) and len(path) == 2 and path[1] != "name" and "name" in section
     return f" for {path[0]} '{section['name']}'" if named else ""
@@ -90,7 +101,7 @@ def _wrong_name(section: Any, known: dict[str, str]) -> str:
 
 
 def _hint(given: Any, expected: str) -> str:
-    """How to mend a value of the wrong type, where that is plain."""
+    """How to correct a value of the wrong type, if that is obvious."""
     if isinstance(given, str) and given.lower() in ("yes", "no", "on", "off") and "true or false" in expected:
         return "; write true or false"
     if isinstance(given, str) and given.replace(".", "", 1).isdigit() and "number" in expected:
@@ -100,3 +111,89 @@ def _hint(given: Any, expected: str) -> str:
     if isinstance(given, str) and expected.startswith("a mapping"):
         return f"; write {{name: {given}}}"
     return ""
+
+
+# --- the JSON schema in words -----------------------------------------------------------------------------------------
+
+
+def node_at(path: Path, data: Any, schema: Node) -> Node:
+    """The part of the schema for the value at `path`; an empty one for an unknown path."""
+    node = schema
+    for key in path:
+        node = _child(node, key, data, schema)
+        data = inside(data, key)
+    return _resolved(node, schema)
+
+
+def properties(path: Path, data: Any, schema: Node) -> list[str]:
+    """The keys that the mapping at `path` may have."""
+    node = schema
+    for key in path:
+        node, data = _child(node, key, data, schema), inside(data, key)
+    return [name for each in _alternatives(node, data, schema) for name in each.get("properties", {})]
+
+
+def inside(value: Any, key: str | int) -> Any:
+    """The value under `key`, or None."""
+    if isinstance(key, str):
+        return value.get(key) if isinstance(value, dict) else None
+    return value[key] if isinstance(value, list) and key < len(value) else None
+
+
+def describe(node: Node, schema: Node) -> str:
+    """What a part of a JSON schema allows, in words."""
+    node = _resolved(node, schema)
+    choices = node.get("anyOf") or node.get("oneOf")
+    if choices:
+        return " or ".join(dict.fromkeys(describe(choice, schema) for choice in choices))
+    if "enum" in node:
+        if len(node["enum"]) > MOST_NAMES:
+            return "a name"
+        return "one of " + ", ".join(str(word) for word in node["enum"])
+    if "const" in node:
+        return str(node["const"])
+    kind = node.get("type")
+    if kind == "array":
+        return _describe_list(node, schema)
+    if kind in ("integer", "number"):
+        return ("a whole number" if kind == "integer" else "a number") + _describe_range(node)
+    return {"boolean": "true or false", "string": "text", "null": "null"}.get(str(kind), "a mapping")
+
+
+def _describe_list(node: Node, schema: Node) -> str:
+    if "prefixItems" in node:
+        parts = [describe(item, schema) for item in node["prefixItems"]]
+        same = len(set(parts)) == 1
+        return f"a list of {len(parts)}, each {parts[0]}" if same else f"a list of {' and '.join(parts)}"
+    return f"a list, each {describe(node['items'], schema)}" if node.get("items") else "a list"
+
+
+def _describe_range(node: Node) -> str:
+    limits = [f"{word} {node[limit]:,}" for limit, word in LIMITS.items() if limit in node]
+    return " " + " and ".join(limits) if limits else ""
+
+
+def _resolved(node: Node, schema: Node) -> Node:
+    """The node itself, or the one it refers to."""
+    return schema["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+
+def _alternatives(node: Node, data: Any, schema: Node) -> list[Node]:
+    """The parts of a union that may apply to `data`; a node that is not a union is its only alternative."""
+    node = _resolved(node, schema)
+    mapping = node.get("discriminator", {}).get("mapping", {})
+    name = inside(data, "name")
+    if isinstance(name, str) and name in mapping:
+        return [_resolved({"$ref": mapping[name]}, schema)]
+    choices = node.get("anyOf") or node.get("oneOf")
+    return [each for choice in choices for each in _alternatives(choice, data, schema)] if choices else [node]
+
+
+def _child(node: Node, key: str | int, data: Any, schema: Node) -> Node:
+    """The part of the schema under `key`, given the data at the node."""
+    for each in _alternatives(node, data, schema):
+        if isinstance(key, str) and key in each.get("properties", {}):
+            return each["properties"][key]
+        if isinstance(key, int) and each.get("items"):
+            return each["items"]
+    return {}

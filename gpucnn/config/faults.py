@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where: collected, so that a user mends everything in one go."""
+"""Faults of a configuration with their places, collected so that all are reported at once."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from gpucnn.errors import ConfigError
 
 Path = tuple[str | int, ...]  # the keys and list positions that lead to a value, from the top
 
-MOST_SAID = 50  # faults in one message
+MOST_FAULTS = 50  # faults in one message
 NOTHING_TO_SCALE = "this layer has no parameters, and so no learning rate; remove it"
 
 
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One thing to mend."""
+    """One error, with its place."""
 
     place: Place
     message: str
@@ -36,13 +36,13 @@ class Fault(NamedTuple):
 def config_error(faults: Iterable[Fault]) -> ConfigError:
     """One error with a line for every fault: overrides first, then the file in its order."""
     lines = [str(fault) for fault in sorted(dict.fromkeys(faults), key=lambda fault: fault.place[1:])]
-    if len(lines) > MOST_SAID:
-        lines = [*lines[:MOST_SAID], f"and {len(lines) - MOST_SAID} more faults"]
+    if len(lines) > MOST_FAULTS:
+        lines = [*lines[:MOST_FAULTS], f"and {len(lines) - MOST_FAULTS} more faults"]
     return ConfigError("\n".join(lines))
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """The names most like the given one, or all of them where none is like it."""
+    """A hint with the known names most like the given one, or with all of them if none is."""
     known = list(known)
     alike = difflib.get_close_matches(str(given), known, n=2, cutoff=0.6)
     if alike:

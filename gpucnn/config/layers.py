@@ -1,13 +1,24 @@
-"""The `model:` part of the YAML: one entry per layer, each with the options of the layer's constructor."""
+"""The `model:` part of the YAML, one entry per layer with the options of its constructor, and the network of it.
 
-from collections.abc import Iterator, Sequence
+Input sizes are inferred layer by layer.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, model_serializer, model_validator
 
 from gpucnn import nn
-from gpucnn.config.from_signature import Options, field, options_model
+from gpucnn.config.explain import label
+from gpucnn.config.faults import NOTHING_TO_SCALE, Fault, Path
+from gpucnn.config.options import Options, field, options_model
+from gpucnn.config.yaml_reader import Document
+from gpucnn.errors import ConfigError, InputError
+from gpucnn.nn.layer import undrawn
+
+Shape = tuple[int, ...]  # without the batch: (C, H, W) or (F,)
+PROBABILITIES = ("softmax", "log_softmax")
 
 
 class OneLayer(Options):
@@ -32,7 +43,7 @@ class OneLayer(Options):
 
     @model_serializer
     def _as_written(self) -> Any:
-        """`relu` where there is nothing to choose, else `{conv2d: {...}}`."""
+        """`relu` for a layer without options, else `{conv2d: {...}}`."""
         return {self.name: self.options} if has_options(self.name) else self.name
 
 
@@ -49,9 +60,9 @@ def layer_model() -> type[OneLayer]:
 
 
 def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
-    """What a layer's constructor takes, and behind it `lr_scale` where the layer has parameters.
+    """The options of a layer's constructor, and `lr_scale` if the layer has parameters.
 
-    These are the layers of which a size is inferred: that of their parameters.
+    Those are the layers with an inferred size: that of their parameters.
     """
     if layer.inferred is None:
         return options_model(name, layer)
@@ -75,19 +86,19 @@ def options_of(name: str) -> Any:
 
 
 def has_options(name: str) -> bool:
-    """Whether there is anything to choose about a layer."""
+    """Whether a layer has options."""
     return name == "residual" or bool(options_of(name).model_fields)
 
 
 def needs_options(name: str) -> bool:
-    """Whether a layer cannot be written as just its name."""
+    """Whether a layer has options without a default."""
     return name == "residual" or any(field.is_required() for field in options_of(name).model_fields.values())
 
 
 def written_out(entries: Any) -> Any:
     """The entries of `model:` with `relu` and `{relu: null}` written as `{relu: {}}`, in nested lists too.
 
-    Anything that is not such an entry is left for the schema to refuse.
+    Anything else is left as it is, for the schema to refuse.
     """
     if not isinstance(entries, list):
         return entries
@@ -110,3 +121,104 @@ if TYPE_CHECKING:
 else:
     Layer = layer_model()
     Layer.model_rebuild()
+
+
+# --- the network that the entries describe ----------------------------------------------------------------------------
+
+
+class MisfitError(ConfigError):
+    """A layer that does not fit what comes before it, or the data. `path` leads to the layer."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def fault_of(error: MisfitError, document: Document) -> Fault:
+    """A layer that does not fit, with its place."""
+    return Fault(document.place_of_whole(error.path), f"{label(error.path, document.data)}: {error}")
+
+
+def build_layers(entries: Sequence[OneLayer], shape: Shape, init: str | None) -> tuple[list[nn.Layer], Shape]:
+    """The layers of `entries` for inputs of `shape`, their weights drawn, and the shape of their output.
+
+    `init` serves the layers that name none of their own. Raises MisfitError at the first layer that does not fit.
+    """
+    return _fit_layers(entries, shape, init, ("model",), lambda kind: kind)
+
+
+def output_shape(entries: Sequence[OneLayer], shape: Shape, init: str | None) -> Shape:
+    """The shape of the network's output, from the layers' options alone: no weights are drawn, however large they are.
+
+    Raises MisfitError as `build_layers` does.
+    """
+    _, output = _fit_layers(entries, shape, init, ("model",), undrawn)
+    return output
+
+
+def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes: int | None) -> None:
+    """Raise MisfitError unless the last layer gives the loss one logit per class (None: not known yet)."""
+    path: Path = ("model", len(entries) - 1)
+    if loss == "cross_entropy" and entries[-1].name in PROBABILITIES:
+        raise MisfitError(
+            path,
+            "cross_entropy takes logits and applies log_softmax itself; remove this layer "
+            "(`gpucnn predict` still prints probabilities)",
+        )
+    if len(shape) != 1:
+        raise MisfitError(
+            path,
+            f"the network's output has shape {shape}, expected one number per class; "
+            f"add flatten and linear: {{out_features: {classes or 'number of classes'}}}",
+        )
+    if classes is not None and shape[0] != classes:
+        override = f" (model.{path[1]}.linear.out_features={classes})" if entries[-1].name == "linear" else ""
+        raise MisfitError(
+            path,
+            f"the network has {shape[0]} outputs, expected {classes}, one per class of the data; "
+            f"let its last linear layer have out_features: {classes}{override}",
+        )
+
+
+Making = Callable[[type[nn.Layer]], type[nn.Layer]]  # kind -> the class to make layers with
+
+
+def _fit_layers(
+    entries: Sequence[OneLayer], shape: Shape, init: str | None, path: Path, making: Making
+) -> tuple[list[nn.Layer], Shape]:
+    """The layers of `entries`, found at `path` of the configuration, and the shape of their output."""
+    layers = []
+    for position, entry in enumerate(entries):
+        layer, shape = _fit_layer(entry, shape, init, (*path, position), making)
+        layers.append(layer)
+    return layers, shape
+
+
+def _fit_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path, making: Making) -> tuple[nn.Layer, Shape]:
+    """One layer and the shape of its output."""
+    kind = nn.LAYERS[entry.name]
+    inner: list[nn.Layer] = []
+    options: dict[str, Any] = {}
+    if entry.name == "residual":
+        inner, _ = _fit_layers(entry.options, shape, init, (*path, "residual"), making)
+    else:
+        options = _constructor_options(entry, kind, shape, init, path)
+    try:
+        layer = making(kind)(*inner, **options)
+        return layer, layer.output_shape(shape)
+    except InputError as error:
+        raise MisfitError(path, str(error).removeprefix(f"{kind.kind}: ")) from None
+
+
+def _constructor_options(
+    entry: OneLayer, kind: type[nn.Layer], shape: Shape, init: str | None, path: Path
+) -> dict[str, Any]:
+    """The arguments of the layer's constructor: the entry's options, and what the input's shape implies."""
+    options = dict(entry.options)
+    if options.pop("lr_scale", 1.0) != 1 and not options.get("affine", True):
+        raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
+    if "init" in options:
+        options["init"] = options["init"] or init
+    if kind.inferred:
+        options[kind.inferred] = shape[0]
+    return options

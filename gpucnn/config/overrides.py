@@ -1,18 +1,18 @@
-"""Changes to a configuration from the command line: `optimizer.lr=0.01`, `model.3.linear.out_features=50`."""
+"""Overrides from the command line: `optimizer.lr=0.01`, `model.3.linear.out_features=50`."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from gpucnn.config.expected import inside
+from gpucnn.config.explain import inside
 from gpucnn.config.faults import Fault, Path, Place
 from gpucnn.config.yaml_reader import Document, plain_scalar, read_value
 from gpucnn.errors import ConfigError
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> list[Fault]:
-    """Set each `key.path=value` in the document, the value read as `_value` says, and return the faults of doing so.
+    """Set each `key.path=value` in the document, the value read as `_value` says, and return the faults.
 
-    Keys that are not there yet are made; whether they may be there is for the schema to say.
+    Missing keys are added; whether they are allowed is left to the schema.
     """
     faults = []
     for override in overrides:
@@ -27,7 +27,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> list[Fault]
 
 
 def _parse(override: str, data: Any) -> tuple[Path, Any]:
-    """The path and the value of an override. Raises ConfigError where it is none or leads nowhere."""
+    """The path and the value of an override. Raises ConfigError if it has no value or its path leads nowhere."""
     keys, equals, text = override.partition("=")
     names = keys.strip().split(".")
     if not equals or not all(names):
@@ -60,7 +60,7 @@ def _list_position(name: str, path: Path, data: list[Any]) -> int:
 
 
 def _set(document: Document, path: Path, value: Any, place: Place) -> None:
-    """Put `value` at `path`, making the mappings on the way, and note its place."""
+    """Set `value` at `path`, adding mappings on the way, and record its place."""
     for below in [known for known in document.places if known[: len(path)] == path]:
         del document.places[below]
     here = document.data

@@ -1,4 +1,4 @@
-"""A configuration with every default filled in, as text that trains again as it is."""
+"""Resolved configurations, with every default filled in: as YAML that trains again, and compared."""
 
 import json
 import math
@@ -14,12 +14,12 @@ WIDTH = 110
 
 
 def resolve(config: Config) -> dict[str, Any]:
-    """Plain data in a fixed order; resolving it again gives the same."""
+    """The configuration as plain data in a fixed order. Resolving that again gives the same."""
     return config.model_dump(mode="json")
 
 
 def to_yaml(config: Config) -> str:
-    """The resolved configuration as YAML without anchors, which YAML 1.1 and 1.2 read alike."""
+    """The resolved configuration as YAML without anchors, with the same meaning in YAML 1.1 and 1.2."""
     return yaml.dump(
         resolve(config),
         Dumper=_Dumper,
@@ -34,7 +34,7 @@ def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -
     """The options in which two configurations differ, as `train.batch_size: 64 -> 32`."""
     old, new = dict(_leaves(resolve(before), "")), dict(_leaves(resolve(after), ""))
     return [
-        f"{key}: {_said(old, key)} -> {_said(new, key)}"
+        f"{key}: {_in_yaml(old, key)} -> {_in_yaml(new, key)}"
         for key in {**old, **new}
         if key not in ignoring and (key not in old or key not in new or old[key] != new[key])
     ]
@@ -43,12 +43,12 @@ def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -
 def differing(configs: Sequence[Config]) -> list[tuple[str, list[str]]]:
     """The options of which configurations have different values, each with its value in every one of them.
 
-    A layer counts as one option, told without its defaults. What only some have, and those at its default, is left out.
+    A layer counts as one option, shown without its defaults. What only some have, at its default, is left out.
     """
     every = [dict(_leaves(resolve(config) | {"model": _layers(config)}, "")) for config in configs]
     chosen = {key for config in configs for key, _ in _leaves(_chosen(config) | {"model": _layers(config)}, "")}
     rows = [
-        (key, [_said(leaves, key) for leaves in every])
+        (key, [_in_yaml(leaves, key) for leaves in every])
         for key in {key: None for leaves in every for key in leaves}
         if key in chosen or all(key in leaves for leaves in every)
     ]
@@ -56,7 +56,7 @@ def differing(configs: Sequence[Config]) -> list[tuple[str, list[str]]]:
 
 
 def _chosen(config: Config) -> dict[str, Any]:
-    """What is not at its default."""
+    """The options that are not at their default."""
     return config.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -69,11 +69,11 @@ def _one_line(layer: str | dict[str, Any]) -> str:
     if isinstance(layer, str):
         return layer
     text = yaml.dump(layer, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=math.inf)
-    return text.strip()[1:-1].removesuffix(": {}")  # without the braces around it, and those around nothing
+    return text.strip()[1:-1].removesuffix(": {}")  # without the outer braces, and without empty ones
 
 
-def _said(leaves: dict[str, Any], key: str) -> str:
-    """A value as YAML has it."""
+def _in_yaml(leaves: dict[str, Any], key: str) -> str:
+    """A value in YAML."""
     value = leaves.get(key, "(nothing)")
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -88,7 +88,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that YAML 1.2 would read as a number, beside what YAML 1.1 would."""
+    """Quotes text that YAML 1.2 would read as a number, in addition to what YAML 1.1 would."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,17 +1,18 @@
-"""The whole YAML as pydantic models. What layers, optimizers and data take comes from their signatures."""
+"""Pydantic models of the whole YAML. The options of layers, optimizers and data come from their signatures."""
 
 import functools
 import inspect
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from gpucnn import nn, optim
-from gpucnn.config.expected import Node
-from gpucnn.config.from_signature import Options, options_model
+from gpucnn.config.explain import Node
 from gpucnn.config.layers import Layer, needs_options
+from gpucnn.config.options import Options, options_model
+from gpucnn.config.yaml_reader import Document
 from gpucnn.data import FALLBACKS, SOURCES, Augment, Normalization
 from gpucnn.kernels.cuda.precision import PRECISIONS
 from gpucnn.training import LOSSES, EarlyStop
@@ -35,7 +36,7 @@ class Split(Options):
 
 
 class PerClass(Options):
-    """How many images of every class to draw; all where nothing is said."""
+    """How many images of every class to draw; all by default."""
 
     train: Count | None = Field(default=None, description="Training images of every class, drawn by the seed.")
     test: Count | None = Field(default=None, description="Test images of every class, drawn by the seed.")
@@ -68,7 +69,7 @@ class Data(Options):
 
 
 class Named(Options):
-    """Options that stand beside a `name`, which says what takes them."""
+    """Options beside a `name`, which says what they belong to."""
 
     name: str
 
@@ -80,16 +81,16 @@ class Named(Options):
 def _named(
     name: str, takes: Callable[..., Any], base: type[Options] = Named, skip: Collection[str] = ()
 ) -> type[Options]:
-    """The options that `takes` has, beside its name."""
+    """The model of a `name` and the options that `takes` accepts."""
     return options_model(f"{name}_options", takes, skip=skip, base=base, extra={"name": (Literal[name], ...)})
 
 
 def _one_of(models: list[type[Options]]) -> Any:
-    """The union of such options, told apart by their `name`."""
+    """The union of such models, distinguished by `name`."""
     return Annotated[Union[tuple(models)], Field(discriminator="name")]  # noqa: UP007  (built from a tuple)
 
 
-if TYPE_CHECKING:  # what mypy may know of models that are made when this file is imported
+if TYPE_CHECKING:  # what mypy can know of models that are created on import
     AnyData = Data
     AnyLoss = Named
     AnyOptimizer = Named
@@ -104,21 +105,19 @@ else:
 
 
 class Train(Options):
-    """How long, in which portions and with which safeguards to train."""
+    """How long and in what batches to train, and when to stop."""
 
     epochs: Count = Field(default=10, description="Passes over the training images.")
     batch_size: Count = Field(default=64, description="Images per step.")
     shuffle: bool = Field(default=True, description="Whether every epoch has its own order.")
     clip_norm: Positive | None = Field(default=None, description="Shrink the gradient to this norm where it is longer.")
     clip_value: Positive | None = Field(default=None, description="Clip every entry of the gradient to this size.")
-    early_stop: EarlyStopOptions | None = Field(
-        default=None, description="Stop when nothing has got better for a while."
-    )
+    early_stop: EarlyStopOptions | None = Field(default=None, description="Stop when a figure no longer improves.")
     init_from: str | None = Field(default=None, description="A run whose weights to begin with.")
 
 
 class Config(Options):
-    """Everything that one training depends on."""
+    """The whole configuration of a training."""
 
     name: str = Field(default="unnamed", description="What the run's folder below runs/ is called.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(default=0, description="Where every random choice begins.")
@@ -133,9 +132,9 @@ class Config(Options):
     data: AnyData = Field(description="What to train on.")
     model: list[Layer] = Field(min_length=1, description="The layers; input sizes are inferred.")
     loss: AnyLoss = Field(
-        default={"name": "cross_entropy"}, validate_default=True, description="What is to become small."
+        default={"name": "cross_entropy"}, validate_default=True, description="The function to minimise."
     )
-    optimizer: AnyOptimizer = Field(description="How the weights are moved.")
+    optimizer: AnyOptimizer = Field(description="How the weights are updated.")
     schedule: AnySchedule = Field(
         default={"name": "constant"}, validate_default=True, description="How the learning rate changes."
     )
@@ -166,17 +165,24 @@ class Config(Options):
         return device
 
 
+class Checked(NamedTuple):
+    """A configuration without faults, and the text it came from, for messages."""
+
+    config: Config
+    document: Document
+
+
 def source_options(data: Data) -> dict[str, Any]:
-    """Those of the options under `data:` that its data set takes itself."""
+    """The options under `data:` that the data set itself takes."""
     return {name: getattr(data, name) for name in inspect.signature(SOURCES[data.name]).parameters}
 
 
 def needs_files(name: str) -> bool:
-    """Whether a data set must be told where its files are."""
+    """Whether a data set requires the path of its files."""
     return any(option.default is option.empty for option in inspect.signature(SOURCES[name]).parameters.values())
 
 
-@functools.cache
+@functools.cache  # it depends on the code alone, and is slow to make
 def json_schema() -> Node:
     """The JSON schema of a configuration, for editors and for messages."""
     schema = Config.model_json_schema()

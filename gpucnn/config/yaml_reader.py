@@ -1,4 +1,4 @@
-"""YAML text as plain data, with the place of every value.
+"""Reading YAML as plain data, with the place of every value.
 
 Scalars follow YAML 1.2's core schema, which reads what people mean: `1e-3` is a number, `no` is a word, `010`
 is ten. What makes YAML dangerous or ambiguous is refused: aliases and merge keys (a few hundred bytes of them
@@ -37,13 +37,13 @@ class Document(NamedTuple):
     places: dict[Path, Place]
 
     def place(self, path: Path) -> Place:
-        """Where the value at `path` was written, or the nearest thing around it."""
+        """Where the value at `path` is written, or the nearest value around it."""
         while path not in self.places:
             path = path[:-1]
         return self.places[path]
 
     def place_of_whole(self, path: Path) -> Place:
-        """The place for a fault of all that is written at `path`: of the override, where one reached into it."""
+        """The place for a fault of the whole value at `path`: that of an override inside it, if there is one."""
         overrides = [place for known, place in self.places.items() if known[: len(path)] == path and not place.line]
         return overrides[-1] if overrides else self.place(path)
 
@@ -84,11 +84,11 @@ def plain_scalar(text: str) -> Any:
 
 
 class _UnreadableError(Exception):
-    """Nothing more can be read."""
+    """Raised when reading cannot continue."""
 
 
 class _Reader:
-    """Builds data from PyYAML's events, noting places and faults as it goes."""
+    """Builds data from PyYAML's events, and collects places and faults."""
 
     def __init__(self, text: str, source: str) -> None:
         self.text = text
@@ -209,7 +209,7 @@ class _Reader:
         self.faults.append(Fault(self._place(event), message))
 
     def _fault_at_mark(self, error: yaml.MarkedYAMLError) -> None:
-        """A fault of the syntax, in PyYAML's own words, after which nothing can be read."""
+        """Record a fault of the syntax in PyYAML's words; reading cannot continue after it."""
         mark = error.problem_mark or error.context_mark
         place = Place(self.source, mark.line + 1, mark.column + 1) if mark else Place(self.source, 1, 1)
         words = ", ".join(part for part in (error.context, error.problem) if part)

@@ -65,5 +65,5 @@ def affine_maps(turn: np.ndarray, factor: np.ndarray, shift: np.ndarray) -> np.n
 def apply(images: np.ndarray, changes: Changes) -> np.ndarray:
     """Images (N, C, H, W), uint8 or float32, after their changes; `images` itself where there are none."""
     if changes.maps is not None:
-        images = kernels_of(images).warp.warped(images, changes.maps)
+        images = kernels_of(type(images)).warp.warped(images, changes.maps)
     return moved(images, changes)

@@ -1,44 +1,68 @@
-"""Batches for training and evaluation, normalised, in the memory order of the kernels."""
+"""Batches for training and evaluation: shuffled, augmented, normalised, in the memory order of the kernels."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gpucnn.data.augment import Augment, apply
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.normalize import Normalizer
-from gpucnn.errors import ConfigError
+from gpucnn.errors import ConfigError, DataError
 from gpucnn.kernels.reference.changes import Changes
 
 
 class Batch(NamedTuple):
-    """images: (C, H, W, n), C-contiguous, floating, on the host. labels: (n,) int64."""
+    """images: (C, H, W, n), C-contiguous, floating. labels: class numbers (n,) int64, or rows (n, classes)."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
-def cut_into_batches(images: int, batch_size: int) -> list[slice]:
-    """Ranges of `batch_size` images; the last may be smaller, and if it were a single image joins the one before it."""
-    batches = max(1, images // batch_size + (images % batch_size > 1))
-    starts = [number * batch_size for number in range(batches)]
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], images], strict=True)]
+class Batches(Protocol):
+    """What the trainer asks of its data; `Loader` is one.
+
+    A batch must depend on the epoch and its number alone, so that training can resume in the middle of an epoch.
+    """
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from number `first` on."""
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The images to train on, to validate on after each epoch, and to test on at the end."""
+
+    train: Batches
+    validation: Batches | None = None
+    test: Batches | None = None
+
+
+Arrays = tuple[np.ndarray, np.ndarray]  # images (N, ...) with their labels
+Data = Batches | Dataset | Arrays
 
 
 class Loader:
-    """A data set in batches of `batch_size`, the last one smaller, or one larger where a single image would
-    be left.
+    """A Dataset, or arrays, in batches of `batch_size`.
 
-    (Batch normalisation has nothing to learn from a batch of one.) The order and the augmentation of a batch
-    depend on (seed, epoch, number of the batch) alone, so that a resumed run sees the same batches.
+    Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes).
+    Without a `normalizer` uint8 images are divided by 255 and others taken as they are.
+
+    The last batch may be smaller; a single image that would be left joins the batch before it, since batch
+    normalisation has nothing to learn from a batch of one. The order and the augmentation of a batch depend on
+    (seed, epoch, number of the batch) alone, so that a resumed run sees the same batches. Raises ConfigError for
+    options that are out of range, DataError for arrays that do not fit together.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        data: Dataset | Arrays,
         batch_size: int,
-        normalizer: Normalizer,
+        normalizer: Normalizer | None = None,
         augment: Augment | None = None,
         shuffle: bool = False,
         seed: int = 0,
@@ -48,27 +72,32 @@ class Loader:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1.")
         if seed < 0:
             raise ConfigError(f"seed is {seed}; it must not be negative.")
-        self.dataset = dataset
+        self.images, self.labels = _arrays(data, dtype)
         self.batch_size = batch_size
-        self.normalizer = normalizer
+        self.normalizer = Normalizer.of_fractions(self.images) if normalizer is None else normalizer
         self.augment = augment
         self.shuffle = shuffle
         self.seed = seed
         self.dtype = dtype
-        self._slices = cut_into_batches(len(dataset), batch_size)
+        self._slices = _cut_into_batches(len(self.images), batch_size)
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         return len(self._slices)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one image, (C, H, W)."""
+        return self.images.shape[1:]
+
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
         for number, indices in enumerate(self.indices(epoch)[first:], first):
-            yield Batch(self._images(indices, epoch, number), self.dataset.labels[indices])
+            yield Batch(self._images(indices, epoch, number), self.labels[indices])
 
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
-        n = len(self.dataset)
+        n = len(self.images)
         order = self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
         return [order[part] for part in self._slices]
 
@@ -76,14 +105,60 @@ class Loader:
         """How the `images` of one batch are changed at random."""
         if self.augment is None:
             return Changes()
-        return self.augment.draw(images, self.dataset.image_shape, self._generator(epoch, 1 + number))
+        return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
 
     def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
         if self.augment is None:
-            return self.normalizer.take_batch_last(self.dataset.images, indices, self.dtype)
-        images = apply(self.dataset.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
+            return self.normalizer.take_batch_last(self.images, indices, self.dtype)
+        images = apply(self.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
         """purpose: 0 for the epoch's order, 1 + number for what is drawn for a batch."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, purpose)))
+
+
+def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, seed: int = 0) -> Batches:
+    """`data` in batches: a Dataset or (images, labels) through a Loader with these options; a Loader is returned as is.
+
+    Raises DataError for anything else.
+    """
+    if isinstance(data, Dataset) or isinstance(data, tuple) and len(data) == 2:
+        return Loader(data, batch_size, shuffle=shuffle, seed=seed, dtype=dtype)
+    if hasattr(data, "batches") and hasattr(data, "__len__"):
+        return data
+    raise DataError(f"data to train on is a Loader, a Dataset or (images, labels); got {type(data).__name__}")
+
+
+def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:
+    """Images (N, ...) as a network takes them: (..., N), C-contiguous, floating; uint8 divided by 255."""
+    images = _numbers(images, dtype)
+    return Normalizer.of_fractions(images).take_batch_last(images, np.arange(len(images)), dtype)
+
+
+def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:
+    """The images and labels of `data`, checked; images in C order, else every batch would copy them all."""
+    if isinstance(data, Dataset):
+        return np.ascontiguousarray(data.images), data.labels
+    images, labels = np.asarray(data[0]), np.asarray(data[1])
+    if images.ndim < 2 or labels.ndim < 1 or len(images) != len(labels) or len(images) < 1:
+        raise DataError(f"images {images.shape} and labels {labels.shape}: expected (N, ...) and (N,), N at least 1")
+    if labels.ndim == 1 and labels.dtype.kind in "iu":
+        labels = labels.astype(np.int64, copy=False)
+    return np.ascontiguousarray(_numbers(images, dtype)), labels
+
+
+def _numbers(images: np.ndarray, dtype: str) -> np.ndarray:
+    """Images as uint8 or float32, else as `dtype`: what the kernels read. Raises DataError for what is no number."""
+    if images.dtype in (np.uint8, np.float32):
+        return images
+    if images.dtype.kind not in "biuf":
+        raise DataError(f"images are {images.dtype}; expected numbers, such as uint8 or float32")
+    return images.astype(dtype)
+
+
+def _cut_into_batches(images: int, batch_size: int) -> list[slice]:
+    """Ranges of `batch_size` images; the last may be smaller, and if it were a single image joins the one before it."""
+    batches = max(1, images // batch_size + (images % batch_size > 1))
+    starts = [number * batch_size for number in range(batches)]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], images], strict=True)]

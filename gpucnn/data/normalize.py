@@ -34,7 +34,12 @@ class Normalizer:
     def take_batch_last(self, images: np.ndarray, indices: np.ndarray, dtype: str = "float32") -> np.ndarray:
         """Of images (any number, C, H, W) of any type those at `indices` (N,) -> (C, H, W, N) of the type `dtype`."""
         shift, scale = self.shift.astype(dtype), self.scale.astype(dtype)
-        return kernels_of(images).gather.normalised(images, indices, shift, scale)
+        return kernels_of(type(images)).gather.normalised(images, indices, shift, scale)
+
+    @classmethod
+    def of_fractions(cls, images: np.ndarray) -> "Normalizer":
+        """Bytes become fractions, 0 to 1; other numbers stay as they are."""
+        return cls(_whole(0.0, images), _whole(1 / 255 if images.dtype == np.uint8 else 1.0, images))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What to save of it; `from_arrays` makes it again."""

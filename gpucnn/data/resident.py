@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, load_cupy, to_device
+from gpucnn.backend import Array, empty, load_cupy, to_device
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.kernels.choice import kernels_of
 
@@ -17,18 +16,21 @@ MOST_IMAGES = 1 << 16  # that the tables have room for, unless a single batch is
 class Resident:
     """The images, labels and tables of a loader's data set in device memory, at addresses that stay.
 
+    Images are uint8 or float32 (see `can_reside`); labels class numbers (N,) or rows (N, classes).
     A table has a row for each image of the batches that were laid out: its number, and how it is changed.
     """
 
     def __init__(self, loader: Loader) -> None:
-        dataset, normalizer = loader.dataset, loader.normalizer
+        normalizer = loader.normalizer
         largest = max(map(len, loader.indices(0)))
-        rows = max(largest, min(MOST_IMAGES, len(dataset)))
-        self._indices, self._drawn = functools.lru_cache(maxsize=1)(loader.indices), loader.changes
-        self._shape = dataset.image_shape
-        self._images, self._labels = to_device(dataset.images), to_device(dataset.labels)
+        rows = max(largest, min(MOST_IMAGES, len(loader.images)))
+        self._indices = functools.lru_cache(maxsize=1)(loader.indices)  # the epoch's order, for each part of it
+        self._drawn, self._shape = loader.changes, loader.image_shape
+        self._images, labels = to_device(loader.images), to_device(loader.labels)
+        self._rows = labels if labels.ndim == 2 else None
+        self._numbers = labels if labels.ndim == 1 else load_cupy().arange(len(labels))  # the batch's, or its rows'
         self._shift, self._scale = (
-            to_device(np.broadcast_to(array, dataset.image_shape).astype(loader.dtype))
+            to_device(np.broadcast_to(array, loader.image_shape).astype(loader.dtype))
             for array in (normalizer.shift, normalizer.scale)
         )
         self._order = load_cupy().zeros(rows, np.int64)
@@ -52,13 +54,19 @@ class Resident:
         return [0, *stops[:-1]], list(map(len, batches))
 
     def take(self, start: Array, images: int) -> Batch:
-        """The batch of so many `images` whose rows begin at start (1,) int64: on the device, of an arena's memory."""
+        """The batch of so many `images` whose rows begin at start (1,) int64: on the device."""
         shape = (*self._shape, images)
-        out, labels = empty(shape, self._shift), empty((images,), self._labels)
-        kernels_of(out).gather.batch(
-            self._images, self._labels, self._order, start, self._changes, self._shift, self._scale, out, labels
+        out, numbers = empty(shape, self._shift), empty((images,), self._numbers)
+        kernels_of(type(out)).gather.batch(
+            self._images, self._numbers, self._order, start, self._changes, self._shift, self._scale, out, numbers
         )
-        return Batch(out, labels)
+        return Batch(out, numbers if self._rows is None else self._rows[numbers])
+
+
+def can_reside(loader: Loader) -> bool:
+    """Whether the kernels on a GPU read the loader's images (not float64) and labels (classes, or rows of them)."""
+    labels = loader.labels
+    return loader.images.dtype in (np.uint8, np.float32) and (labels.dtype == np.int64 or labels.ndim == 2)
 
 
 def _fill(table: Array, parts: Sequence[np.ndarray]) -> None:

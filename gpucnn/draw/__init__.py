@@ -1,4 +1,4 @@
-"""A page to draw on: what a trained network makes of a drawing while it is drawn."""
+"""A page to draw on, which shows a trained network's prediction while one draws."""
 
 from gpucnn.draw.answers import Reader
 from gpucnn.draw.server import DrawServer

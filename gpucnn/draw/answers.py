@@ -1,6 +1,6 @@
-"""What a network makes of a drawing: probabilities, and what every layer answers, fit for JSON.
+"""A network's answer to a drawing: probabilities and every layer's output, fit for JSON.
 
-Answers and kernels are told as bytes, one for a value: 127 is 0, and 127 more or less is the largest magnitude of the
+Outputs and kernels are given as bytes, one for a value: 127 is 0, and 127 more or less is the largest magnitude of the
 layer, its `peak`. So a layer's pictures share one scale, symmetric about 0.
 """
 
@@ -23,9 +23,9 @@ MOST_MAPS = 32  # of a layer's maps
 MOST_UNITS = 512  # of a layer without maps
 MOST_SLICES = 16  # of a kernel's input channels
 LONGEST = 56  # pixels of a map's side
-ZERO = 127  # the byte that tells it
+ZERO = 127  # the byte that stands for it
 
-Output = tuple[str, nn.Module, np.ndarray]  # a layer's name, the layer, what it gives (1, ...)
+Output = tuple[str, nn.Module, np.ndarray]  # a layer's name, the layer, its output (1, ...)
 
 
 class Reader:
@@ -52,7 +52,7 @@ class Reader:
         self.class_names = class_names
 
     def describe(self) -> dict[str, Any]:
-        """What of the network stays the same whatever is drawn: its classes, its layers, their kernels."""
+        """The parts that do not depend on the drawing: classes, layers, kernels."""
         blank = np.zeros(self.image_shape, np.uint8)
         return {
             "image": self.image_shape,
@@ -62,7 +62,7 @@ class Reader:
         }
 
     def answer(self, drawing: Drawing) -> dict[str, Any]:
-        """The image (H, W) that the drawing becomes, the probabilities, and what each layer answers."""
+        """The image (H, W) that the drawing becomes, the probabilities, and each layer's output."""
         image = self.image_of(drawing)
         return {
             "image": _text(image[0]),
@@ -85,7 +85,7 @@ class Reader:
 
 
 def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, Any]:
-    """A layer: how many maps (or units) it has, how many of them are told, and how large."""
+    """A layer: its number of maps (or units), how many of them are shown, and their size."""
     shown = _shown(output)
     return {
         "name": f"{name} {getattr(layer, 'kind', type(layer).__name__)}",
@@ -97,13 +97,13 @@ def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, A
 
 
 def _kernels(weight: np.ndarray) -> dict[str, Any]:
-    """Of weights (O, I, kh, kw) the kernels of the maps that are shown, each with some of its slices."""
+    """The kernels, of weights (O, I, kh, kw), of the maps that are shown, each with some of its slices."""
     shown = weight[:MOST_MAPS, :MOST_SLICES]
     return {"slices": weight.shape[1], "shown": shown.shape[1], "size": weight.shape[2:], **_shades(shown)}
 
 
 def _shown(output: np.ndarray) -> np.ndarray:
-    """Of a layer's output, (C, H, W) or (F,), what is told of it: not too many maps, nor too large, nor units."""
+    """The part of a layer's output, (C, H, W) or (F,), that is shown: limited in maps, their size, and units."""
     if output.ndim == 1:
         return output[:MOST_UNITS]
     maps = output[:MOST_MAPS]

@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback that nobody can hold up: its connections are bounded in number, and in time."""
+"""An HTTP server on the loopback, whose connections are limited in number and in time."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ PATIENCE = 1.0  # seconds that a new one waits for the oldest to go
 
 
 class BoundedServer(ThreadingHTTPServer):
-    """Serves `MOST` connections at a time for `LONGEST` seconds each; where there are more the oldest is dropped.
+    """Serves `MOST` connections at a time for `LONGEST` seconds each; with more, the oldest is dropped.
 
     So clients that send or read slowly, or not at all, neither keep others out nor pile up.
     """
@@ -31,12 +31,12 @@ class BoundedServer(ThreadingHTTPServer):
         super().__init__((LOOPBACK, port), handler)
 
     def server_bind(self) -> None:
-        """Bind, without asking anybody for this machine's name."""
+        """Bind, without looking up this machine's name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin a thread for the connection as soon as there is room."""
+        """Start a thread for the connection as soon as there is room."""
         if not self._slots.acquire(blocking=False):
             self._drop_oldest()
             if not self._slots.acquire(timeout=PATIENCE):
@@ -62,7 +62,7 @@ class BoundedServer(ThreadingHTTPServer):
             self._end(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A line about what went wrong, unless the client has merely gone."""
+        """Print a line about an error, unless the client has merely disconnected."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"a request failed: {type(error).__name__}: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A drawing as the page sends it, in JSON, checked."""
+"""Drawings in JSON, as the page sends them, checked."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ MAX_BYTES = 2**19  # of a drawing in JSON: LONGEST² bytes in base64, and the wo
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """Ink (h, w), uint8: 0 where there is none; and what is to be made of it.
+    """Ink (h, w), uint8, 0 for none; and how to turn it into an image.
 
     centre: scale and centre it as MNIST's images were, else take it whole. invert: exchange black and white afterwards.
     """

@@ -1,4 +1,4 @@
-"""The page's server: it gives three files and the network's description, and answers drawings. It reads nothing else.
+"""The page's server: it serves three files and the network's description, and answers drawings. It reads no other file.
 
 Only pages that it served itself may ask: the Host header must name the loopback (or a page elsewhere could have its
 own name lead here, by DNS rebinding), and a drawing must come from this origin.
@@ -40,7 +40,7 @@ HEADERS = {
 }
 LONGEST_MESSAGE = 200
 MAX_DRAINED = 2**24  # bytes of a refused body that are read, for the client to come to its answer
-SILENCE = 5.0  # seconds without a byte after which a client is given up
+SILENCE = 5.0  # seconds without a byte after which a client is dropped
 
 
 class DrawServer(BoundedServer):
@@ -59,11 +59,11 @@ class DrawServer(BoundedServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The page's address."""
         return f"http://{LOOPBACK}:{self.server_port}/"
 
     def answer(self, body: bytes) -> bytes:
-        """What the network makes of a drawing, JSON to JSON; one at a time. Raises InputError for what is none."""
+        """The network's answer to a drawing, JSON to JSON; one at a time. Raises InputError for an invalid drawing."""
         drawing = parse(body)
         with self._turn:
             began = time.perf_counter()
@@ -73,7 +73,7 @@ class DrawServer(BoundedServer):
 
 
 class RefusalError(Exception):
-    """Why a request is not answered."""
+    """A refused request, with its status and reason."""
 
     def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = SILENCE
 
     def parse_request(self) -> bool:
-        """Whether the request is one that is answered; if not, it has been refused."""
+        """Whether the request is accepted; if not, it has been refused."""
         if not super().parse_request():
             return False
         try:
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         self._reply(HTTPStatus.OK, *self._server.pages[self._path])
 
     def do_POST(self) -> None:  # noqa: N802
-        """What the network makes of a drawing."""
+        """The network's answer to a drawing."""
         try:
             self._reply(HTTPStatus.OK, JSON, self._server.answer(self._body()))
         except RefusalError as refusal:
@@ -149,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _length(self) -> int:
-        """What Content-Length says, once, in digits."""
+        """The value of Content-Length. Raises RefusalError unless it is given once, in digits."""
         lengths = self.headers.get_all("Content-Length", [])
         if "Transfer-Encoding" in self.headers or not lengths:
             raise RefusalError(HTTPStatus.LENGTH_REQUIRED, "give Content-Length, and send the body whole")
@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
             self._drain()
 
     def _drain(self) -> None:
-        """Read on: closed with bytes unread, the connection would be reset before the client has read its answer."""
+        """Read the rest: if closed with bytes unread, the connection is reset before the client has read its answer."""
         self.connection.shutdown(socket.SHUT_WR)
         read = 0
         while read < MAX_DRAINED and (piece := self.rfile.read1(2**16)):
@@ -183,17 +183,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is not HTTP, in plain text; called by the base class."""
+        """Refuse a request that is not HTTP, in plain text; called by the base class."""
         self.request_version = self.protocol_version  # to what names no version the base class would answer bare
         status = HTTPStatus(code)
         self._reply(status, TEXT, f"{status.phrase}\n".encode())
 
     def version_string(self) -> str:
-        """What the Server header says."""
+        """The Server header."""
         return "gpucnn"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: the terminal is the user's."""
+        """Print nothing: the terminal is the user's."""
 
 
 def _json(value: Any) -> bytes:

@@ -14,9 +14,10 @@ from gpucnn.functional.activation import (
     softmax,
     tanh,
 )
-from gpucnn.functional.convolution import conv1d, conv2d, conv3d, linear
+from gpucnn.functional.convolution import conv1d, conv2d, conv3d, flatten, linear
 from gpucnn.functional.loss import cross_entropy, mse_loss
 from gpucnn.functional.normalization import batch_norm
+from gpucnn.functional.padding import PadMode, pad
 from gpucnn.functional.pooling import (
     avg_pool1d,
     avg_pool2d,
@@ -27,7 +28,6 @@ from gpucnn.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from gpucnn.functional.shaping import PadMode, flatten, pad
 from gpucnn.functional.subsampling import subsample2d
 
 __all__ = [

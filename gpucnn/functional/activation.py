@@ -1,12 +1,10 @@
 """Activations, element by element or along one axis, and dropout."""
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 
 class ReLU(Function):
@@ -14,12 +12,12 @@ class ReLU(Function):
 
     def forward(self, x: Array) -> Array:
         self.y = empty(x.shape, x)
-        kernels_of(x).activation.relu(x, self.y)
+        kernels_of(type(x)).activation.relu(x, self.y)
         return self.y
 
     def backward(self, grad: Array) -> Array:
         out = empty(grad.shape, grad)
-        kernels_of(grad).activation.relu_backward(grad, self.y, out)
+        kernels_of(type(grad)).activation.relu_backward(grad, self.y, out)
         return out
 
 
@@ -29,12 +27,12 @@ class LeakyReLU(Function):
     def forward(self, x: Array, negative_slope: float) -> Array:
         self.x, self.slope = x, negative_slope
         out = empty(x.shape, x)
-        kernels_of(x).activation.leaky_relu(x, negative_slope, out)
+        kernels_of(type(x)).activation.leaky_relu(x, negative_slope, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(grad.shape, grad)
-        kernels_of(grad).activation.leaky_relu_backward(grad, self.x, self.slope, out)
+        kernels_of(type(grad)).activation.leaky_relu_backward(grad, self.x, self.slope, out)
         return out
 
 
@@ -46,12 +44,12 @@ class ScaledTanh(Function):
     def forward(self, x: Array, amplitude: float, slope: float) -> Array:
         self.tanh, self.factor = empty(x.shape, x), amplitude * slope
         out = empty(x.shape, x)
-        kernels_of(x).activation.scaled_tanh(x, amplitude, slope, self.tanh, out)
+        kernels_of(type(x)).activation.scaled_tanh(x, amplitude, slope, self.tanh, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(grad.shape, grad)
-        kernels_of(grad).activation.scaled_tanh_backward(grad, self.tanh, self.factor, out)
+        kernels_of(type(grad)).activation.scaled_tanh_backward(grad, self.tanh, self.factor, out)
         return out
 
 
@@ -60,12 +58,12 @@ class Sigmoid(Function):
 
     def forward(self, x: Array) -> Array:
         self.y = empty(x.shape, x)
-        kernels_of(x).activation.sigmoid(x, self.y)
+        kernels_of(type(x)).activation.sigmoid(x, self.y)
         return self.y
 
     def backward(self, grad: Array) -> Array:
         out = empty(grad.shape, grad)
-        kernels_of(grad).activation.sigmoid_backward(grad, self.y, out)
+        kernels_of(type(grad)).activation.sigmoid_backward(grad, self.y, out)
         return out
 
 
@@ -74,11 +72,11 @@ class LogSoftmax(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        self.y = kernels_of(x).softmax.log_softmax(x, axis)
+        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return kernels_of(grad).softmax.log_softmax_backward(grad, self.y, self.axis)
+        return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
 
 
 class Softmax(Function):
@@ -86,11 +84,11 @@ class Softmax(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        self.y = kernels_of(x).softmax.log_softmax(x, axis)
+        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
         return module_of(x).exp(self.y, out=self.y)
 
     def backward(self, grad: Array) -> Array:
-        return kernels_of(grad).softmax.softmax_backward(grad, self.y, self.axis)
+        return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)
 
 
 class Dropout(Function):
@@ -98,12 +96,12 @@ class Dropout(Function):
 
     def forward(self, x: Array, p: float) -> Array:
         self.scales, out = empty(x.shape, x), empty(x.shape, x)
-        kernels_of(x).activation.dropout(x, self.scales, p, out)
+        kernels_of(type(x)).activation.dropout(x, self.scales, p, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(grad.shape, grad)
-        kernels_of(grad).activation.dropout_backward(grad, self.scales, out)
+        kernels_of(type(grad)).activation.dropout_backward(grad, self.scales, out)
         return out
 
 

@@ -2,21 +2,20 @@
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError
+from gpucnn.tensor import Tensor
 
-SINGLE = np.dtype(np.float32)
 FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 def check_floating(name: str, *tensors: Tensor | None) -> None:
     """Raises InputError unless all are float32, or all float64; None is an argument left out."""
-    for tensor in tensors:
-        if tensor is not None and tensor.data.dtype is not SINGLE:
-            break
-    else:
-        return  # as nearly always, and in a third of the time of the set
-    dtypes = {tensor.data.dtype for tensor in tensors if tensor is not None}
+    check_dtypes(name, *(None if tensor is None else tensor.data.dtype for tensor in tensors))
+
+
+def check_dtypes(name: str, *given: np.dtype | None) -> None:
+    """As check_floating, of the arrays' dtypes."""
+    dtypes = {dtype for dtype in given if dtype is not None}
     if len(dtypes) > 1 or not dtypes <= FLOATING:
         raise InputError(
             f"{name}: given {' and '.join(sorted(map(str, dtypes)))}; expected float32, or float64, for all. "

@@ -1,35 +1,39 @@
-"""Convolution in one, two and three dimensions, and the linear map."""
+"""Convolution in one, two and three dimensions; the linear map, and flatten, which leads from one to the other."""
 
 import functools
 import math
+from typing import Any
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array
+import numpy as np
+
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
-from gpucnn.functional.checks import check_floating
-from gpucnn.geometry import Padding, PerAxis, Sizes, Window, make_window
+from gpucnn.functional.checks import check_dtypes
+from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 
 class Convolution(Function):
-    """x (I, spatial..., N), weight (O, I / groups, kernel...), bias (O,) or none."""
+    """x (I, spatial..., N), weight (O, I / groups, kernel...), bias (O,) or none; `relu`: relu of the convolution."""
 
     layout = "batch_last"
-    least = -math.inf  # of the result
 
-    def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int) -> Array:
+    def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int, relu: bool) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        kernels_of(x).conv.forward(x, weight, bias[0] if bias else None, window, groups, self.least, out)
+        least = 0.0 if relu else -math.inf
+        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, least, out)
+        self.y = out if relu else None
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        kernels = kernels_of(grad).conv
+        if self.y is not None:
+            grad = _through_relu(grad, self.y)
+        kernels = kernels_of(type(grad)).conv
         by_x = empty(self.x.shape, grad) if self.needs[0] else None
         by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
-        by_bias = self.gradient_memory(2, grad) if any(self.needs[2:]) else None
+        by_bias = self.gradient_memory(2, grad) if True in self.needs[2:] else None
         if by_x is not None:
             kernels.backward_input(self.weight, grad, self.window, self.groups, by_x)
         if by_weight is not None:
@@ -39,36 +43,25 @@ class Convolution(Function):
         return (by_x, by_weight, by_bias)[: len(self.needs)]
 
 
-class ConvolutionReLU(Convolution):
-    """relu of the convolution"""
-
-    least = 0.0
-
-    def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int) -> Array:
-        self.y = super().forward(x, weight, *bias, window=window, groups=groups)
-        return self.y
-
-    def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        return super().backward(_passed(grad, self.y))
-
-
 class Linear(Function):
-    """x (..., F, N), weight (O, F), bias (O,) or none; the result is (..., O, N)."""
+    """x (..., F, N), weight (O, F), bias (O,) or none; the result is (..., O, N). `relu`: relu of the linear map."""
 
     layout = "batch_last"
-    least = -math.inf  # of the result
 
-    def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
+    def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(x).gemm.matmul(weight, x, out, bias[0] if bias else None, self.least)
+        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, 0.0 if relu else -math.inf)
+        self.y = out if relu else None
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        if self.y is not None:
+            grad = _through_relu(grad, self.y)
         by_x = empty(self.x.shape, grad) if self.needs[0] else None
         by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
-        by_bias = self.gradient_memory(2, grad) if any(self.needs[2:]) else None
-        gemm = kernels_of(grad).gemm
+        by_bias = self.gradient_memory(2, grad) if True in self.needs[2:] else None
+        gemm = kernels_of(type(grad)).gemm
         if by_x is not None:
             gemm.matmul(self.weight.T, grad, by_x)
         if by_weight is not None and by_bias is not None and grad.ndim == 2:
@@ -83,7 +76,7 @@ class Linear(Function):
         if out is None:
             return
         products = out if grad.ndim == 2 else empty((*grad.shape[:-2], *self.weight.shape), grad)
-        kernels_of(grad).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
+        kernels_of(type(grad)).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
         if products is not out:
             products.sum(axis=tuple(range(grad.ndim - 2)), out=out)
 
@@ -91,26 +84,26 @@ class Linear(Function):
         """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
         if out is not None:
             rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-            kernels_of(grad).sums.row_sums(rows, out)
+            kernels_of(type(grad)).sums.row_sums(rows, out)
 
 
-class LinearReLU(Linear):
-    """relu of the linear map"""
+class Flatten(Function):
+    """x (C, H, W, N) as (C·H·W, N): the same memory"""
 
-    least = 0.0
+    layout = "batch_last"
 
-    def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
-        self.y = super().forward(x, weight, *bias)
-        return self.y
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        return x.reshape(-1, x.shape[-1])
 
-    def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        return super().backward(_passed(grad, self.y))
+    def backward(self, grad: Array) -> Array:
+        return grad.reshape(self.shape)
 
 
-def _passed(grad: Array, y: Array) -> Array:
-    """What of `grad` ReLU passes on, whose result was y."""
+def _through_relu(grad: Array, y: Array) -> Array:
+    """The part of `grad` that ReLU passes on, whose result was y."""
     out = empty(grad.shape, grad)
-    kernels_of(grad).activation.relu_backward(grad, y, out)
+    kernels_of(type(grad)).activation.relu_backward(grad, y, out)
     return out
 
 
@@ -124,7 +117,7 @@ def conv1d(
     groups: int = 1,
 ) -> Tensor:
     """As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW)."""
-    return _convolve("conv1d", 1, x, w, b, stride, padding, dilation, groups)
+    return convolve("conv1d", 1, x, w, b, Sliding(stride, padding, dilation), groups)
 
 
 def conv2d(
@@ -142,7 +135,7 @@ def conv2d(
     or "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
     Raises ShapeError where shapes or options do not fit.
     """
-    return _convolve("conv2d", 2, x, w, b, stride, padding, dilation, groups)
+    return convolve("conv2d", 2, x, w, b, Sliding(stride, padding, dilation), groups)
 
 
 def conv3d(
@@ -155,86 +148,73 @@ def conv3d(
     groups: int = 1,
 ) -> Tensor:
     """As conv2d, over x (N, I, D, H, W) with w (O, I / groups, kd, kh, kw): the result is (N, O, OD, OH, OW)."""
-    return _convolve("conv3d", 3, x, w, b, stride, padding, dilation, groups)
+    return convolve("conv3d", 3, x, w, b, Sliding(stride, padding, dilation), groups)
 
 
-def convolution_relu(
-    name: str,
-    axes: int,
-    x: Tensor,
-    w: Tensor,
-    b: Tensor | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: int = 1,
-) -> Tensor:
-    """relu of conv1d, conv2d or conv3d (`axes`), in one pass; `name` is for messages."""
-    return _convolve(name, axes, x, w, b, stride, padding, dilation, groups, ConvolutionReLU)
-
-
-def _convolve(
+def convolve(
     name: str,
     axes: int,
     x: Tensor,
     w: Tensor,
     b: Tensor | None,
-    stride: PerAxis,
-    padding: Padding,
-    dilation: PerAxis,
-    groups: int,
-    function: type[Function] = Convolution,
+    sliding: Sliding,
+    groups: int = 1,
+    relu: bool = False,
 ) -> Tensor:
-    check_floating(name, x, w, b)
-    _check_shapes(name, axes, x.shape, w.shape, None if b is None else b.shape, groups)
-    window = make_window(name, x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return function.apply(x, w, *([] if b is None else [b]), window=window, groups=groups)
+    """conv1d, conv2d or conv3d (`axes`), or with `relu` relu of it, in one pass; `name` is for messages."""
+    inputs = (x, w) if b is None else (x, w, b)
+    shapes = x.shape, w.shape, None if b is None else b.shape
+    dtypes = x.data.dtype, w.data.dtype, None if b is None else b.data.dtype
+    try:
+        window = _checked_window(name, axes, shapes, dtypes, groups, *sliding)
+    except TypeError:  # a list among the options cannot be looked up
+        window = _checked_window(name, axes, shapes, dtypes, groups, *sliding.hashable())
+    return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
 
 
-@functools.lru_cache(maxsize=1024)  # every step of a training asks the same
-def _check_shapes(name: str, axes: int, x: Sizes, w: Sizes, b: Sizes | None, groups: int) -> None:
-    shapes = f"x {x}, w {w}"
+@functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
+def _checked_window(name: str, axes: int, shapes: Any, dtypes: Any, groups: int, *sliding: Any) -> Window:
+    check_dtypes(name, *dtypes)
+    x, w, b = shapes
+    given = f"x {x}, w {w}"
     if len(x) != axes + 2 or len(w) != axes + 2:
         raise ShapeError(
             f"{name}: expected x (images, channels, {axes} sizes) and w (out_channels, in_channels / groups, {axes} "
-            f"sizes), that is {axes + 2} axes each: {shapes}. One image needs an axis of size 1 in front"
+            f"sizes), that is {axes + 2} axes each: {given}. One image needs an axis of size 1 in front"
         )
     if groups < 1 or x[1] % groups or w[0] % groups:
         raise ShapeError(
             f"{name}: groups is {groups}, which does not divide the {x[1]} channels of the input and the "
-            f"{w[0]} of the output: {shapes}"
+            f"{w[0]} of the output: {given}"
         )
     if x[1] != w[1] * groups:
         raise ShapeError(
-            f"{name}: input has {x[1]} channels, weight expects {w[1] * groups}: {shapes}. "
+            f"{name}: input has {x[1]} channels, weight expects {w[1] * groups}: {given}. "
             f"Give in_channels={x[1]} or change the layer before"
         )
     if b is not None and b != (w[0],):
         raise ShapeError(f"{name}: bias has shape {b}; expected ({w[0]},), one number per output channel")
     if x[0] == 0:
-        raise ShapeError(f"{name}: the batch is empty: {shapes}. Give at least one image")
+        raise ShapeError(f"{name}: the batch is empty: {given}. Give at least one image")
+    return make_window(name, x[2:], w[2:], *sliding)
 
 
-def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O). Raises ShapeError where they do not fit."""
-    return _map(x, w, b, Linear)
+def linear(x: Tensor, w: Tensor, b: Tensor | None = None, relu: bool = False) -> Tensor:
+    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O); with `relu`, relu of it in one pass.
 
-
-def linear_relu(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """relu of linear, in one pass."""
-    return _map(x, w, b, LinearReLU)
-
-
-def _map(x: Tensor, w: Tensor, b: Tensor | None, function: type[Function]) -> Tensor:
-    _check_linear(x.shape, w.shape, None if b is None else b.shape)
-    check_floating("linear", x, w, b)
+    Raises ShapeError where they do not fit.
+    """
+    inputs = (x, w) if b is None else (x, w, b)
+    shapes = x.shape, w.shape, None if b is None else b.shape
+    _check_linear(*shapes, x.data.dtype, w.data.dtype, None if b is None else b.data.dtype)
     if x.ndim == 1:  # one image without an axis of images
-        return _map(x.reshape(1, -1), w, b, function).reshape(-1)
-    return function.apply(x, w, *([] if b is None else [b]))
+        return linear(x.reshape(1, -1), w, b, relu).reshape(-1)
+    return Linear.apply(*inputs, relu=relu)
 
 
 @functools.lru_cache(maxsize=1024)
-def _check_linear(x: Sizes, w: Sizes, b: Sizes | None) -> None:
+def _check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None) -> None:
+    check_dtypes("linear", *dtypes)
     if len(x) < 1 or len(w) != 2 or x[-1] != w[1]:
         features = x[-1] if x else 0
         raise ShapeError(
@@ -243,3 +223,11 @@ def _check_linear(x: Sizes, w: Sizes, b: Sizes | None) -> None:
         )
     if b is not None and b != (w[0],):
         raise ShapeError(f"linear: bias has shape {b}; expected ({w[0]},), one number per output")
+
+
+def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
+    """x (N, C, H, W) as (N, C·H·W): the axes from `start_dim` on become one. Raises ShapeError where there is none."""
+    axes = x.data.ndim
+    if not -axes <= start_dim < axes:
+        raise ShapeError(f"flatten: start_dim is {start_dim}, but the input has {axes} axes: x {x.shape}")
+    return Flatten.apply(x) if start_dim % axes == 1 else x.reshape((*x.shape[: start_dim % axes], -1))

@@ -1,13 +1,11 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.reference.norm import Running
+from gpucnn.tensor import Function, Tensor
 
 
 class TrainingBatchNorm(Function):
@@ -28,14 +26,14 @@ class TrainingBatchNorm(Function):
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         out = empty(rows.shape, x)
         running = Running(running_mean, running_var, momentum)
-        self.kept = kernels_of(x).norm.training_forward(rows, weight, bias, eps, running, out)
+        self.kept = kernels_of(type(x)).norm.training_forward(rows, weight, bias, eps, running, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         rows = grad.reshape(grad.shape[0], -1)
         by_x = empty(rows.shape, grad)
         by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
-        kernels_of(grad).norm.training_backward(rows, self.kept, by_weight, by_bias, by_x)
+        kernels_of(type(grad)).norm.training_backward(rows, self.kept, by_weight, by_bias, by_x)
         return by_x.reshape(grad.shape), by_weight, by_bias
 
 
@@ -47,14 +45,14 @@ class FixedBatchNorm(Function):
     def forward(self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L)
         out = empty(rows.shape, x)
-        self.kept = kernels_of(x).norm.fixed_forward(rows, mean, variance, weight, bias, eps, out)
+        self.kept = kernels_of(type(x)).norm.fixed_forward(rows, mean, variance, weight, bias, eps, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         rows = grad.reshape(grad.shape[0], -1)
         by_x = empty(rows.shape, grad)
         by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
-        kernels_of(grad).norm.fixed_backward(rows, self.kept, by_weight, by_bias, by_x)
+        kernels_of(type(grad)).norm.fixed_backward(rows, self.kept, by_weight, by_bias, by_x)
         return by_x.reshape(grad.shape), by_weight, by_bias
 
 

@@ -1,42 +1,38 @@
 """Pooling: the largest value or the average under a window, or over the whole map."""
 
+import functools
 import math
+from typing import Any
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array
+import numpy as np
+
+from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
-from gpucnn.functional.checks import check_floating
-from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Window, make_window, sides_of
+from gpucnn.functional.checks import check_dtypes, check_floating
+from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Sliding, Window, hashable, make_window, sides_of
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 
 class MaxPool(Function):
-    """x (C, spatial..., N)"""
+    """x (C, spatial..., N); `relu`: relu of the pooling"""
 
     layout = "batch_last"
-    least = -math.inf  # of the result
 
-    def forward(self, x: Array, window: Window) -> Array:
+    def forward(self, x: Array, window: Window, relu: bool) -> Array:
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
+        least = 0.0 if relu else -math.inf
         if self.needs[0]:
-            self.winners = kernels_of(x).pool.max_forward_winners(x, window, self.least, out)
+            self.winners = kernels_of(type(x)).pool.max_forward_winners(x, window, least, out)
         else:
-            kernels_of(x).pool.max_forward(x, window, self.least, out)
+            kernels_of(type(x)).pool.max_forward(x, window, least, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.max_backward(grad, self.winners, self.window, out)
+        kernels_of(type(grad)).pool.max_backward(grad, self.winners, self.window, out)
         return out
-
-
-class MaxPoolReLU(MaxPool):
-    """relu of the pooling"""
-
-    least = 0.0
 
 
 class AveragePool(Function):
@@ -48,13 +44,13 @@ class AveragePool(Function):
         self.shape, self.window = x.shape, window
         outputs = window.output_sizes(x.shape[1:-1])
         out = empty((x.shape[0], *outputs, x.shape[-1]), x)
-        self.counts = kernels_of(x).pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
-        kernels_of(x).pool.average_forward(x, window, self.counts, out)
+        self.counts = kernels_of(type(x)).pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
+        kernels_of(type(x)).pool.average_forward(x, window, self.counts, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.average_backward(grad, self.window, self.counts, out)
+        kernels_of(type(grad)).pool.average_backward(grad, self.window, self.counts, out)
         return out
 
 
@@ -66,12 +62,12 @@ class GlobalAveragePool(Function):
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
         out = empty((x.shape[0], 1, 1, x.shape[-1]), x)
-        kernels_of(x).pool.global_average_forward(x, out)
+        kernels_of(type(x)).pool.global_average_forward(x, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.global_average_backward(grad, out)
+        kernels_of(type(grad)).pool.global_average_backward(grad, out)
         return out
 
 
@@ -82,12 +78,12 @@ class GlobalMaxPool(Function):
 
     def forward(self, x: Array) -> Array:
         self.shape, out = x.shape, empty((x.shape[0], 1, 1, x.shape[-1]), x)
-        self.winners = kernels_of(x).pool.global_max_forward(x, out)
+        self.winners = kernels_of(type(x)).pool.global_max_forward(x, out)
         return out
 
     def backward(self, grad: Array) -> Array:
         out = empty(self.shape, grad)
-        kernels_of(grad).pool.global_max_backward(grad, self.winners, out)
+        kernels_of(type(grad)).pool.global_max_backward(grad, self.winners, out)
         return out
 
 
@@ -100,7 +96,7 @@ def max_pool1d(
     ceil_mode: bool = False,
 ) -> Tensor:
     """As max_pool2d, over x (N, C, W)."""
-    return _max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return max_pool(1, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def max_pool2d(
@@ -116,7 +112,7 @@ def max_pool2d(
     `stride` is `kernel_size` unless given; `padding` as for conv2d; with `ceil_mode` a partial last window counts.
     Raises ShapeError where the window does not fit.
     """
-    return _max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode)
+    return max_pool(2, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def max_pool3d(
@@ -128,20 +124,7 @@ def max_pool3d(
     ceil_mode: bool = False,
 ) -> Tensor:
     """As max_pool2d, over x (N, C, D, H, W)."""
-    return _max_pool("max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def max_pool_relu(
-    axes: int,
-    x: Tensor,
-    kernel_size: PerAxis,
-    stride: PerAxis | None = None,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """relu of max_pool1d, 2d or 3d (`axes`), which is that pooling of relu, in one pass."""
-    return _max_pool(f"max_pool{axes}d", axes, x, kernel_size, stride, padding, dilation, ceil_mode, MaxPoolReLU)
+    return max_pool(3, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def avg_pool1d(
@@ -153,7 +136,7 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """As avg_pool2d, over x (N, C, W)."""
-    return _average_pool("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return average_pool(1, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
 
 
 def avg_pool2d(
@@ -169,7 +152,7 @@ def avg_pool2d(
     The padding's zeros count unless `count_include_pad` is False; what `ceil_mode` adds beyond it never does.
     `stride` is `kernel_size` unless given; `padding` as for conv2d. Raises ShapeError where the window does not fit.
     """
-    return _average_pool("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return average_pool(2, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
 
 
 def avg_pool3d(
@@ -181,7 +164,7 @@ def avg_pool3d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """As avg_pool2d, over x (N, C, D, H, W)."""
-    return _average_pool("avg_pool3d", 3, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return average_pool(3, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
 
 
 def global_avg_pool2d(x: Tensor) -> Tensor:
@@ -198,56 +181,46 @@ def global_max_pool2d(x: Tensor) -> Tensor:
     return GlobalMaxPool.apply(x)
 
 
-def _max_pool(
-    name: str,
-    axes: int,
-    x: Tensor,
-    kernel: PerAxis,
-    stride: PerAxis | None,
-    padding: Padding,
-    dilation: PerAxis,
-    ceil_mode: bool,
-    function: type[Function] = MaxPool,
-) -> Tensor:
-    check_floating(name, x)
-    window = pooling_window(name, axes, x.shape, kernel, stride, padding, dilation, ceil_mode)
-    return function.apply(x, window=window)
+def _sliding(kernel: PerAxis, stride: PerAxis | None, padding: Padding, dilation: PerAxis, ceil_mode: bool) -> Sliding:
+    return Sliding(kernel if stride is None else stride, padding, dilation, ceil_mode)
 
 
-def _average_pool(
-    name: str,
-    axes: int,
-    x: Tensor,
-    kernel: PerAxis,
-    stride: PerAxis | None,
-    padding: Padding,
-    ceil_mode: bool,
-    count_include_pad: bool,
-) -> Tensor:
-    check_floating(name, x)
-    window = pooling_window(name, axes, x.shape, kernel, stride, padding, 1, ceil_mode)
-    counted = sides_of(name, window, x.shape[2:], padding if count_include_pad else 0)
+def max_pool(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: bool = False) -> Tensor:
+    """max_pool1d, 2d or 3d (`axes`); with `relu` relu of it, which is that pooling of relu, in one pass."""
+    window = pooling_window(f"max_pool{axes}d", axes, x.shape, kernel, sliding, x.data.dtype)
+    return MaxPool.apply(x, window=window, relu=relu)
+
+
+def average_pool(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, count_include_pad: bool) -> Tensor:
+    """avg_pool1d, 2d or 3d (`axes`)."""
+    name = f"avg_pool{axes}d"
+    window = pooling_window(name, axes, x.shape, kernel, sliding, x.data.dtype)
+    counted = sides_of(name, window, x.shape[2:], sliding.padding if count_include_pad else 0)
     return AveragePool.apply(x, window=window, counted=counted)
 
 
 def pooling_window(
-    name: str,
-    axes: int,
-    shape: Sizes,
-    kernel: PerAxis,
-    stride: PerAxis | None,
-    padding: Padding,
-    dilation: PerAxis,
-    ceil_mode: bool,
+    name: str, axes: int, shape: Sizes, kernel: PerAxis, sliding: Sliding, dtype: np.dtype | None = None
 ) -> Window:
     """The window over an x of `shape`, checked: with less padding than it reaches over, so that it sees a pixel."""
+    try:
+        return _pooling_window(name, axes, shape, kernel, dtype, *sliding)
+    except TypeError:  # a list among the options cannot be looked up
+        return _pooling_window(name, axes, shape, hashable(kernel), dtype, *sliding.hashable())
+
+
+@functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
+def _pooling_window(
+    name: str, axes: int, shape: Sizes, kernel: PerAxis, dtype: np.dtype | None, *options: Any
+) -> Window:
+    check_dtypes(name, dtype)
     check_axes(name, axes, shape)
-    window = make_window(name, shape[2:], kernel, kernel if stride is None else stride, padding, dilation, ceil_mode)
+    window = make_window(name, shape[2:], kernel, *options)
     for extent, sides in zip(window.extent, window.padding, strict=True):
         if max(sides) >= extent:
             raise ShapeError(
-                f"{name}: padding is {padding!r}, as wide as the window, which reaches over {extent} pixels: "
-                f"a window would see padding alone. Give less padding than that"
+                f"{name}: padding is {Sliding(*options).padding!r}, as wide as the window, which reaches over {extent} "
+                f"pixels: a window would see padding alone. Give less padding than that"
             )
     return window
 

@@ -1,14 +1,12 @@
 """Subsampling as in LeNet-5: the mean under a window, times a trained coefficient, plus a trained bias."""
 
-from gpucnn.arena import empty
-from gpucnn.autograd import Tensor
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import ShapeError
-from gpucnn.function import Function
 from gpucnn.functional.checks import check_floating
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Function, Tensor
 
 
 class ChannelAffine(Function):
@@ -20,7 +18,7 @@ class ChannelAffine(Function):
         self.rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         self.coefficient = coefficient
         out = empty(self.rows.shape, x)
-        kernels_of(x).norm.scale(self.rows, coefficient, bias, out)
+        kernels_of(type(x)).norm.scale(self.rows, coefficient, bias, out)
         return out.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array, Array, Array]:

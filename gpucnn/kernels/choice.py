@@ -1,11 +1,12 @@
 """Which set of kernels computes: C or CUDA; NumPy and CuPy by themselves where C was not built, or on request."""
 
+import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array
 from gpucnn.errors import InputError
 from gpucnn.kernels import cpu, cuda, reference
 from gpucnn.kernels.cpu import library
@@ -14,11 +15,15 @@ _asked: str | None = None
 _chosen: str | None = None  # "numpy", or the instruction set that the C kernels use
 
 
-def kernels_of(array: Array) -> Any:
-    """The kernels that serve `array`: modules activation, conv, gemm, norm, ... of one name in each set."""
-    if isinstance(array, np.ndarray):
+@functools.cache  # every operation asks; `choose` clears it
+def _kernels_of(kind: type) -> Any:
+    if issubclass(kind, np.ndarray):
         return reference if chosen() == "numpy" else cpu
     return reference if asked() == "numpy" else cuda
+
+
+# The kernels for arrays of a type, as in kernels_of(type(x)): modules activation, conv, ... of one name in each set.
+kernels_of: Callable[[type], Any] = _kernels_of
 
 
 def asked() -> str:
@@ -52,6 +57,7 @@ def choose(name: str) -> str:
     if wanted != "numpy":
         library.load(wanted)
     _asked, _chosen = name, wanted
+    _kernels_of.cache_clear()
     return wanted
 
 

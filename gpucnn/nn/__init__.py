@@ -3,7 +3,6 @@
 from gpucnn.nn import init
 from gpucnn.nn.activation import (
     Dropout,
-    Flatten,
     LeakyReLU,
     LogSoftmax,
     ReLU,
@@ -13,16 +12,18 @@ from gpucnn.nn.activation import (
     Tanh,
 )
 from gpucnn.nn.containers import ModuleList, Residual, Sequential
-from gpucnn.nn.convolution import Conv1d, Conv2d, Conv3d, Linear
 from gpucnn.nn.layer import Layer
-from gpucnn.nn.module import Buffer, Module, Parameter
-from gpucnn.nn.normalization import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
-from gpucnn.nn.pooling import (
+from gpucnn.nn.layers import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Flatten,
     GlobalAvgPool2d,
     GlobalMaxPool2d,
+    Linear,
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
@@ -30,6 +31,8 @@ from gpucnn.nn.pooling import (
     ReplicationPad2d,
     ZeroPad2d,
 )
+from gpucnn.nn.module import Buffer, Module, Parameter
+from gpucnn.nn.normalization import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
 from gpucnn.nn.subsampling import Subsample2d
 
 LAYERS: dict[str, type[Layer]] = {  # by the name a configuration gives them

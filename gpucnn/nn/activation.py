@@ -1,12 +1,9 @@
 """Layers that work place by place, without weights: activations, dropout, flatten."""
 
-import math
-
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError
-from gpucnn.geometry import Sizes, Window
 from gpucnn.nn.layer import Layer
+from gpucnn.tensor import Tensor
 
 
 class ReLU(Layer):
@@ -101,24 +98,3 @@ class Dropout(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""
         return F.dropout(x, self.p, self.training)
-
-
-class Flatten(Layer):
-    """(N, C, H, W) as (N, C·H·W)"""
-
-    kind = "flatten"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C·H·W)"""
-        return F.flatten(x)
-
-    def output_shape(self, shape: Sizes) -> Sizes:
-        """(C·H·W,)"""
-        return (math.prod(shape),)
-
-    def window(self, shape: Sizes) -> Window | None:
-        """All of the map: behind flatten a unit may see every pixel."""
-        if len(shape) < 2:
-            return None
-        sizes = shape[1:]
-        return Window(sizes, (1,) * len(sizes), ((0, 0),) * len(sizes), (1,) * len(sizes))

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeGuard, cast
 
-from gpucnn.autograd import Tensor
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.geometry import ReceptiveField, Sizes
 from gpucnn.nn.activation import ReLU
-from gpucnn.nn.convolution import Convolution, Linear
 from gpucnn.nn.layer import Layer
+from gpucnn.nn.layers import Convolution, Linear, MaxPool
 from gpucnn.nn.module import Module
-from gpucnn.nn.pooling import MaxPool
+from gpucnn.tensor import Tensor
 
 
 def _checked(module: Module) -> Module:

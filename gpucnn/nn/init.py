@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from gpucnn.backend import generator
 from gpucnn.errors import InputError
+from gpucnn.generators import generator
 
 Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default", "dirac"]
 NAMES: tuple[str, ...] = get_args(Init)
@@ -28,12 +28,19 @@ _SPREADS: dict[str, Callable[[int, int], float]] = {
 }
 
 
-def weights(name: Init, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
-    """float64 weights of `shape` by the named rule. InputError for an unknown name, or dirac without a kernel."""
-    if name == "dirac":
-        return _dirac(shape, fan_out)
-    if name not in _SPREADS:
+def checked(name: Init, shape: tuple[int, ...]) -> Init:
+    """`name`, a rule for weights of `shape`. Raises InputError for an unknown name, and for dirac without a kernel."""
+    if name not in NAMES:
         raise InputError(f"init is {name!r}; expected one of {', '.join(NAMES)}")
+    if name == "dirac" and len(shape) < 3:
+        raise InputError("init dirac is for convolutions: there is no kernel here. Give this layer another init")
+    return name
+
+
+def weights(name: Init, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+    """float64 weights of `shape` by the named rule. Raises InputError as `checked` does."""
+    if checked(name, shape) == "dirac":
+        return _dirac(shape, fan_out)
     spread = _SPREADS[name](fan_in, fan_out)
     if name.endswith("normal"):
         return generator().normal(0.0, spread, shape)
@@ -51,8 +58,6 @@ def biases(name: Init, length: int, fan_in: int) -> np.ndarray:
 
 def _dirac(shape: tuple[int, ...], fan_out: int) -> np.ndarray:
     """Kernels (O, I / groups, taps...) that are 1 in the middle of map k for output k of each group, else 0."""
-    if len(shape) < 3:
-        raise InputError("init dirac is for convolutions: there is no kernel here. Give this layer another init")
     outputs = fan_out // math.prod(shape[2:])  # of a group
     middle = tuple(size // 2 for size in shape[2:])
     kernels = np.zeros(shape)

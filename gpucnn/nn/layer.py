@@ -1,18 +1,26 @@
 """Layer: a module whose geometry is known before it runs."""
 
+from typing import Any, TypeVar
+
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import ReceptiveField, Sizes, Window, is_count
 from gpucnn.nn.module import Module
+
+L = TypeVar("L", bound="Layer")
 
 
 class Layer(Module):
     """A module whose geometry is known before it runs: what the summary and the configuration ask for.
 
-    Shapes here are without the images' axis: (C, H, W) or (F,).
+    Shapes here are without the images' axis: (C, H, W) or (F,). Methods of this class need a layer's options alone; a
+    layer whose weights are drawn at random draws them in `_draw`, which `undrawn` leaves out.
     """
 
     kind: str  # its name in a configuration and in messages
     inferred: str | None = None  # the constructor's argument that is the first entry of the input's shape
+
+    def _draw(self, *options: Any) -> None:
+        """Make the parameters that are drawn at random. The constructor calls this last."""
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """The shape of the result for an input of `shape`. Raises ShapeError where it does not fit."""
@@ -34,6 +42,11 @@ class Layer(Module):
         field = field or ReceptiveField.of_input(len(shape) - 1)
         window = self.window(shape)
         return field if window is None else field.through(window)
+
+
+def undrawn(kind: type[L]) -> type[L]:
+    """`kind` without `_draw`: its layers know their shapes, take next to no memory however large, and cannot run."""
+    return type(kind.__name__, (kind,), {"_draw": Layer._draw})
 
 
 def check_count(kind: str, option: str, value: int) -> int:

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, set_device, to_device
 from gpucnn.errors import CheckpointError, InputError
+from gpucnn.tensor import Tensor
 
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")
@@ -40,7 +40,14 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any) -> Any:
+        """As `forward`."""
         return self.forward(*inputs)
+
+    def __init_subclass__(cls) -> None:
+        """Let a call of the module be a call of its `forward`, without a step in between."""
+        super().__init_subclass__()
+        if "forward" in vars(cls):
+            cls.__call__ = vars(cls)["forward"]  # type: ignore[method-assign]
 
     # --- what is inside -----------------------------------------------------------------------------------------------
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes
 from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Buffer, Parameter
+from gpucnn.tensor import Tensor
 
 
 class BatchNorm(Layer):

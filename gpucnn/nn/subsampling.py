@@ -3,12 +3,12 @@
 import numpy as np
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.errors import ShapeError
 from gpucnn.functional.pooling import pooling_window
-from gpucnn.geometry import PerAxis, Sizes, Window
+from gpucnn.geometry import PerAxis, Sizes, Sliding, Window
 from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
+from gpucnn.tensor import Tensor
 
 
 class Subsample2d(Layer):
@@ -40,4 +40,4 @@ class Subsample2d(Layer):
 
     def window(self, shape: Sizes) -> Window:
         """The window whose mean is taken."""
-        return pooling_window(self.kind, 2, (1, *shape), self.kernel_size, None, 0, 1, False)
+        return pooling_window(self.kind, 2, (1, *shape), self.kernel_size, Sliding(self.kernel_size))

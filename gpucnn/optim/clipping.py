@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.errors import InputError
 from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor import Tensor
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
@@ -22,7 +22,7 @@ def clip_norm(parameters: Iterable[Tensor], max_norm: float) -> Array | None:
     if not max_norm > 0:
         raise InputError(f"clip_grad_norm_: max_norm is {max_norm}; expected more than 0")
     gradients = _gradients(parameters)
-    return kernels_of(gradients[0]).update.clip_by_norm(gradients, max_norm) if gradients else None
+    return kernels_of(type(gradients[0])).update.clip_by_norm(gradients, max_norm) if gradients else None
 
 
 def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
@@ -30,7 +30,7 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
     if not clip_value > 0:
         raise InputError(f"clip_grad_value_: clip_value is {clip_value}; expected more than 0")
     if gradients := _gradients(parameters):
-        kernels_of(gradients[0]).update.clip_by_value(gradients, clip_value)
+        kernels_of(type(gradients[0])).update.clip_by_value(gradients, clip_value)
 
 
 def _gradients(parameters: Iterable[Tensor]) -> list[Array]:

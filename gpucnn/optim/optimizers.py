@@ -1,22 +1,24 @@
-"""Optimizers over the flat bank. Formulas, names and options are PyTorch's."""
+"""Optimizers: update rules over flat parameters. Formulas, names and options are PyTorch's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
 
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array, module_of
-from gpucnn.bank import Bank
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.choice import kernels_of
-from gpucnn.kernels.reference.update import Rates
+from gpucnn.kernels.reference.update import StepScales
+from gpucnn.optim.flat import FlatParameters
+from gpucnn.tensor import Tensor
 
 Group = dict[str, Any]
+PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
 
 
 class Optimizer:
-    """What all optimizers share: parameter groups, each a flat bank with the optimizer's own flat arrays beside it.
+    """An update rule over parameter groups, each in flat memory. A subclass writes `_update`, and names its `slots`.
 
     `parameters` are Tensors, or groups such as {"params": [...], "lr": 0.01} whose options replace the common ones.
     Raises InputError for options out of range, no parameters, or one in two groups.
@@ -27,15 +29,12 @@ class Optimizer:
     def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> None:
         groups = _as_groups(parameters, options)
         self.param_groups: list[Group] = []
-        self._banks: list[Bank] = []
-        self._arrays: list[dict[str, Array]] = []
+        self._flat: list[FlatParameters] = []
         for group in groups:
             settings = {**options, **group}
             self._check(settings)
-            bank = Bank(settings["params"])
             self.param_groups.append(settings)
-            self._banks.append(bank)
-            self._arrays.append({name: module_of(bank.values).zeros_like(bank.values) for name in self.slots})
+            self._flat.append(FlatParameters(settings["params"], self.slots))
         self._base = [group["lr"] for group in self.param_groups]
         self._leader = next((i for i, base in enumerate(self._base) if base), 0)
 
@@ -74,55 +73,61 @@ class Optimizer:
             for parameter in group["params"]:
                 parameter.grad = None
 
-    def step(self, rates: Array | None = None) -> None:
+    def step(self, scales: Array | None = None) -> None:
         """Move every parameter that has a gradient.
 
-        A captured step gives `rates` (groups, 4) in device memory, a row of `plan` and whether to halt; it counts no
+        A captured step gives `scales` (groups, 4) in device memory: a row of `plan`, and whether to halt. It counts no
         step: `count` does, afterwards.
         """
-        for number, (group, bank, arrays) in enumerate(zip(self.param_groups, self._banks, self._arrays, strict=True)):
-            bank.adopt()
-            if rates is None:
-                self._count_steps(group, 1)
-            self._step_group(group, bank, arrays, None if rates is None else rates[number])
-            bank.changed()
+        for number, (group, flat) in enumerate(zip(self.param_groups, self._flat, strict=True)):
+            counts = self._steps(group, 1 if scales is None else 0)
+            for part, count in _moving(flat, counts):
+                now = self._scales(group, count) if scales is None else scales[number]
+                state = list(map(itemgetter(part), flat.state.values()))
+                self._update(flat.values[part], flat.gradients[part], state, now, group)
+
+    def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
+        """Move one piece of the flat memory in place; all arrays are (length,), `state` in the order of `slots`.
+
+        `scales` may be a row of a plan, on the device.
+        """
+        raise NotImplementedError
+
+    def _scales(self, group: Group, count: int) -> StepScales:
+        """The numbers that a group's step with number `count` is scaled by."""
+        return StepScales(group["lr"])
+
+    def _steps(self, group: Group, more: int) -> list[int]:
+        """How many steps each parameter of the group has made, once `more` are counted for those with a gradient.
+
+        0 where the rule does not depend on it, so that nothing is counted.
+        """
+        return [0] * len(group["params"])
 
     def plan(self, lrs: Sequence[float]) -> np.ndarray:
-        """The `Rates` of the next steps, at these learning rates: (steps, groups, 3) float64. The last one stays set.
+        """The StepScales of the next steps, at these learning rates: (steps, groups, 3) float64. The last stays set.
 
-        Raises InputError where parameters of one group have made different numbers of steps: their rates differ.
+        Raises InputError where parameters of one group have made different numbers of steps: their scales differ.
         """
         done = [self._common_count(group) for group in self.param_groups]
         rows = []
         for ahead, lr in enumerate(lrs, 1):
             self.lr = lr
-            rows.append([self._rates(*each) for each in zip(self.param_groups, (n + ahead for n in done), strict=True)])
+            counts = (n + ahead for n in done)
+            rows.append([self._scales(*each) for each in zip(self.param_groups, counts, strict=True)])
         return np.array(rows, np.float64)
 
     def count(self, steps: int) -> None:
         """Count steps that were made by a plan."""
         for group in self.param_groups:
-            self._count_steps(group, steps)
-
-    def _step_group(self, group: Group, bank: Bank, arrays: dict[str, Array], rates: Array | None) -> None:
-        for part, count in bank.pieces(self._counts(group)):
-            state = {name: array[part] for name, array in arrays.items()}
-            now = self._rates(group, count) if rates is None else rates
-            self._update(bank.values[part], bank.gradients[part], state, now, group)
-
-    def _count_steps(self, group: Group, steps: int) -> None:
-        """Count so many more steps for each parameter of the group that has a gradient."""
-
-    def _counts(self, group: Group) -> list[int]:
-        """How many steps each parameter of the group has made; 0 where they are not counted."""
-        return [0] * len(group["params"])
+            self._steps(group, steps)
 
     def _common_count(self, group: Group) -> int:
         """How many steps those parameters of the group have made that take part: that have a gradient.
 
         Before the first gradient, as after a checkpoint was loaded, they are those that have made steps, if any has.
         """
-        made = self._counts(group)
+        made = self._steps(group, 0)
         counts = {count for count, p in zip(made, group["params"], strict=True) if p.grad is not None}
         counts = counts or {count for count in made if count} or {0}
         if len(counts) > 1:
@@ -132,17 +137,9 @@ class Optimizer:
             )
         return counts.pop()
 
-    def _rates(self, group: Group, count: int) -> Rates:
-        """What a group's step with number `count` is scaled by."""
-        return Rates(group["lr"])
-
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
-        """Move one piece of the bank in place; all arrays are (length,). `rates` may be a plan's row, on the device."""
-        raise NotImplementedError
-
     def state_arrays(self) -> dict[str, Array]:
         """The flat arrays kept from step to step, by "group.slot"; live, not copies."""
-        return {f"{i}.{name}": array for i, arrays in enumerate(self._arrays) for name, array in arrays.items()}
+        return {f"{i}.{name}": array for i, flat in enumerate(self._flat) for name, array in flat.state.items()}
 
     def state_counters(self) -> dict[str, int]:
         """Whole numbers kept from step to step, by name."""
@@ -163,6 +160,29 @@ class Optimizer:
                 )
         for name, array in arrays.items():
             own[name][...] = module_of(own[name]).asarray(array)
+
+
+def _moving(flat: FlatParameters, counts: Sequence[int]) -> Iterator[tuple[slice, int]]:
+    """Ranges of flat memory whose parameters have a gradient and one count, each with it; on a CPU at most PIECE long.
+
+    A parameter without a gradient is left out, as in PyTorch: neither decay nor momentum moves it.
+    """
+    runs: list[list[int]] = []  # start, stop, count of neighbours
+    for parameter, place, count in zip(flat.parameters, flat.places, counts, strict=True):
+        gradient = parameter.grad
+        if parameter.data is not place.value or (gradient is not None and gradient.data is not place.gradient):
+            flat.take_in(parameter, place)  # an array was exchanged from outside
+        if gradient is None:
+            continue
+        parameter._version += 1
+        if runs and runs[-1][1:] == [place.start, count]:
+            runs[-1][1] = place.stop
+        else:
+            runs.append([place.start, place.stop, count])
+    piece = PIECE if module_of(flat.values) is np else flat.values.size
+    for start, stop, count in runs:
+        for begin in range(start, stop, piece):
+            yield slice(begin, min(begin + piece, stop)), count
 
 
 def _as_groups(parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> list[Group]:
@@ -210,14 +230,14 @@ class SGD(Optimizer):
         if group["nesterov"] and not group["momentum"]:
             raise InputError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum, such as 0.9")
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
-        kernels, momentum, decay = kernels_of(values).update, group["momentum"], group["weight_decay"]
+    def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
+        kernels, momentum, decay = kernels_of(type(values)).update, group["momentum"], group["weight_decay"]
         if not momentum:
-            kernels.sgd(values, gradients, rates, decay)
+            kernels.sgd(values, gradients, scales, decay)
         elif group["nesterov"]:
-            kernels.nesterov(values, gradients, state["velocity"], rates, momentum, decay)
+            kernels.nesterov(values, gradients, *state, scales, momentum, decay)
         else:
-            kernels.momentum(values, gradients, state["velocity"], rates, momentum, decay)
+            kernels.momentum(values, gradients, *state, scales, momentum, decay)
 
 
 class Adam(Optimizer):
@@ -247,26 +267,25 @@ class Adam(Optimizer):
         if not group["eps"] >= 0:
             raise InputError(f"{cls.__name__}: eps is {group['eps']}; expected at least 0")
 
-    def _count_steps(self, group: Group, steps: int) -> None:
-        group["steps"] = [
-            count + steps * (parameter.grad is not None)
-            for count, parameter in zip(group["steps"], group["params"], strict=True)
-        ]
-
-    def _counts(self, group: Group) -> list[int]:
+    def _steps(self, group: Group, more: int) -> list[int]:
+        if more:
+            group["steps"] = [
+                count + more * (parameter.grad is not None)
+                for count, parameter in zip(group["steps"], group["params"], strict=True)
+            ]
         return group["steps"]
 
-    def _rates(self, group: Group, count: int) -> Rates:
+    def _scales(self, group: Group, count: int) -> StepScales:
         first, second = group["betas"]
-        return Rates(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
+        return StepScales(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
 
     def _decay(self, group: Group) -> float:
-        """What of the parameters is added to the gradient."""
+        """The multiple of the parameters that is added to the gradient."""
         return group["weight_decay"]
 
-    def _update(self, values: Array, gradients: Array, state: dict[str, Array], rates: Rates, group: Group) -> None:
-        update, decay = kernels_of(values).update, self._decay(group)
-        update.adam(values, gradients, state["mean"], state["square"], rates, group["betas"], group["eps"], decay)
+    def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
+        update, decay = kernels_of(type(values)).update, self._decay(group)
+        update.adam(values, gradients, *state, scales, group["betas"], group["eps"], decay)
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""
@@ -296,8 +315,8 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
-    def _rates(self, group: Group, count: int) -> Rates:
-        return super()._rates(group, count)._replace(shrink=1 - group["lr"] * group["weight_decay"])
+    def _scales(self, group: Group, count: int) -> StepScales:
+        return super()._scales(group, count)._replace(shrink=1 - group["lr"] * group["weight_decay"])
 
     def _decay(self, group: Group) -> float:
         return 0.0

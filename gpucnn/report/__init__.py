@@ -1,4 +1,4 @@
-"""Pictures of networks and runs, and pages that tell all of a run. matplotlib is imported when the first is drawn."""
+"""Reports: pages on runs, and pictures of networks and runs. matplotlib is imported when the first is drawn."""
 
 from gpucnn.report.confusion import plot_confusion
 from gpucnn.report.curves import plot_curves

@@ -1,4 +1,4 @@
-"""A network's layers: what they give, what they cost, what they see."""
+"""Facts on a network's layers: output shapes, costs, receptive fields."""
 
 import inspect
 import math
@@ -9,13 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from gpucnn import nn
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import to_device
+from gpucnn.data.loader import to_batch_last
 from gpucnn.errors import InputError
 from gpucnn.geometry import ReceptiveField, Sizes
+from gpucnn.tensor import Tensor
 from gpucnn.training.evaluation import dtype_of, evaluating
-from gpucnn.training.sources import to_batch_last
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def layer_facts(
         name = f"{prefix}{number}"
         if isinstance(layer, nn.Residual):
             yield from layer_facts(layer, shape, field, f"{name}.")
-            parameters, multiply_adds = 0, 0  # told layer by layer
+            parameters, multiply_adds = 0, 0  # counted in its layers
         else:
             parameters, multiply_adds = sum(each.size for each in layer.parameters()), layer.multiply_adds(shape)
         field, shape = layer.receptive_field(shape, field), layer.output_shape(shape)
@@ -58,12 +57,12 @@ def layer_facts(
 
 
 def layer_outputs(net: nn.Sequential, images: np.ndarray) -> Iterator[tuple[str, nn.Module, np.ndarray]]:
-    """Each layer's name and the layer, in the order of `layer_facts`, with what it makes of `images` (N, C, H, W).
+    """Each layer's name and the layer, in the order of `layer_facts`, with its output for `images` (N, C, H, W).
 
     The images are as the network takes them. Outputs are (N, ...), on the host.
     """
-    array = to_device(to_batch_last(images, dtype_of(net)))
-    with evaluating(net), Arena().step(array.shape):
+    array = to_device(to_batch_last(images, dtype_of(net).name))
+    with evaluating(net):
         yield from _outputs(net, Tensor.from_batch_last(array))
 
 
@@ -76,7 +75,7 @@ def _outputs(net: nn.Sequential, x: Tensor, prefix: str = "") -> Iterator[tuple[
 
 
 def chosen_options(layer: nn.Layer) -> dict[str, Any]:
-    """What was chosen for a layer and is not its default, as in {"kernel_size": (5, 5), "padding": "same"}.
+    """The options of a layer that are not at their default, as in {"kernel_size": (5, 5), "padding": "same"}.
 
     Numbers of inputs, which follow from the layer before, are left out, and so are weights.
     """
@@ -84,14 +83,14 @@ def chosen_options(layer: nn.Layer) -> dict[str, Any]:
     options = () if isinstance(layer, nn.Sequential) else inspect.signature(type(layer)).parameters.items()
     for name, option in options:
         value = getattr(layer, name, option.default)
-        told = isinstance(value, int | float | str | tuple | list) and name != layer.inferred
-        if told and not _says_the_same(value, option.default):
+        shown = isinstance(value, int | float | str | tuple | list) and name != layer.inferred
+        if shown and not _is_default(value, option.default):
             chosen[name] = value
     return chosen
 
 
-def _says_the_same(value: Any, default: Any) -> bool:
-    """Whether a value is the default, or that for each axis."""
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether a value is the default, or the default for each axis."""
     return value == default or (isinstance(value, tuple | list) and all(each == default for each in value))
 
 

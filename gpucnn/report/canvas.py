@@ -1,4 +1,4 @@
-"""matplotlib's figure without its windows; a file by itself, since matplotlib is slow to come."""
+"""matplotlib's figure without windows; in a file of its own, since importing matplotlib is slow."""
 
 import io
 import warnings
@@ -20,10 +20,10 @@ class Picture(Figure):
         """The figure as the bytes of a PNG."""
         buffer = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a class named in such letters shows boxes
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # class names in other scripts show boxes
             self.savefig(buffer, format="png")
         return buffer.getvalue()
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """The figure as a notebook shows it."""
         return self.png()

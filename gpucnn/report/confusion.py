@@ -1,4 +1,4 @@
-"""The confusion matrix of a run, or any other."""
+"""Pictures of confusion matrices."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 from gpucnn.errors import InputError
 from gpucnn.report.figures import new_figure, short
 from gpucnn.report.history import read_confusion
-from gpucnn.training.run import RunFolder
+from gpucnn.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from gpucnn.report.canvas import Picture
 
-SMALLEST, LARGEST, CELL = 3.5, 16.0, 0.45  # inches: a confusion matrix, and one of its cells where there is room
+SMALLEST, LARGEST, CELL = 3.5, 16.0, 0.45  # inches: of a matrix, and of a cell if there is room
 LEGIBLE = 0.28  # inches: a cell that holds a count
 
 
@@ -45,12 +45,12 @@ def plot_confusion(run_or_matrix: Path | str | ArrayLike, names: Sequence[str] |
         _write_counts(panel, matrix, shares, cell)
     _name_classes(panel, names, every=math.ceil(0.15 / cell))
     right, total = int(np.trace(matrix)), int(matrix.sum())
-    figure.suptitle(f"{title}{right:,} of {total:,} test images told right", parse_math=False)
+    figure.suptitle(f"{title}{right:,} of {total:,} test images classified correctly", parse_math=False)
     return figure
 
 
 def _of_run(path: Path | str) -> tuple[str, np.ndarray, Sequence[str]]:
-    """Where the title begins, the matrix and the classes' names of a run."""
+    """The start of the title, the matrix and the class names of a run."""
     folder = RunFolder.open(path)
     confusion = read_confusion(folder)
     if confusion is None:

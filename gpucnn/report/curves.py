@@ -1,4 +1,4 @@
-"""The curves of a run: loss and accuracy, learning rate and speed."""
+"""Pictures of a run's curves: loss and accuracy, learning rate and speed."""
 
 import math
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 
 from gpucnn.report.figures import BLUE, GREY, VERMILION, new_figure, short
 from gpucnn.report.history import read_batches, read_epochs
+from gpucnn.runs.folder import RunFolder
 from gpucnn.training.records import EpochRecord
-from gpucnn.training.run import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def _plot_epochs(panel: "Axes", epochs: list[EpochRecord], quantity: str) -> Non
 
 
 def _plot_minibatches(panel: "Axes", batches: np.ndarray, quantity: str) -> None:
-    """Training as it went; validation, which comes after an epoch, as a dot to each of its minibatches.
+    """Minibatches of training as a line; those of validation, which follow an epoch, as dots.
 
     Of more than `POINTS` minibatches, as many in a row are averaged as it takes.
     """
@@ -78,7 +78,7 @@ def _plot_minibatches(panel: "Axes", batches: np.ndarray, quantity: str) -> None
 
 
 def _scale(panel: "Axes", quantity: str) -> int:
-    """Label the vertical axis; returns what its values are to be multiplied by."""
+    """Label the vertical axis; returns the factor for its values."""
     panel.set_ylabel("mean loss per image" if quantity == "loss" else "accuracy (% of images)")
     return 1 if quantity == "loss" else 100
 

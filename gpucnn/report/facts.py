@@ -1,4 +1,4 @@
-"""Everything that a page tells, computed from runs: plain data, fit for JSON."""
+"""The contents of report pages, computed from runs: plain data, fit for JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
 from gpucnn.report.history import read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
 from gpucnn.report.pixels import Viewer
+from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
 from gpucnn.report.series import curves_of, short_number
 from gpucnn.report.subject import Subject
-from gpucnn.report.verdicts import MOST_ROWS, Verdicts, class_rows, examples, groups_of, merged
 from gpucnn.training.evaluation import evaluate
 
 ANCHORS = 33  # colours that a page interpolates between
@@ -24,9 +24,9 @@ Headline = list[list[str]]  # what, the figure, a remark on it
 
 
 def report_facts(subject: Subject) -> Facts:
-    """What the report of one run tells.
+    """The contents of the report on one run.
 
-    Raises InputError where no epoch is done, CheckpointError where its files are damaged.
+    Raises InputError if no epoch is done, CheckpointError if its files are damaged.
     """
     curves = curves_of(subject.folder)
     facts: Facts = {
@@ -42,19 +42,19 @@ def report_facts(subject: Subject) -> Facts:
         "kernels": kernels_inside(subject.net),
     }
     if subject.test is None:
-        facts["notes"].append("The test images were not at hand, so none are shown.")
-        return facts | _figures_told(subject)
+        facts["notes"].append("The test images were unavailable, so none are shown.")
+        return facts | _recorded_figures(subject)
     loader = Loader(subject.test, 256, subject.normalizer, dtype=subject.config["dtype"])
-    verdicts = Verdicts(subject.test.labels, evaluate(subject.net, loader).probabilities)
-    if not np.isfinite(verdicts.probabilities).all():
+    predictions = Predictions(subject.test.labels, evaluate(subject.net, loader).probabilities)
+    if not np.isfinite(predictions.probabilities).all():
         raise InputError(
             f"{subject.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
-            "right; train again, with a lower learning rate (optimizer.lr)"
+            "finite; train again, with a lower learning rate (optimizer.lr)"
         )
     viewer = Viewer(subject.test)
-    facts |= _figures(verdicts.classification, list(subject.class_names))
-    facts["examples"] = examples(verdicts, subject.test, viewer)
-    maps = maps_inside(subject, subject.test, verdicts, viewer)
+    facts |= _figures(predictions.classification, list(subject.class_names))
+    facts["examples"] = examples(predictions, subject.test, viewer)
+    maps = maps_inside(subject, subject.test, predictions, viewer)
     if maps is None:
         facts["notes"].append("The images are too large for a page, so no feature maps are shown.")
         return facts
@@ -62,14 +62,13 @@ def report_facts(subject: Subject) -> Facts:
 
 
 def comparison_facts(subjects: Sequence[Subject], differing: Sequence[tuple[str, Sequence[str]]]) -> Facts:
-    """What the comparison of several runs tells; `differing` are the options of which they have different values.
+    """The contents of the comparison of several runs; `differing` are the options in which they differ.
 
-    Raises InputError where there are more runs than colours to tell them apart, and as `report_facts`.
+    Raises InputError if there are more runs than distinct colours, and as `report_facts` does.
     """
     if len(subjects) > len(SERIES):
         raise InputError(
-            f"{len(subjects)} runs were given, and more than {len(SERIES)} curves cannot be told apart by colour; "
-            "compare fewer"
+            f"{len(subjects)} runs were given; there are {len(SERIES)} distinct colours for curves; compare fewer"
         )
     curves = [curves_of(subject.folder) for subject in subjects]
     headlines = [_headline(subject, each) for subject, each in zip(subjects, curves, strict=True)]
@@ -85,7 +84,7 @@ def comparison_facts(subjects: Sequence[Subject], differing: Sequence[tuple[str,
 
 
 def _results(headlines: list[Headline]) -> list[list[str]]:
-    """A row to each figure of the headlines: what it is, then each run's."""
+    """A row for each figure of the headlines: its name, then its value in each run."""
     return [
         [rows[0][0], *(f"{figure} ({remark})" if remark else figure for _, figure, remark in rows)]
         for rows in zip(*headlines, strict=True)
@@ -93,7 +92,7 @@ def _results(headlines: list[Headline]) -> list[list[str]]:
 
 
 def _palettes() -> Facts:
-    """The colours of the pictures, so that the page has the same."""
+    """The colours of the pictures, for the page to use too."""
     import matplotlib
 
     def anchors(name: str) -> list[list[int]]:
@@ -104,10 +103,10 @@ def _palettes() -> Facts:
 
 
 def _notes(subject: Subject) -> Iterator[str]:
-    """What a reader must know before the figures."""
+    """Remarks that belong before the figures."""
     requested, done = subject.config["data"]["name"], subject.folder.epochs_logged
     if requested != subject.dataset:
-        yield f"Trained on {subject.dataset}, because {requested} was not to be had (data.fallback)."
+        yield f"Trained on {subject.dataset}, because {requested} was unavailable (data.fallback)."
     asked = subject.config["train"]["epochs"]
     if not subject.folder.finished:
         yield f"Not finished: {done} of {asked} epochs are done. The figures are those of the best epoch so far."
@@ -116,7 +115,7 @@ def _notes(subject: Subject) -> Iterator[str]:
 
 
 def _headline(subject: Subject, curves: Facts) -> Headline:
-    """The figures that everybody asks for first."""
+    """The most important figures, with remarks."""
     result = subject.folder.result() if subject.folder.finished else {}
     environment, epochs = subject.environment(), curves["epochs"]
     seconds = result.get("train_seconds") or sum(second or 0.0 for second in epochs["seconds"])
@@ -134,10 +133,10 @@ def _headline(subject: Subject, curves: Facts) -> Headline:
 
 
 def _computing(result: Facts, environment: Facts) -> str:
-    """Which kernels computed, and on how many threads."""
+    """The kernels that computed, and their threads."""
     threads = environment.get("threads")
-    told = f"kernels {result.get('kernels', environment.get('kernels', 'unknown'))}"
-    return f"{told}, {threads} threads" if isinstance(threads, int) and threads > 1 else told
+    kernels = f"kernels {result.get('kernels', environment.get('kernels', 'unknown'))}"
+    return f"{kernels}, {threads} threads" if isinstance(threads, int) and threads > 1 else kernels
 
 
 def _percent(share: float | None) -> str:
@@ -185,7 +184,7 @@ def _mean(name: str, mean: Averages) -> list[Any]:
     return [name, *(short_number(each) for each in (mean.precision, mean.recall, mean.f1))]
 
 
-def _figures_told(subject: Subject) -> Facts:
-    """The same from result.json; nothing where it tells of none."""
-    told = read_confusion(subject.folder) if subject.folder.finished else None
-    return {} if told is None else _figures(Classification(told[0]), told[1])
+def _recorded_figures(subject: Subject) -> Facts:
+    """`_figures` from result.json; empty if it has no confusion matrix."""
+    recorded = read_confusion(subject.folder) if subject.folder.finished else None
+    return {} if recorded is None else _figures(Classification(recorded[0]), recorded[1])

@@ -1,4 +1,4 @@
-"""What every layer makes of an image."""
+"""Pictures of every layer's feature maps for an image."""
 
 import math
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ WIDTH, LARGEST_TILE = 10.0, 1.0  # inches
 
 
 def plot_feature_maps(net: nn.Module, image: np.ndarray) -> "Picture":
-    """What every layer of `net`, an nn.Sequential, makes of `image`: (C, H, W) as the network takes it, normalised.
+    """The output of every layer of `net`, an nn.Sequential, for `image` (C, H, W), normalised as in training.
 
     A block to each layer, with its own scale, which its title tells: from 0 up, or symmetric about 0 where values fall
     below it. Raises InputError for any other module, ShapeError for an image that does not fit.
@@ -48,12 +48,12 @@ def plot_feature_maps(net: nn.Module, image: np.ndarray) -> "Picture":
 
 
 def shown_maps(maps: np.ndarray) -> np.ndarray:
-    """The maps (M, *sizes) of a layer that there is room for."""
+    """The maps (M, *sizes) of a layer that are shown."""
     return maps[: MOST_NUMBERS if maps.ndim == 1 else MOST_MAPS]
 
 
 def value_range(maps: np.ndarray) -> tuple[float, float]:
-    """Where the colours of maps begin and end: 0 up to the largest, or symmetric about 0 where any is negative.
+    """The range of the colours of maps: 0 to the largest value, or symmetric about 0 if any is negative.
 
     Of what is no finite number nothing is known.
     """

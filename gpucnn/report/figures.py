@@ -1,4 +1,4 @@
-"""What every picture shares: the figure it is drawn on, its colours, how names are cut."""
+"""What all pictures share: figures, colours, shortened names."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -23,5 +23,5 @@ def new_figure(width: float, height: float, layout: Literal["constrained", "comp
 
 
 def short(name: str) -> str:
-    """A name of any length, cut where it is too long for a picture."""
+    """A name, shortened if it is too long for a picture."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

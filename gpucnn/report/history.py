@@ -1,12 +1,12 @@
-"""What a run's files say, read back."""
+"""Reading the files of a run: epochs, minibatches, confusion matrix."""
 
 import json
 
 import numpy as np
 
 from gpucnn.errors import CheckpointError, InputError
+from gpucnn.runs.folder import BATCHES, METRICS, RESULT, RunFolder
 from gpucnn.training.records import BATCH_HEADER, EpochRecord
-from gpucnn.training.run import BATCHES, METRICS, RESULT, RunFolder
 
 BATCH_TYPES = ["U10", "i8", "i8", "i8", "f8", "f8"]
 BATCH = np.dtype(list(zip(BATCH_HEADER.split(","), BATCH_TYPES, strict=True)))
@@ -51,7 +51,7 @@ def read_confusion(folder: RunFolder) -> tuple[np.ndarray, list[str]] | None:
     damaged file.
     """
     if not folder.finished:
-        raise InputError(f"{folder.path} is not finished; go on with it first: --resume {folder.path}")
+        raise InputError(f"{folder.path} is not finished; continue it first: --resume {folder.path}")
     result = folder.result()
     try:
         if result["confusion_matrix"] is None:
@@ -66,7 +66,7 @@ def read_confusion(folder: RunFolder) -> tuple[np.ndarray, list[str]] | None:
 
 
 def _epoch(line: str) -> EpochRecord:
-    """The record of one line; TypeError, ValueError where it is none."""
+    """The record of one line; TypeError or ValueError if it is not one."""
     record = EpochRecord(**json.loads(line))
     may_be_none = ("validation_loss", "validation_accuracy")
     for name, value in vars(record).items():

@@ -1,4 +1,4 @@
-"""What is inside a network, as a page draws it: its kernels, and its feature maps of chosen test images."""
+"""A network's kernels, and its feature maps of some test images, as a page draws them."""
 
 import math
 from typing import Any
@@ -12,13 +12,13 @@ from gpucnn.report.architecture import layer_facts, layer_outputs
 from gpucnn.report.feature_maps import MOST_MAPS, MOST_NUMBERS, value_range
 from gpucnn.report.kernels import convolutions, largest_weight, shown_kernels
 from gpucnn.report.pixels import Viewer, encoded, packed, quantised
+from gpucnn.report.predictions import Predictions
 from gpucnn.report.subject import Subject
-from gpucnn.report.verdicts import Verdicts
 
 MAP_BYTES = 2_000_000  # of feature maps and the images they are of
 KERNEL_BYTES = 400_000
 MOST_IMAGES = 10
-LIKELIEST = 5  # probabilities told of an image
+LIKELIEST = 5  # probabilities shown for an image
 # How many images and, of each layer, maps are tried in turn until all have room.
 SIZES = ((10, 64), (10, 32), (6, 32), (6, 16), (4, 16), (4, 8), (2, 8), (2, 4), (1, 4), (1, 1), (1, 0))
 
@@ -27,12 +27,12 @@ def kernels_inside(net: nn.Sequential) -> dict[str, Any]:
     """Every convolution's kernels in 8 bits, 0 being -scale and 255 scale: the largest weight of them all."""
     layers = convolutions(net)
     room = KERNEL_BYTES // max(1, len(layers))
-    told = []
+    described = []
     for name, layer in layers:
         kernels = shown_kernels(layer)  # (O, I, *kernel)
         kernels = kernels[: max(1, room // math.prod(kernels.shape[1:]))]
         own = largest_weight([layer])
-        told.append({
+        described.append({
             "name": name,
             "kind": layer.kind,
             "of": list(layer.weight.shape[:2]),
@@ -41,10 +41,10 @@ def kernels_inside(net: nn.Sequential) -> dict[str, Any]:
             "scale": own,
             "bytes": encoded(quantised(kernels, -own, own)),
         })  # fmt: skip
-    return {"scale": largest_weight(layer for _, layer in layers), "layers": told}
+    return {"scale": largest_weight(layer for _, layer in layers), "layers": described}
 
 
-def maps_inside(subject: Subject, test: Dataset, verdicts: Verdicts, viewer: Viewer) -> dict[str, Any] | None:
+def maps_inside(subject: Subject, test: Dataset, predictions: Predictions, viewer: Viewer) -> dict[str, Any] | None:
     """Every layer's feature maps of test images, the first of each class, in 8 bits from `low` to `high`.
 
     A layer has one scale for all images. `bytes` holds image by image `shown` of its `maps`, each of `sizes`.
@@ -59,11 +59,11 @@ def maps_inside(subject: Subject, test: Dataset, verdicts: Verdicts, viewer: Vie
     chosen = first[_spread(len(first), count)]
     layers = [{"name": each.name, "kind": each.layer.kind, "maps": each.output[0], "sizes": list(each.output[1:])}
               for each in facts]  # fmt: skip
-    for told, (low, high, maps) in zip(layers, _maps(subject, test.images[chosen], most), strict=True):
-        told |= {"low": low, "high": high, "shown": maps.shape[1], "bytes": encoded(quantised(maps, low, high))}
+    for layer, (low, high, maps) in zip(layers, _maps(subject, test.images[chosen], most), strict=True):
+        layer |= {"low": low, "high": high, "shown": maps.shape[1], "bytes": encoded(quantised(maps, low, high))}
     return {
         "pictures": packed(viewer.view(chosen)),
-        "images": [_told(verdicts, test, image) for image in chosen.tolist()],
+        "images": [_described(predictions, test, image) for image in chosen.tolist()],
         "layers": layers,
         "note": viewer.note,
     }
@@ -81,7 +81,7 @@ def _spread(count: int, most: int) -> np.ndarray:
 
 
 def _fitting(outputs: list[Sizes], image: int, images: int) -> tuple[int, int]:
-    """How many of `images`, of `image` bytes each, and how many maps of a layer there is room for."""
+    """How many of `images`, of `image` bytes each, and how many maps of a layer are shown."""
     for count, most in SIZES:
         maps = sum(_shown(output, most) * math.prod(output[1:]) for output in outputs)
         if min(count, images) * (image + maps) <= MAP_BYTES:
@@ -107,9 +107,9 @@ def _maps(subject: Subject, images: np.ndarray, most: int) -> list[tuple[float, 
     return layers
 
 
-def _told(verdicts: Verdicts, test: Dataset, image: int) -> dict[str, Any]:
+def _described(predictions: Predictions, test: Dataset, image: int) -> dict[str, Any]:
     """An image's number in the test set, its class, and the likeliest classes with their probabilities."""
-    shares = verdicts.probabilities[image]
+    shares = predictions.probabilities[image]
     likeliest = np.argsort(-shares, kind="stable")[:LIKELIEST]
     return {
         "number": image,

@@ -1,4 +1,4 @@
-"""The kernels of convolutions, all on one scale."""
+"""Pictures of the kernels of convolutions, all on one scale."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import numpy as np
 
 from gpucnn import nn
 from gpucnn.errors import InputError
-from gpucnn.nn.convolution import Convolution
+from gpucnn.nn.layers import Convolution
 from gpucnn.report.figures import SIGNED, new_figure
 from gpucnn.report.tiles import flat_tiles, mosaic
 
@@ -25,13 +25,13 @@ def convolutions(module: nn.Module) -> list[tuple[str, Convolution]]:
 
 
 def largest_weight(layers: Iterable[Convolution]) -> float:
-    """The largest size of any finite weight, which is where the colours of the kernels end; 1 where all are 0."""
+    """The largest magnitude of a finite weight, where the colours of kernels end; 1 if all are 0."""
     sizes = (np.abs(layer.weight.numpy()) for layer in layers)
     return max((float(size.max(initial=0.0, where=np.isfinite(size))) for size in sizes), default=0.0) or 1.0
 
 
 def shown_kernels(layer: Convolution) -> np.ndarray:
-    """The kernels of a layer that there is room for: (outputs, inputs, *kernel).
+    """The kernels of a layer that are shown: (outputs, inputs, *kernel).
 
     Where every output has one input alone there is room for more outputs.
     """

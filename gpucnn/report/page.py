@@ -1,4 +1,4 @@
-"""Reports in files: one page that needs nothing beside itself, and pictures."""
+"""Writing reports: a self-contained page, and pictures."""
 
 import html
 import json
@@ -24,7 +24,7 @@ PAGE, COMPARISON = "report.html", "comparison.html"
 CURVES, CONFUSION, KERNELS, FEATURE_MAPS = "curves.png", "confusion.png", "kernels.png", "feature_maps.png"
 # In the order in which they stand in the page's one script: each uses those before it.
 SCRIPTS = (
-    "tools", "theme", "architecture", "curves", "images", "verdicts", "tiles", "kernels", "maps", "comparison",
+    "tools", "theme", "architecture", "curves", "images", "predictions", "tiles", "kernels", "maps", "comparison",
     "assembly",
 )  # fmt: skip
 # What the parser of HTML looks for inside a script, and two that end lines in old ones: JSON can say them otherwise.
@@ -32,7 +32,7 @@ ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u202
 
 
 def write_report(subject: Subject, page: Path | None = None) -> Path:
-    """Write report.html and its pictures into the run's folder, each whole or absent; returns where the page is.
+    """Write report.html and its pictures into the run's folder, each whole or absent; returns the page's path.
 
     `page` is where to write the page instead. Pictures: curves.png, confusion.png and feature_maps.png where there are
     test images, kernels.png where there are convolutions. Raises InputError where no epoch is done, CheckpointError
@@ -47,16 +47,16 @@ def write_report(subject: Subject, page: Path | None = None) -> Path:
 
 
 def write_comparison(subjects: Sequence[Subject], differing: Sequence[tuple[str, Sequence[str]]], page: Path) -> Path:
-    """Write one page on several runs; `differing` are the options of which they have different values.
+    """Write one page on several runs; `differing` are the options in which they differ.
 
-    Raises as `write_report`, and InputError for more runs than can be told apart.
+    Raises as `write_report`, and InputError for more runs than distinct colours.
     """
     atomic_write(page, render(comparison_facts(subjects, differing)))
     return page
 
 
 def render(facts: dict[str, Any]) -> bytes:
-    """The page that tells `facts`: HTML with its style, its script and its data inside."""
+    """The page on `facts`: HTML that contains its style, script and data."""
     parts = {
         "title": html.escape(facts["title"]),
         "style": _part("report.css"),
@@ -72,7 +72,7 @@ def _part(name: str) -> str:
 
 
 def _pictures(subject: Subject) -> dict[str, Callable[[], "Picture"]]:
-    """The pictures that there are of a run, and what draws each."""
+    """The pictures of a run by name, and the functions that draw them."""
     path, test = subject.folder.path, subject.test
     pictures: dict[str, Callable[[], Picture]] = {CURVES: lambda: plot_curves(path)}
     if subject.folder.finished and read_confusion(subject.folder) is not None:

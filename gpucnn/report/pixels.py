@@ -26,7 +26,7 @@ class Viewer:
 
     @property
     def note(self) -> str:
-        """How pixels became shades, in words."""
+        """How pixels were turned into shades, in words."""
         channels = self.images.shape[1]
         parts = []
         if self.images.ndim == 3:
@@ -52,7 +52,7 @@ class Viewer:
         return np.rint((images.astype(np.float64) - self.low) / span * 255).astype(np.uint8)
 
     def thumbnails(self, indices: np.ndarray) -> np.ndarray:
-        """The same, those that are large made smaller by leaving out pixels."""
+        """The same images, large ones made smaller by leaving out pixels."""
         views = self.view(indices)
         if self.images.ndim == 3:
             steps = [-(-size // most) for size, most in zip(views.shape[3:], THUMBNAIL_OF_SIGNAL, strict=True)]
@@ -80,6 +80,6 @@ def packed(views: np.ndarray) -> dict[str, Any]:
 
 
 def quantised(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values as uint8: `low` and what is no number become 0, `high` 255."""
+    """Values as uint8: `low` and NaN become 0, `high` becomes 255."""
     finite = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
     return np.rint((finite - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The curves of a run as a page draws them: few enough points, each saying what it stands for."""
+"""The curves of a run as a page draws them, reduced to few enough points."""
 
 import math
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 
 from gpucnn.report.history import read_batches, read_epochs
+from gpucnn.runs.folder import RunFolder
 from gpucnn.training.records import EpochRecord
-from gpucnn.training.run import RunFolder
 
 POINTS = 600  # in a curve of minibatches
-MOST_EPOCHS = 2000  # in a curve of epochs; of more every second, third, ... is told
-DIGITS = 5  # that are told of a figure
+MOST_EPOCHS = 2000  # in a curve of epochs; of more, every second, third, ... is kept
+DIGITS = 5  # kept of a figure
 
 
 def curves_of(folder: RunFolder) -> dict[str, Any]:
-    """The run's curves, fit for JSON: `epochs` (a list to each figure) and `batches` (see `reduced`) by split.
+    """The run's curves, fit for JSON: `epochs` (a list for each figure) and `batches` (see `reduced`) by split.
 
     Raises InputError where no epoch is done, CheckpointError for damaged logs.
     """
     epochs, batches = read_epochs(folder), read_batches(folder)
     return {
-        "epochs": {name: _told(epochs, name) for name in vars(epochs[0])},
+        "epochs": {name: _figures(epochs, name) for name in vars(epochs[0])},
         "batches": {
             split: reduced(chosen)
             for split in ("train", "validation")
@@ -39,7 +39,7 @@ def reduced(batches: np.ndarray) -> dict[str, Any]:
     starts = np.arange(0, len(batches), size)
     counts = np.diff(starts, append=len(batches))
     done = batches["epoch"].astype(np.float64)
-    if batches["split"][0] == "train":  # validation comes when the epoch is done
+    if batches["split"][0] == "train":  # validation follows the epoch
         done += batches["step"] / batches["step"].max() - 1
     grouped: dict[str, Any] = {"size": size, "x": rounded(np.add.reduceat(done, starts) / counts)}
     for quantity in ("loss", "accuracy"):
@@ -53,16 +53,16 @@ def reduced(batches: np.ndarray) -> dict[str, Any]:
 
 
 def rounded(values: np.ndarray) -> list[float | None]:
-    """Values (n,) with the digits that can be read off; None for what is no finite number."""
+    """Values (n,) rounded to the digits that can be read off; None for numbers that are not finite."""
     return [short_number(value) for value in values.tolist()]
 
 
 def short_number(value: float | None) -> float | None:
-    """A figure with the digits that can be read off; None for none and for what is no finite number."""
+    """A figure rounded to the digits that can be read off; None for None and for numbers that are not finite."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
 
 
-def _told(epochs: list[EpochRecord], name: str) -> list[float | None]:
+def _figures(epochs: list[EpochRecord], name: str) -> list[float | None]:
     every = math.ceil(len(epochs) / MOST_EPOCHS)
     last = (len(epochs) - 1) % every  # so that the last epoch is among them
     values = [getattr(record, name) for record in epochs[last::every]]

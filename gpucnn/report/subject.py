@@ -1,4 +1,4 @@
-"""What a report is about."""
+"""The subject of a report."""
 
 import json
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from typing import Any
 
 from gpucnn import nn
 from gpucnn.data import Dataset, Normalizer
-from gpucnn.training.run import ENVIRONMENT, RunFolder
+from gpucnn.runs.folder import ENVIRONMENT, RunFolder
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A run, its trained network, and the images it is tested on, where they are to be had."""
+    """A run, its trained network, and its test images if they are available."""
 
     folder: RunFolder
     config: Mapping[str, Any]  # resolved, plain data
@@ -20,18 +20,18 @@ class Subject:
     normalizer: Normalizer
     image_shape: tuple[int, ...]  # (C, H, W); of signals (C, W), of volumes (C, D, H, W)
     class_names: tuple[str, ...]
-    dataset: str  # that it was trained on, which may be its fallback
+    dataset: str  # trained on, which may be the fallback
     test: Dataset | None
 
     @property
     def name(self) -> str:
-        """The run's name: its folder's, behind that of its configuration."""
+        """The run's name: that of its configuration, then that of its folder."""
         return f"{self.config['name']}, {self.folder.path.resolve().name}"
 
     def environment(self) -> dict[str, Any]:
-        """What environment.json tells; nothing where it is gone or damaged."""
+        """The contents of environment.json; empty if it is missing or damaged."""
         try:
-            told = json.loads((self.folder.path / ENVIRONMENT).read_bytes())
+            environment = json.loads((self.folder.path / ENVIRONMENT).read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return environment if isinstance(environment, dict) else {}

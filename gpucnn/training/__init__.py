@@ -1,14 +1,15 @@
-"""Training: the loop, its records, and the run folder that outlives it."""
+"""The training loop and its parts. Run folders are in gpucnn.runs."""
 
+import importlib
+from typing import Any
+
+from gpucnn.data.loader import Loaders
 from gpucnn.training.checkpoint import State, load_weights, save_weights
-from gpucnn.training.environment import describe_environment
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
-from gpucnn.training.job import Loaders, train_run
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
-from gpucnn.training.position import EarlyStop
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord
-from gpucnn.training.run import RunFolder, new_run_path
+from gpucnn.training.state import EarlyStop
 from gpucnn.training.trainer import Trainer
 
 __all__ = [
@@ -21,14 +22,20 @@ __all__ = [
     "Loaders",
     "MeanSquaredError",
     "Progress",
-    "RunFolder",
     "State",
     "Trainer",
-    "describe_environment",
     "evaluate",
     "load_weights",
-    "new_run_path",
     "predict",
     "save_weights",
-    "train_run",
 ]
+
+# Names that version 0.1.0 had here, and the module that has them now.
+_MOVED = dict.fromkeys(("RunFolder", "describe_environment", "new_run_path", "train_run"), "gpucnn.runs")
+
+
+def __getattr__(name: str) -> Any:
+    """A name of `_MOVED`, from its new module."""
+    if name not in _MOVED:
+        raise AttributeError(f"module 'gpucnn.training' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MOVED[name]), name)

@@ -31,7 +31,7 @@ Layout = tuple[tuple[int, ...], str]  # shape, safetensors' dtype
 
 @dataclass(frozen=True)
 class State:
-    """Arrays by name, and values fit for JSON: all that must be kept to go on later."""
+    """Arrays by name, and values fit for JSON: everything needed to resume."""
 
     tensors: dict[str, np.ndarray]
     values: dict[str, Any]
@@ -45,8 +45,8 @@ def save_state(path: Path | str, state: State) -> None:
 def load_state(path: Path | str, like: Mapping[str, np.ndarray]) -> State:
     """The state in `path`, whose tensors must have exactly the names, shapes and dtypes of `like`.
 
-    Nothing is read before that is known, so a file needs no more memory than `like` has.
-    Raises CheckpointError for a file that is damaged, cut short, of another kind or of another network.
+    That is checked before anything is read, so a file takes no more memory than `like`.
+    Raises CheckpointError for a file that is damaged, truncated, not of this kind, or of another network.
     """
     with _opened(path) as file:
         text = (file.metadata() or {}).get(VALUES_KEY)
@@ -66,7 +66,7 @@ def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, 
     """The weights in `path`, a weights file or a checkpoint, for a network whose `state_dict()` is `like`.
 
     Names and shapes must be the network's; float32 and float64 may stand for each other.
-    Raises CheckpointError for a file that is damaged, cut short, of another kind or of another network.
+    Raises CheckpointError for a file that is damaged, truncated, not of this kind, or of another network.
     """
     with _opened(path) as file:
         prefix = MODEL if VALUES_KEY in (file.metadata() or {}) else ""

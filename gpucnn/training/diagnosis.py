@@ -1,24 +1,24 @@
-"""Where a number that is not finite first came up."""
+"""Finding where a number that is not finite first appears."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import Array, module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor, no_grad
 
 
 @np.errstate(all="ignore")
 def first_not_finite(net: Module, batch: Batch) -> str:
-    """In words, what is first not finite when `net` takes `batch`: the images, a parameter or a layer's output."""
+    """A sentence on what is first not finite when `net` runs on `batch`: images, a parameter or a layer's output."""
     if not _finite(batch.images):
         return "the minibatch's images are not finite; look at the data"
     for name, parameter in net.named_parameters():
         if not _finite(parameter.data):
-            return f"parameter {name} is the first that is not finite; the update before was too large"
+            return f"parameter {name} is the first that is not finite; the last update was too large"
     if layer := _first_layer(net, batch):
         return f"the parameters are finite, the output of layer {layer} is the first that is not"
     return "the parameters and all layers' outputs are finite, the loss of them is not"

@@ -1,4 +1,4 @@
-"""What a trained network makes of images: its loss, its figures, its probabilities."""
+"""Evaluation and prediction: loss, figures per class and probabilities of a network on images."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,18 +8,16 @@ import numpy as np
 
 from gpucnn import functional as F
 from gpucnn import nn
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor, no_grad
 from gpucnn.backend import to_device
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Data, as_batches, to_batch_last
 from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import CrossEntropy, Loss
-from gpucnn.training.position import Tally
-from gpucnn.training.records import Outcome
-from gpucnn.training.sources import Data, as_batches, to_batch_last
+from gpucnn.training.records import StepResult
+from gpucnn.training.state import Tally
 from gpucnn.training.step import class_numbers, forward, measure
 
 BATCH_SIZE = 256  # images at a time where no gradients are kept
@@ -27,9 +25,9 @@ BATCH_SIZE = 256  # images at a time where no gradients are kept
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A network's figures on a data set: `loss` and `accuracy` are means over images.
+    """Figures of a network on a data set. `loss` and `accuracy` are means over images.
 
-    `probabilities` are (N, C), in the data's order.
+    `probabilities` (N, C) are in the data's order.
     """
 
     loss: float
@@ -39,14 +37,14 @@ class Evaluation:
 
 
 def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int = BATCH_SIZE) -> Evaluation:
-    """`net` in evaluation mode on all images of `data`; `loss` is cross-entropy unless given."""
+    """Evaluate `net`, in evaluation mode, on all images of `data`; `loss` is cross-entropy by default."""
     loss = CrossEntropy() if loss is None else loss
-    batches, arena, tally = as_batches(data, batch_size, dtype_of(net)), Arena(), Tally()
+    batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
     labels, outputs = [], []
     with evaluating(net):
         for batch in batches.batches(epoch=0):
-            outcome, output = evaluate_batch(net, loss, batch, arena)
-            tally.add(outcome)
+            result, output = evaluate_batch(net, loss, batch)
+            tally.add(result)
             labels.append(class_numbers(batch.labels))
             outputs.append(output)
     scores = np.concatenate(outputs)  # (N, C)
@@ -55,32 +53,30 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
 
 
 def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """The probabilities (N, C) of `images` (N, C, H, W), which are as the network was trained on them: normalised.
+    """Class probabilities (N, C) of `images` (N, C, H, W), normalised as those that the network was trained on.
 
-    uint8 images are divided by 255. Raises DataError where there are none.
+    uint8 images are divided by 255. Raises DataError if there are none.
     """
     if images.ndim < 2 or not len(images):
         raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
-    arena, dtype, rows = Arena(), dtype_of(net), []
+    dtype, rows = dtype_of(net).name, []
     with evaluating(net):
         for start in range(0, len(images), batch_size):
             array = to_device(to_batch_last(images[start : start + batch_size], dtype))
-            with arena.step(array.shape):
-                rows.append(_probabilities(net, net(Tensor.from_batch_last(array))))
+            rows.append(_probabilities(net, net(Tensor.from_batch_last(array))))
     return np.concatenate(rows)
 
 
-@np.errstate(all="ignore")  # the loss tells of overflow
-def evaluate_batch(net: Module, loss: Loss, batch: Batch, arena: Arena) -> tuple[Outcome, np.ndarray]:
-    """One minibatch's outcome and the network's output (N, C); to be called inside `evaluating`."""
-    with arena.step(("evaluate", batch.images.shape)):
-        output, value = forward(net, loss, batch)
-        return measure(loss, batch, output, value), output.numpy()
+@np.errstate(all="ignore")  # overflow shows in the loss
+def evaluate_batch(net: Module, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
+    """The result of one minibatch and the network's output (N, C). Call this inside `evaluating`."""
+    output, value = forward(net, loss, batch)
+    return measure(loss, batch, output, value), output.numpy()
 
 
 @contextlib.contextmanager
 def evaluating(net: Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is in the mode it was in."""
+    """Evaluation mode without gradients; on exit every module returns to its mode."""
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
@@ -92,11 +88,11 @@ def evaluating(net: Module) -> Iterator[None]:
 
 
 def dtype_of(net: Module) -> np.dtype:
-    """The floating type a network computes in: its first parameter's, float32 without any."""
+    """The dtype a network computes in: its first parameter's; float32 if it has none."""
     return next((parameter.dtype for parameter in net.parameters()), np.dtype(np.float32))
 
 
 def _probabilities(net: Module, output: Tensor) -> np.ndarray:
-    """The softmax of the output, unless the network ends in one; of log-probabilities it is the probabilities."""
+    """The softmax of the output, or the output itself if the network ends in softmax."""
     last = list(net.modules())[-1]
     return output.numpy() if isinstance(last, nn.Softmax) else F.softmax(output, dim=1).numpy()

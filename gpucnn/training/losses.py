@@ -1,4 +1,4 @@
-"""What a network is trained to make small: functions of its output and the labels, with their options."""
+"""Losses with their options: functions of a network's output and the labels."""
 
 import functools
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gpucnn import functional as F
-from gpucnn.autograd import Tensor
 from gpucnn.backend import Array
 from gpucnn.functional.loss import one_hot
+from gpucnn.tensor import Tensor
 
 Loss = Callable[[Tensor, Array], Tensor]  # (output (N, C), labels (N,) or rows (N, C)) -> a single number
 Reduction = Literal["mean", "sum"]
@@ -22,7 +22,7 @@ class CrossEntropy:
     label_smoothing: float = 0.0
 
     def __call__(self, output: Tensor, labels: Array) -> Tensor:
-        """output (N, C), labels (N,) or rows (N, C) -> a single number."""
+        """output (N, C), labels (N,) or rows (N, C) -> a scalar."""
         return F.cross_entropy(output, labels, self.reduction, self.label_smoothing)
 
 
@@ -33,7 +33,7 @@ class MeanSquaredError:
     reduction: Reduction = "mean"
 
     def __call__(self, output: Tensor, labels: Array) -> Tensor:
-        """output (N, C), labels (N,) or rows (N, C) -> a single number."""
+        """output (N, C), labels (N,) or rows (N, C) -> a scalar."""
         rows = one_hot(labels, output.shape[-1], output.dtype).T if labels.ndim == 1 else labels  # (C, N) -> (N, C)
         return F.mse_loss(output, rows, self.reduction)
 
@@ -42,7 +42,7 @@ LOSSES: dict[str, type] = {"cross_entropy": CrossEntropy, "mse": MeanSquaredErro
 
 
 def is_sum(loss: Loss) -> bool:
-    """Whether `loss` returns the sum over a minibatch's images; otherwise it is taken for their mean.
+    """Whether `loss` returns the sum over a minibatch's images; otherwise it is taken to be their mean.
 
     A loss says so by an attribute `reduction`, or functools.partial(F.cross_entropy, reduction="sum") by
     its keyword.

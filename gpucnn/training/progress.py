@@ -1,4 +1,4 @@
-"""A progress bar for people at a terminal."""
+"""A progress bar on the terminal."""
 
 import sys
 from types import TracebackType
@@ -9,10 +9,10 @@ from gpucnn.training.records import BatchRecord, EpochRecord
 
 
 class Progress:
-    """Shows records as they come: a bar to an epoch, which counts images, and a line for what it came to.
+    """Shows records: a bar for each epoch, which counts images, and a line with the epoch's figures at its end.
 
-    Use it as a context: `with Progress() as progress: progress(record)`. `images` is the number of them in an
-    epoch; without it the first bar has no end. Where standard error is no terminal, or `shown` is False, all is silent.
+    Use it as a context: `with Progress() as progress: progress(record)`. `images` is the number of images in an epoch;
+    without it the first bar has no end. Shows nothing if standard error is not a terminal or `shown` is False.
     """
 
     def __init__(self, images: int | None = None, shown: bool = True) -> None:
@@ -29,7 +29,7 @@ class Progress:
         self._close()
 
     def __call__(self, record: BatchRecord | EpochRecord) -> None:
-        """Take note of a record."""
+        """Show a record."""
         if not self._shown:
             return
         if isinstance(record, EpochRecord):
@@ -54,7 +54,7 @@ class Progress:
 
 
 def describe(record: EpochRecord) -> str:
-    """An epoch in one line, for people."""
+    """An epoch's figures in one line."""
     line = f"epoch {record.epoch}: loss {record.train_loss:.4f}, accuracy {record.train_accuracy:.2%}"
     if record.validation_loss is not None:
         line += f"; validation loss {record.validation_loss:.4f}, accuracy {record.validation_accuracy:.2%}"

@@ -1,12 +1,12 @@
-"""What training says as it goes: a record to each minibatch and epoch, each a line of a run's log files."""
+"""Records of training: one for each minibatch and each epoch. Each is a line of a run's log files."""
 
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 
-class Outcome(NamedTuple):
-    """What a minibatch came to, in host numbers: the mean loss per image, and how many images were told right."""
+class StepResult(NamedTuple):
+    """The result of a step on one minibatch: its images, their mean loss, and how many were classified correctly."""
 
     images: int
     loss: float
@@ -17,8 +17,8 @@ class Outcome(NamedTuple):
 class BatchRecord:
     """One minibatch: `split` is "train" or "validation"; `epoch` and `step`, within the epoch, count from 1.
 
-    `loss` is the mean over its `images`, `accuracy` the share of them told right; while training, both are
-    before the update. A line of batches.csv.
+    `loss` is the mean over its `images`, `accuracy` the share classified correctly; both are from before the
+    update. A line of batches.csv.
     """
 
     split: str
@@ -41,7 +41,7 @@ class EpochRecord:
     """One epoch, which counts from 1. A line of metrics.jsonl.
 
     Losses and accuracies are means over the epoch's images: of training while the weights changed, of
-    validation (None without) after. `lr` is the learning rate of the epoch's last step. `seconds` and
+    validation (None without validation data) after. `lr` is the learning rate of the epoch's last step. `seconds` and
     `images_per_second` are those of the training part alone.
     """
 

@@ -1,55 +1,52 @@
-"""One training step: the loss of one minibatch, its gradients, and the update that they ask for."""
+"""One training step: forward, loss, backward, clipping and update on one minibatch."""
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from gpucnn import optim
-from gpucnn.arena import Arena
-from gpucnn.autograd import Tensor
 from gpucnn.backend import module_of, to_device
-from gpucnn.data.loader import Batch
+from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.reference.softmax import check_labels
 from gpucnn.nn import Module
+from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
-from gpucnn.training.records import Outcome
-from gpucnn.training.sources import Batches
+from gpucnn.training.records import StepResult
 
 
 @dataclass(frozen=True)
 class Step:
-    """A network with all that one step of its training needs beside the minibatch."""
+    """A network with everything that a training step needs except the minibatch."""
 
     net: Module
     optimizer: optim.Optimizer
     loss: Loss
     clip_norm: float | None = None
     clip_value: float | None = None
-    arena: Arena = field(default_factory=Arena)
 
-    @np.errstate(all="ignore")  # the loss tells of overflow, with the place and the remedy
-    def __call__(self, batch: Batch, lr: float) -> Outcome:
-        """Update the weights by one minibatch at learning rate `lr`; the outcome is that before the update.
+    @np.errstate(all="ignore")  # overflow shows in the loss, which the trainer reports with its place and remedy
+    def __call__(self, batch: Batch, lr: float) -> StepResult:
+        """Update the weights by one minibatch at learning rate `lr`; the result is from before the update.
 
-        Where the loss is not finite nothing is updated, so that the cause can still be found.
+        If the loss is not finite nothing is updated, so that the cause can still be found.
         """
-        with one_blas_thread(), self.arena.step(("train", batch.images.shape)):
+        with one_blas_thread():
             self.optimizer.zero_grad()
             output, loss = forward(self.net, self.loss, batch)
-            outcome = measure(self.loss, batch, output, loss)
-            if math.isfinite(outcome.loss):
+            result = measure(self.loss, batch, output, loss)
+            if math.isfinite(result.loss):
                 loss.backward()
                 self.clip()
                 self.optimizer.lr = lr
                 self.optimizer.step()
-        return outcome
+        return result
 
     def clip(self) -> None:
-        """Limit the gradients as was asked for."""
+        """Clip the gradients by value, then by norm, as configured."""
         if self.clip_value is not None:
             optim.clip_grad_value_(self.net.parameters(), self.clip_value)
         if self.clip_norm is not None:
@@ -58,13 +55,13 @@ class Step:
 
 @dataclass(frozen=True)
 class HostSteps:
-    """Steps one by one, over batches that come from the host."""
+    """Steps one by one, on batches that come from the host."""
 
     step: Step
     batches: Batches
 
-    def outcomes(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[Outcome]]:
-        """Train on the epoch's batches from number `first` on, of learning rates lr(number); one at a time."""
+    def results(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
+        """Train on the epoch's batches from number `first` on at learning rates lr(number); yield one result each."""
         for number, batch in enumerate(self.batches.batches(epoch, first), first):
             yield [self.step(batch, lr(number))]
 
@@ -83,20 +80,20 @@ def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
 def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
     """Raise InputError for a class number, on the host, that names no column of an output (N, C) on a GPU.
 
-    There nobody can look without stopping the queue; on a CPU the loss itself looks.
+    Reading labels there would stop its queue; on a CPU the loss checks them itself.
     """
     if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.data) is not np:
         check_labels(labels, output.shape[1])
 
 
-def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> Outcome:
-    """The loss `value` of a minibatch per image, and how many images `output` (N, C) tells right."""
+def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResult:
+    """The loss `value` per image, and how many images `output` (N, C) classifies correctly."""
     scores = output.data if output.batch_last else output.data.T  # (C, N)
     images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
     correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
-    return Outcome(images, value.item() / (images if is_sum(loss) else 1), int(correct))
+    return StepResult(images, value.item() / (images if is_sum(loss) else 1), int(correct))
 
 
 def class_numbers(labels: np.ndarray) -> np.ndarray:
-    """Labels (N,), or rows (N, C), as class numbers (N,)."""
+    """Class numbers (N,) of labels (N,), or of rows (N, C): the largest of each."""
     return labels if labels.ndim == 1 else labels.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""The training loop: minibatches, epochs, validation, early stopping; it can stop anywhere and go on."""
+"""The training loop: minibatches, epochs, validation, early stopping. It can stop anywhere and resume."""
 
 import math
 import time
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn import backend, optim
+from gpucnn import backend, generators, optim
 from gpucnn.backend import to_host
-from gpucnn.data.loader import Batch, Loader
+from gpucnn.data.loader import Batch, Batches, Data, Loader, as_batches
+from gpucnn.data.resident import can_reside
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
 from gpucnn.kernels import choice
 from gpucnn.nn import Module
@@ -18,26 +19,26 @@ from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.losses import CrossEntropy, Loss
-from gpucnn.training.position import EarlyStop, Position, Tally
 from gpucnn.training.progress import Progress
-from gpucnn.training.records import BatchRecord, EpochRecord, Outcome
-from gpucnn.training.sources import Batches, Data, as_batches
+from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
+from gpucnn.training.state import EarlyStop, Tally, TrainState
 from gpucnn.training.step import HostSteps, Step
 
+TRAIN_STATE = "position"  # its name in a checkpoint, since version 0.1.0
 Record = BatchRecord | EpochRecord
 
 
 class Trainer:
     """Trains `net` with `optimizer`.
 
-    `loss` maps (output (N, C), labels (N,) or rows (N, C)) to a number: a member of `LOSSES`, a function of
-    `functional`, or one's own. Reported losses are means per image also where `loss` is a sum, which an
-    attribute `reduction` (or functools.partial's keyword) of it tells. `schedule` (a member of
-    optim.SCHEDULES) multiplies the optimizer's learning rate; gradients are clipped by value, then by norm,
-    where `clip_value` and `clip_norm` say so.
+    `loss` maps (output (N, C), labels (N,) or rows (N, C)) to a scalar: a member of `LOSSES`, a function of
+    `functional`, or your own; cross-entropy by default. Reported losses are means per image even if `loss` sums, which
+    its attribute `reduction` (or functools.partial's keyword) says. `schedule`, a member of optim.SCHEDULES, multiplies
+    the optimizer's learning rate. Gradients are clipped first by value (`clip_value`), then by norm (`clip_norm`).
 
-    On a GPU a step over a data.Loader is captured and launched again: whatever Python does in it, it does once. For a
-    network that takes another way from step to step by itself, set `capture` to False.
+    On a GPU a step is captured and launched again, unless the data is float64 or of a class of your own: whatever
+    Python does in it, it does once. For a network that takes another way from step to step by itself, set `capture` to
+    False.
     """
 
     def __init__(
@@ -57,22 +58,21 @@ class Trainer:
         self.schedule = schedule
         self.early_stop = early_stop
         self.capture = capture
-        self.position = Position()
-        self.settled = True  # whether every record of what was done has come out
+        self.train_state = TrainState()
+        self.settled = True  # whether state() is safe to save: every record of it has been yielded
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
         self, train: Data, validation: Data | None = None, epochs: int = 1, batch_size: int = 64, seed: int = 0
     ) -> list[EpochRecord]:
-        """Train until `epochs` epochs are done, and return what they came to. See `run`.
+        """Train until `epochs` epochs are done, and return their records. See `run` for the arguments.
 
-        A terminal sees a progress bar. Raises InputError as `run` does, and where those epochs are done
-        already.
+        Shows a progress bar on a terminal. Raises InputError as `run` does, and if those epochs are done already.
         """
-        if self.position.epoch >= epochs:
+        if self.train_state.epoch >= epochs:
             raise InputError(
-                f"epochs is {epochs}, and {self.position.epoch} are done; epochs counts from the trainer's beginning: "
-                "give more"
+                f"epochs is {epochs}, and {self.train_state.epoch} are done; epochs counts from the trainer's "
+                "creation: give more"
             )
         with Progress() as progress:
             records = []
@@ -85,77 +85,76 @@ class Trainer:
     def run(
         self, train: Data, validation: Data | None = None, epochs: int = 1, batch_size: int = 64, seed: int = 0
     ) -> Iterator[Record]:
-        """Train, and yield a record after each minibatch, validation's after the epoch's, and after each epoch.
+        """Train, yielding a record after each training minibatch, each validation minibatch and each epoch.
 
-        `epochs` counts from the trainer's beginning: after `fit(epochs=5)`, `epochs=8` trains three more.
-        `train` and `validation` are each a data.Loader, a Dataset or (images, labels); the last two are cut
-        into `batch_size`, and `train` is shuffled anew in each epoch, by `seed`. Whenever a record comes
-        out and none that belongs to it is still to come (`settled`), `state()` is that to go on from.
+        `epochs` counts from the trainer's creation: after `fit(epochs=5)`, `epochs=8` trains three more. `train` and
+        `validation` are each a data.Loader, a Dataset or (images, labels). The last two are cut into batches of
+        `batch_size` images, and `train` is shuffled in each epoch by `seed`. After a record with `settled` true,
+        `state()` may be saved to resume from; in between, on a GPU, it is ahead of the records.
 
-        Raises InputError for what cannot be trained; TrainingError, while it runs, where a loss is not
-        finite.
+        Raises InputError for options or data that cannot be trained on; TrainingError, during training, if a loss is
+        not finite.
         """
-        dtype = dtype_of(self.net)
+        dtype = dtype_of(self.net).name
         batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
         held_out = None if validation is None else as_batches(validation, batch_size, dtype)
         self._check(epochs, len(batches), held_out)
-        self.position.steps_per_epoch = len(batches)
+        self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
 
     def evaluate(self, data: Data, batch_size: int = BATCH_SIZE) -> Evaluation:
-        """The network's figures on `data`, in evaluation mode."""
+        """Loss, accuracy and figures per class on `data`, the network in evaluation mode."""
         return evaluate(self.net, data, self.loss, batch_size)
 
     def predict(self, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Probabilities (N, C) of images (N, C, H, W) as the network was trained on them: normalised."""
+        """Class probabilities (N, C) of images (N, C, H, W), normalised as those that the network was trained on."""
         return predict(self.net, images, batch_size)
 
     def state(self) -> State:
-        """Copies of all that the next step depends on, and of what the records report."""
+        """Copies of everything that the next step and the next records depend on."""
         model = {MODEL + name: array for name, array in self.net.state_dict().items()}
         buffers = {OPTIMIZER + name: np.array(to_host(array)) for name, array in self.optimizer.state_arrays().items()}
         values = {
-            "position": self.position.as_dict(),
+            TRAIN_STATE: self.train_state.as_dict(),
             "counters": self.optimizer.state_counters(),
             "lr": self.optimizer.lr,
-            "generator": backend.generator_state(),
+            "generator": generators.generator_state(),
         }
         return State({**model, **buffers}, values)
 
     def load_state(self, state: State) -> None:
-        """Go on from a `state()` of a trainer like this one: `run` then yields what that one's would have.
+        """Continue from a `state()` of a trainer like this one: `run` then yields what that trainer's would have.
 
-        Raises CheckpointError where it is another network's or optimizer's, or damaged; the arrays are
-        unchanged then.
+        Raises CheckpointError, and changes no array, if the state is damaged or of another network or optimizer.
         """
         own, values = self.state(), state.values
         check_tensors("the state", state.tensors, own.tensors)
-        position = Position.from_dict(values.get("position"))
+        train_state = TrainState.from_dict(values.get(TRAIN_STATE))
         counters = _checked_counters(values.get("counters"), own.values["counters"])
         lr = _checked_rate(values.get("lr"))
         try:
-            backend.set_generator_state(values["generator"])
+            generators.set_generator_state(values["generator"])
         except (KeyError, TypeError, ValueError, OverflowError):
             raise CheckpointError("the checkpoint's generator state is damaged") from None
         self.net.load_state_dict(_under(MODEL, state.tensors))
         self.optimizer.load_state(_under(OPTIMIZER, state.tensors), counters)
-        self.position, self.optimizer.lr = position, lr
+        self.train_state, self.optimizer.lr = train_state, lr
 
     # --- the loop -----------------------------------------------------------------------------------------
 
     def _check(self, epochs: int, steps_per_epoch: int, held_out: Batches | None) -> None:
-        position = self.position
+        state = self.train_state
         if epochs < 1:
             raise InputError(f"epochs is {epochs}; it must be at least 1")
-        begun = position.epoch + (position.train.batches > 0)
+        begun = state.epoch + (state.train.batches > 0)
         if begun > epochs:
             raise InputError(
                 f"epochs is {epochs}, but {begun} are done or under way; epochs counts from the beginning: "
                 f"give at least {begun}"
             )
-        if position.train.batches and position.steps_per_epoch != steps_per_epoch:
+        if state.train.batches and state.steps_per_epoch != steps_per_epoch:
             raise CheckpointError(
-                f"training stopped within an epoch of {position.steps_per_epoch} minibatches, and the data now make "
+                f"training stopped within an epoch of {state.steps_per_epoch} minibatches, and the data now make "
                 f"{steps_per_epoch}; give the same data and batch_size"
             )
         if self.early_stop is not None and self.early_stop.needs_validation and held_out is None:
@@ -167,93 +166,92 @@ class Trainer:
     def _run(self, batches: Batches, held_out: Batches | None, epochs: int) -> Iterator[Record]:
         total_steps = epochs * len(batches)
         steps = self._steps(batches)
-        while self.position.epoch < epochs and not self.position.stopped:
+        while self.train_state.epoch < epochs and not self.train_state.stopped:
             yield from self._train_epoch(steps, batches, total_steps)
             if held_out is not None:
                 yield from self._validate(held_out)
             yield self._close_epoch(total_steps)
 
     def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
-        """How to train on the batches: on a GPU those of a Loader lie there, others come from the host one by one."""
-        if backend.device().kind == "cuda" and isinstance(batches, Loader) and choice.asked() != "numpy":
+        """The steps over the batches: on a GPU captured, with the data set there, if the batches are a Loader's."""
+        on_gpu = backend.device().kind == "cuda" and choice.asked() != "numpy"
+        if on_gpu and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)
 
     def _train_epoch(
         self, steps: HostSteps | CapturedSteps, batches: Batches, total_steps: int
     ) -> Iterator[BatchRecord]:
-        """What is left of the epoch's minibatches."""
-        position = self.position
-        before = position.step - position.train.batches  # updates when the epoch began
+        """Train on the epoch's remaining minibatches."""
+        state = self.train_state
+        before = state.step - state.train.batches  # updates when the epoch began
         self.net.train()
         started = time.perf_counter()
-        for outcomes in steps.outcomes(
-            position.epoch, position.train.batches, lambda number: self._lr(before + number, total_steps)
+        for results in steps.results(
+            state.epoch, state.train.batches, lambda number: self._lr(before + number, total_steps)
         ):
-            yield from self._told(outcomes, time.perf_counter() - started)
-            if not math.isfinite(outcomes[-1].loss):
-                batch = next(batches.batches(position.epoch, first=position.train.batches))
-                raise self._not_finite(
-                    "training", position.train, outcomes[-1], batch, self._lr(position.step, total_steps)
-                )
-            started = time.perf_counter()  # what the caller did in between is not training
+            yield from self._records(results, time.perf_counter() - started)
+            if not math.isfinite(results[-1].loss):
+                batch = next(batches.batches(state.epoch, first=state.train.batches))
+                raise self._not_finite("training", state.train, results[-1], batch, self._lr(state.step, total_steps))
+            started = time.perf_counter()  # time that the caller takes is not training
 
-    def _told(self, outcomes: list[Outcome], seconds: float) -> Iterator[BatchRecord]:
-        """The records of steps that are done, with finite losses."""
-        position, records = self.position, []
-        for outcome in outcomes:
-            if math.isfinite(outcome.loss):
-                position.advance(outcome, seconds / len(outcomes))
-                records.append(_record("train", position.epoch, position.train, outcome))
-        for told, record in enumerate(records, 1):
-            self.settled = told == len(records)
+    def _records(self, results: list[StepResult], seconds: float) -> Iterator[BatchRecord]:
+        """Count the steps with finite losses, and yield their records."""
+        state, records = self.train_state, []
+        for result in results:
+            if math.isfinite(result.loss):
+                state.advance(result, seconds / len(results))
+                records.append(_record("train", state.epoch, state.train, result))
+        for yielded, record in enumerate(records, 1):
+            self.settled = yielded == len(records)
             yield record
 
     def _validate(self, batches: Batches) -> Iterator[BatchRecord]:
-        """What is left of the validation minibatches; between them the network is in its own mode."""
-        position = self.position
-        for batch in batches.batches(0, first=position.validation.batches):
+        """Evaluate the remaining validation minibatches; between them every module is in its own mode."""
+        state = self.train_state
+        for batch in batches.batches(0, first=state.validation.batches):
             with evaluating(self.net):
-                outcome, _ = evaluate_batch(self.net, self.loss, batch, self._step.arena)
-                if not math.isfinite(outcome.loss):
-                    raise self._not_finite("validation", position.validation, outcome, batch, self.optimizer.lr)
-            position.validation.add(outcome)
-            yield _record("validation", position.epoch, position.validation, outcome)
+                result, _ = evaluate_batch(self.net, self.loss, batch)
+                if not math.isfinite(result.loss):
+                    raise self._not_finite("validation", state.validation, result, batch, self.optimizer.lr)
+            state.validation.add(result)
+            yield _record("validation", state.epoch, state.validation, result)
 
     def _close_epoch(self, total_steps: int) -> EpochRecord:
-        position, train, validation = self.position, self.position.train, self.position.validation
+        state, train, validation = self.train_state, self.train_state.train, self.train_state.validation
         record = EpochRecord(
-            epoch=position.epoch + 1,
+            epoch=state.epoch + 1,
             train_loss=train.loss,
             train_accuracy=train.accuracy,
             validation_loss=validation.loss if validation.images else None,
             validation_accuracy=validation.accuracy if validation.images else None,
-            lr=self._lr(position.step - 1, total_steps),
-            seconds=position.seconds,
-            images_per_second=train.images / position.seconds,
+            lr=self._lr(state.step - 1, total_steps),
+            seconds=state.seconds,
+            images_per_second=train.images / state.seconds,
         )
-        position.close_epoch(record)
+        state.close_epoch(record)
         if self.early_stop is not None:
-            position.stopped = position.waiting.see(self.early_stop, record)
+            state.stopped = state.waiting.see(self.early_stop, record)
         return record
 
     def _lr(self, step: int, total_steps: int) -> float:
         """The learning rate of update number `step`, from 0 on."""
         if self.schedule is None:
             return self.optimizer.lr
-        return self.optimizer.base_lr * self.schedule.factor(step, total_steps, self.position.steps_per_epoch)
+        return self.optimizer.base_lr * self.schedule.factor(step, total_steps, self.train_state.steps_per_epoch)
 
-    def _not_finite(self, part: str, tally: Tally, outcome: Outcome, batch: Batch, lr: float) -> TrainingError:
+    def _not_finite(self, part: str, tally: Tally, result: StepResult, batch: Batch, lr: float) -> TrainingError:
         return TrainingError(
-            f"the {part} loss of epoch {self.position.epoch + 1}, step {tally.batches + 1} is {outcome.loss} (learning "
-            f"rate {lr:g}): {first_not_finite(self.net, batch)}. Lower the learning rate (optimizer.lr), or clip the "
-            "gradients (clip_norm)"
+            f"the {part} loss of epoch {self.train_state.epoch + 1}, step {tally.batches + 1} is {result.loss} "
+            f"(learning rate {lr:g}): {first_not_finite(self.net, batch)}. Lower the learning rate (optimizer.lr), or "
+            "clip the gradients (clip_norm)"
         )
 
 
-def _record(split: str, epoch: int, tally: Tally, outcome: Outcome) -> BatchRecord:
-    accuracy = outcome.correct / outcome.images
-    return BatchRecord(split, epoch + 1, tally.batches, outcome.images, outcome.loss, accuracy)
+def _record(split: str, epoch: int, tally: Tally, result: StepResult) -> BatchRecord:
+    accuracy = result.correct / result.images
+    return BatchRecord(split, epoch + 1, tally.batches, result.images, result.loss, accuracy)
 
 
 def _under(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -91,7 +91,7 @@ def test_a_full_disk_from_some_write_on_before_anything_was_trained(number: int,
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    refused(TRAIN, "the disk is full", "No space left on device; free some space, then try again", code=1)
+    refused(TRAIN, "the disk is full", "No space left on device; free some space and try again", code=1)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

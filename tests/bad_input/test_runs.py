@@ -40,11 +40,11 @@ def test_a_run_that_is_not_there_or_cannot_be_made(command: str, words: str, ref
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_the_right_to_write(folder, refused) -> None:
     (folder / "locked").mkdir(mode=0o500)
-    refused("train x.yaml --run-dir locked/run", "Permission denied; give another path, or yourself the right to it")
+    refused("train x.yaml --run-dir locked/run", "Permission denied; give another path, or change its permissions")
 
 
 def test_a_folder_that_holds_a_run(run, refused) -> None:
-    refused(TRAIN, "run already holds a run (config.yaml); give another --run-dir, or go on with it: --resume run")
+    refused(TRAIN, "run already holds a run (config.yaml); give another --run-dir, or continue it: --resume run")
 
 
 def spoil(name: str, content: bytes) -> Callable[[Path], object]:

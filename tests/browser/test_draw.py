@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from gpucnn import nn
-from gpucnn.config.saved import open_run
 from gpucnn.data import load_source
 from gpucnn.draw import DrawServer, Reader
+from gpucnn.runs.saved import open_run
 from tests.data.files import needs_real_data
 from tests.draw.conftest import NAMES, SHAPE, plain_normalizer, reader, served, server, small_network
 
@@ -132,7 +132,7 @@ def png(image: np.ndarray, kind: str = "PNG") -> bytes:
 
 
 def said(page) -> str:
-    return page.inner_text("#verdict")
+    return page.inner_text("#prediction")
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------
@@ -434,6 +434,6 @@ def test_on_a_phone(server, open_page) -> None:
     page.wait_for_selector(ANSWERED)
     settle(page)
     assert (seen(page)[4:24, 4:24] > 0).mean() > 0.7  # a round dot
-    verdict = page.locator("#verdict").bounding_box()
-    assert verdict["y"] + verdict["height"] < 844  # seen while one draws
+    prediction = page.locator("#prediction").bounding_box()
+    assert prediction["y"] + prediction["height"] < 844  # seen while one draws
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gpucnn.cli import main
-from gpucnn.config.find import shipped_configs
+from gpucnn.config.check import shipped_configs
 
 OWN_CLASSES = {"three_digits": 3, "three_digits_best": 3}
 SIGNALS = """\

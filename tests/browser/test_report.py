@@ -11,9 +11,9 @@ import pytest
 from gpucnn import load
 from gpucnn.cli import main
 from gpucnn.config.build import load_data
-from gpucnn.config.saved import open_run
 from gpucnn.geometry import Sizes
 from gpucnn.report.architecture import layer_facts, layer_outputs
+from gpucnn.runs.saved import open_run
 from gpucnn.training import predict
 
 # Strides, padding that differs by side, dilation, a residual block, pooling, global pooling.

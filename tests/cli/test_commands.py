@@ -10,8 +10,8 @@ from PIL import Image
 
 import gpucnn
 from gpucnn.cli import main
-from gpucnn.config import load
 from gpucnn.data import load_source
+from gpucnn.runs import load
 
 
 @pytest.fixture

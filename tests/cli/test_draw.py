@@ -71,7 +71,7 @@ def test_draw_for_a_network_that_takes_no_pictures(tmp_path, fails) -> None:
 
 
 def test_draw_with_weights_that_are_not_finite(run, fails) -> None:
-    from gpucnn.config.saved import open_run
+    from gpucnn.runs.saved import open_run
     from gpucnn.training import save_weights
 
     weights = open_run(str(run)).network().state_dict()

@@ -84,7 +84,7 @@ def test_the_version(capsys) -> None:
         (OSError(28, "No space left on device", "x.csv"), 1, "the disk is full while writing x.csv"),
         (OSError(28, "No space left on device"), 1, "the disk is full: No space left on device; free some space"),
         (OSError(122, "Disk quota exceeded"), 1, "the disk is full"),
-        (PermissionError(13, "Permission denied", "x"), 2, "x: Permission denied; give another path, or yourself"),
+        (PermissionError(13, "Permission denied", "x"), 2, "x: Permission denied; give another path, or change"),
         (FileNotFoundError(2, "No such file or directory", "x"), 2, "x: No such file or directory; give another path"),
         (OSError(5, "Input/output error", "x"), 1, "the system refused: [Errno 5] Input/output error: 'x'"),
     ],

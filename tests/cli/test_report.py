@@ -79,7 +79,7 @@ def test_a_run_on_its_fallback_is_told_by_it_and_the_network_is_not_asked(config
     assert main(["report", "run"]) == 0
     assert asked == ["mnist"] and "no test images" not in capsys.readouterr().err
     text = Path("run/report.html").read_text(encoding="utf-8")
-    assert "Trained on digits, because mnist was not to be had" in text and '"maps":{"pictures"' in text
+    assert "Trained on digits, because mnist was unavailable" in text and '"maps":{"pictures"' in text
 
 
 def test_without_its_data_a_report_has_the_figures_and_says_why(run, tmp_path, capsys) -> None:
@@ -92,7 +92,7 @@ def test_without_its_data_a_report_has_the_figures_and_says_why(run, tmp_path, c
     printed = capsys.readouterr()
     assert printed.err.startswith("the report has no test images: ") and "gone.npz" in printed.err
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "The test images were not at hand" in page and '"maps":{' not in page and '"confusion":{"matrix"' in page
+    assert "The test images were unavailable" in page and '"maps":{' not in page and '"confusion":{"matrix"' in page
 
 
 def test_a_finished_run_that_is_resumed_has_its_report_again(config, capsys) -> None:

@@ -106,4 +106,4 @@ def test_what_is_for_pictures_alone_is_told(signals, tmp_path, fails):
     message = fails(2, "train", signals, "data.axes=4")
     assert "data.axes: given 4, expected one of 1, 2, 3" in message
     assert main(["train", signals, "--run-dir", "run", "--quiet", "train.epochs=1"]) == 0
-    assert "run was trained on what is no picture, but 2 x 32" in fails(2, "predict", "run", "picture.png")
+    assert "run was trained on arrays that are not pictures, 2 x 32" in fails(2, "predict", "run", "picture.png")

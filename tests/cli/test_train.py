@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from gpucnn import nn
 from gpucnn.cli import main
 from gpucnn.training.records import EpochRecord
 
@@ -44,6 +45,17 @@ def test_a_run_folder_holds_what_it_promises(config, tmp_path, capsys) -> None:
     }  # fmt: skip
     assert (result["dataset"], result["device"], result["parameters"]) == ("digits", "cpu", 4 * 26 + 10 * 577)
     assert yaml.safe_load((here / "config.yaml").read_text())["train"]["epochs"] == 1
+
+
+def test_the_network_is_built_once(config, monkeypatch) -> None:
+    drawn = []
+    weights = nn.init.weights
+    monkeypatch.setattr(nn.init, "weights", lambda *given: drawn.append(given) or weights(*given))
+    assert main(["train", config, "--quiet"]) == 0
+    layers = [
+        entry for entry in yaml.safe_load(Path(config).read_text())["model"] if "linear" in entry or "conv2d" in entry
+    ]
+    assert len(drawn) == len(layers) > 0
 
 
 def test_quiet_prints_the_result_alone(config, capsys) -> None:
@@ -133,7 +145,7 @@ def test_a_fallback_is_announced_once_and_recorded(config, tmp_path, capsys, mon
     overrides = ["data.name=mnist", "data.fallback=digits", "train.epochs=1"]
     assert main(["train", config, "--run-dir", "here", "--quiet", *overrides]) == 0
     assert capsys.readouterr().err == (
-        "WARNING: mnist is not to be had; training on digits instead (data.fallback):\n    no mirror gave it\n"
+        "WARNING: mnist is unavailable; training on digits instead (data.fallback):\n    no mirror gave it\n"
     )
     result = json.loads((tmp_path / "here/result.json").read_text())
     assert (result["dataset"], result["dataset_requested"]) == ("digits", "mnist")
@@ -172,8 +184,8 @@ def test_a_folder_that_cannot_be_written_is_wrong_input(config, fails, monkeypat
     def forbidden(path: Path, data: bytes) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("gpucnn.training.run.atomic_write", forbidden)
-    assert "Permission denied; give another path, or yourself the right to it" in fails(
+    monkeypatch.setattr("gpucnn.runs.folder.atomic_write", forbidden)
+    assert "Permission denied; give another path, or change its permissions" in fails(
         2, "train", config, "--run-dir", "here"
     )
     assert not Path("here").exists()
@@ -192,7 +204,7 @@ def test_out_of_memory_is_one_message(config, fails, monkeypatch) -> None:
 
 def test_a_finished_run_says_so(run, capsys) -> None:
     assert main(["train", str(run / "config.yaml"), "--resume", str(run)]) == 0
-    assert "is finished after 2 epochs; more train.epochs go on with it" in capsys.readouterr().out
+    assert "is finished after 2 epochs; raise train.epochs to continue it" in capsys.readouterr().out
 
 
 def test_a_run_that_was_stopped_early_says_so(config, capsys) -> None:
@@ -263,7 +275,7 @@ def test_ctrl_c_in_this_process_tells_how_to_go_on(config, capsys, monkeypatch) 
         if isinstance(record, EpochRecord):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("gpucnn.cli.train._tell_epoch", interrupted)
+    monkeypatch.setattr("gpucnn.cli.train._print_epoch", interrupted)
     assert main(["train", config, "--run-dir", "here"]) == 130
     assert f"gpucnn train {config} --resume here" in capsys.readouterr().err
 

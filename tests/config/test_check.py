@@ -1,5 +1,6 @@
 """Every kind of fault in a configuration, with its place and its words."""
 
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -8,6 +9,7 @@ from gpucnn.config.check import check, load_config
 from gpucnn.config.schema import Config
 from gpucnn.config.yaml_reader import read_yaml
 from gpucnn.errors import ConfigError
+from gpucnn.generators import generator_state
 
 TEXT = """\
 name: small
@@ -364,3 +366,34 @@ def test_a_file_that_is_not_utf8(tmp_path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\nname: caf\xe9\n")
     with pytest.raises(ConfigError, match=r"latin.yaml:2:1: not text in UTF-8 \(byte 0xe9\); save the file as UTF-8"):
         load_config(str(tmp_path / "latin.yaml"))
+
+
+LARGE = """\
+data: {name: digits}
+model:
+  - conv2d: {out_channels: 4096, kernel_size: 15, padding: same}
+  - batch_norm2d
+  - residual: [{conv2d: {out_channels: 4096, kernel_size: 3, padding: same}}]
+  - flatten
+  - linear: {out_features: 100000}
+  - linear: {out_features: 10}
+optimizer: {name: sgd, lr: 0.1}
+"""
+
+
+def test_the_network_is_checked_without_its_weights() -> None:
+    """They would take 800 GiB."""
+    before = generator_state()
+    tracemalloc.start()
+    try:
+        checked(LARGE)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert generator_state() == before, "something was drawn"
+    assert most < 20 * 2**20
+
+
+def test_a_rule_for_initial_weights_that_does_not_fit_is_told_without_drawing() -> None:
+    (fault,) = faults_of(LARGE.replace("out_features: 100000", "out_features: 100000, init: dirac"))
+    assert "model layer 4 (linear): init dirac is for convolutions" in fault

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gpucnn.config.check import check, load_options
-from gpucnn.config.find import shipped_configs
+from gpucnn.config.check import check, load_options, shipped_configs
 from gpucnn.config.resolve import differences, differing, resolve, to_yaml
 from gpucnn.config.schema import Config, json_schema
 from gpucnn.config.yaml_reader import read_yaml

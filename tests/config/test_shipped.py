@@ -9,8 +9,7 @@ from PIL import Image
 
 import gpucnn
 from gpucnn.config.build import build_loaders, build_network, build_trainer, load_data
-from gpucnn.config.check import Checked, data_shape, load_config
-from gpucnn.config.find import shipped_configs
+from gpucnn.config.check import Checked, data_shape, load_config, shipped_configs
 from gpucnn.training import Trainer
 
 LENET = 150 + 2400 + 48_120 + 10_164 + 850

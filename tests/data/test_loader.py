@@ -1,10 +1,11 @@
-"""Batches: sizes, order, memory, resuming."""
+"""Batches of data sets and of arrays: sizes, order, memory, resuming."""
 
 import numpy as np
 import pytest
 
 from gpucnn.data import Augment, Dataset, Loader, Normalizer
-from gpucnn.errors import ConfigError
+from gpucnn.data.loader import as_batches, to_batch_last
+from gpucnn.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -83,3 +84,71 @@ def test_batches_do_not_share_memory():
 def test_impossible_options_are_told(options, words):
     with pytest.raises(ConfigError, match=words):
         Loader(make(2), normalizer=PLAIN, **options)
+
+
+def test_a_data_set_and_arrays_come_in_the_same_order_and_to_the_same_numbers():
+    dataset = make(20)
+    given = (dataset.images, dataset.labels)
+    fractions = (dataset.images / np.float32(255), dataset.labels)
+    sets, arrays, floats = (
+        list(as_batches(data, 6, "float32", shuffle=True, seed=4).batches(3)) for data in (dataset, given, fractions)
+    )
+    for ours, theirs, divided in zip(sets, arrays, floats, strict=True):
+        assert np.array_equal(ours.images, theirs.images)
+        assert ours.labels.tolist() == theirs.labels.tolist() == divided.labels.tolist()
+        np.testing.assert_allclose(ours.images, divided.images, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("given", ["float16", "float32", "float64", "int64", "bool"])
+def test_arrays_of_any_shape_and_type_of_number(given, dtype):
+    images = np.random.default_rng(1).uniform(0, 3, (5, 7)).astype(given)
+    rows = np.eye(5)
+    (batch,) = Loader((images, rows), 8, shuffle=True, dtype=dtype).batches(0)
+    assert batch.images.dtype == dtype
+    assert batch.images.shape == (7, 5)
+    assert np.array_equal(batch.images, images[batch.labels.argmax(axis=1)].astype(dtype).T)
+
+
+def test_bytes_become_fractions():
+    images = make(2).images
+    turned = to_batch_last(images, "float32")
+    assert turned.flags.c_contiguous
+    np.testing.assert_allclose(turned[1, 2, 3, 1], images[1, 1, 2, 3] / 255, rtol=1e-6)
+
+
+def test_a_loader_is_returned_as_it_is():
+    loader = Loader(make(2), 2, PLAIN)
+    assert as_batches(loader, 999, "float32") is loader
+
+
+@pytest.mark.parametrize("data", [None, "mnist", 3, (1, 2, 3), np.zeros((3, 2))])
+def test_other_objects_are_refused(data):
+    with pytest.raises(DataError, match="data to train on is a Loader, a Dataset or"):
+        as_batches(data, 2, "float32")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (np.zeros((3, 2)), np.zeros(2)),
+        (np.zeros(3), np.zeros(3)),
+        (np.zeros((0, 2)), np.zeros(0)),
+        (np.zeros((1, 2)), 0),
+    ],
+)
+def test_arrays_that_do_not_fit(images, labels):
+    with pytest.raises(DataError, match=r"expected \(N, \.\.\.\) and \(N,\), N at least 1"):
+        Loader((images, labels), 2)
+
+
+def test_arrays_of_text_are_refused():
+    with pytest.raises(DataError, match="images are <U1; expected numbers"):
+        Loader((np.array([["a"], ["b"]]), np.zeros(2, int)), 2)
+
+
+@pytest.mark.parametrize("of_arrays", [True, False])
+def test_images_in_fortran_order_are_copied_once_and_not_in_every_batch(of_arrays):
+    images, numbers = np.asfortranarray(make(9).images), np.zeros(9, np.int64)
+    loader = Loader((images, numbers) if of_arrays else Dataset(images, numbers, ("a",)), 4)
+    assert loader.images.flags.c_contiguous and (loader.images == images).all()

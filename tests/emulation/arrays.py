@@ -1,7 +1,7 @@
 """CuPy's arrays over NumPy's memory, with CuPy's refusals: nothing comes from or goes to the host unasked.
 
-Results come in C order and filled in full, reductions are arrays of no axes, and while a stream captures nothing is
-computed: results are memory that each launch of the graph fills.
+Results come in C order and filled in full, copies from the host and those asked for in order K as they lay; reductions
+are arrays of no axes. While a stream captures nothing is computed: each launch of the graph fills the results' memory.
 """
 
 import functools
@@ -12,11 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from tests.emulation import streams
+from tests.emulation import pools, streams
 
 WRITES_TO_ITS_FIRST = (np.copyto, np.put_along_axis)
 SCALARS = (bool, int, float, complex, np.generic)
 _owners: "weakref.WeakValueDictionary[int, ndarray]" = weakref.WeakValueDictionary()  # arrays that are no views
+# Keywords of NumPy's functions that CuPy's have not, in any function, in ufuncs, and in some.
+REFUSED = {"where", "initial", "subok", "like", "device", "signature", "mean", "correction", "stable"}
+REFUSED_BY_UFUNCS = {"order"}
+REFUSED_BY = {
+    "arange": {"start_or_stop"},
+    "clip": {"min", "max"},
+    "concatenate": {"arrays"},
+    "count_nonzero": {"keepdims"},
+    "flip": {"m"},
+    "reshape": {"shape"},
+    "stack": {"arrays"},
+    "take": {"mode"},
+    "take_along_axis": {"arr"},
+    "ndarray.argsort": {"order"},
+    "ndarray.dot": {"other"},
+    "ndarray.take": {"mode"},
+}
+ALLOWED = {"copyto": {"where"}}
 ON_CUBLAS = {"matmul", "dot", "vdot", "tensordot", "einsum", "inner", "outer"}
 
 
@@ -29,6 +47,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
         self._host = _garbage(np.empty(shape, dtype)) if memory is None else memory
         self.base = base
         if base is None:
+            self._block = pools.alloc(self._host.nbytes)
             _owners[id(self)] = self
             streams.keep_with_graph(self)
 
@@ -73,23 +92,31 @@ class ndarray:  # noqa: N801 (CuPy's name)
         )
 
     def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> Any:
-        """A copy on the host."""
+        """A copy on the host; into `out`, which is as this is, where it is given."""
         streams.synchronise("a copy to the host")
         if out is None:
             return np.array(self._host, order=order)
+        if out.dtype != self.dtype:
+            raise TypeError(f"{out.dtype} array cannot be obtained from {self.dtype} array")
+        if out.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Expected shape: {self.shape}, actual shape: {out.shape}")
+        if not (out.flags.c_contiguous or out.flags.f_contiguous):
+            raise RuntimeError("`out` cannot be specified when copying to non-contiguous ndarray")
         np.copyto(out, self._host)
         return out
 
-    def set(self, array: np.ndarray, stream: Any = None) -> None:
+    def set(self, arr: np.ndarray, stream: Any = None) -> None:
         """Fill this with what the host has, of the same shape and dtype."""
         streams.refuse_during_capture("a copy from the host")
-        if not isinstance(array, np.ndarray):
+        if not isinstance(arr, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
-        if array.dtype != self.dtype:
-            raise TypeError(f"{array.dtype} array cannot be set to {self.dtype} array")
-        if array.shape != self.shape:
-            raise ValueError(f"Shape mismatch. Old shape: {array.shape}, new shape: {self.shape}")
-        self._host[...] = array
+        if arr.dtype != self.dtype:
+            raise TypeError(f"{arr.dtype} array cannot be set to {self.dtype} array")
+        if arr.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
+        if not (self.flags.c_contiguous or self.flags.f_contiguous):
+            raise RuntimeError("Cannot set to non-contiguous array")
+        self._host[...] = arr
 
     def item(self) -> Any:
         """The one element, on the host."""
@@ -212,11 +239,6 @@ def host_memory(array: ndarray) -> np.ndarray:
     return array._host
 
 
-def used_bytes() -> int:
-    """What all arrays that are there hold, views not counted."""
-    return sum(array.nbytes for array in list(_owners.values()))
-
-
 def owner_of(address: int) -> ndarray:
     """The array in whose memory an address lies. Raises AssertionError where there is none."""
     for array in list(_owners.values()):
@@ -235,9 +257,10 @@ def owners(*values: Any) -> Iterator[ndarray]:
 
 
 def from_host(array: Any, dtype: Any = None) -> ndarray:
-    """A copy on the device. Raises ValueError for what a GPU does not compute with."""
+    """A copy on the device; Fortran order stays, any other becomes C. Raises ValueError for an unfit dtype."""
     streams.refuse_during_capture("a copy from the host")
-    memory = np.array(array, dtype, order="C")
+    lies = "F" if isinstance(array, np.ndarray) and array.flags.fnc else "C"
+    memory = np.array(array, dtype, order=lies)
     if memory.dtype.kind not in "biufc" or memory.dtype.itemsize > 16 or not memory.dtype.isnative:
         raise ValueError(f"Unsupported dtype {memory.dtype}")
     return wrapped(memory)
@@ -246,10 +269,13 @@ def from_host(array: Any, dtype: Any = None) -> ndarray:
 def compute(function: Callable[..., Any], *arguments: Any, kept_order: bool = False, **keywords: Any) -> Any:
     """One of NumPy's functions, of arrays on the device.
 
-    Raises TypeError for arrays on the host, and NotImplementedError for what cuBLAS would do while a stream captures.
+    Raises TypeError for arrays on the host and for keywords that CuPy's function has not, and NotImplementedError for
+    what cuBLAS would do while a stream captures.
     """
     if streams.recording() and function.__name__.strip("_").removeprefix("r") in ON_CUBLAS:
         raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+    if unknown := keywords.keys() & refused(function):
+        raise TypeError(f"{function.__name__}() got an unexpected keyword argument {min(unknown)!r}")
     plain, options = [_plain(argument) for argument in arguments], {k: _plain(v) for k, v in keywords.items()}
     out = keywords.get("out")
     call = functools.partial(_silently, function, *plain, **options)
@@ -265,6 +291,13 @@ def compute(function: Callable[..., Any], *arguments: Any, kept_order: bool = Fa
         parts = [functools.partial(_part, call, index) for index in range(len(result))]
         return type(result)(_result(*both, sources, kept_order) for both in zip(result, parts, strict=True))
     return _result(result, call, sources, kept_order)
+
+
+def refused(function: Callable[..., Any]) -> set[str]:
+    """The keywords of a NumPy function that CuPy's of that name has not."""
+    name = function.__qualname__
+    of_its_kind = REFUSED_BY_UFUNCS if isinstance(function, np.ufunc) else REFUSED_BY.get(name, set())
+    return (REFUSED | of_its_kind) - ALLOWED.get(name, set())
 
 
 def _part(call: Callable[[], Any], index: int) -> Any:
@@ -291,6 +324,9 @@ def _silently(function: Callable[..., Any], *arguments: Any, **keywords: Any) ->
 
 
 def _item(array: np.ndarray, index: Any) -> Any:
+    """As CuPy has it: indices that lie outside wrap around, whatever they are."""
+    if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and len(array):
+        return array[index % len(array)]
     return array[index]
 
 

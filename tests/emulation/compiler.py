@@ -4,6 +4,8 @@ import atexit
 import ctypes
 import functools
 import hashlib
+import math
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +20,8 @@ import numpy as np
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 COMPILER = shutil.which("g++")
 OPTIONS = ["-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing"]
-KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(([^)]*)\)", re.MULTILINE)
+KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\(([^)]*)\)", re.MULTILINE)
+MOST_UNBOUNDED = 256  # threads that every kernel has registers for, whatever it needs: 255 of 65,536 for each
 SHARED = re.compile(r"__shared__([^;]*);")
 VALUE, INPUT, OUTPUT = range(3)  # as in the header
 # What a pointer's array must hold; of other types (structs, say) nothing is asked.
@@ -66,8 +69,8 @@ class _Argument(ctypes.Structure):
 class Kernel:
     """One kernel of a compiled source."""
 
-    def __init__(self, library: ctypes.CDLL, name: str, parameters: Sequence[Parameter]) -> None:
-        self.name, self.parameters = name, parameters
+    def __init__(self, library: ctypes.CDLL, name: str, parameters: Sequence[Parameter], most: int) -> None:
+        self.name, self.parameters, self.most_threads = name, parameters, most
         self._function = library[f"emulated_{name}"]
         self._function.restype = ctypes.c_char_p
         size = library[f"bytes_of_{name}"]
@@ -77,14 +80,20 @@ class Kernel:
     def __call__(self, blocks: Sequence[int], threads: Sequence[int], arguments: Sequence[Any]) -> None:
         """Run it; an argument is Memory, None, int, float, or bytes (a struct).
 
-        Raises KernelError for arguments that are not its parameters, for steps outside of the arrays, and for barriers
-        that not all threads come to.
+        Raises KernelError for more threads than its __launch_bounds__ or, without these, than any kernel has registers
+        for; for arguments that are not its parameters, for steps outside of the arrays, and for barriers that not all
+        threads come to.
         """
         if len(arguments) != len(self.parameters):
             raise KernelError(f"{self.name} has {len(self.parameters)} parameters; given {len(arguments)} arguments")
         grid = [(*sizes, 1, 1)[:3] for sizes in (blocks, threads)]
         if min(grid[0] + grid[1]) < 1 or np.prod(grid[1]) > 1024 or max(grid[0][1:]) > 65535 or grid[1][2] > 64:
             raise KernelError(f"{self.name} cannot be launched as {blocks} blocks of {threads} threads")
+        if np.prod(grid[1]) > self.most_threads:
+            raise KernelError(
+                f"{self.name} is launched with {threads} threads, and may need more registers than there are for these "
+                f"unless __launch_bounds__ says so; now {self.most_threads}"
+            )
         kept = [_value(argument) for argument in arguments]  # alive during the call
         passed = (_Argument * len(arguments))(*map(self._argument, self.parameters, arguments, kept, self._sizes))
         with _one_at_a_time:
@@ -121,23 +130,34 @@ def _value(argument: Any) -> Any:
 def compiled(text: str, options: tuple[str, ...]) -> dict[str, Kernel]:
     """The kernels of a source, by name; `options` are NVRTC's."""
     definitions = [option for option in options if option.startswith("-D")]
-    parameters = {name: list(_parameters(listed, definitions)) for name, listed in KERNEL.findall(text)}
+    parameters = {name: list(_parameters(listed, definitions)) for _, name, listed in KERNEL.findall(text)}
+    most = {name: most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
     code = "\n".join(
         [f'#include "{HEADER}"', "#line 1", SHARED.sub(_poisoned, text), *(f"EMULATED({name})" for name in parameters)]
     )
     path = _folder() / hashlib.sha256(repr((code, definitions)).encode()).hexdigest()[:16]
-    path.with_suffix(".cpp").write_text(code)
-    command = [COMPILER, *OPTIONS, *definitions, path.with_suffix(".cpp"), "-o", path.with_suffix(".so")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise KernelError(f"g++ does not compile the CUDA source:\n{done.stderr[:4000]}")
-    library = ctypes.CDLL(str(path.with_suffix(".so")))
-    return {name: Kernel(library, name, listed) for name, listed in parameters.items()}
+    library = ctypes.CDLL(str(_built(code, definitions, path)))
+    return {name: Kernel(library, name, listed, most[name]) for name, listed in parameters.items()}
+
+
+def _built(code: str, definitions: Sequence[str], path: Path) -> Path:
+    """The library made of `code`; that of another process where it is there. Raises KernelError where g++ refuses."""
+    library, own = path.with_suffix(".so"), path.with_suffix(f".{os.getpid()}.cpp")
+    if not library.exists():
+        own.write_text(code)
+        command = [COMPILER, *OPTIONS, *definitions, own, "-o", own.with_suffix(".so")]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise KernelError(f"g++ does not compile the CUDA source:\n{done.stderr[:4000]}")
+        own.with_suffix(".so").replace(library)
+    return library
 
 
 @functools.cache
 def _folder() -> Path:
-    """For one session's libraries."""
+    """For one session's libraries; processes that are given one in GPUCNN_EMULATION_FOLDER share it."""
+    if shared := os.environ.get("GPUCNN_EMULATION_FOLDER"):
+        return Path(shared)
     folder = Path(tempfile.mkdtemp(prefix="gpucnn-emulation-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -153,6 +173,15 @@ def _parameters(listed: str, definitions: Sequence[str]) -> Iterator[Parameter]:
             name, _, value = definition.removeprefix("-D").partition("=")
             type_name = value if type_name == name else type_name
         yield Parameter(words[-1], type_name, kind)
+
+
+def most_threads(bounds: str, text: str) -> int:
+    """The first of __launch_bounds__: a product of numbers and of names of the source's constants."""
+    if not bounds:
+        return MOST_UNBOUNDED
+    factors = bounds.partition(",")[0].split("*")
+    constants = dict(re.findall(r"\b(\w+) = (\d+)[,;]", text))
+    return math.prod(int(constants.get(factor.strip(), factor)) for factor in factors)
 
 
 def _poisoned(declaration: re.Match) -> str:

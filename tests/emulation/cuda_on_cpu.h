@@ -428,6 +428,18 @@ inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
     return (unsigned __int128)a * b >> 64;
 }
 
+inline float __uint_as_float(unsigned bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+inline double __hiloint2double(int high, int low) {
+    const unsigned long long bits = (unsigned long long)(unsigned)high << 32 | (unsigned)low;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 template <class T> T __ldg(const T *place) { return *place; }
 
 #define VECTOR(type, name)                                                                                             \

@@ -8,6 +8,7 @@ import gpucnn
 from gpucnn import backend
 from gpucnn.kernels import choice
 from gpucnn.kernels.cuda import cublas, precision, program
+from tests.devices import kept
 from tests.emulation import compiler, fake_cupy
 from tests.emulation.fake_cublas import FakeCublas
 
@@ -18,23 +19,25 @@ why_not = None if compiler.COMPILER else "there is no g++ to compile the CUDA so
 @contextlib.contextmanager
 def emulated() -> Iterator[backend.Device]:
     """Within the block `import cupy` gives the emulation, and it is the device; the CUDA kernels compute."""
-    before = gpucnn.device(), choice.chosen(), precision.get()
-    choice.choose("auto")
-    precision.set("float32")
+    with kept(), _in_cupys_place():
+        choice.choose("auto")
+        precision.set("float32")
+        yield gpucnn.set_device("cuda")
+
+
+@contextlib.contextmanager
+def _in_cupys_place() -> Iterator[None]:
     real, library, fake = sys.modules.get("cupy"), cublas.library, FakeCublas()
     sys.modules["cupy"], cublas.library = fake_cupy, lambda: fake
     _forget()
     try:
-        yield gpucnn.set_device("cuda")
+        yield
     finally:
         cublas.library = library
         del sys.modules["cupy"]
         if real is not None:
             sys.modules["cupy"] = real
         _forget()
-        gpucnn.set_device(str(before[0]))
-        choice.choose(before[1])
-        precision.set(before[2])
 
 
 def _forget() -> None:

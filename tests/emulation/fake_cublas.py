@@ -37,17 +37,38 @@ class FakeCublas:
         self._workspace = size > 0
         return 0 if handle.value == HANDLE else INVALID_VALUE
 
-    def cublasGemmStridedBatchedEx(  # noqa: N802
+    def cublasGemmEx(  # noqa: N802
         self, handle: ctypes.c_void_p, turn_a: int, turn_b: int, rows: int, columns: int, depth: int, *rest: Any
     ) -> int:
         """c = alpha · a @ b + beta · c, where each operation says whether a matrix is turned first."""
+        alpha, a, b, beta, c, (compute, _) = rest[0], rest[1:4], rest[4:7], rest[7], rest[8:11], rest[11:]
+        sizes = (turn_a, turn_b, rows, columns, depth)
+        return self._multiply(handle, sizes, (alpha, beta), ((*a, 0), (*b, 0), (*c, 0)), 1, compute)
+
+    def cublasGemmStridedBatchedEx(  # noqa: N802
+        self, handle: ctypes.c_void_p, turn_a: int, turn_b: int, rows: int, columns: int, depth: int, *rest: Any
+    ) -> int:
+        """As cublasGemmEx, for each of `batch` matrices."""
         alpha, a, b, beta, c, (batch, compute, _) = rest[0], rest[1:5], rest[5:9], rest[9], rest[10:14], rest[14:]
+        return self._multiply(handle, (turn_a, turn_b, rows, columns, depth), (alpha, beta), (a, b, c), batch, compute)
+
+    def _multiply(
+        self,
+        handle: ctypes.c_void_p,
+        sizes: tuple[int, ...],
+        scalars: tuple[int, int],
+        operands: tuple[tuple[int, ...], ...],
+        batch: int,
+        compute: int,
+    ) -> int:
+        """sizes: the operations, rows, columns and depth; operands: (address, type, leading dimension, step)."""
+        (turn_a, turn_b, rows, columns, depth), (a, b, c) = sizes, operands
         if c[1] not in DTYPES or COMPUTES.get(compute) != c[1] or {a[1], b[1]} != {c[1]} or handle.value != HANDLE:
             return INVALID_VALUE
         if self._stream != streams.current_stream().ptr or (streams.recording() and not self._workspace):
             raise AssertionError("cuBLAS would work on another stream, or in memory that the graph does not keep")
         number = ctypes.c_float if c[1] == 0 else ctypes.c_double
-        by, add = (DTYPES[c[1]](number.from_address(address).value) for address in (alpha, beta))
+        by, add = (DTYPES[c[1]](number.from_address(address).value) for address in scalars)
         try:
             x, y = _matrices(*a, batch, turn_a, rows, depth), _matrices(*b, batch, turn_b, depth, columns)
             out = _matrices(*c, batch, 0, rows, columns)
@@ -58,7 +79,7 @@ class FakeCublas:
             product = by * np.matmul(x, y)
             out[...] = product + add * out if add else product  # what is there may be no number
 
-        streams.put(multiply, [owner_of(operand[0]) for operand in (a, b, c)])
+        streams.put(multiply, [owner_of(operand[0]) for operand in operands])
         return 0
 
 

@@ -1,27 +1,27 @@
 """A CuPy without a GPU: put in its place as `cupy`, it computes with NumPy and runs kernels compiled for the CPU."""
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from tests.emulation import arrays, compiler, streams
-from tests.emulation.arrays import compute, from_host, ndarray, wrapped
+from tests.emulation import arrays, compiler, pools, streams
+from tests.emulation.arrays import ndarray
 
 __version__ = "14.0.0"
 # Those of NumPy's functions that CuPy has, too, and that gpucnn uses.
 FUNCTIONS = """
     abs add all any arange argmax argmin broadcast_to clip concatenate copyto count_nonzero cumsum divide dot equal exp
     flip floor greater greater_equal isfinite isnan less less_equal log logical_and logical_not logical_or matmul max
-    maximum mean min minimum moveaxis multiply nan_to_num negative not_equal ones_like pad power prod put_along_axis
+    maximum mean min minimum moveaxis multiply nan_to_num negative not_equal pad power prod put_along_axis
     repeat reshape sign split sqrt square stack subtract sum swapaxes take take_along_axis tanh tensordot transpose
-    var vdot where zeros_like
+    var vdot where
 """
 float32, float64, int32, int64, uint8, bool_ = np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_
 newaxis, inf, nan = None, np.inf, np.nan
+get_default_memory_pool = pools.get_default_memory_pool
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
@@ -37,62 +37,76 @@ class _Function:
         self._function, self.__name__ = function, function.__name__
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return compute(self._function, *arguments, **keywords)
+        return arrays.compute(self._function, *arguments, **keywords)
 
     def at(self, array: ndarray, index: Any, values: Any) -> None:
         """Unbuffered, in place."""
-        compute(self._function.at, array, arrays._index(index), values)
+        arrays.compute(self._function.at, array, arrays._index(index), values)
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with NaN: nobody is to read it."""
-    return ndarray(shape, dtype)
+    return arrays.wrapped(arrays._garbage(np.empty(shape, dtype, order)))
 
 
-def full(shape: Any, value: Any, dtype: Any = None) -> ndarray:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> ndarray:
     """Filled with a number."""
-    array = empty(shape, np.result_type(value) if dtype is None else dtype)
-    array.fill(value)
+    array = empty(shape, np.result_type(fill_value) if dtype is None else dtype, order)
+    array.fill(fill_value)
     return array
 
 
 def zeros(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with 0."""
-    return full(shape, 0, dtype)
+    return full(shape, 0, dtype, order)
 
 
-def ones(shape: Any, dtype: Any = float) -> ndarray:
+def ones(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
     """Filled with 1."""
-    return full(shape, 1, dtype)
+    return full(shape, 1, dtype, order)
 
 
-def empty_like(array: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
-    """As `empty`, in the shape, dtype and order of `array`."""
-    memory = np.empty_like(arrays.host_memory(array), dtype, order)
-    return wrapped(arrays._garbage(memory))
+def empty_like(prototype: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """As `empty`, in the shape, dtype and order of `prototype`."""
+    return arrays.wrapped(arrays._garbage(np.empty_like(arrays.host_memory(prototype), dtype, order)))
+
+
+def zeros_like(a: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """Filled with 0, as `empty_like`."""
+    array = empty_like(a, dtype, order)
+    array.fill(0)
+    return array
+
+
+def ones_like(a: ndarray, dtype: Any = None, order: str = "K") -> ndarray:
+    """Filled with 1, as `empty_like`."""
+    array = empty_like(a, dtype, order)
+    array.fill(1)
+    return array
 
 
 def array(obj: Any, dtype: Any = None, copy: bool = True) -> ndarray:
     """A copy of an array or a nest of lists, from wherever it is."""
     if isinstance(obj, ndarray):
         return obj.astype(obj.dtype if dtype is None else dtype, copy=copy)
-    return from_host(obj, dtype)
+    return arrays.from_host(obj, dtype)
 
 
-def asarray(obj: Any, dtype: Any = None) -> ndarray:
+def asarray(a: Any, dtype: Any = None) -> ndarray:
     """As `array`; itself where it is on the device and of that dtype."""
-    return array(obj, dtype, copy=False)
+    return array(a, dtype, copy=False)
 
 
-def ascontiguousarray(obj: Any, dtype: Any = None) -> ndarray:
-    """As `asarray`, in C order."""
-    there = asarray(obj, dtype)
-    return there if there.flags.c_contiguous else there.copy()
+def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
+    """As `asarray`, in C order, of one axis at least."""
+    there = asarray(a, dtype)
+    there = there if there.flags.c_contiguous else there.copy()
+    return there if there.ndim else there.ravel()
 
 
-def asnumpy(array: Any) -> np.ndarray:
+def asnumpy(a: Any) -> np.ndarray:
     """A copy on the host."""
-    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+    return a.get() if isinstance(a, ndarray) else np.asarray(a)
 
 
 def result_type(*arguments: Any) -> np.dtype:
@@ -146,8 +160,8 @@ class _Device:
 
     compute_capability = "90"
 
-    def __init__(self, index: int = 0) -> None:
-        self.id = index
+    def __init__(self, device: int = 0) -> None:
+        self.id = device
 
     def use(self) -> None:
         if self.id >= cuda.runtime.getDeviceCount():
@@ -165,74 +179,60 @@ class _Device:
         streams.synchronise("synchronising")
 
 
-class OutOfMemoryError(MemoryError):
-    """As CuPy's."""
+class MemoryHook:
+    """Notified of what the pools take from the device: of one piece, when a block ends."""
 
+    def __enter__(self) -> "MemoryHook":
+        return self
 
-class _MemoryPool:
-    """Memory is the host's."""
-
-    def used_bytes(self) -> int:
-        return arrays.used_bytes()
-
-    def total_bytes(self) -> int:
-        return arrays.used_bytes()
-
-    def free_all_blocks(self) -> None:
-        pass
-
-    def malloc(self, size: int) -> None:
-        raise NotImplementedError
-
-
-@contextlib.contextmanager
-def _using_allocator(allocator: Any = None) -> Iterator[None]:
-    yield
-
-
-_default_pool = _MemoryPool()
-
-
-def get_default_memory_pool() -> _MemoryPool:
-    """The one."""
-    return _default_pool
+    def __exit__(self, *_: object) -> None:
+        self.alloc_postprocess(device_id=0, mem_size=1 << 20, mem_ptr=0)  # type: ignore[attr-defined]
 
 
 cuda = SimpleNamespace(
+    MemoryHook=MemoryHook,
+    cublas=SimpleNamespace(),
     Device=_Device,
     Stream=streams.Stream,
     Event=streams.Event,
     get_elapsed_time=streams.get_elapsed_time,
     get_current_stream=streams.current_stream,
-    MemoryPool=_MemoryPool,
-    using_allocator=_using_allocator,
-    memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+    MemoryPool=pools.MemoryPool,
+    alloc=pools.alloc,
+    using_allocator=pools.using_allocator,
+    memory=SimpleNamespace(OutOfMemoryError=pools.OutOfMemoryError),
     runtime=SimpleNamespace(
         CUDARuntimeError=streams.CUDARuntimeError,
         getDevice=lambda: 0,
         getDeviceCount=lambda: 1,
-        getDeviceProperties=lambda index: {"name": b"emulated GPU", "totalGlobalMem": 1 << 30, "major": 9, "minor": 0},
+        getDeviceProperties=lambda device: {
+            "name": b"emulated GPU",
+            "totalGlobalMem": pools.DEVICE_BYTES,
+            "major": 9,
+            "multiProcessorCount": 132,
+            "minor": 0,
+        },
         deviceSynchronize=lambda: streams.synchronise("synchronising"),
-        memGetInfo=lambda: (1 << 30, 1 << 30),
+        memGetInfo=pools.mem_get_info,
         driverGetVersion=lambda: 13000,
         runtimeGetVersion=lambda: 13000,
     ),
 )
 lib = SimpleNamespace(
-    stride_tricks=SimpleNamespace(as_strided=functools.partial(compute, np.lib.stride_tricks.as_strided))
+    stride_tricks=SimpleNamespace(as_strided=functools.partial(arrays.compute, np.lib.stride_tricks.as_strided))
 )
 
 
 class _Generator:
     """Numbers drawn on the device."""
 
-    def __init__(self, bits: np.random.Philox) -> None:
-        self._generator = np.random.Generator(bits)
+    def __init__(self, bit_generator: np.random.Philox) -> None:
+        self._generator = np.random.Generator(bit_generator)
 
     def random(self, size: Any = None, dtype: Any = np.float64) -> ndarray:
         """Uniform in [0, 1)."""
         streams.refuse_during_capture("drawing with CuPy's generator")
-        return wrapped(np.asarray(self._generator.random(size, dtype)))
+        return arrays.wrapped(np.asarray(self._generator.random(size, dtype)))
 
 
 random = SimpleNamespace(Generator=_Generator, Philox4x3210=lambda seed: np.random.Philox(seed))

@@ -116,9 +116,9 @@ class Event:
         refuse_during_capture("synchronising")
 
 
-def get_elapsed_time(start: Event, end: Event) -> float:
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
     """Milliseconds between two moments."""
-    return (end.moment - start.moment) * 1000
+    return (end_event.moment - start_event.moment) * 1000
 
 
 def current_stream() -> Stream:

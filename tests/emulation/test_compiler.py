@@ -45,6 +45,11 @@ KERNEL row_sums(Integer length, const REAL *x, REAL *out) {
     }
 }
 
+const int TEAM = 8;
+
+KERNEL __launch_bounds__(TEAM *64, 2)
+bounded(int *out) { out[threadIdx.x] = 1; }
+
 KERNEL last_lanes(int *out) {
     int own = threadIdx.x;
     out[own] = __shfl_sync(0xffffffff, own, 3) + 100 * __shfl_up_sync(0xffffffff, own, 1);
@@ -202,9 +207,19 @@ def test_arguments_that_are_not_the_parameters(kernels, arguments, words):
 @pytest.mark.parametrize(
     ("blocks", "threads"), [((0,), (32,)), ((1,), (1025,)), ((1, 70_000), (1,)), ((1,), (1, 1, 65))]
 )
-def test_launches_that_cuda_refuses(kernels, blocks, threads):
+def test_launches_that_a_gpu_refuses(kernels, blocks, threads):
     with pytest.raises(KernelError, match="cannot be launched"):
         kernels["some_have_ended"](blocks, threads, [])
+
+
+def test_more_threads_than_there_may_be_registers_for(kernels):
+    out = np.zeros(512, "int32")
+    kernels["some_have_ended"]((1,), (256,), [])
+    kernels["bounded"]((1,), (512,), [memory(out)])
+    assert out.all()
+    for name, arguments, most in (("some_have_ended", [], 256), ("bounded", [memory(out)], 512)):
+        with pytest.raises(KernelError, match=f"{name} is launched .* __launch_bounds__ says so; now {most}"):
+            kernels[name]((1,), (most + 32,), arguments)
 
 
 def test_a_source_that_does_not_compile():

@@ -1,4 +1,4 @@
-"""cuBLAS, as the CUDA kernels call it: against a library that takes the same arguments and multiplies with NumPy."""
+"""cuBLAS, as the CUDA kernels call it: on a GPU, and against a library over NumPy that takes the same arguments."""
 
 import ctypes
 import functools
@@ -10,19 +10,43 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gpucnn.arena import zeros
-from gpucnn.backend import load_cupy, to_device
+from gpucnn import Tensor, nn
+from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
 from gpucnn.kernels import reference
-from gpucnn.kernels.cuda import columns, cublas, gemm, precision
+from gpucnn.kernels.cuda import columns, conv, cublas, gemm, precision, program
 from tests.configurations import COUNT, convolution
+from tests.emulation.proxy import OnHost
 from tests.judges import close
 
 N, T = 0, 1  # cublasOperation_t
 
 
-class Product(NamedTuple):
+class One(NamedTuple):
+    """What cublasGemmEx is called with, after the handle."""
+
+    a_turned: int
+    b_turned: int
+    m: int
+    n: int
+    k: int
+    alpha: int
+    a: int
+    a_type: int
+    a_leading: int  # numbers from one column to the next
+    b: int
+    b_type: int
+    b_leading: int
+    beta: int
+    c: int
+    c_type: int
+    c_leading: int
+    compute: int
+    algorithm: int
+
+
+class Stack(NamedTuple):
     """What cublasGemmStridedBatchedEx is called with, after the handle."""
 
     a_turned: int
@@ -71,25 +95,30 @@ class Recorder:
         return [call[2:] for call in self.calls if call[0] == name]
 
     @property
-    def products(self) -> list[Product]:
+    def products(self) -> list[One | Stack]:
         """The products that were asked for."""
-        return [Product(*arguments) for arguments in self.of("cublasGemmStridedBatchedEx")]
+        made = {"cublasGemmEx": One, "cublasGemmStridedBatchedEx": Stack}
+        return [made[call[0]](*call[2:]) for call in self.calls if call[0] in made]
 
 
 @pytest.fixture
 def library(cuda, monkeypatch):
-    """cuBLAS over NumPy, which notes its calls."""
+    """cuBLAS, and one over NumPy, whose calls are noted, from the first on."""
     recorder = Recorder(cublas.library())
     monkeypatch.setattr(cublas, "library", lambda: recorder)
-    return recorder
+    cublas.handle.cache_clear()
+    yield recorder
+    cublas.handle.cache_clear()
 
 
 @pytest.fixture
-def rounded():
-    """Products are rounded for tensor cores."""
+def rounded(cuda):
+    """Factors are rounded for tensor cores, to 11 bits: by how many times the error of a product then is larger.
+
+    The library over NumPy does not round.
+    """
     precision.set("tf32")
-    yield
-    precision.set("float32")
+    return 1 if isinstance(cuda, OnHost) else 2**-10 / 1e-5  # `close` takes 1e-5 for a product of float32
 
 
 def on_device(shape, dtype="float32"):
@@ -101,13 +130,30 @@ def test_the_transposed_product_is_asked_for_in_columns(library):
     a, b, out = on_device((1, 2, 5)), on_device((1, 5, 3)), on_device((1, 2, 3))
     cublas.multiply(a, b, out)
     (asked,) = library.products
-    assert asked._replace(alpha=0, beta=0) == Product(
+    assert asked._replace(alpha=0, beta=0) == One(
         *(N, N, 3, 2, 5, 0),
-        *(b.data.ptr, 0, 3, 0),
-        *(a.data.ptr, 0, 5, 0),
-        *(0, out.data.ptr, 0, 3, 0),
-        *(1, 68, -1),
+        *(b.data.ptr, 0, 3),
+        *(a.data.ptr, 0, 5),
+        *(0, out.data.ptr, 0, 3),
+        *(68, -1),
     )
+
+
+def test_one_product_is_not_asked_for_as_a_stack(library):
+    """cuBLAS sums over great depths many times slower in a stack, even in a stack of one."""
+    for count, kind in ((1, One), (2, Stack)):
+        cublas.multiply(on_device((1, 2, 5)), on_device((count, 5, 3)), on_device((count, 2, 3)))
+        assert type(library.products[-1]) is kind
+
+
+def test_either_way_gives_the_same(library):
+    a, b = on_device((1, 4, 5)), on_device((1, 3, 5)).swapaxes(1, 2)
+    for add in (False, True):
+        results = [on_device((1, 4, 3)) for _ in range(2)]
+        for multiply, out in zip((cublas.multiply_one, cublas.multiply_stack), results, strict=True):
+            multiply(a, b, out, add)
+        assert (results[0].get() == results[1].get()).all()
+        close(results[0].get(), a.get() @ b.get() + (on_device((1, 4, 3)).get() if add else 0))
 
 
 def test_what_lies_transposed_is_not_copied(library):
@@ -115,7 +161,7 @@ def test_what_lies_transposed_is_not_copied(library):
     out = on_device((4, 2, 3))
     cublas.multiply(a, b, out)
     (asked,) = library.products
-    assert asked._replace(alpha=0, beta=0) == Product(
+    assert asked._replace(alpha=0, beta=0) == Stack(
         *(T, T, 3, 2, 5, 0),
         *(b.data.ptr, 0, 5, 15),
         *(a.data.ptr, 0, 2, 10),
@@ -166,8 +212,10 @@ def test_an_unknown_precision_is_refused():
 
 @pytest.mark.parametrize("tile_bytes", [1, 1000, 1 << 28])
 def test_rounded_convolutions_are_products_of_columns(cuda, rounded, monkeypatch, tile_bytes):
-    """The library here does not round: the results are the reference's, whatever the tiles."""
+    """The results are the reference's, whatever the tiles."""
     monkeypatch.setattr(columns, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(conv, "PAYING_OUTS", 1)
+    monkeypatch.setattr(conv, "PAYING_COLUMNS", 1)
     for config in map(convolution, range(0, COUNT, 8)):
         options = dict(config.options)
         groups = options.pop("groups")
@@ -175,11 +223,60 @@ def test_rounded_convolutions_are_products_of_columns(cuda, rounded, monkeypatch
         window = make_window("conv", x.shape[2:], w.shape[2:], **options)
         for images in (x, np.repeat(x, 4, axis=0)):
             moved = np.ascontiguousarray(np.moveaxis(images, 0, -1))
-            judge_convolution(cuda, moved, w, bias[0] if bias else None, window, groups, config)
+            judge_convolution(cuda, moved, w, bias[0] if bias else None, window, groups, config, rounded)
 
 
-def judge_convolution(cuda, x, w, bias, window, groups, what):
-    """x is batch-last."""
+def lenet():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+
+
+def launches(net, shape, precise, monkeypatch):
+    """What a forward and a backward pass launch: the names of kernels, and "cuBLAS" for its products."""
+    names, launch, multiply = [], program.launch, cublas.multiply
+    precision.set(precise)
+    with monkeypatch.context() as patched:
+        patched.setattr(program, "launch", lambda *given: names.append(given[1]) or launch(*given))
+        patched.setattr(cublas, "multiply", lambda *given, **add: names.append("cuBLAS") or multiply(*given, **add))
+        net(Tensor(np.ones(shape, "float32"), requires_grad=True)).sum().backward()
+    return names
+
+
+def test_thin_convolutions_are_launched_alike_in_every_precision(cuda, monkeypatch):
+    """LeNet's, of 6 and 16 outs, would be slower as products, for which a matrix has to be written first."""
+    net, shape = lenet(), (4, 1, 28, 28)
+    exact = launches(net, shape, "float32", monkeypatch)
+    assert "cuBLAS" not in exact and "gradient_16x32x4" in exact
+    for precise in ("tf32", "bf16"):
+        assert launches(net, shape, precise, monkeypatch) == exact
+
+
+@pytest.mark.parametrize(
+    ("ins", "outs", "side", "groups", "rounded"),
+    [
+        (32, 64, 3, 1, True),  # ReNom's second
+        (1, 32, 3, 1, False),  # and its first, of 9 columns
+        (64, 64, 3, 4, False),
+        (64, 128, 3, 2, True),
+        (64, 32, 1, 1, True),
+        (64, 31, 1, 1, False),
+        (63, 32, 1, 1, False),
+    ],
+)
+def test_convolutions_of_many_outs_and_columns_are_rounded_products(
+    cuda, monkeypatch, ins, outs, side, groups, rounded
+):
+    net, shape = nn.Conv2d(ins, outs, side, padding=side // 2, groups=groups), (4, ins, 5, 5)
+    assert "cuBLAS" not in launches(net, shape, "float32", monkeypatch)
+    names = launches(net, shape, "tf32", monkeypatch)
+    assert names.count("cuBLAS") == (3 if rounded else 0)
+    assert {"to_columns_4", "from_columns_4"} <= set(names) or not rounded
+
+
+def judge_convolution(cuda, x, w, bias, window, groups, what, error=1):
+    """x is batch-last; `error`: how many times what is usual a product may be off."""
     shape = (len(w), *window.output_sizes(x.shape[1:-1]), x.shape[-1])
     grad = np.random.default_rng(1).standard_normal(shape).astype(x.dtype)
     results = []
@@ -190,7 +287,7 @@ def judge_convolution(cuda, x, w, bias, window, groups, what):
         kernels.backward_input(w, grad, window, groups, by_x)
         results.append((out, by_weight, by_x))
     for found, expected in zip(*results, strict=True):
-        close(found, expected, what, terms=x.size)
+        close(found, expected, what, terms=x.size * error**2)
 
 
 def test_a_window_of_more_taps_than_the_kernels_stage(cuda, rng):
@@ -206,7 +303,8 @@ def test_work_goes_to_the_current_stream_with_a_workspace_of_its_own(library):
             cublas.multiply(*arrays)
             cublas.multiply(*arrays)
         assert library.of("cublasSetStream_v2") == [(stream.ptr,)]
-        assert [size for _, size in library.of("cublasSetWorkspace_v2")] == [1 << 25]
+        hopper = load_cupy().cuda.Device().compute_capability.startswith("9")
+        assert [size for _, size in library.of("cublasSetWorkspace_v2")] == [1 << (25 if hopper else 22)]
         assert len(library.products) == 2
 
 

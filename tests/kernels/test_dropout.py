@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn import backend
+from gpucnn import backend, generators
 from gpucnn.kernels import reference
 
 DTYPES = ["float32", "float64"]
@@ -41,7 +41,7 @@ def test_in_c_it_is_the_references(compiled_c, length, dtype):
     results = []
     for kernels in (compiled_c.activation, reference.activation):
         scales, out, back = np.full_like(x, np.nan), np.empty_like(x), np.empty_like(x)
-        backend.manual_seed(length)
+        generators.manual_seed(length)
         kernels.dropout(x, scales, p, out)
         kernels.dropout_backward(x, scales, back)
         results.append((scales, out, back))

@@ -7,29 +7,30 @@ import pytest
 
 from gpucnn.data.augment import Augment, apply
 from gpucnn.kernels import reference
+from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference.changes import Changes
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 5, 7), (2, 64), (1, 1, 1), (2, 3, 4, 5), (1, 16, 17)])
 @pytest.mark.parametrize("count", [1, 2, 16, 37, 64, 600])
-def test_any_number_of_any_images(compiled, shape, count, dtype, rng):
+def test_any_number_of_any_images(compiled_c, shape, count, dtype, rng):
     images = rng.integers(0, 256, (50, *shape), dtype=np.uint8)
     ones = (1,) * (len(shape) - 1)
     for like in [(1, *ones), (shape[0], *ones), shape]:
         shift, scale = rng.uniform(0, 255, like).astype(dtype), rng.uniform(0, 1, (1, *ones)).astype(dtype)
         indices = rng.integers(0, 50, count)
         for parts in ((shift, scale), (scale, shift)):
-            found = compiled.gather.normalised(images, indices, *parts)
+            found = compiled_c.gather.normalised(images, indices, *parts)
             expected = reference.gather.normalised(images, indices, *parts)
             assert found.dtype == dtype and found.flags.c_contiguous
             assert np.array_equal(found, expected)
 
 
-def test_images_of_floats_and_of_strided_memory(compiled, rng):
+def test_images_of_floats_and_of_strided_memory(compiled_c, rng):
     one = np.ones((1, 1, 1), "float32")
     for images in (rng.standard_normal((9, 2, 3, 4)).astype("float32"), rng.integers(0, 9, (18, 2, 3, 4), "u1")[::2]):
-        found = compiled.gather.normalised(images, np.array([8, 0, 8]), one, 2 * one)
+        found = compiled_c.gather.normalised(images, np.array([8, 0, 8]), one, 2 * one)
         assert np.array_equal(found, (np.moveaxis(images[[8, 0, 8]], 0, -1) - one[..., None]) * 2)
 
 
@@ -40,11 +41,26 @@ def test_a_number_of_no_image_is_refused_before_anything_is_read(compiled_c, wro
         compiled_c.gather.normalised(np.zeros((10, 1, 28, 28), np.uint8), np.array([3, wrong, 9]), one, one)
 
 
-@pytest.mark.parametrize("wrong", [-1, 10, 2**50])
+@pytest.mark.parametrize("wrong", [-1, 20, 2**50])
 def test_on_a_gpu_a_number_of_no_image_gives_nan(cuda, wrong):
-    one = np.ones((1, 1, 1), "float32")
-    found = cuda.gather.normalised(np.full((10, 1, 3, 4), 7, np.uint8), np.array([3, wrong, 9]), one, one)
-    assert np.isnan(found[..., 1]).all() and (found[..., [0, 2]] == 6).all()
+    images, one = np.full((20, 1, 3, 4), 7, np.uint8), np.ones((1, 3, 4), "float32")
+    out, chosen = np.zeros((1, 3, 4, 3), "float32"), np.zeros(3, int)
+    order = np.array([3, wrong, 19])
+    cuda.gather.batch(images, np.arange(20), order, np.array([0]), Changes(), one, one, out, chosen)
+    assert np.isnan(out[..., 1]).all() and (out[..., [0, 2]] == 6).all()
+    assert chosen.tolist() == [3, -1, 19]
+
+
+def test_images_that_need_wide_indices(cuda, monkeypatch, rng):
+    """The kernels for more than 2**31 numbers, held against those for fewer."""
+    augment = Augment(**WAYS)
+    for pixels, shape in (("uint8", (2, 9, 12)), ("float32", (3, 7, 7))):
+        images = rng.integers(0, 256, (20, *shape)).astype(pixels)
+        changes, results = augment.draw(50, shape, rng), []
+        for most in (2**31 - 1, 0):
+            monkeypatch.setattr(program, "MOST_INT", most)
+            results.append(gathered(cuda, images, changes, "float32", np.random.default_rng(1))[0])
+        assert np.array_equal(*results)
 
 
 START, IMAGES = 4, 37  # a batch somewhere in the epoch

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from gpucnn.functional.pooling import pooling_window
-from gpucnn.geometry import make_window, sides_of
+from gpucnn.geometry import Sliding, make_window, sides_of
 from gpucnn.kernels import reference
-from gpucnn.kernels.cuda import pool as cuda_pool
+from gpucnn.kernels.cuda import program
 from tests.configurations import COUNT, pooling
 from tests.judges import close
 
@@ -25,7 +25,8 @@ def cases(kind, dtype):
         options = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, **config.options}
         kernel, included = options.pop("kernel_size"), options.pop("count_include_pad", True)
         shape = config.arrays[0].shape
-        window = pooling_window(str(config), config.axes, shape, kernel, **options)
+        options["stride"] = kernel if options["stride"] is None else options["stride"]
+        window = pooling_window(str(config), config.axes, shape, kernel, Sliding(**options))
         x = rng.integers(-3, 4, (*shape[1:], images)).astype(dtype)  # (C, spatial..., N)
         outputs = (shape[1], *window.output_sizes(shape[2:]), images)
         counted = sides_of("", window, shape[2:], options["padding"] if included else 0)
@@ -117,7 +118,7 @@ def test_arrays_that_need_wide_indices(cuda, monkeypatch):
         for config, window, counted, x, grad in itertools.islice(cases(kind, dtype), 40):
             results = []
             for most in (2**31 - 1, 0):
-                monkeypatch.setattr(cuda_pool, "MOST_INT", most)
+                monkeypatch.setattr(program, "MOST_INT", most)
                 y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
                 if kind == "max":
                     winners = cuda.pool.max_forward_winners(x, window, 0.0, y)

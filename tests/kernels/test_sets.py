@@ -10,25 +10,17 @@ from gpucnn import functional as F
 from gpucnn.kernels import choice
 from tests import references
 from tests.configurations import COUNT, convolution
+from tests.devices import GPUS, on
 from tests.judges import agrees, forward_backward, upstream
 
-SETS = ["avx512", "avx2", "plain", "numpy", "numpy on a GPU"]
 
-
-@pytest.fixture(params=SETS)
+@pytest.fixture(params=["avx512", "avx2", "plain", "numpy", *GPUS])
 def kernels(request: pytest.FixtureRequest):
-    """One set after the other; one that was not built or that this processor does not run is skipped."""
-    if request.param == "numpy on a GPU":
-        request.getfixturevalue("emulated")
-        yield choice.choose("numpy")
-        return
-    before, device = choice.chosen(), gpucnn.device()
-    if request.param not in (*choice.library.usable(), "numpy"):
-        pytest.skip(f"{request.param}: not built, or not for this processor")
-    gpucnn.set_device("cpu")
-    yield choice.choose(request.param)
-    choice.choose(before)
-    gpucnn.set_device(str(device))
+    """One set after the other, on a GPU NumPy's; what was not built or does not run here is skipped."""
+    with on(request.param):
+        if request.param.startswith("cuda"):
+            choice.choose("numpy")
+        yield request.param
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -7,13 +7,13 @@ from gpucnn import backend
 from gpucnn.kernels import cuda as cuda_kernels
 from gpucnn.kernels import reference
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.update import Rates
+from gpucnn.kernels.reference.update import StepScales
 
 STEPS = {
-    "sgd": (0, lambda count: (Rates(0.1 / count), 0.01)),
-    "momentum": (1, lambda count: (Rates(0.1 / count), 0.9, 0.01)),
-    "nesterov": (1, lambda count: (Rates(0.1), 0.9, 0.0)),
-    "adam": (2, lambda count: (Rates(0.01 * count, 1 / count, 1 - 0.01 * count), (0.9, 0.999), 1e-6, 0.01)),
+    "sgd": (0, lambda count: (StepScales(0.1 / count), 0.01)),
+    "momentum": (1, lambda count: (StepScales(0.1 / count), 0.9, 0.01)),
+    "nesterov": (1, lambda count: (StepScales(0.1), 0.9, 0.0)),
+    "adam": (2, lambda count: (StepScales(0.01 * count, 1 / count, 1 - 0.01 * count), (0.9, 0.999), 1e-6, 0.01)),
 }
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from gpucnn import Tensor, nn
 from gpucnn.errors import InputError, ShapeError
+from gpucnn.generators import generator_state
+from gpucnn.nn.layer import undrawn
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -65,6 +67,21 @@ def test_shapes_before_running_are_the_shapes_of_running(make, shape, expected, 
     assert layer(x).dtype == np.float32
     if products is not None:
         assert layer.multiply_adds(shape) == products
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "shape"),
+    [(nn.Conv2d, (4, 6, 3, 2, 1), IMAGE), (nn.Conv1d, (4, 6, 3), LINE), (nn.Linear, (12, 5), ROW), (nn.ReLU, (), ROW)],
+)
+def test_undrawn_layers_answer_as_drawn_ones_do_and_draw_nothing(kind, options, shape):
+    before = generator_state()
+    layer = undrawn(kind)(*options)
+    assert generator_state() == before
+    assert list(layer.parameters()) == []
+    drawn = kind(*options)
+    assert layer.output_shape(shape) == drawn.output_shape(shape)
+    assert layer.multiply_adds(shape) == drawn.multiply_adds(shape)
+    assert layer.window(shape) == drawn.window(shape)
 
 
 def test_every_layer_of_the_yaml_is_tested():

@@ -232,7 +232,7 @@ def test_a_gradient_put_in_place_by_the_user_is_followed():
 
 
 def test_many_parameters_over_several_pieces_move_alike(torch):
-    """A bank is updated piece by piece, on several threads: the pieces' borders show nowhere."""
+    """Flat memory is updated piece by piece, on several threads: the pieces' borders show nowhere."""
     sizes, rng = [(300_000,), (7,), (1000, 401), (3,)], np.random.default_rng(0)
     ours = [nn.Parameter(rng.standard_normal(size)) for size in sizes]
     theirs = [torch.nn.Parameter(torch.tensor(p.numpy())) for p in ours]
@@ -319,7 +319,7 @@ def test_parameters_must_be_some_and_once():
 
 
 def test_a_dtype_changed_under_the_optimizer_is_told():
-    """Its bank is of the old one; turning the parameter back in silence would lose precision."""
+    """Its flat memory is of the old one; turning the parameter back in silence would lose precision."""
     net = nn.Linear(2, 1)
     optimizer = optim.SGD(net.parameters(), lr=1.0)
     net.astype("float64")
@@ -356,8 +356,8 @@ def test_a_plan_says_what_the_next_steps_are_scaled_by(make):
     parameter = Tensor(np.ones(3, "float32"), requires_grad=True)
     optimizer = make([parameter], lr=0.1)
     update = optimizer._update
-    optimizer._update = lambda values, gradients, state, rates, group: (
-        used.append(rates) or update(values, gradients, state, rates, group)
+    optimizer._update = lambda values, gradients, state, scales, group: (
+        used.append(scales) or update(values, gradients, state, scales, group)
     )
     plan = make([Tensor(np.ones(3, "float32"), requires_grad=True)], lr=0.1).plan(lrs)
     for lr in lrs:

@@ -2,7 +2,7 @@ import pytest
 
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.report.history import read_batches, read_confusion, read_epochs
-from gpucnn.training.run import RunFolder
+from gpucnn.runs.folder import RunFolder
 from tests.report.runs import LOSSES, write_lines, write_result, write_run
 
 
@@ -95,5 +95,5 @@ def test_no_test_images_are_no_damage(folder) -> None:
 
 def test_a_run_that_is_not_finished_has_no_matrix(folder) -> None:
     (folder.path / "result.json").unlink()
-    with pytest.raises(InputError, match="is not finished; go on with it first: --resume"):
+    with pytest.raises(InputError, match="is not finished; continue it first: --resume"):
         read_confusion(folder)

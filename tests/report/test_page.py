@@ -15,8 +15,8 @@ from gpucnn.report import Subject, page, write_comparison, write_report
 from gpucnn.report.facts import report_facts
 from gpucnn.report.inside import first_of_classes, maps_inside
 from gpucnn.report.pixels import Viewer
-from gpucnn.report.verdicts import EXAMPLE_BYTES, OTHERS, Verdicts, examples, merged
-from gpucnn.training.run import RunFolder
+from gpucnn.report.predictions import EXAMPLE_BYTES, OTHERS, Predictions, examples, merged
+from gpucnn.runs.folder import RunFolder
 from tests.report.runs import write_lines, write_run
 
 CONFIG = {"name": "by hand", "dtype": "float32", "data": {"name": "digits"}, "train": {"epochs": 3}}
@@ -139,7 +139,7 @@ def test_without_test_images_there_are_the_figures_of_the_result(tmp_path) -> No
     (about.folder.path / "feature_maps.png").unlink(missing_ok=True)
     facts = report_facts(about)
     assert facts["confusion"]["matrix"] == [[8, 2], [0, 5]] and "examples" not in facts and "maps" not in facts
-    assert facts["notes"] == ["The test images were not at hand, so none are shown."]
+    assert facts["notes"] == ["The test images were unavailable, so none are shown."]
     write_report(about)
     assert not (about.folder.path / "feature_maps.png").exists()
 
@@ -148,7 +148,7 @@ def test_a_reader_is_told_of_a_fallback_an_early_stop_and_an_unfinished_run(tmp_
     run = write_run(tmp_path / "run")
     config = CONFIG | {"data": {"name": "mnist"}, "train": {"epochs": 9}}
     assert report_facts(subject(run, config=config))["notes"] == [
-        "Trained on digits, because mnist was not to be had (data.fallback).",
+        "Trained on digits, because mnist was unavailable (data.fallback).",
         "Early stopping ended the training after 3 of 9 epochs (train.early_stop).",
     ]
     (run / "result.json").unlink()
@@ -180,13 +180,13 @@ def test_of_many_classes_the_most_mistaken_keep_their_rows() -> None:
 def test_examples_are_the_surest_of_their_cell_and_have_room(tmp_path) -> None:
     about = subject(tmp_path / "run", shape=(1, 40, 60), count=400)
     probabilities = np.random.default_rng(1).dirichlet((1, 1), 400)
-    verdicts = Verdicts(about.test.labels, probabilities)
-    told = examples(verdicts, about.test, Viewer(about.test))
+    predictions = Predictions(about.test.labels, probabilities)
+    told = examples(predictions, about.test, Viewer(about.test))
     assert told["pictures"]["shape"] == [1, 1, 20, 30]  # every second pixel
     for cell, places in told["cells"].items():
         row, column = map(int, cell.split(","))
-        inside = np.flatnonzero((verdicts.labels == row) & (verdicts.predictions == column))
-        surest = inside[np.argsort(-verdicts.sureness[inside], kind="stable")][:8]
+        inside = np.flatnonzero((predictions.labels == row) & (predictions.predicted == column))
+        surest = inside[np.argsort(-predictions.confidence[inside], kind="stable")][:8]
         assert [told["images"][place][0] for place in places] == surest.tolist()
     sure = [told["images"][place][4] for place in told["mistakes"]]
     assert len(sure) == 24 and sure == sorted(sure, reverse=True)
@@ -196,8 +196,8 @@ def test_maps_are_of_the_first_image_of_each_class(tmp_path) -> None:
     assert first_of_classes(np.array([2, 2, 0, 1, 0])).tolist() == [2, 3, 0]
     assert len(first_of_classes(np.arange(1000))) == 10
     about = subject(tmp_path / "run")
-    verdicts = Verdicts(about.test.labels, np.full((30, 2), 0.5))
-    told = maps_inside(about, about.test, verdicts, Viewer(about.test))
+    predictions = Predictions(about.test.labels, np.full((30, 2), 0.5))
+    told = maps_inside(about, about.test, predictions, Viewer(about.test))
     assert [(image["number"], image["true"]) for image in told["images"]] == [(0, 0), (1, 1)]
     assert [(layer["maps"], layer["sizes"]) for layer in told["layers"]] == [
         (4, [6, 6]),
@@ -227,7 +227,7 @@ def test_images_of_every_kind_are_viewable(shape, dtype, viewed, note) -> None:
 
 def test_runs_are_compared_up_to_the_number_of_colours(tmp_path) -> None:
     subjects = [subject(tmp_path / f"run{i}") for i in range(9)]
-    with pytest.raises(InputError, match="9 runs were given, and more than 8 curves"):
+    with pytest.raises(InputError, match="9 runs were given; there are 8 distinct colours"):
         write_comparison(subjects, [], tmp_path / "comparison.html")
     assert not (tmp_path / "comparison.html").exists()
     write_comparison(subjects[:2], [("train.epochs", ["3", "4"])], tmp_path / "comparison.html")

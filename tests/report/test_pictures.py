@@ -92,7 +92,7 @@ def test_what_is_no_image_or_no_chain_of_layers_is_told() -> None:
 def test_any_confusion_matrix_is_drawn_with_names_or_numbers() -> None:
     figure = plot_confusion([[3, 1], [0, 2]])
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "1"]
-    assert figure.get_suptitle() == "5 of 6 test images told right"
+    assert figure.get_suptitle() == "5 of 6 test images classified correctly"
     assert plot_confusion(np.eye(2, dtype=int), ["cat", "dog"]).axes[0].get_yticklabels()[1].get_text() == "dog"
     for wrong, words in (([[1, 2]], "whole numbers"), ([[0.5, 1], [1, 1]], "whole numbers")):
         with pytest.raises(InputError, match=words):

@@ -92,7 +92,7 @@ def test_counts_stand_in_the_row_of_their_true_class(run) -> None:
     assert panel.get_ylabel() == "true class" and panel.get_xlabel() == "predicted class"
     for axis in (panel.xaxis, panel.yaxis):
         assert [label.get_text() for label in axis.get_ticklabels()] == ["cat", "dog"]
-    assert figure.get_suptitle() == "run: 13 of 15 test images told right"
+    assert figure.get_suptitle() == "run: 13 of 15 test images classified correctly"
 
 
 def test_colours_are_shares_of_the_row_on_a_scale_from_0_to_100(run) -> None:

@@ -15,7 +15,7 @@ from bench.gpu.worker import Answers
 from bench.gpu.workloads import WORKLOADS, training, training_work
 from bench.workloads import Network, network_of
 
-from tests.emulation import device, fake_cupy, streams
+from tests.emulation import device, streams
 
 SMALL = Network(
     [
@@ -236,18 +236,10 @@ def test_jax_without_a_gpu_says_so(with_jax):
 
 @pytest.fixture
 def emulated(monkeypatch):
-    """The emulated GPU, with what CuPy has for memory beside it."""
+    """The emulated GPU."""
     if device.why_not:
         pytest.skip(device.why_not)
 
-    class MemoryHook:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.alloc_postprocess(device_id=0, mem_size=1 << 20, mem_ptr=0)
-
-    monkeypatch.setattr(fake_cupy.cuda, "MemoryHook", MemoryHook, raising=False)
     from gpucnn.kernels.cuda import precision
 
     before = precision.get()

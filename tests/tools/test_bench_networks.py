@@ -121,15 +121,14 @@ def test_the_first_layer_that_learns_may_stand_behind_another():
 def test_the_job_in_pytorch_is_by_the_same_recipe(torch):
     from bench import torch_job
 
-    from gpucnn.config.build import EVALUATED_AT_ONCE
+    from gpucnn.config.build import EVALUATION_BATCH_SIZE, build_schedule
     from gpucnn.config.check import load_config
-    from gpucnn.config.parts import build_schedule
 
     config = load_config("lenet").config
     options = config.optimizer.beside_name()
     assert (options["lr"], options["momentum"], options["nesterov"]) == (torch_job.RATE, torch_job.MOMENTUM, True)
     assert (config.data.validation, config.train.batch_size) == (torch_job.VALIDATION, torch_job.BATCH)
-    assert torch_job.EVALUATED_AT_ONCE == EVALUATED_AT_ONCE
+    assert torch_job.EVALUATED_AT_ONCE == EVALUATION_BATCH_SIZE
     schedule = build_schedule(config)
     for step in (0, 7, 155, 156, 157, 500, 781):
         assert torch_job.rate(step, 782) == pytest.approx(config.optimizer.lr * schedule.factor(step, 782, 782))

@@ -12,9 +12,8 @@ import gpucnn
 from gpucnn import Tensor, no_grad
 from gpucnn.cli import main
 from gpucnn.config.build import build_network
-from gpucnn.config.check import data_shape, load_config
-from gpucnn.config.find import shipped_configs
-from gpucnn.kernels import choice
+from gpucnn.config.check import data_shape, load_config, shipped_configs
+from tests.devices import kept
 
 TINY = """
 name: {name}
@@ -116,9 +115,8 @@ def test_a_row_may_be_another_configuration_with_overrides(make, tmp_path, monke
 def test_a_set_of_kernels_has_a_row_of_its_own(make, tmp_path, monkeypatch):
     row = reproduce.Row("chance", 1, 1, make("tiny"), ("train.epochs=1",))
     monkeypatch.setitem(reproduce.ROWS, "shorter", row)
-    before = choice.chosen()
-    reproduce.main(["shorter", "--kernels", "numpy"], tmp_path)
-    choice.choose(before)
+    with kept():
+        reproduce.main(["shorter", "--kernels", "numpy"], tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
     assert list(results) == ["shorter with numpy kernels"]
     measured = results["shorter with numpy kernels"]

@@ -11,12 +11,14 @@ import pytest
 
 import gpucnn
 from gpucnn import nn, optim
-from gpucnn.autograd import Tensor
 from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
+from gpucnn.data.resident import can_reside
 from gpucnn.errors import InputError, TrainingError
-from gpucnn.function import Function
-from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, RunFolder, Trainer, captured, train_run
+from gpucnn.kernels.cuda import program
+from gpucnn.runs import RunFolder, train_run
+from gpucnn.tensor import Function, Tensor
+from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
 from tests.training import examples
 
 OPTIMIZERS = {
@@ -98,6 +100,73 @@ def test_with_every_change_of_the_images(gpu):
     same(*(train(capture, augment=augment) for capture in (True, False)))
 
 
+PICTURES, LABELS = examples.images()
+DATA = {
+    "bytes": (PICTURES, LABELS),
+    "float64": (PICTURES / 255, LABELS),
+    "rows": (PICTURES, 0.9 * np.eye(3, dtype=np.float32)[LABELS] + np.float32(0.1 / 3)),
+    "a data set": examples.dataset(),
+}
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_arrays_are_captured_too_and_train_as_on_a_cpu(gpu, monkeypatch, data):
+    worked = []
+    work = captured.CapturedSteps._work
+    monkeypatch.setattr(
+        captured.CapturedSteps, "_work", lambda self, images: worked.append(images) or work(self, images)
+    )
+
+    def losses(device):
+        gpucnn.set_device(device)
+        gpucnn.manual_seed(1)
+        net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.05, momentum=0.9))
+        records = trainer.run(data, None, 4, batch_size=16, seed=3)
+        return [(record.loss, record.accuracy) for record in records if not isinstance(record, EpochRecord)]
+
+    expected = losses("cpu")
+    np.testing.assert_allclose(losses(str(gpu)), expected, rtol=1e-3)
+    assert worked.count(16) == captured.WARM_UP + 1  # two steps, and one while it was captured
+
+
+def test_float64_is_not_rounded_on_the_way(gpu):
+    """The kernels that read a data set on the GPU read float32 at most, so these images come from the host."""
+    losses = []
+    for device in ("cpu", str(gpu)):
+        gpucnn.set_device(device)
+        gpucnn.manual_seed(1)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).astype("float64")
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
+        losses.append(trainer.fit((PICTURES / 255, LABELS), epochs=1)[0].train_loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+def test_labels_that_are_no_class_numbers_do_not_reside_on_the_gpu():
+    assert can_reside(Loader((PICTURES, LABELS), 16))
+    assert not can_reside(Loader((PICTURES, LABELS + 0.5), 16))
+
+
+def test_images_that_lie_in_fortran_order_are_not_copied_in_the_steps(gpu, monkeypatch):
+    """A copy on the device of all of them, which the kernels would read, would be made for every batch."""
+    images, labels = examples.images()
+    copied, contiguous = [], program.contiguous
+
+    def noting(array):
+        copied.extend([] if array.flags.c_contiguous else [array.shape])
+        return contiguous(array)
+
+    monkeypatch.setattr(program, "contiguous", noting)
+    losses = []
+    for lies in (np.ascontiguousarray, np.asfortranarray):
+        gpucnn.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1))
+        *batches, _ = trainer.run(Loader((lies(images), labels), 16), None, 1)
+        losses.append([record.loss for record in batches])
+    assert losses[0] == losses[1] and not copied
+
+
 def test_a_step_is_captured_after_two_and_then_launched_as_one(gpu, monkeypatch):
     worked = []
     work = captured.CapturedSteps._work
@@ -128,7 +197,7 @@ def test_the_state_between_two_looks_is_that_to_go_on_from(gpu, monkeypatch):
     trainer, _ = train(epochs=1)
     loader = examples.loaders()
     begun, records = train_some(trainer, 2)
-    assert records and begun.position.train.batches  # in the middle of an epoch
+    assert records and begun.train_state.train.batches  # in the middle of an epoch
     state = begun.state()
     gpucnn.manual_seed(99)
     other, _ = train(epochs=1)
@@ -275,7 +344,7 @@ def test_ctrl_c_between_two_looks_leaves_a_checkpoint_to_go_on_from(gpu, tmp_pat
     assert (tmp_path / "run" / "batches.csv").read_text() == (tmp_path / "whole" / "batches.csv").read_text()
     _, trainer = resumed(tmp_path / "elsewhere", "cpu")  # and on the other device it goes on all the same
     gpucnn.set_device(str(gpu))
-    assert trainer.position.step == 10
+    assert trainer.train_state.step == 10
     assert (tmp_path / "elsewhere" / "result.json").exists()
 
 
@@ -284,7 +353,7 @@ def test_a_run_of_the_cpu_goes_on_on_the_gpu(gpu, tmp_path):
     with RunFolder.create(tmp_path / "run", "", {}) as folder:
         job(folder, examples.trainer(), examples.loaders(), epochs=1)
     _, trainer = resumed(tmp_path / "run", str(gpu))
-    assert trainer.position.epoch == 2
+    assert trainer.train_state.epoch == 2
     assert all(np.isfinite(array).all() for array in trainer.net.state_dict().values())
 
 
@@ -297,5 +366,34 @@ def test_memory_does_not_grow_with_the_steps(gpu):
     for record in trainer.run(loader, examples.loaders().validation, 8):
         if isinstance(record, EpochRecord) and record.epoch > captured.WARM_UP + 1:
             gc.collect()
-            held.append((trainer._step.arena.nbytes, load_cupy().get_default_memory_pool().used_bytes()))
+            held.append(load_cupy().get_default_memory_pool().used_bytes())
     assert len(set(held)) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_are_loaded_when_the_steps_are_made(emulated, monkeypatch, dtype):
+    """None in the first step, whose time counts; nor does CuPy compile one of its own there."""
+    cupy, loaded = load_cupy(), []
+    module, ones = cupy.RawModule, cupy.ones
+
+    class Module(module):
+        def __init__(self, code, **options):
+            loaded.append("a module")
+            super().__init__(code, **options)
+
+        def get_function(self, name):
+            loaded.append(name)
+            return super().get_function(name)
+
+    monkeypatch.setattr(cupy, "RawModule", Module)
+    monkeypatch.setattr(cupy, "ones", lambda *given: loaded.append("ones") or ones(*given))
+    program._kernel.cache_clear()
+    program._module.cache_clear()
+    trainer, loader = examples.trainer(dtype), examples.loaders(dtype).train
+    steps = captured.CapturedSteps(trainer._step, loader)
+    assert loaded.count("a module") == len(program.sources())
+    assert {"begin", "contract_1x1", "momentum", "ones"} <= set(loaded)
+    loaded.clear()
+    trainer.net.train()
+    assert next(steps.results(0, 0, lambda number: 0.01))
+    assert not loaded

@@ -7,7 +7,6 @@ import pytest
 
 from gpucnn import Tensor, nn
 from gpucnn import functional as F
-from gpucnn.arena import Arena
 from gpucnn.backend import to_device, to_host
 from gpucnn.kernels.cuda.capture import capture, new_stream
 from gpucnn.optim import clip_grad_value_, clip_norm
@@ -41,11 +40,10 @@ LOSSES = {
 
 def captured_and_not(work, change):
     """What `work` returns, launched as a graph after `change`; and computed piece by piece after it."""
-    kept, arena, stream = {}, Arena(), new_stream()
+    kept, stream = {}, new_stream()
 
     def step():
-        with arena.step():
-            kept["arrays"] = work()
+        kept["arrays"] = work()
 
     with stream:
         step()

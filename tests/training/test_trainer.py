@@ -187,16 +187,12 @@ def test_ones_own_loss_and_module():
     assert records[-1].train_loss < records[0].train_loss
 
 
-def test_the_arena_lends_nothing_that_outlives_a_step():
-    """With the arena's buffers filled with NaN before each use, the records stay the same."""
-    from gpucnn.arena import Arena
-    from gpucnn.training.step import Step
-
+def test_training_reads_no_memory_that_it_did_not_write(monkeypatch):
+    """With new arrays filled with NaN the records stay the same."""
     results = []
-    for debug in (False, True):
+    for fill in (False, True):
+        monkeypatch.setattr("gpucnn.backend.fill_with_nan", fill)
         trainer, data = examples.trainer(), examples.loaders()
-        step = trainer._step
-        trainer._step = Step(step.net, step.optimizer, step.loss, step.clip_norm, step.clip_value, Arena(debug))
         results.append([record.train_loss for record in trainer.fit(data.train, data.validation, epochs=2)])
     assert results[0] == results[1]
 
@@ -205,7 +201,7 @@ def test_epochs_count_from_the_beginning():
     trainer = examples.plain_trainer(linear())
     assert [record.epoch for record in trainer.fit(points(), epochs=2)] == [1, 2]
     assert [record.epoch for record in trainer.fit(points(), epochs=3)] == [3]
-    with pytest.raises(InputError, match="epochs is 3, and 3 are done; epochs counts from the trainer's beginning"):
+    with pytest.raises(InputError, match="epochs is 3, and 3 are done; epochs counts from the trainer's creation"):
         trainer.fit(points(), epochs=3)
 
 
@@ -231,7 +227,7 @@ def test_evaluating_between_records_changes_nothing():
 
 def stopped_after(monitor, figures, patience=2, min_delta=0.0):
     """The epoch after which early stopping stops, given one figure per epoch."""
-    from gpucnn.training.position import Waiting
+    from gpucnn.training.state import Waiting
 
     rule, waiting = EarlyStop(patience, min_delta, monitor), Waiting()
     for epoch, figure in enumerate(figures, 1):
@@ -261,7 +257,7 @@ def test_early_stopping_ends_the_run():
     trainer = examples.plain_trainer(linear(), lr=0.0, early_stop=EarlyStop(patience=2, monitor="train_loss"))
     data = InOrder(*points())
     assert len(trainer.fit(data, epochs=50)) == 3
-    assert trainer.position.stopped
+    assert trainer.train_state.stopped
     assert list(trainer.run(data, epochs=50)) == []
 
 
@@ -289,7 +285,7 @@ def test_early_stopping_checks_its_options(options, words):
     ],
 )
 def test_the_best_epoch_is_by_validation_accuracy_then_loss_or_by_training_loss(figures, best):
-    from gpucnn.training.position import Best
+    from gpucnn.training.state import Best
 
     seen = Best()
     for epoch, (accuracy, loss) in enumerate(figures, 1):
@@ -307,7 +303,7 @@ def test_a_loss_that_explodes_stops_with_the_place_and_the_remedy():
     assert "the training loss of epoch 1, step 2 is " in message
     assert "learning rate 1e+200" in message
     assert "Lower the learning rate (optimizer.lr), or clip the gradients (clip_norm)" in message
-    assert np.isfinite(trainer.position.train.loss)
+    assert np.isfinite(trainer.train_state.train.loss)
 
 
 def test_a_convolutional_network_that_explodes_says_so_without_warnings():

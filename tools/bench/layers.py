@@ -18,7 +18,6 @@ from bench.clock import median_seconds
 from bench.with_gpucnn import build_layers
 from bench.workloads import Network
 from gpucnn import Tensor, nn
-from gpucnn.arena import Arena
 from gpucnn.threads import one_blas_thread
 
 FLOP, BYTES = "FLOP", "bytes"
@@ -87,7 +86,7 @@ def _movement(layer: nn.Layer, name: str, shape: tuple[int, ...], batch: int, se
 
 
 class _Timed:
-    """A layer on a batch of random images, run by itself inside an arena as in a step."""
+    """A layer on a batch of random images, run by itself."""
 
     def __init__(self, layer: nn.Layer, shape: tuple[int, ...], batch: int, seconds: float) -> None:
         self.layer, self.seconds = layer, seconds
@@ -97,11 +96,9 @@ class _Timed:
 
     def forward(self) -> float:
         """Seconds of a forward pass that a backward pass could follow."""
-        arena = Arena()
 
         def step() -> Any:
-            with arena.step():
-                return self.layer(self.x)
+            return self.layer(self.x)
 
         return median_seconds(step, self.seconds)
 
@@ -111,11 +108,9 @@ class _Timed:
         function: Any = output._creator  # run by itself: the tape would add up and copy what it returns
         function.needs = needs
         gradient = self.rng.standard_normal(output.data.shape, dtype=np.float32)
-        arena = Arena()
 
         def step() -> Any:
-            with arena.step():
-                return function.backward(gradient)
+            return function.backward(gradient)
 
         return median_seconds(step, self.seconds)
 

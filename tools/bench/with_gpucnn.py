@@ -9,7 +9,6 @@ import numpy as np
 from bench.workloads import LEARNING_RATE, MOMENTUM, Network
 from gpucnn import Tensor, nn, no_grad, optim
 from gpucnn import functional as F
-from gpucnn.arena import Arena
 from gpucnn.threads import one_blas_thread
 
 Step = Callable[[], Any]
@@ -17,7 +16,7 @@ Step = Callable[[], Any]
 
 def describe(form: str) -> dict[str, Any]:
     """Version, kernels and threads."""
-    from gpucnn.training import describe_environment
+    from gpucnn.runs import describe_environment
 
     found = describe_environment()
     return {"version": found["versions"]["gpucnn"], "kernels": found["kernels"], "threads": found["threads"]}
@@ -29,10 +28,9 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     net = nn.Sequential(*build_layers(network))
     optimizer = optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     images, labels = inputs(network, batch)
-    arena = Arena()
 
     def step() -> float:
-        with one_blas_thread(), arena.step():
+        with one_blas_thread():
             optimizer.zero_grad()
             loss = F.cross_entropy(net(Tensor.from_batch_last(images)), labels)
             loss.backward()
@@ -47,11 +45,9 @@ def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
     """The logits of a batch."""
     net = nn.Sequential(*build_layers(network)).eval()
     images, _ = inputs(network, batch)
-    arena = Arena()
 
     def step() -> Tensor:
-        with arena.step():
-            return net(Tensor.from_batch_last(images))
+        return net(Tensor.from_batch_last(images))
 
     with no_grad(), one_blas_thread():
         yield step

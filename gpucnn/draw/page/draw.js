@@ -235,7 +235,7 @@ function showProbabilities(shares) {
     bar.style.width = shares ? `${100 * shares[number]}%` : "0";
     share.textContent = shares ? percent(shares[number]) : "";
   });
-  element("verdict").textContent = shares ? `${network.classes[best]}, ${percent(shares[best])}` : "Nothing drawn yet";
+  element("prediction").textContent = shares ? `${network.classes[best]}, ${percent(shares[best])}` : "Nothing drawn yet";
 }
 
 function percent(share) {

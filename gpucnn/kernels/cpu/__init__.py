@@ -1,7 +1,7 @@
 """The kernels in C, over NumPy arrays; those that C would not make faster are the reference's."""
 
 from gpucnn.kernels.cpu import activation, conv, gather, gemm, norm, pool, softmax, sums, update, warp
-from gpucnn.kernels.reference import padding, step, window
+from gpucnn.kernels.reference import padding, step
 
 __all__ = [
     "activation",
@@ -16,5 +16,4 @@ __all__ = [
     "sums",
     "update",
     "warp",
-    "window",
 ]

@@ -3,7 +3,8 @@
 Arguments as in reference/activation.py.
 """
 
-from gpucnn.backend import Array, fill_uniform
+from gpucnn.backend import Array
+from gpucnn.generators import fill_uniform
 from gpucnn.kernels.cpu import library
 from gpucnn.kernels.reference.activation import scaled_tanh, scaled_tanh_backward, sigmoid, sigmoid_backward
 

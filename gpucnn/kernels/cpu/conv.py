@@ -2,8 +2,7 @@
 
 import math
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Window
 from gpucnn.kernels.cpu import library, plans, winograd
 from gpucnn.kernels.cpu.sums import row_sums

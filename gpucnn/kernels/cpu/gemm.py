@@ -2,8 +2,7 @@
 
 import math
 
-from gpucnn.arena import scratch
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.cpu.sums import row_sums
 from gpucnn.kernels.reference import gemm as reference
@@ -38,6 +37,6 @@ def _turned(b: Array) -> Array:
     """`b` (K, N) in C order; a transposed view is copied."""
     if b.flags.c_contiguous:
         return b
-    turned = scratch(b.shape, b)
+    turned = empty(b.shape, b)
     library.c.transpose(b.T, b.shape[1], b.shape[0], turned)
     return turned

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.kernels.cpu import library
 from gpucnn.kernels.reference.norm import Running, scale
 

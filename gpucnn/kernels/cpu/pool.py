@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sizes, Window
 from gpucnn.kernels.cpu import library, plans
 from gpucnn.kernels.reference import pool as reference

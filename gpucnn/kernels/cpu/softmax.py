@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.kernels.cpu import library
 from gpucnn.kernels.reference.softmax import check_labels, log_softmax, log_softmax_backward, softmax_backward, tally
 

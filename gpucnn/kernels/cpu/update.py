@@ -2,28 +2,28 @@
 
 from gpucnn.backend import Array
 from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.update import Rates, clip_by_norm, clip_by_value
+from gpucnn.kernels.reference.update import StepScales, clip_by_norm, clip_by_value
 
 __all__ = ["adam", "clip_by_norm", "clip_by_value", "momentum", "nesterov", "sgd"]
 
 
-def sgd(parameters: Array, gradient: Array, rates: Rates, weight_decay: float) -> None:
+def sgd(parameters: Array, gradient: Array, scales: StepScales, weight_decay: float) -> None:
     """p -= size · d, with d = g + weight_decay · p."""
-    library.c.sgd(gradient, rates.size, weight_decay, parameters)
+    library.c.sgd(gradient, scales.size, weight_decay, parameters)
 
 
 def momentum(
-    parameters: Array, gradient: Array, velocity: Array, rates: Rates, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, scales: StepScales, momentum: float, weight_decay: float
 ) -> None:
     """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
-    library.c.momentum(gradient, velocity, rates.size, momentum, weight_decay, parameters)
+    library.c.momentum(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
 
 def nesterov(
-    parameters: Array, gradient: Array, velocity: Array, rates: Rates, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, scales: StepScales, momentum: float, weight_decay: float
 ) -> None:
     """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
-    library.c.nesterov(gradient, velocity, rates.size, momentum, weight_decay, parameters)
+    library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
 
 def adam(
@@ -31,11 +31,11 @@ def adam(
     gradient: Array,
     mean: Array,
     square: Array,
-    rates: Rates,
+    scales: StepScales,
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
 ) -> None:
     """p = shrink · p - size · mean / (root · sqrt(square) + eps), with d = g + weight_decay · p."""
-    size, root, shrink = rates
+    size, root, shrink = scales
     library.c.adam(gradient, mean, square, size, *betas, root, eps, weight_decay, shrink, parameters)

@@ -6,8 +6,7 @@ import math
 import numpy as np
 
 from gpucnn import threads
-from gpucnn.arena import scratch
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sizes, Window
 from gpucnn.kernels.cpu import library
 
@@ -71,4 +70,4 @@ def _memory(plan: np.ndarray, like: Array) -> Array:
     groups, outs, ins = plan[:3].tolist()
     workers, strips = plan[-2:].tolist()
     numbers = groups * outs * ins + workers * strips * (ins * STRIP_BYTES + PAD_BYTES) // like.itemsize
-    return scratch((PIXELS * numbers,), like)
+    return empty((PIXELS * numbers,), like)

@@ -1,6 +1,7 @@
 """Activations and dropout in CUDA, each in one pass. Arguments as in reference/activation.py."""
 
-from gpucnn.backend import Array, draw_key
+from gpucnn.backend import Array
+from gpucnn.generators import draw_key
 from gpucnn.kernels.cuda import program
 
 WORDS = 4  # random words that a thread draws at once, an element each

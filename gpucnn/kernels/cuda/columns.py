@@ -6,8 +6,7 @@ The matrix is made in tiles of bounded memory: of places, or of input channels w
 import math
 from collections.abc import Iterator
 
-from gpucnn.arena import scratch
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Window, split
 from gpucnn.kernels.cuda import cublas, gemm, plans, program
 
@@ -38,7 +37,7 @@ def backward_input(weight: Array, grad: Array, window: Window, groups: int, out:
     grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)
     quads, channel_bytes = program.quads(grad, out), groups * taps * grads[0, 0].nbytes
     for first, stop in split(weight.shape[1], -(-weight.shape[1] * channel_bytes // TILE_BYTES)):
-        columns = scratch((groups, (stop - first) * taps, grads.shape[-1]), grad)
+        columns = empty((groups, (stop - first) * taps, grads.shape[-1]), grad)
         by_tap = matrix[:, :, first:stop].reshape(groups, outs, -1)  # (G, O/G, channels·K)
         cublas.multiply(by_tap.swapaxes(1, 2), grads, columns)
         _launch(plans.from_columns(window, out.shape, groups, first, stop - first, quads), columns, out)
@@ -49,7 +48,7 @@ def _tiles(x: Array, window: Window, groups: int) -> Iterator[tuple[slice, Array
     places, images = math.prod(window.output_sizes(x.shape[1:-1])), x.shape[-1]
     rows, quads = len(x) * math.prod(window.kernel), program.quads(x)
     for start, stop in split(places, -(-rows * places * images * x.itemsize // TILE_BYTES)):
-        columns = scratch((groups, rows // groups, (stop - start) * images), x)
+        columns = empty((groups, rows // groups, (stop - start) * images), x)
         _launch(plans.to_columns(window, x.shape, groups, start, stop - start, quads), x, columns)
         yield slice(start * images, stop * images), columns
 

@@ -5,7 +5,7 @@ Signatures and numbers are those of cuBLAS 12 and 13, https://docs.nvidia.com/cu
 
 import ctypes
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpucnn.backend import Array, load_cupy
 from gpucnn.errors import DeviceError
@@ -31,14 +31,20 @@ DEFAULT_ALGORITHM = -1  # cublasGemmAlgo_t
 HOPPER_WORKSPACE, WORKSPACE = 1 << 25, 1 << 22  # bytes: what cuBLAS advises for compute capability 9.x, and elsewhere
 
 _INT, _LONG, _POINTER, _SIZE = ctypes.c_int, ctypes.c_longlong, ctypes.c_void_p, ctypes.c_size_t
-_OPERAND = [_POINTER, _INT, _INT, _LONG]  # address, type, leading dimension, step to the next matrix
+_OPERAND = [_POINTER, _INT, _INT]  # address, type, leading dimension
+_OPERANDS = [*_OPERAND, _LONG]  # and the step to the next matrix
 SIGNATURES = {
     "cublasCreate_v2": [_POINTER],
     "cublasSetStream_v2": [_POINTER, _POINTER],
     "cublasSetWorkspace_v2": [_POINTER, _POINTER, _SIZE],
-    "cublasGemmStridedBatchedEx": [
+    "cublasGemmEx": [
         *[_POINTER, _INT, _INT, _INT, _INT, _INT, _POINTER],  # handle, operations, m, n, k, alpha
         *[*_OPERAND, *_OPERAND, _POINTER, *_OPERAND],  # a, b, beta, c
+        *[_INT, _INT],  # compute type, algorithm
+    ],
+    "cublasGemmStridedBatchedEx": [
+        *[_POINTER, _INT, _INT, _INT, _INT, _INT, _POINTER],  # as above
+        *[*_OPERANDS, *_OPERANDS, _POINTER, *_OPERANDS],  # a, b, beta, c
         *[_INT, _INT, _INT],  # matrices, compute type, algorithm
     ],
 }
@@ -77,14 +83,14 @@ class Handle:
         hopper = cupy.cuda.Device(device).compute_capability.startswith("9")
         self._workspace = cupy.empty(HOPPER_WORKSPACE if hopper else WORKSPACE, "uint8")
 
-    def multiply(self, *arguments: Any) -> None:
-        """cublasGemmStridedBatchedEx, on the current stream."""
+    def call(self, name: str, *arguments: Any) -> None:
+        """A function of cuBLAS, on the current stream; the arguments are those after the handle."""
         stream = load_cupy().cuda.get_current_stream().ptr
         if stream != self._stream:
             self._call("cublasSetStream_v2", self._handle, stream)  # takes the workspace away
             self._call("cublasSetWorkspace_v2", self._handle, self._workspace.data.ptr, self._workspace.nbytes)
             self._stream = stream
-        self._call("cublasGemmStridedBatchedEx", self._handle, *arguments)
+        self._call(name, self._handle, *arguments)
 
     @staticmethod
     def _call(name: str, *arguments: Any) -> None:
@@ -99,33 +105,79 @@ def handle(device: int) -> Handle:
     return Handle(device)
 
 
+class Operand(NamedTuple):
+    """How a stack of matrices lies, in cuBLAS's words."""
+
+    operation: int
+    address: int
+    real: int
+    leading: int
+    step: int  # numbers from one matrix to the next
+
+
+class Scalars(NamedTuple):
+    """What a product is multiplied by, and what is there before; in memory that must outlive the call."""
+
+    alpha: ctypes.c_float | ctypes.c_double
+    beta: ctypes.c_float | ctypes.c_double
+
+
 def multiply(a: Array, b: Array, out: Array, add: bool = False) -> None:
     """out (B, M, N) = a (B or 1, M, K) @ b (B or 1, K, N), or added to what is there.
 
     Of the last two axes of each, one must have neighbours side by side, and that must be out's last. float32 is
     multiplied as `precision` says. Raises DeviceError with the name of the status where cuBLAS fails.
-
-    cuBLAS thinks in columns: to it, a matrix that lies row by row is its transpose. So outᵀ = bᵀ aᵀ is asked for.
     """
-    batch, rows, columns = out.shape
-    real, scalar = (REAL_32, ctypes.c_float) if out.itemsize == 4 else (REAL_64, ctypes.c_double)
-    compute = COMPUTE_32[precision.get()] if real == REAL_32 else COMPUTE_64
-    one, beta = scalar(1), scalar(1 if add else 0)  # must outlive the call
-    (left_operation, *left), (right_operation, *right) = _operand(a, real), _operand(b, real)
-    _, *result = _operand(out, real)
-    handle(load_cupy().cuda.runtime.getDevice()).multiply(
-        *(right_operation, left_operation, columns, rows, a.shape[-1], ctypes.addressof(one)),
-        *(*right, *left, ctypes.addressof(beta), *result),
-        *(batch, compute, DEFAULT_ALGORITHM),
+    (multiply_one if len(out) == 1 else multiply_stack)(a, b, out, add)
+
+
+# cuBLAS thinks in columns: to it, a matrix that lies row by row is its transpose. So outᵀ = bᵀ aᵀ is asked for.
+
+
+def multiply_one(a: Array, b: Array, out: Array, add: bool = False) -> None:
+    """As `multiply`, of a stack of one matrix: cuBLAS sums over great depths many times faster here than in a stack."""
+    left, right, result, (alpha, beta) = _operands(a, b, out, add)
+    _, rows, columns = out.shape
+    _handle().call(
+        "cublasGemmEx",
+        *(right.operation, left.operation, columns, rows, a.shape[-1], ctypes.addressof(alpha)),
+        *(*right[1:4], *left[1:4], ctypes.addressof(beta), *result[1:4]),
+        *(_compute(out), DEFAULT_ALGORITHM),
     )
 
 
-def _operand(x: Array, real: int) -> tuple[int, int, int, int, int]:
-    """How x (B, R, C) lies: the operation, the address, the type, the leading dimension and the matrices' distance."""
+def multiply_stack(a: Array, b: Array, out: Array, add: bool = False) -> None:
+    """As `multiply`, of any number of matrices."""
+    left, right, result, (alpha, beta) = _operands(a, b, out, add)
+    batch, rows, columns = out.shape
+    _handle().call(
+        "cublasGemmStridedBatchedEx",
+        *(right.operation, left.operation, columns, rows, a.shape[-1], ctypes.addressof(alpha)),
+        *(*right[1:], *left[1:], ctypes.addressof(beta), *result[1:]),
+        *(batch, _compute(out), DEFAULT_ALGORITHM),
+    )
+
+
+def _handle() -> Handle:
+    return handle(load_cupy().cuda.runtime.getDevice())
+
+
+def _compute(out: Array) -> int:
+    return COMPUTE_32[precision.get()] if out.itemsize == 4 else COMPUTE_64
+
+
+def _operands(a: Array, b: Array, out: Array, add: bool) -> tuple[Operand, Operand, Operand, Scalars]:
+    scalar = ctypes.c_float if out.itemsize == 4 else ctypes.c_double
+    return _operand(a), _operand(b), _operand(out), Scalars(scalar(1), scalar(1 if add else 0))
+
+
+def _operand(x: Array) -> Operand:
+    """How x (B, R, C) lies."""
     step, row, column = (stride // x.itemsize for stride in x.strides)
     _, rows, columns = x.shape
     if column == 1 or columns == 1:
         operation, leading = AS_IT_LIES, max(row, columns)
     else:
         operation, leading = TRANSPOSED, max(column, rows)
-    return operation, x.data.ptr, real, leading, step if len(x) > 1 else 0
+    real = REAL_32 if x.itemsize == 4 else REAL_64
+    return Operand(operation, x.data.ptr, real, leading, step if len(x) > 1 else 0)

@@ -5,27 +5,15 @@ import math
 
 import numpy as np
 
-from gpucnn.arena import empty
 from gpucnn.backend import Array
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference.changes import Changes
+from gpucnn.kernels.reference.gather import normalised
 
-SHAPE = np.dtype([(name, np.int64) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
+__all__ = ["batch", "normalised"]
 
-
-def normalised(images: Array, indices: Array, shift: Array, scale: Array) -> Array:
-    """(x - shift) · scale for the images (any number, C, H, W) at `indices` (N,): (C, H, W, N) of shift's dtype.
-
-    A number of no image gives NaN.
-    """
-    out = empty((*images.shape[1:], len(indices)), shift)
-    images, kind = _pixels(images)
-    sizes = len(images), math.prod(images.shape[1:]), len(indices)
-    numbers = program.contiguous(indices.astype(np.int64, copy=False))
-    arrays = (images, numbers, shift, shift.size, scale, scale.size, out)
-    program.run("gather", f"normalised_{kind}", out.dtype, out.size, *sizes, *arrays)
-    return out
+SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
 
 
 def batch(
@@ -47,7 +35,7 @@ def batch(
     shape = _shape(images.shape, len(chosen), changes.border, changes.side)
     drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
     arrays = (images, labels, order, cursor, *drawn, shift, scale, out, chosen)
-    program.run("gather", f"batch_{kind}", out.dtype, out.size, shape, *arrays)
+    program.run("gather", f"batch_{kind}{program.wide(images, out)}", out.dtype, out.size, shape, *arrays)
 
 
 def _pixels(images: Array) -> tuple[Array, str]:

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.kernels.cuda import cublas, program
 from gpucnn.kernels.cuda.plans import struct
 from gpucnn.kernels.cuda.sums import row_sums

@@ -4,8 +4,7 @@ import functools
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides
 from gpucnn.kernels.cuda import program
 from gpucnn.kernels.reference import padding as reference

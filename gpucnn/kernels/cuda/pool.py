@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides, Sizes, Window
 from gpucnn.kernels.cpu.plans import AXES, axes_of
 from gpucnn.kernels.cuda import program
 
 MOST_TAPS = 255  # that a byte numbers, with one number left for none
-MOST_INT = 2**31 - 1  # numbers that an index of 32 bits counts
 
 POOLING = np.dtype(
     [("channels", np.int32), ("images", np.int32)]
@@ -89,9 +87,8 @@ def _max_forward(x: Array, window: Window, least: float, winners: Array | None, 
 
 
 def _run(name: str, pooling: np.ndarray, x: Array, out: Array, *arguments: Any) -> None:
-    """One thread for each number of `out`, whose indices have 32 bits where these are enough."""
-    wide = "_wide" if max(x.size, out.size) > MOST_INT else ""
-    program.run("pool", name + wide, x.dtype, out.size, pooling, x, *arguments, out)
+    """One thread for each number of `out`."""
+    program.run("pool", name + program.wide(x, out), x.dtype, out.size, pooling, x, *arguments, out)
 
 
 def _by_type(winners: Array | None) -> tuple[Array | None, Array | None]:

@@ -1,4 +1,9 @@
-"""How exactly a GPU multiplies float32 arrays: as they are, or rounded for its tensor cores. float64 is untouched."""
+"""How exactly a GPU multiplies float32 arrays: as they are, or with factors rounded for its tensor cores.
+
+Only the products that cuBLAS computes are rounded: of large matrices (gemm.py says from where on), and of convolutions
+with many outputs and taps (conv.py). Smaller ones, which would lose more by the detour than tensor cores gain, are
+exact in every precision; so is float64.
+"""
 
 from gpucnn.errors import InputError
 

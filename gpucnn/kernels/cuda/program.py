@@ -1,22 +1,27 @@
-"""The sources in CUDA C++: compiled when first used, once for each floating type, and launched.
+"""The sources in CUDA C++: compiled when first used, or all at once, once for each floating type; and launched.
 
 A kernel's parameters are pointers, given as arrays (or None for a null pointer); `long long`, given as int; `double`,
 given as float; and structs by value, given as a NumPy array of one element.
 """
 
 import functools
+import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, load_cupy
+from gpucnn.backend import KERNEL_OPTIONS, Array, load_cupy
 
 SOURCE = Path(__file__).parent / "source"
 SHARED = '#include "common.cuh"\n'  # the first line of every source, which is replaced by that file
 THREADS = 256  # in a block of `run`
+MOST_INT = 2**31 - 1  # numbers that an index of 32 bits counts
 REALS = {"float32": "float", "float64": "double"}
+WITHOUT_REAL = {"step": np.dtype("float64")}  # sources that are the same for all arrays, and compiled as for these
+KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", re.MULTILINE)
 
 
 def sources() -> list[str]:
@@ -32,7 +37,24 @@ def text(source: str) -> str:
 
 def options(dtype: Any) -> tuple[str, ...]:
     """The compiler's options for arrays of a floating type."""
-    return ("--std=c++17", f"-DREAL={REALS[np.dtype(dtype).name]}")
+    return (*KERNEL_OPTIONS, f"-DREAL={REALS[np.dtype(dtype).name]}")
+
+
+def load_all(dtype: Any) -> None:
+    """Compile and load every kernel for arrays of a floating type now, in threads, and not when it is first launched.
+
+    Kernels that are loaded one by one cost a second each, and CUDA need not allow it during a capture.
+    """
+    cuda = load_cupy().cuda
+    device = cuda.Device(cuda.runtime.getDevice())
+
+    def load(source: str) -> None:
+        with device:  # each thread has its own
+            for name in KERNEL.findall(text(source)):
+                _kernel(source, name, WITHOUT_REAL.get(source, np.dtype(dtype)))
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(load, sources()))  # raises what they raise
 
 
 @functools.cache
@@ -62,6 +84,11 @@ def run(source: str, name: str, dtype: np.dtype, count: int, *arguments: Any) ->
     """One thread for each of `count` elements; the kernel's first parameter is that number."""
     if count:
         launch(source, name, dtype, (-(-count // THREADS),), (THREADS,), count, *arguments)
+
+
+def wide(*arrays: Array) -> str:
+    """How the name of a kernel ends whose indices have 64 bits, where these arrays need that."""
+    return "_wide" if max(array.size for array in arrays) > MOST_INT else ""
 
 
 def contiguous(array: Array) -> Array:

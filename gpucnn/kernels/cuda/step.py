@@ -1,11 +1,10 @@
 """What changes from one step of a training to the next, read on the device, in one launch."""
 
-import numpy as np
-
 from gpucnn.backend import Array
 from gpucnn.kernels.cuda import program
 
 
 def begin(integers: Array, numbers: Array, now: Array, rates: Array) -> None:
     """As reference/step.py."""
-    program.launch("step", "begin", np.dtype("float64"), (1,), (1,), len(rates), integers, numbers, now, rates)
+    dtype = program.WITHOUT_REAL["step"]
+    program.launch("step", "begin", dtype, (1,), (1,), len(rates), integers, numbers, now, rates)

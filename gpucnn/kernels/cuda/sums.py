@@ -1,7 +1,6 @@
 """Sums in CUDA, in an order that depends on the length of what is summed alone."""
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.kernels.cuda import program
 
 SHARE = 8192  # of a row, for one block: few long rows keep many busy

@@ -9,23 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array
+from gpucnn.backend import Array, empty
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.update import Rates
+from gpucnn.kernels.reference.update import StepScales
 
 PART = 2048  # elements that a block of threads sums and scales, unless that made more than MOST_PARTS
 MOST_PARTS = 1024  # of one array: every block reads all their sums
 
 
-def sgd(parameters: Array, gradient: Array, rates: Rates | Array, weight_decay: float) -> None:
+def sgd(parameters: Array, gradient: Array, rates: StepScales | Array, weight_decay: float) -> None:
     """p -= size · d, with d = g + weight_decay · p."""
     array, given = _rates(rates)
     _run("sgd", parameters, array, given.size, weight_decay, gradient)
 
 
 def momentum(
-    parameters: Array, gradient: Array, velocity: Array, rates: Rates | Array, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, rates: StepScales | Array, momentum: float, weight_decay: float
 ) -> None:
     """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
     array, given = _rates(rates)
@@ -33,7 +32,7 @@ def momentum(
 
 
 def nesterov(
-    parameters: Array, gradient: Array, velocity: Array, rates: Rates | Array, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, rates: StepScales | Array, momentum: float, weight_decay: float
 ) -> None:
     """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
     array, given = _rates(rates)
@@ -45,7 +44,7 @@ def adam(
     gradient: Array,
     mean: Array,
     square: Array,
-    rates: Rates | Array,
+    rates: StepScales | Array,
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
@@ -55,9 +54,9 @@ def adam(
     _run("adam", parameters, array, *given, *betas, eps, weight_decay, gradient, mean, square)
 
 
-def _rates(rates: Rates | Array) -> tuple[Array | None, Rates]:
+def _rates(rates: StepScales | Array) -> tuple[Array | None, StepScales]:
     """The rates on the device, or None; and those by value, which count where there are none on the device."""
-    return (None, rates) if isinstance(rates, Rates) else (rates, Rates(0.0))
+    return (None, rates) if isinstance(rates, StepScales) else (rates, StepScales(0.0))
 
 
 def _run(name: str, parameters: Array, rates: Array | None, *arguments: Any) -> None:

@@ -13,7 +13,6 @@ from gpucnn.kernels.reference import (
     sums,
     update,
     warp,
-    window,
 )
 
 __all__ = [
@@ -29,5 +28,4 @@ __all__ = [
     "sums",
     "update",
     "warp",
-    "window",
 ]

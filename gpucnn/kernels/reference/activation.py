@@ -1,7 +1,7 @@
 """Activations and dropout, element by element: all arrays of one call have one shape."""
 
-from gpucnn.arena import empty, zeros
-from gpucnn.backend import Array, fill_uniform, module_of
+from gpucnn.backend import Array, empty, module_of, zeros
+from gpucnn.generators import fill_uniform
 
 
 def relu(x: Array, out: Array) -> None:

@@ -5,15 +5,15 @@ L = outputs · N places. A tile is a range of the first output axis, or of input
 them.
 """
 
+import functools
 import math
+import operator
 
 import numpy as np
 
 from gpucnn import threads
-from gpucnn.arena import empty, scratch
-from gpucnn.backend import Array, module_of
-from gpucnn.geometry import Sizes, Window, split
-from gpucnn.kernels.reference.window import col2im, padded, window_view
+from gpucnn.backend import Array, empty, module_of
+from gpucnn.geometry import Sides, Sizes, Window, split, unpadded_places
 
 CPU_TILE_BYTES = 1 << 22  # columns of 4 MiB, or of one row or channel: few large pieces, within the last-level cache
 GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in as few pieces as its memory allows
@@ -26,10 +26,11 @@ def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups:
     xp = module_of(x)
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
     result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
-    tiles = _Columns(padded(x, window, 0), window, out.shape[1:-1], groups)
+    view = window_view(padded(x, window, 0), window, out.shape[1:-1])
+    tiles = _tiles(out.shape[1:-1], view.size * x.itemsize, xp is np)
 
     def tile(index: int) -> None:
-        places, columns = tiles[index]
+        places, columns = im2col(view, *tiles[index], groups)
         xp.matmul(matrix, columns, out=result[:, :, places])
         if bias is not None:
             result[:, :, places] += bias.reshape(groups, -1, 1)
@@ -50,16 +51,16 @@ def backward_weight(
     """
     xp = module_of(x)
     outputs, outs = grad.shape[1:-1], out.shape[0] // groups
-    rows = _rows_together(window, outputs, outs)
-    tall = _over_rows(window, rows)
+    rows, tall = _rows_together(window, outputs, outs)
     grads = grad.reshape(groups, outs, outputs[0] // rows, rows, -1).swapaxes(2, 3)  # (G, O/G, R, rows/R, rest·N)
     grads = grads.reshape(groups, outs * rows, -1)  # (G, O/G·R, L/R): a copy where R > 1
-    tiles = _Columns(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]), groups)
+    view = window_view(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]))
+    tiles = _tiles((outputs[0] // rows, *outputs[1:]), view.size * x.itemsize, xp is np)
     shape = (groups, outs * rows, out.shape[1] * math.prod(tall.kernel))  # (G, O/G·R, I/G·K)
     parts = empty((len(tiles), *shape), x)
 
     def tile(index: int) -> None:
-        places, columns = tiles[index]
+        places, columns = im2col(view, *tiles[index], groups)
         xp.matmul(grads[:, :, places], columns.swapaxes(1, 2), out=parts[index])
 
     threads.run(tile, len(tiles), x)
@@ -86,11 +87,11 @@ def backward_input(weight: Array, grad: Array, window: Window, groups: int, out:
     matrix = weight.reshape(groups, outs, weight.shape[1], -1)  # (G, O/G, I/G, K)
     grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)
     channels = out.reshape(groups, weight.shape[1], *out.shape[1:])  # (G, I/G, spatial..., N)
-    ranges = split(weight.shape[1], _tile_count(weight[0].size * grads[0, 0].nbytes, grad))
+    ranges = _tiles(weight.shape[1:], weight[0].size * grads[0, 0].nbytes, module_of(grad) is np)
 
     def tile(index: int) -> None:
         group, (start, stop) = index // len(ranges), ranges[index % len(ranges)]
-        columns = scratch((stop - start, *window.kernel, *outputs, images), grad)
+        columns = empty((stop - start, *window.kernel, *outputs, images), grad)
         by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
         module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
         col2im(columns, window, channels[group, start:stop])
@@ -98,45 +99,77 @@ def backward_input(weight: Array, grad: Array, window: Window, groups: int, out:
     threads.run(tile, groups * len(ranges), grad)
 
 
-class _Columns:
-    """im2col of the padded x, cut into tiles: tile i is its range of places, and its columns (G, I/G·K, places)."""
-
-    def __init__(self, x: Array, window: Window, outputs: Sizes, groups: int) -> None:
-        self._view = window_view(x, window, outputs)  # (I, kernel..., outputs..., N)
-        self._axes, self._groups = len(outputs), groups
-        self._row = math.prod(outputs[1:]) * x.shape[-1]  # places in one row of the first output axis
-        self._ranges = split(outputs[0], _tile_count(self._view.size * x.itemsize, x))
-
-    def __len__(self) -> int:
-        return len(self._ranges)
-
-    def __getitem__(self, index: int) -> tuple[slice, Array]:
-        start, stop = self._ranges[index]
-        part = self._view[(slice(None),) * (1 + self._axes) + (slice(start, stop),)]
-        columns = scratch(part.shape, part)
-        module_of(part).copyto(columns, part)
-        return slice(start * self._row, stop * self._row), columns.reshape(self._groups, -1, (stop - start) * self._row)
+def padded(x: Array, window: Window, value: float) -> Array:
+    """x with the window's padding; x itself where there is none."""
+    return bordered(x, ((0, 0), *window.padding, (0, 0)), value) if any(map(any, window.padding)) else x
 
 
-def _tile_count(columns_bytes: int, like: Array) -> int:
-    """How many tiles columns of so many bytes are cut into: an even number, so that two threads share them evenly."""
-    if module_of(like) is not np:
-        return -(-columns_bytes // GPU_TILE_BYTES)
-    return 2 * -(-columns_bytes // (2 * CPU_TILE_BYTES)) if columns_bytes > WORTH_SHARING else 1
+def bordered(x: Array, sides: Sides, value: float) -> Array:
+    """x with (before, after) more elements of `value` along each of its axes."""
+    befores, afters = zip(*sides, strict=True)
+    ends = tuple(map(operator.add, befores, x.shape))
+    out = empty(tuple(map(operator.add, ends, afters)), x)
+    inside = tuple(map(slice, befores, ends))
+    for axis, (before, end) in enumerate(zip(befores, ends, strict=True)):  # the borders alone: the inside comes last
+        if before:
+            out[(*inside[:axis], slice(0, before))] = value
+        if end < out.shape[axis]:
+            out[(*inside[:axis], slice(end, None))] = value
+    out[inside] = x
+    return out
 
 
-def _rows_together(window: Window, outputs: Sizes, outs: int) -> int:
-    """How many output rows to take together: enough to make the product WIDE, at no more than twice the work."""
-    if window.dilation[0] > 1:
-        return 1
-    most = min(WIDE // outs, 1 + window.kernel[0] // window.stride[0])
-    return max((rows for rows in range(1, most + 1) if outputs[0] % rows == 0), default=1)
+def window_view(x: Array, window: Window, outputs: Sizes) -> Array:
+    """What every tap reads of the padded x for every output: a view (C, kernel..., outputs..., N), pixels repeated."""
+    channels, *steps, images = x.strides
+    by_tap, by_output = map(operator.mul, steps, window.dilation), map(operator.mul, steps, window.stride)
+    shape = (x.shape[0], *window.kernel, *outputs, x.shape[-1])
+    return module_of(x).lib.stride_tricks.as_strided(x, shape, (channels, *by_tap, *by_output, images))
 
 
-def _over_rows(window: Window, rows: int) -> Window:
-    """The window that reaches over the input rows of `rows` output rows, and moves on by as many."""
-    if rows == 1:
-        return window
-    stride = window.stride[0]
+def im2col(view: Array, start: int, stop: int, groups: int) -> tuple[slice, Array]:
+    """The places of outputs `start` to `stop` along the first axis of a view, and their columns (G, I/G·K, places)."""
+    axes = (view.ndim - 2) // 2
+    part = view[(slice(None),) * (1 + axes) + (slice(start, stop),)]
+    row = math.prod(view.shape[2 + axes :])  # places in one row of the first output axis
+    columns = empty(part.shape, part)
+    module_of(part).copyto(columns, part)
+    return slice(start * row, stop * row), columns.reshape(groups, -1, (stop - start) * row)
+
+
+def col2im(columns: Array, window: Window, out: Array) -> None:
+    """Add columns (C, kernel..., outputs..., N) up into the pixels they came from: out (C, spatial..., N), unpadded.
+
+    Runs tap by tap, each a gather of whole rows, so the order of the sums is fixed.
+    """
+    sizes, outputs = out.shape[1:-1], columns.shape[1 + len(window.kernel) : -1]
+    by_tap = columns.reshape(out.shape[0], -1, *outputs, out.shape[-1])  # (C, K, outputs..., N)
+    out.fill(0)
+    for tap, (inside, places) in enumerate(unpadded_places(window, sizes, outputs)):
+        target = out[(slice(None), *inside)]
+        target += by_tap[(slice(None), tap, *places)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _tiles(lengths: Sizes, columns_bytes: int, on_cpu: bool) -> tuple[tuple[int, int], ...]:
+    """Ranges of the first of `lengths`, for columns of so many bytes.
+
+    An even number of them, so that two threads share them evenly.
+    """
+    if not on_cpu:
+        return split(lengths[0], -(-columns_bytes // GPU_TILE_BYTES))
+    return split(lengths[0], 2 * -(-columns_bytes // (2 * CPU_TILE_BYTES)) if columns_bytes > WORTH_SHARING else 1)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rows_together(window: Window, outputs: Sizes, outs: int) -> tuple[int, Window]:
+    """How many output rows to take together: enough to make the product WIDE, at no more than twice the work.
+
+    And the window that reaches over the input rows of all of them, and moves on by as many.
+    """
+    stride, most = window.stride[0], min(WIDE // outs, 1 + window.kernel[0] // window.stride[0])
+    if window.dilation[0] > 1 or most < 2:
+        return 1, window
+    rows = max(rows for rows in range(1, most + 1) if outputs[0] % rows == 0)
     kernel = (window.kernel[0] + (rows - 1) * stride, *window.kernel[1:])
-    return Window(kernel, (stride * rows, *window.stride[1:]), window.padding, window.dilation)
+    return rows, Window(kernel, (stride * rows, *window.stride[1:]), window.padding, window.dilation)

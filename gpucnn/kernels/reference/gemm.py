@@ -5,7 +5,6 @@ import math
 from gpucnn import threads
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import split
-from gpucnn.kernels.reference.sums import row_sums
 
 TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50 microseconds
 MOST_TILES = 16
@@ -30,7 +29,7 @@ def matmul(a: Array, b: Array, out: Array, bias: Array | None = None, least: flo
 def matmul_and_row_sums(a: Array, b: Array, out: Array, sums: Array) -> None:
     """out (M, N) = a (M, K) @ b (K, N), and sums (M,) = the sum of each row of a."""
     matmul(a, b, out)
-    row_sums(a, sums)
+    module_of(a).sum(a, axis=1, out=sums)
 
 
 def product(a: Array, b: Array) -> Array:

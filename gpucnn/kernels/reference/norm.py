@@ -6,8 +6,7 @@ business: the normalised x, the inverse of the standard deviation, and the weigh
 
 from typing import Any, NamedTuple
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 
 
 class Running(NamedTuple):

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from gpucnn.arena import empty, zeros
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.geometry import Sides
+from gpucnn.kernels.reference.conv import bordered
 
 
 def pad(x: Array, sides: Sides, mode: str, value: float) -> Array:
@@ -14,7 +14,7 @@ def pad(x: Array, sides: Sides, mode: str, value: float) -> Array:
 
     `mode` is "constant" (`value`), "replicate" (the nearest pixel) or "reflect" (mirrored, without the border pixel).
     """
-    return constant(x, sides, value) if mode == "constant" else gather(x, _sources(sides, mode, x.shape))
+    return bordered(x, sides, value) if mode == "constant" else gather(x, _sources(sides, mode, x.shape))
 
 
 def pad_backward(grad: Array, sides: Sides, mode: str, shape: tuple[int, ...]) -> Array:
@@ -30,29 +30,11 @@ def _sources(sides: Sides, mode: str, shape: tuple[int, ...]) -> dict[int, np.nd
     return {axis: sources(size, *pair) for axis, (size, pair) in enumerate(zip(shape, sides, strict=True)) if any(pair)}
 
 
-def constant(x: Array, sides: Sides, value: float) -> Array:
-    """x with (before, after) more elements of `value` along each of its axes."""
-    sizes = tuple(size + before + after for size, (before, after) in zip(x.shape, sides, strict=True))
-    out = empty(sizes, x)
-    inside = _inside(sides, x.shape)
-    for axis, (before, after) in enumerate(sides):  # the borders alone: the inside is written once
-        if before:
-            out[(*inside[:axis], slice(0, before))] = value
-        if after:
-            out[(*inside[:axis], slice(sizes[axis] - after, sizes[axis]))] = value
-    out[inside] = x
-    return out
-
-
 def constant_backward(grad: Array, sides: Sides, shape: tuple[int, ...]) -> Array:
     """The gradient by the inside, of `shape`."""
     out = empty(shape, grad)
-    out[...] = grad[_inside(sides, shape)]
+    out[...] = grad[tuple(slice(before, before + size) for size, (before, _) in zip(shape, sides, strict=True))]
     return out
-
-
-def _inside(sides: Sides, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(before, before + size) for size, (before, _) in zip(shape, sides, strict=True))
 
 
 def replicate_sources(size: int, before: int, after: int) -> np.ndarray:

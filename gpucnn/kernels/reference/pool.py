@@ -5,10 +5,9 @@ import math
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
-from gpucnn.geometry import Sides, Sizes, Window, unpadded_places
-from gpucnn.kernels.reference.window import padded, tap_views
+from gpucnn.backend import Array, empty, module_of
+from gpucnn.geometry import Sides, Sizes, Window, padded_places, unpadded_places
+from gpucnn.kernels.reference.conv import padded
 
 
 def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
@@ -17,7 +16,7 @@ def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
     Padding is -inf.
     """
     xp = module_of(x)
-    first, *others = tap_views(padded(x, window, -math.inf), window, out.shape[1:-1])
+    first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
     xp.copyto(out, first)
     for view in others:
         xp.maximum(view, out, out=out)
@@ -32,7 +31,7 @@ def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> l
     with a `least`, one more says first where the result is above that.
     """
     xp = module_of(x)
-    first, *others = tap_views(padded(x, window, -math.inf), window, out.shape[1:-1])
+    first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
     xp.copyto(out, first)
     beaten = []
     for view in others:
@@ -53,8 +52,8 @@ def max_backward(grad: Array, winners: list[Array], window: Window, out: Array) 
     above, beaten = winners[: len(winners) - taps + 1], winners[len(winners) - taps + 1 :]
     rest = empty(grad.shape, grad)
     xp.multiply(grad, above[0], out=rest) if above else xp.copyto(rest, grad)
-    if _tiles(window, out, outputs):
-        first, *others = tap_views(out, window, outputs)
+    if _cover(window, out.shape[1:-1], outputs):
+        first, *others = _taps(out, window, outputs)
         for view, wins in zip(reversed(others), reversed(beaten), strict=True):
             xp.multiply(rest, wins, out=view)
             xp.subtract(rest, view, out=rest)
@@ -89,8 +88,7 @@ def _tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes) ->
 def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None:
     """out (C, outputs..., N) = the sum under the window over counts (outputs..., 1)."""
     xp = module_of(x)
-    source = padded(x, window, 0)
-    first, *others = tap_views(source, window, out.shape[1:-1])
+    first, *others = _taps(padded(x, window, 0), window, out.shape[1:-1])
     xp.copyto(out, first)
     for view in others:
         xp.add(out, view, out=out)
@@ -100,8 +98,8 @@ def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None
 def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> None:
     """out (C, spatial..., N) = for each pixel the sum of grad / counts over the windows it lies in."""
     each = module_of(grad).divide(grad, counts, out=empty(grad.shape, grad))
-    if _tiles(window, out, grad.shape[1:-1]):
-        for view in tap_views(out, window, grad.shape[1:-1]):
+    if _cover(window, out.shape[1:-1], grad.shape[1:-1]):
+        for view in _taps(out, window, grad.shape[1:-1]):
             view[...] = each
         return
     out.fill(0)
@@ -134,10 +132,16 @@ def global_max_backward(grad: Array, winners: Array, out: Array) -> None:
     module_of(grad).put_along_axis(maps, winners, grad.reshape(out.shape[0], 1, -1), axis=1)
 
 
-def _tiles(window: Window, x: Array, outputs: Sizes) -> bool:
-    """Whether the windows cover every pixel of x exactly once, so that each tap's share can be written, not added."""
+def _taps(x: Array, window: Window, outputs: Sizes) -> list[Array]:
+    """For each tap in order, what it reads of the padded x for every output: a view (C, outputs..., N)."""
+    return list(map(x.__getitem__, padded_places(window, outputs)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _cover(window: Window, sizes: Sizes, outputs: Sizes) -> bool:
+    """Whether the windows cover every pixel exactly once, so that each tap's share can be written, not added."""
     together = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}
-    return together and x.shape[1:-1] == tuple(k * o for k, o in zip(window.kernel, outputs, strict=True))
+    return together and sizes == tuple(k * o for k, o in zip(window.kernel, outputs, strict=True))
 
 
 def _add(share: Array, window: Window, tap: int, out: Array) -> None:

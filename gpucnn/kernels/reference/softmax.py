@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gpucnn.arena import empty
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import InputError
 
 

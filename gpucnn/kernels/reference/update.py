@@ -1,6 +1,6 @@
 """One optimizer step over flat arrays (length,), in place and in a few passes. The formulas are PyTorch's.
 
-What changes from step to step are the `Rates`; the optimizers say how they come to them.
+What changes from step to step are the `StepScales`, which the optimizers compute.
 """
 
 from collections.abc import Sequence
@@ -8,38 +8,37 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.arena import scratch
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, empty, module_of
 
 
-class Rates(NamedTuple):
-    """What a step is scaled by: the whole; for Adam the root of its mean square; for AdamW the parameters before it."""
+class StepScales(NamedTuple):
+    """Factors of one step: of the whole step; for Adam of the root of its mean square; for AdamW of the parameters."""
 
     size: float
     root: float = 1.0
     shrink: float = 1.0
 
 
-def sgd(parameters: Array, gradient: Array, rates: Rates, weight_decay: float) -> None:
+def sgd(parameters: Array, gradient: Array, scales: StepScales, weight_decay: float) -> None:
     """p -= size · d, with d = g + weight_decay · p."""
     step = _decayed(parameters, gradient, weight_decay)[0]
-    step *= rates.size
+    step *= scales.size
     parameters -= step
 
 
 def momentum(
-    parameters: Array, gradient: Array, velocity: Array, rates: Rates, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, scales: StepScales, momentum: float, weight_decay: float
 ) -> None:
     """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
     step, _ = _decayed(parameters, gradient, weight_decay)
     velocity *= momentum
     velocity += step
-    module_of(step).multiply(velocity, rates.size, out=step)
+    module_of(step).multiply(velocity, scales.size, out=step)
     parameters -= step
 
 
 def nesterov(
-    parameters: Array, gradient: Array, velocity: Array, rates: Rates, momentum: float, weight_decay: float
+    parameters: Array, gradient: Array, velocity: Array, scales: StepScales, momentum: float, weight_decay: float
 ) -> None:
     """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
     step, ahead = _decayed(parameters, gradient, weight_decay)
@@ -47,7 +46,7 @@ def nesterov(
     velocity += step
     module_of(step).multiply(velocity, momentum, out=ahead)
     step += ahead
-    step *= rates.size
+    step *= scales.size
     parameters -= step
 
 
@@ -56,7 +55,7 @@ def adam(
     gradient: Array,
     mean: Array,
     square: Array,
-    rates: Rates,
+    scales: StepScales,
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
@@ -75,12 +74,12 @@ def adam(
     square *= betas[1]
     square += step
     xp.sqrt(square, out=step)
-    step *= rates.root
+    step *= scales.root
     step += eps
     xp.divide(mean, step, out=step)
-    step *= rates.size
-    if rates.shrink != 1:
-        parameters *= rates.shrink
+    step *= scales.size
+    if scales.shrink != 1:
+        parameters *= scales.shrink
     parameters -= step
 
 
@@ -103,7 +102,7 @@ def clip_by_value(gradients: Sequence[Array], most: float) -> None:
 
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:
     """Two scratch rows (2, length), the first filled with g + weight_decay · p."""
-    rows = scratch((2, *parameters.shape), parameters)
+    rows = empty((2, *parameters.shape), parameters)
     if weight_decay:
         module_of(rows).multiply(parameters, weight_decay, out=rows[0])
         rows[0] += gradient

@@ -31,6 +31,9 @@ class Library:
             order.write(f"prepared {self._name} {kind}\n")
         return timed
 
+    def give_back(self) -> None:
+        """It holds nothing."""
+
     def _step(self) -> None:
         if self._fate == "dies":
             os._exit(3)

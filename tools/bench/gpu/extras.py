@@ -1,6 +1,5 @@
 """What is measured beside the workloads: the device's limits, memory over many steps, and the time to 99 % on MNIST."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import IO, Any
 
 from bench import jobs
 from bench.gpu.contestants import CONTESTANTS, PRECISIONS
-from bench.gpu.processes import START_SECONDS, Worker, environment
+from bench.gpu.processes import START_SECONDS, Workers, environment
 from bench.processes import ContestantError
 from bench.rounds import Failures
 from bench.workloads import network_of
@@ -21,44 +20,44 @@ from gpucnn.data.download import data_folder
 
 LASTING_STEPS, LASTING_CONFIG, LASTING_BATCH = 10_000, "lenet", 64
 SEEDS = 10
+OVERRIDES: list[str] = []  # of fast99's configuration: none, but in a rehearsal
 TRAINING_PATIENCE = 120.0  # seconds, for one training
 
 
-def describe(names: Sequence[str], folder: Path, log: IO[str]) -> dict[str, dict[str, Any]]:
+def describe(names: Sequence[str], workers: Workers) -> dict[str, dict[str, Any]]:
     """By library, its versions, or under `absent` why it takes no part."""
-    first = {CONTESTANTS[name].library: CONTESTANTS[name] for name in reversed(names)}
-    with contextlib.ExitStack() as open_workers:
-        workers = [open_workers.enter_context(Worker(contestant, folder, log)) for contestant in first.values()]
-        with ThreadPoolExecutor() as side_by_side:
-            return dict(zip(first, side_by_side.map(_described, workers), strict=True))
+    first = {CONTESTANTS[name].library: name for name in reversed(names)}
+    for name in first.values():
+        workers.get(name)
+    with ThreadPoolExecutor() as side_by_side:
+        return dict(zip(first, side_by_side.map(lambda name: _described(workers, name), first.values()), strict=True))
 
 
-def _described(worker: Worker) -> dict[str, Any]:
+def _described(workers: Workers, name: str) -> dict[str, Any]:
     try:
-        return worker.ask("describe", START_SECONDS)
+        return workers.get(name).ask("describe", START_SECONDS)
     except ContestantError as error:
+        workers.end(name)
         return {"absent": str(error)}
 
 
-def limits(folder: Path, log: IO[str], failures: Failures) -> dict[str, float]:
+def limits(workers: Workers, failures: Failures) -> dict[str, float]:
     """`copy_gbytes`, and by precision TFLOP/s; each only where it could be measured."""
     found: dict[str, float] = {}
     for precision in PRECISIONS:
-        with (
-            failures.noted("limits", precision),
-            Worker(CONTESTANTS[f"gpucnn-eager-{precision}"], folder, log) as worker,
-        ):
-            measured = worker.ask("limits", START_SECONDS)
+        with failures.noted("limits", precision):
+            measured = workers.get(f"gpucnn-eager-{precision}").ask("limits", START_SECONDS)
             found |= {"copy_gbytes": measured["copy_gbytes"], precision: measured["tflops"]}
     return found
 
 
-def lasting(folder: Path, log: IO[str], failures: Failures) -> dict[str, float]:
+def lasting(workers: Workers, failures: Failures) -> dict[str, float]:
     """Device memory in MiB before and after many captured steps of LeNet; see with_gpucnn.Library.lasting."""
-    contestant = CONTESTANTS["gpucnn-loader-float32"]
+    name = "gpucnn-loader-float32"
     given = {"network": network_of(LASTING_CONFIG).to_json(), "batch": LASTING_BATCH, "steps": LASTING_STEPS}
-    with failures.noted("lasting", contestant.name), Worker(contestant, folder, log) as worker:
-        return worker.ask("lasting", START_SECONDS, **given)
+    workers.end(name)  # what other steps have left is not counted
+    with failures.noted("lasting", name):
+        return workers.get(name).ask("lasting", START_SECONDS, **given)
     return {}
 
 
@@ -86,7 +85,7 @@ def fast99(
 def _trained(seed: int, caches: Path, log: IO[str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run"
-        command = [sys.executable, "-m", "gpucnn.cli", "train", "fast99", f"seed={seed}", "--quiet"]
+        command = [sys.executable, "-m", "gpucnn", "train", "fast99", f"seed={seed}", "--quiet", *OVERRIDES]
         start = time.perf_counter()
         try:
             subprocess.run(

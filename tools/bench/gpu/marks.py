@@ -12,7 +12,7 @@ Results = Mapping[str, Any]  # what docs/benchmarks_gpu.json holds; parts that w
 CAPTURED = "gpucnn-captured"
 GROWN_MIB = 1.0  # that counts as growth: less than the smallest piece that drivers hand out, two MiB
 PUBLISHED_STEPS, TIMES_PUBLISHED = 45, 100
-TRAINING_SECONDS, ACCURACY = 0.25, 0.99
+TRAINING_SECONDS, ACCURACY = 0.1, 0.99
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,11 @@ MARKS = (
             ),
         )
     ),
-    Mark("99 % of MNIST's test images (configs/fast99.yaml)", "at most 0.25 s of training, mean of 10 seeds", _fast99),
+    Mark(
+        "99 % of MNIST's test images (configs/fast99.yaml)",
+        f"at most {TRAINING_SECONDS} s of training, mean of 10 seeds",
+        _fast99,
+    ),
     Mark(
         f"renom-64, training steps a second in TF32, against the published {PUBLISHED_STEPS}",
         f"at least {TIMES_PUBLISHED} times",

@@ -32,7 +32,7 @@ LONGEST = 90  # characters of a cause in a cell
 def page(results: Results) -> str:
     """The whole page; what was not measured says so."""
     sections = _sections(results, list(WORKLOADS), list(FORMS))
-    return "\n".join([HEAD, _required(results), *sections])
+    return "\n".join([HEAD, required(results), *sections])
 
 
 def brief(results: Results) -> str:
@@ -41,7 +41,7 @@ def brief(results: Results) -> str:
     taking_part = {CONTESTANTS[name].form for figures in measured.values() for name in figures}
     forms = [form for form in FORMS if form in taking_part]
     sections = _sections(results, [name for name in WORKLOADS if name in measured], forms)
-    return "\n".join([*sections, _required(results)])
+    return "\n".join([*sections, required(results)])
 
 
 def _sections(results: Results, names: Sequence[str], forms: Sequence[str]) -> Iterator[str]:
@@ -55,7 +55,8 @@ def _sections(results: Results, names: Sequence[str], forms: Sequence[str]) -> I
     yield f"## How it was measured\n\n{_circumstances(results)}"
 
 
-def _required(results: Results) -> str:
+def required(results: Results) -> str:
+    """The marks, each met, not met or not measured."""
     rows = []
     for mark in MARKS:
         measured = mark.measured(results)

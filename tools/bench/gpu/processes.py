@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.contestants import CHOSEN_HERE
-from bench.gpu.contestants import MODULES, Contestant
+from bench.gpu.contestants import CONTESTANTS, MODULES, Contestant
 from bench.gpu.trials import LOCK
 from bench.processes import TOOLS, ContestantError
 
@@ -101,3 +101,34 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Workers:
+    """The contestants' processes, each started when it is first needed and kept for what comes later.
+
+    `caches` is a folder for compiled code; what the processes print goes to the file `log`.
+    """
+
+    def __init__(self, caches: Path, log: IO[str]) -> None:
+        self._caches, self._log = caches, log
+        self._running: dict[str, Worker] = {}
+
+    def get(self, name: str) -> Worker:
+        """The process of contestant `name`."""
+        if name not in self._running:
+            self._running[name] = Worker(CONTESTANTS[name], self._caches, self._log)
+        return self._running[name]
+
+    def end(self, *names: str) -> None:
+        """End these contestants' processes: all are killed before one is waited for."""
+        ended = [self._running.pop(name) for name in names if name in self._running]
+        for worker in ended:
+            worker.kill()
+        for worker in ended:
+            worker.close()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end(*list(self._running))

@@ -13,11 +13,12 @@ import results_page
 from bench.gpu import extras, planning, steps
 from bench.gpu.contestants import CONTESTANTS, PRECISIONS
 from bench.gpu.planning import Budget
+from bench.gpu.processes import Workers
 from bench.gpu.workloads import FIRST, WORKLOADS
 from bench.rounds import Failures
 from gpucnn.backend import load_cupy
+from gpucnn.runs import describe_environment
 from gpucnn.threads import usable_cores
-from gpucnn.training import describe_environment
 
 Results = dict[str, Any]
 LASTING, FAST99 = "lasting", "fast99"  # what is measured beside the workloads
@@ -55,10 +56,21 @@ def kinds_of(names: Sequence[str]) -> int:
 
 
 class Run:
-    """A run of the benchmark. `note` is given all results so far after every round: what is cut off leaves them."""
+    """A run of the benchmark. `note` is given all results so far after every round: what is cut off leaves them.
 
-    def __init__(self, plan: Plan, log: IO[str], note: Callable[[Results], None]) -> None:
-        self._plan, self._log, self._note = plan, log, note
+    `between` is called once all is measured that something is required of, before the rest. Compiled code is kept in
+    the folder `caches`, or for this run alone.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        log: IO[str],
+        note: Callable[[Results], None],
+        between: Callable[[], None] = lambda: None,
+        caches: Path | None = None,
+    ) -> None:
+        self._plan, self._log, self._note, self._between, self._caches = plan, log, note, between, caches
         self._budget = Budget(60 * plan.minutes)
         self._failures = Failures()
         self.results: Results = {"steps": {}, "failures": self._failures, "unfinished": []}
@@ -68,39 +80,42 @@ class Run:
         self.results["circumstances"] = circumstances()
         first = [name for name in self._plan.workloads if name in FIRST]
         rest = [name for name in self._plan.workloads if name not in FIRST]
-        with tempfile.TemporaryDirectory() as caches:
-            folder = Path(caches)
-            print("libraries and limits ...", flush=True)
-            self.results["libraries"] = extras.describe(self._plan.names, folder, self._log)
-            self._noted()
-            self.results["limits"] = extras.limits(folder, self._log, self._failures)
-            self._noted()
-            self._workloads(first, folder, len(rest), self._plan.extras_seconds)
-            self._extras(folder)
-            self._workloads(rest, folder, 0, 0.0)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = self._caches or Path(scratch)
+            with Workers(folder, self._log) as workers:
+                print("libraries and limits ...", flush=True)
+                self.results["libraries"] = extras.describe(self._plan.names, workers)
+                self._noted()
+                self.results["limits"] = extras.limits(workers, self._failures)
+                self._noted()
+                self._workloads(first, workers, len(rest), self._plan.extras_seconds)
+                self._extras(folder, workers)
+                self._between()
+                self._workloads(rest, workers, 0, 0.0)
         self._noted()
         return self.results
 
-    def _workloads(self, names: Sequence[str], folder: Path, later: int, reserved: float) -> None:
+    def _workloads(self, names: Sequence[str], workers: Workers, later: int, reserved: float) -> None:
         """These workloads, so that there is time for so many later ones, and `reserved` seconds are left."""
         for number, name in enumerate(names, 1):
             taking_part = self._taking_part(name)
             kinds = kinds_of(taking_part)
+            if not taking_part:
+                continue
             if not self._budget.allows(kinds):
                 self._leave_out(name)
                 continue
             print(f"{name} ...", flush=True)
             after = later + len(names) - number
-            self._contest(name, taking_part, folder).run(
+            self._contest(name, taking_part, workers).run(
                 lambda kinds=kinds, after=after: self._budget.rounds(kinds, after, reserved)  # type: ignore[misc]
             )
 
-    def _contest(self, workload: str, names: Sequence[str], folder: Path) -> steps.Contest:
+    def _contest(self, workload: str, names: Sequence[str], workers: Workers) -> steps.Contest:
         return steps.Contest(
             WORKLOADS[workload],
             names,
-            folder,
-            self._log,
+            workers,
             self._failures,
             self._budget,
             lambda found: self._noted(**{workload: found}),
@@ -116,11 +131,11 @@ class Run:
                 self._failures[f"{workload} {name}"] = "left out, as it failed before"
         return kept
 
-    def _extras(self, folder: Path) -> None:
+    def _extras(self, folder: Path, workers: Workers) -> None:
         """Device memory over many steps, and the time to 99 %."""
         if LASTING in self._plan.extras:
             print("memory over many steps ...", flush=True)
-            self.results[LASTING] = extras.lasting(folder, self._log, self._failures)
+            self.results[LASTING] = extras.lasting(workers, self._failures)
             self._noted()
         if FAST99 in self._plan.extras:
             print("99 % on MNIST ...", flush=True)

@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from bench.gpu.contestants import CONTESTANTS, TRAINING
+from bench.gpu.contestants import CONTESTANTS, JAX, TRAINING
 from bench.gpu.planning import GROUP_SECONDS, Budget
-from bench.gpu.processes import START_SECONDS, Worker
+from bench.gpu.processes import START_SECONDS, Workers
 from bench.processes import ContestantError
 from bench.rounds import Failures, turn
 from bench.workloads import Workload, network_of
@@ -26,18 +25,17 @@ PAUSE = 0.1  # before the rounds, for processes that have just ended to give bac
 class Contest:
     """Contestants `names` at a workload, each in a process of its own. One that fails is out, and told of.
 
-    `caches` is a folder for compiled code. `note` is given the contestants' figures after each round.
+    The processes stay for the next workload, but for JAX's, whose peak of memory cannot be set back. `note` is given
+    the contestants' figures after each round.
     """
 
     workload: Workload
     names: Sequence[str]
-    caches: Path
-    log: IO[str]
+    workers: Workers
     failures: Failures
     budget: Budget
     note: Callable[[dict[str, Figures]], None]
     _network: str = field(init=False)
-    _workers: dict[str, Worker] = field(init=False, default_factory=dict)
     _found: dict[str, Figures] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -45,14 +43,9 @@ class Contest:
 
     def run(self, rounds: Callable[[], int]) -> None:
         """Prepare, measure, count. `rounds` is asked how many there are once all are prepared."""
-        with (
-            self.budget.workload(),
-            ThreadPoolExecutor(usable_cores()) as side_by_side,
-            contextlib.ExitStack() as processes,
-        ):
+        with self.budget.workload(), ThreadPoolExecutor(usable_cores()) as side_by_side:
             for name in self.names:
-                self._workers[name] = processes.enter_context(Worker(CONTESTANTS[name], self.caches, self.log))
-            processes.callback(self._kill)
+                self.workers.get(name)
             prepared = side_by_side.map(self._prepared, self.names)
             self._found = {name: found for name, found in zip(self.names, prepared, strict=True) if found is not None}
             self.note(self._found)
@@ -62,11 +55,7 @@ class Contest:
             if self.budget.left() > 0:
                 list(side_by_side.map(self._count, list(self._found)))
                 self.note(self._found)
-
-    def _kill(self) -> None:
-        """End all processes, before one of them is waited for."""
-        for worker in self._workers.values():
-            worker.kill()
+        self.workers.end(*(name for name in self.names if CONTESTANTS[name].library == JAX))
 
     def _prepared(self, name: str) -> Figures | None:
         """A contestant's figures of its preparation, those of its steps still empty; None where it fails."""
@@ -75,13 +64,13 @@ class Contest:
         given = {"network": self._network, "batch": self.workload.batch}
         with self.failures.noted(self.workload.name, name):
             for kind in CONTESTANTS[name].kinds:
-                ready = self._workers[name].ask("prepare", patience, kind=kind, **given)
+                ready = self.workers.get(name).ask("prepare", patience, kind=kind, **given)
                 figures[f"{kind}_ms"] = []
                 figures[f"{kind}_ready_s"] = ready["ready_s"]
                 if kind == TRAINING:  # what inference takes comes on top of it
                     figures["memory_MiB"] = ready["memory_MiB"]
             return figures
-        self._workers[name].close()
+        self.workers.end(name)
         return None
 
     def _rounds(self, number: int) -> None:
@@ -97,18 +86,18 @@ class Contest:
         """One round of a contestant, all of it or nothing; a failure takes its figures away."""
         kinds = CONTESTANTS[name].kinds
         with self.failures.noted(self.workload.name, name):
-            times = [self._workers[name].ask("measure", kind=kind, seconds=GROUP_SECONDS) for kind in kinds]
+            times = [self.workers.get(name).ask("measure", kind=kind, seconds=GROUP_SECONDS) for kind in kinds]
             for kind, milliseconds in zip(kinds, times, strict=True):
                 self._found[name][f"{kind}_ms"].append(milliseconds)
             return
-        self._workers[name].close()
+        self.workers.end(name)
         del self._found[name]
 
     def _count(self, name: str) -> None:
         """What a contestant's steps launch; a profiler that fails costs this count alone."""
         for kind in CONTESTANTS[name].kinds:
             with contextlib.suppress(ContestantError):
-                self._found[name][f"{kind}_launches"] = self._workers[name].ask("launches", kind=kind)
+                self._found[name][f"{kind}_launches"] = self.workers.get(name).ask("launches", kind=kind)
 
 
 def still_in(names: Sequence[str], failures: Failures) -> list[str]:

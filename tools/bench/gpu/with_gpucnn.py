@@ -1,6 +1,7 @@
 """gpucnn's steps on a GPU: launched one by one from Python, captured, and as its trainer takes them from a loader."""
 
 import itertools
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,19 +17,19 @@ from bench.with_gpucnn import build_layers, inputs
 from bench.workloads import LEARNING_RATE, MOMENTUM, Network
 from gpucnn import Tensor, nn, no_grad, optim
 from gpucnn import functional as F
-from gpucnn.arena import Arena
-from gpucnn.backend import drawing_from, load_cupy, to_device
+from gpucnn.backend import load_cupy, to_device
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.loader import Loader
 from gpucnn.data.normalize import Normalizer
+from gpucnn.generators import drawing_from
 from gpucnn.kernels.cuda import precision
 from gpucnn.kernels.cuda.capture import capture
-from gpucnn.training import describe_environment
+from gpucnn.runs import describe_environment
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.step import Step
 
-EPOCH = 60_000  # images in the loader's data set, about: as many as MNIST has
-WARM_UPS = 2  # steps before one is captured: they compile the kernels and make the buffers
+EPOCH = int(os.environ.get("GPUCNN_BENCH_EPOCH", 60_000))  # images in the loader's data set, about: MNIST's number
+WARM_UPS = 2  # steps before one is captured: they compile the kernels
 COPIED = 1 << 30  # bytes: beyond every cache
 SIDE = 8192  # of the square matrices whose product shows what arithmetic can reach
 LIMIT_ROUNDS, LIMIT_GROUP = 5, 10
@@ -92,11 +93,16 @@ class Library:
         def run(least: int) -> int:
             done = 0
             while done < least:
-                for outcomes in steps.outcomes(next(epochs), 0, lambda number: LEARNING_RATE):
-                    done += len(outcomes)
+                for results in steps.results(next(epochs), 0, lambda number: LEARNING_RATE):
+                    done += len(results)
             return done
 
         return Timed(run, self.seconds, lambda: launches(stream.graph.graph))
+
+    def give_back(self) -> None:
+        """Give the memory of steps that are gone back to the device, and count anew what is taken."""
+        load_cupy().get_default_memory_pool().free_all_blocks()
+        self._taken.bytes = 0
 
     def wait(self) -> None:
         """Until the device is idle."""
@@ -159,10 +165,10 @@ def training(network: Network, batch: int) -> tuple[Callable[[], object], nn.Mod
     net = nn.Sequential(*build_layers(network))
     optimizer = optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     images, labels = map(to_device, inputs(network, batch))
-    arena, draw = Arena(), _drawing(network)
+    draw = _drawing(network)
 
     def step() -> None:
-        with arena.step("training"), draw():
+        with draw():
             optimizer.zero_grad()
             loss = F.cross_entropy(net(Tensor.from_batch_last(images)), labels)
             loss.backward()
@@ -191,10 +197,9 @@ def inference(network: Network, batch: int) -> Callable[[], object]:
     """The logits of a batch that lies on the device."""
     net = nn.Sequential(*build_layers(network)).eval()
     images = to_device(inputs(network, batch)[0])
-    arena = Arena()
 
     def step() -> None:
-        with arena.step("inference"), no_grad():
+        with no_grad():
             net(Tensor.from_batch_last(images))
 
     return step

@@ -66,6 +66,9 @@ class Library:
 
         return repeated(step)
 
+    def give_back(self) -> None:
+        """Nothing: a process serves one workload."""
+
     def wait(self) -> None:
         """Until the last step is done, and all before it: they run in order."""
         jax.block_until_ready(self._last)

@@ -8,6 +8,7 @@ libraries print goes there too. The process ends where its standard input does.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import traceback
 from typing import IO, Any
 
 from bench.gpu.clock import Timed
+from bench.gpu.contestants import TRAINING
 from bench.gpu.trials import waited
 from bench.workloads import Network
 
@@ -33,7 +35,14 @@ class Answers:
         return self._library.describe()
 
     def prepare(self, kind: str, network: str, batch: int) -> dict[str, float]:
-        """Build, compile or capture steps of one kind; the seconds until they run, and the memory they have taken."""
+        """Build, compile or capture steps of one kind; the seconds until they run, and the memory they have taken.
+
+        Training comes first at a workload: the steps of the workload before are given up, and their memory.
+        """
+        if kind == TRAINING:
+            self._timed.clear()
+            gc.collect()
+            self._library.give_back()
         start = time.perf_counter() - waited()
         timed = self._library.prepare(kind, Network.from_json(network), batch)
         ready = time.perf_counter() - waited() - start

@@ -7,9 +7,11 @@ typedef long long Integer;  // what a Python int arrives as
 // In a block. A kernel that is launched with so many says so (__launch_bounds__), or it might need too many registers.
 constexpr int MOST_THREADS = 1024;
 
-// NVRTC has no header that names them.
-__device__ inline REAL infinity() { return (REAL)-log(0.0); }
-__device__ inline REAL not_a_number() { return (REAL)nan(""); }
+// As bit patterns: NVRTC has no header that names them, and does not fold what computes them, such as -log(0.0).
+__device__ inline float from_bits(unsigned high, float) { return __uint_as_float(high); }
+__device__ inline double from_bits(unsigned high, double) { return __hiloint2double((int)high, 0); }
+__device__ inline REAL infinity() { return from_bits(sizeof(REAL) == 4 ? 0x7f800000u : 0x7ff00000u, REAL()); }
+__device__ inline REAL not_a_number() { return from_bits(sizeof(REAL) == 4 ? 0x7fc00000u : 0x7ff80000u, REAL()); }
 
 // This thread's number among all threads of a launch along x.
 __device__ inline Integer thread_number() { return (Integer)blockIdx.x * blockDim.x + threadIdx.x; }

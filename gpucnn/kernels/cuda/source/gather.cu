@@ -1,49 +1,22 @@
 #include "common.cuh"
 
-// Minibatches: a thread for each number of out (pixels, N), which is (x - shift) * scale of one pixel of one image.
-// Images are (M, pixels), of bytes or floats. A number of no image makes NaN, and nothing is read.
+// Minibatches: a thread for each number of out (pixels, N), which is (x - shift) * scale of one pixel of one image, moved
+// and hidden as the tables say. Images are (M, pixels), of bytes or floats. A number of no image makes NaN, and nothing
+// is read.
 
-template <class Pixel>
-__device__ void chosen_pixel(Integer number, Integer images, Integer pixels, Integer batch, const Pixel *x,
-                             const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale,
-                             Integer scales, REAL *out) {
-    const Integer pixel = number / batch, image = indices[number % batch];
-    const REAL moved = shift[pixel / (pixels / shifts)], factor = scale[pixel / (pixels / scales)];
-    const bool known = image >= 0 && image < images;
-    out[number] = known ? ((REAL)x[image * pixels + pixel] - moved) * factor : not_a_number();
-}
-
-// shifts, scales: how many there are of each; neighbouring pixels share one.
-KERNEL normalised_bytes(Integer count, Integer images, Integer pixels, Integer batch, const unsigned char *x,
-                        const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale, Integer scales,
-                        REAL *out) {
-    const Integer number = thread_number();
-    if (number < count) {
-        chosen_pixel(number, images, pixels, batch, x, indices, shift, shifts, scale, scales, out);
-    }
-}
-
-KERNEL normalised_floats(Integer count, Integer images, Integer pixels, Integer batch, const float *x,
-                         const Integer *indices, const REAL *shift, Integer shifts, const REAL *scale, Integer scales,
-                         REAL *out) {
-    const Integer number = thread_number();
-    if (number < count) {
-        chosen_pixel(number, images, pixels, batch, x, indices, shift, shifts, scale, scales, out);
-    }
-}
+// Every kernel is there twice: with indices of 32 bits, and "wide" for arrays that have more numbers than those count.
 
 // What happens to the images of an epoch, a row for each, in this order; null where nothing of that kind does.
 struct Shape {
-    Integer images, channels, height, width, batch, border, side;
+    int images, channels, height, width, batch, border, side;
 };
 
-__device__ inline float clipped(float value, Integer size) {
+__device__ inline float clipped(float value, int size) {
     return value < -1 ? -1.0f : value > (float)size ? (float)size : value;
 }
 
 // A pixel of one channel; 0 outside.
-template <class Pixel>
-__device__ float pixel_at(const Shape &shape, const Pixel *channel, Integer row, Integer column) {
+template <class Pixel> __device__ float pixel_at(const Shape &shape, const Pixel *channel, int row, int column) {
     const bool inside = row >= 0 && row < shape.height && column >= 0 && column < shape.width;
     return inside ? (float)channel[row * shape.width + column] : 0.0f;
 }
@@ -54,13 +27,13 @@ __device__ inline float rounded(float value, const float *) { return value; }
 // A pixel of one channel after its map, as reference/warp.py has it: the four about its origin, each weighted by its
 // nearness.
 template <class Pixel>
-__device__ float mapped(const Shape &shape, const Pixel *channel, const float *map, Integer row, Integer column) {
+__device__ float mapped(const Shape &shape, const Pixel *channel, const float *map, int row, int column) {
     const float middle_row = (shape.height - 1) / 2.0f, middle_column = (shape.width - 1) / 2.0f;
     const float down = row - middle_row - map[2], right = column - middle_column - map[3];
     const float y = clipped(map[0] * down + map[1] * right + middle_row, shape.height);
     const float x = clipped(map[0] * right - map[1] * down + middle_column, shape.width);
     const float top = floorf(y), left = floorf(x), below = y - top, beyond = x - left;
-    const Integer r = (Integer)top, c = (Integer)left;
+    const int r = (int)top, c = (int)left;
     const float value = (1 - below) * (1 - beyond) * pixel_at(shape, channel, r, c) +
                         (1 - below) * beyond * pixel_at(shape, channel, r, c + 1) +
                         below * (1 - beyond) * pixel_at(shape, channel, r + 1, c) +
@@ -70,10 +43,10 @@ __device__ float mapped(const Shape &shape, const Pixel *channel, const float *m
 
 // Where a pixel of the changed image comes from, read backwards: through the square, the flip, the crop and the map.
 template <class Pixel>
-__device__ float changed(const Shape &shape, const Pixel *channel, Integer row, Integer column, const float *map,
+__device__ float changed(const Shape &shape, const Pixel *channel, int row, int column, const float *map,
                          const Integer *offset, const bool *flip, const Integer *centre) {
     if (centre) {
-        const Integer down = row - (centre[0] - shape.side / 2), right = column - (centre[1] - shape.side / 2);
+        const int down = row - ((int)centre[0] - shape.side / 2), right = column - ((int)centre[1] - shape.side / 2);
         if (down >= 0 && down < shape.side && right >= 0 && right < shape.side) {
             return 0;
         }
@@ -82,8 +55,8 @@ __device__ float changed(const Shape &shape, const Pixel *channel, Integer row, 
         column = shape.width - 1 - column;
     }
     if (offset) {
-        row += offset[0] - shape.border;
-        column += offset[1] - shape.border;
+        row += (int)offset[0] - shape.border;
+        column += (int)offset[1] - shape.border;
     }
     if (!map || row < 0 || row >= shape.height || column < 0 || column >= shape.width) {
         return pixel_at(shape, channel, row, column);
@@ -91,13 +64,14 @@ __device__ float changed(const Shape &shape, const Pixel *channel, Integer row, 
     return mapped(shape, channel, map, row, column);
 }
 
-template <class Pixel>
-__device__ void batch_pixel(Integer number, const Shape &shape, const Pixel *images, const Integer *labels,
+template <class Index, class Pixel>
+__device__ void batch_pixel(Index number, const Shape &shape, const Pixel *images, const Integer *labels,
                             const Integer *order, Integer start, const float *maps, const Integer *offsets,
                             const bool *flips, const Integer *centres, const REAL *shift, const REAL *scale,
                             REAL *out, Integer *chosen) {
-    const Integer pixel = number / shape.batch, place = start + number % shape.batch, image = order[place];
-    const Integer row = pixel / shape.width, size = shape.height * shape.width;
+    const Index pixel = number / shape.batch, row = pixel / shape.width, channel = row / shape.height;
+    const int place = (int)start + (int)(number - pixel * shape.batch);
+    const Integer image = order[place];
     const bool known = image >= 0 && image < shape.images;
     if (pixel == 0) {
         chosen[number] = known ? labels[image] : -1;
@@ -106,10 +80,10 @@ __device__ void batch_pixel(Integer number, const Shape &shape, const Pixel *ima
         out[number] = not_a_number();
         return;
     }
-    const Pixel *channel = images + (image * shape.channels + row / shape.height) * size;
-    const float value = changed(shape, channel, row % shape.height, pixel % shape.width, maps ? maps + 4 * place : maps,
-                                offsets ? offsets + 2 * place : offsets, flips ? flips + place : flips,
-                                centres ? centres + 2 * place : centres);
+    const Pixel *from = images + ((Index)image * shape.channels + channel) * shape.height * shape.width;
+    const float value = changed(shape, from, (int)(row - channel * shape.height), (int)(pixel - row * shape.width),
+                                maps ? maps + 4 * place : maps, offsets ? offsets + 2 * place : offsets,
+                                flips ? flips + place : flips, centres ? centres + 2 * place : centres);
     out[number] = ((REAL)value - shift[pixel]) * scale[pixel];
 }
 
@@ -117,19 +91,36 @@ __device__ void batch_pixel(Integer number, const Shape &shape, const Pixel *ima
 KERNEL batch_bytes(Integer count, Shape shape, const unsigned char *images, const Integer *labels, const Integer *order,
                    const Integer *cursor, const float *maps, const Integer *offsets, const bool *flips,
                    const Integer *centres, const REAL *shift, const REAL *scale, REAL *out, Integer *chosen) {
-    const Integer number = thread_number();
-    if (number < count) {
-        batch_pixel(number, shape, images, labels, order, *cursor, maps, offsets, flips, centres, shift, scale, out,
-                    chosen);
+    if (thread_number() < count) {
+        batch_pixel<int>(thread_number(), shape, images, labels, order, *cursor, maps, offsets, flips, centres, shift,
+                         scale, out, chosen);
+    }
+}
+
+KERNEL batch_bytes_wide(Integer count, Shape shape, const unsigned char *images, const Integer *labels,
+                        const Integer *order, const Integer *cursor, const float *maps, const Integer *offsets,
+                        const bool *flips, const Integer *centres, const REAL *shift, const REAL *scale, REAL *out,
+                        Integer *chosen) {
+    if (thread_number() < count) {
+        batch_pixel<Integer>(thread_number(), shape, images, labels, order, *cursor, maps, offsets, flips, centres,
+                             shift, scale, out, chosen);
     }
 }
 
 KERNEL batch_floats(Integer count, Shape shape, const float *images, const Integer *labels, const Integer *order,
                     const Integer *cursor, const float *maps, const Integer *offsets, const bool *flips,
                     const Integer *centres, const REAL *shift, const REAL *scale, REAL *out, Integer *chosen) {
-    const Integer number = thread_number();
-    if (number < count) {
-        batch_pixel(number, shape, images, labels, order, *cursor, maps, offsets, flips, centres, shift, scale, out,
-                    chosen);
+    if (thread_number() < count) {
+        batch_pixel<int>(thread_number(), shape, images, labels, order, *cursor, maps, offsets, flips, centres, shift,
+                         scale, out, chosen);
+    }
+}
+
+KERNEL batch_floats_wide(Integer count, Shape shape, const float *images, const Integer *labels, const Integer *order,
+                         const Integer *cursor, const float *maps, const Integer *offsets, const bool *flips,
+                         const Integer *centres, const REAL *shift, const REAL *scale, REAL *out, Integer *chosen) {
+    if (thread_number() < count) {
+        batch_pixel<Integer>(thread_number(), shape, images, labels, order, *cursor, maps, offsets, flips, centres,
+                             shift, scale, out, chosen);
     }
 }

@@ -2,7 +2,7 @@
 // Products whose tiles are staged in shared memory: matrices, and the gradient of a convolution by its weight, whose
 // columns are the inputs that a tap reads, fetched where they lie.
 
-const int PADDING = 4;  // of a row of a staged tile: keeps packs aligned and spreads rows over the banks
+const int WARP = 32, UNIT_BYTES = 16;  // threads that read or write at once, and the most that one of them reads
 
 // A block's tile of ROWS x COLUMNS, summed over DEPTH at a time. A thread has HIGH x WIDE of it and one of SLICES of
 // every DEPTH; operands are fetched RUN at a time along the depth.
@@ -12,31 +12,56 @@ template <int ROWS_, int COLUMNS_, int DEPTH_, int HIGH_, int WIDE_, int SLICES_
 };
 
 // SIZE lines of an operand over DEPTH, on their way from memory through registers to shared memory.
+//
+// There a warp's stores are to lie in different ones of the 32 banks of 4 bytes. They are of 8 neighbouring runs, of 4
+// lines each; runs are as long as a unit more than their numbers, so that these lie one unit further among the banks.
 template <class T, int SIZE> struct Stage {
-    static const int COUNT = SIZE * T::DEPTH / T::RUN / T::THREADS, RUNS = T::DEPTH / T::RUN, STRIDE = SIZE + PADDING;
+    static const int COUNT = SIZE * T::DEPTH / T::RUN / T::THREADS, RUNS = T::DEPTH / T::RUN;
+    static const int UNIT = UNIT_BYTES / sizeof(REAL), RUN_STEP = T::RUN * SIZE + UNIT, ROOM = RUNS * RUN_STEP;
+    // What a block fetches in one of COUNT passes along the depth; and a warp: fewer lines, where these are fewer.
+    static const int PASS_LINES = T::THREADS / RUNS, WARP_LINES = PASS_LINES < 4 ? PASS_LINES : 4,
+                     WARP_RUNS = WARP / WARP_LINES, WARPS = RUNS / WARP_RUNS;
     Pack<T::RUN> runs[COUNT];
 
     // Neighbouring threads take what lies side by side: along the depth, or neighbouring lines.
     __device__ static int line(int i, bool along) {
-        const unsigned number = threadIdx.x + i * T::THREADS;
-        return along ? number / RUNS : number % SIZE;
+        const unsigned warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
+        return along ? i * PASS_LINES + warp / WARPS * WARP_LINES + lane / WARP_RUNS
+                     : (threadIdx.x + i * T::THREADS) % SIZE;
     }
     __device__ static int depth(int i, bool along) {
-        const unsigned number = threadIdx.x + i * T::THREADS;
-        return (along ? number % RUNS : number / SIZE) * T::RUN;
+        const unsigned warp = threadIdx.x / WARP;
+        return (along ? warp % WARPS * WARP_RUNS + threadIdx.x % WARP_RUNS : (threadIdx.x + i * T::THREADS) / SIZE) *
+               T::RUN;
     }
     template <class Operand> __device__ void fetch(const Operand &operand, int begin) {
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
             runs[i] = operand.run(line(i, operand.along()), begin + depth(i, operand.along()));
     }
+    __device__ static int place(int line, unsigned depth) {
+        return depth / T::RUN * RUN_STEP + depth % T::RUN * SIZE + line;
+    }
     __device__ void put(REAL *shared, bool along) const {
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
 #pragma unroll
-            for (int k = 0; k < T::RUN; k++) shared[(depth(i, along) + k) * STRIDE + line(i, along)] = runs[i].at[k];
+            for (int k = 0; k < T::RUN; k++) shared[place(line(i, along), depth(i, along) + k)] = runs[i].at[k];
+    }
+    // Neighbouring lines of one depth.
+    template <int LINES> __device__ static Pack<LINES> get(const REAL *shared, int line, int depth) {
+        return *(const Pack<LINES> *)(shared + place(line, depth));
     }
 };
+
+// The slice of every depth that a thread has, and where its sums belong within the tile.
+template <class T> __device__ inline int slice_of_tile() { return T::SLICES > 1 ? threadIdx.x / T::MEMBERS : 0; }
+template <class T> __device__ inline int row_in_tile() {
+    return threadIdx.x % T::MEMBERS / (T::COLUMNS / T::WIDE) * T::HIGH;
+}
+template <class T> __device__ inline int column_in_tile() {
+    return threadIdx.x % T::MEMBERS % (T::COLUMNS / T::WIDE) * T::WIDE;
+}
 
 // The sums of all slices, in their order, to those of the first.
 template <class T> __device__ void add_slices(int slice, int member, REAL *shared, REAL (&sums)[T::HIGH][T::WIDE]) {
@@ -59,10 +84,9 @@ template <class T, class Left, class Right>
 __device__ void multiply(const Left &left, const Right &right, int begin, int end, REAL (&sums)[T::HIGH][T::WIDE]) {
     typedef Stage<T, T::ROWS> Rows;
     typedef Stage<T, T::COLUMNS> Columns;
-    alignas(16) __shared__ REAL shared[T::DEPTH * (Rows::STRIDE + Columns::STRIDE)];
-    REAL *const lefts = shared, *const rights = shared + T::DEPTH * Rows::STRIDE;
-    const int slice = threadIdx.x / T::MEMBERS, member = threadIdx.x % T::MEMBERS;
-    const int row = member / (T::COLUMNS / T::WIDE) * T::HIGH, column = member % (T::COLUMNS / T::WIDE) * T::WIDE;
+    alignas(16) __shared__ REAL shared[Rows::ROOM + Columns::ROOM];
+    REAL *const lefts = shared, *const rights = shared + Rows::ROOM;
+    const int slice = slice_of_tile<T>(), row = row_in_tile<T>(), column = column_in_tile<T>();
     Rows rows;
     Columns columns;
     rows.fetch(left, begin);
@@ -77,8 +101,8 @@ __device__ void multiply(const Left &left, const Right &right, int begin, int en
         }
 #pragma unroll 4
         for (int k = slice; k < T::DEPTH; k += T::SLICES) {
-            const Pack<T::HIGH> a = *(const Pack<T::HIGH> *)(lefts + k * Rows::STRIDE + row);
-            const Pack<T::WIDE> b = *(const Pack<T::WIDE> *)(rights + k * Columns::STRIDE + column);
+            const Pack<T::HIGH> a = Rows::template get<T::HIGH>(lefts, row, k);
+            const Pack<T::WIDE> b = Columns::template get<T::WIDE>(rights, column, k);
 #pragma unroll
             for (int i = 0; i < T::HIGH; i++)
 #pragma unroll
@@ -86,15 +110,7 @@ __device__ void multiply(const Left &left, const Right &right, int begin, int en
         }
         __syncthreads();
     }
-    if (T::SLICES > 1) add_slices<T>(slice, member, shared, sums);
-}
-
-// Where a thread's sums belong within the tile.
-template <class T> __device__ inline int row_in_tile() {
-    return threadIdx.x % T::MEMBERS / (T::COLUMNS / T::WIDE) * T::HIGH;
-}
-template <class T> __device__ inline int column_in_tile() {
-    return threadIdx.x % T::MEMBERS % (T::COLUMNS / T::WIDE) * T::WIDE;
+    if (T::SLICES > 1) add_slices<T>(slice, threadIdx.x % T::MEMBERS, shared, sums);
 }
 
 // The operand of a matrix product from one line on, which lies in memory line by line or depth by depth.

@@ -20,7 +20,8 @@ KERNEL row_sums(Integer length, Integer parts, Integer share, const REAL *rows, 
 
 // out (first,), then rest (length - first,) = the sum of the rows of (rows, length). A thread sums every TEAMS-th row
 // of a column.
-KERNEL column_sums(Integer rows, Integer length, Integer first, const REAL *x, REAL *out, REAL *rest) {
+KERNEL __launch_bounds__(LANES *TEAMS)
+column_sums(Integer rows, Integer length, Integer first, const REAL *x, REAL *out, REAL *rest) {
     __shared__ REAL sums[TEAMS][LANES];
     const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES;
     const Integer column = (Integer)blockIdx.x * LANES + lane;

@@ -1,0 +1,154 @@
+"""Pydantic models of options, read from the signature of the class or function that takes them.
+
+Types and defaults come from the signature; ranges and descriptions, by the option's name, from `MEANINGS` below. An
+option that is not named there is accepted with any value of its type.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, NamedTuple, Union
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+
+class Options(BaseModel):
+    """Base of every part of a configuration: no unknown keys, no silent conversions, only finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def options_model(
+    name: str,
+    takes: Callable[..., Any],
+    *,
+    skip: Collection[str | None] = (),
+    base: type[Options] = Options,
+    extra: dict[str, Any] | None = None,
+) -> type[Options]:
+    """The model of the options that `takes` (a class or a function) accepts, without those named in `skip`.
+
+    An option's type and default come from the signature, its range and description from the vocabulary.
+    `extra` gives fields, as `create_model` takes them, beside or instead of those. *args are no options.
+    """
+    hints = typing.get_type_hints(takes.__init__ if inspect.isclass(takes) else takes)
+    fields: dict[str, Any] = dict(extra or {})
+    for parameter in inspect.signature(takes).parameters.values():
+        if (
+            parameter.name in fields
+            or parameter.name in skip
+            or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ):
+            continue
+        fields[parameter.name] = field(parameter.name, hints[parameter.name], parameter.default)
+    model = create_model(name, __base__=base, **fields)
+    model.__doc__ = (inspect.getdoc(takes) or name).partition("\n\n")[0]
+    return model
+
+
+def field(name: str, annotation: Any, default: Any) -> Any:
+    """A field as `create_model` takes it; `inspect.Parameter.empty` as default makes it required."""
+    meaning = MEANINGS.get(name, Meaning({}, ""))
+    required = default is inspect.Parameter.empty
+    return (
+        in_range(annotation, meaning.range),
+        Field(default=... if required else default, description=meaning.description or None),
+    )
+
+
+def in_range(annotation: Any, limits: dict[str, Any]) -> Any:
+    """The annotation with `limits` on every `int` and `float` in it, inside unions and tuples too."""
+    if annotation in (int, float):
+        return Annotated[annotation, Field(**limits)] if limits else annotation
+    arguments = tuple(in_range(argument, limits) for argument in typing.get_args(annotation))
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return Union[arguments]  # noqa: UP007  (built from a tuple)
+    if origin in (tuple, list):
+        return origin[arguments]
+    return annotation
+
+
+class Meaning(NamedTuple):
+    """The range of an option's numbers, as pydantic's constraints, and a description."""
+
+    range: dict[str, Any]
+    description: str
+
+
+ONE_UP: dict[str, Any] = {"ge": 1}
+SIDE: dict[str, Any] = {"ge": 1, "le": 65536}  # pixels: far beyond any picture, and no product of a few overflows
+MARGIN: dict[str, Any] = {"ge": 0, "le": 65536}
+ZERO_UP: dict[str, Any] = {"ge": 0}
+POSITIVE: dict[str, Any] = {"gt": 0}
+FRACTION: dict[str, Any] = {"ge": 0, "le": 1}
+BELOW_ONE: dict[str, Any] = {"ge": 0, "lt": 1}
+
+MEANINGS: dict[str, Meaning] = {
+    # layers
+    "out_channels": Meaning({"ge": 1, "le": 65536}, "Number of feature maps the layer makes."),
+    "out_features": Meaning({"ge": 1, "le": 1_000_000}, "Number of outputs."),
+    "kernel_size": Meaning(SIDE, "Size of the window in pixels: one number, or one per axis."),
+    "stride": Meaning(SIDE, "How far the window moves: one number, or one per axis."),
+    "padding": Meaning(
+        MARGIN,
+        "Pixels added around the image: one number, one per axis, a pair (before, after) per axis, or a word.",
+    ),
+    "dilation": Meaning(SIDE, "Distance between the window's taps."),
+    "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),
+    "bias": Meaning({}, "Whether each output has a trainable constant."),
+    "init": Meaning({}, "How the weights are drawn at the start."),
+    "lr_scale": Meaning(ZERO_UP, "The layer's learning rate as a multiple of the optimizer's; 0 freezes it."),
+    "ceil_mode": Meaning({}, "Whether a last, partial window counts."),
+    "count_include_pad": Meaning({}, "Whether the padding counts in the average."),
+    "negative_slope": Meaning({}, "Slope for inputs below zero."),
+    "p": Meaning(BELOW_ONE, "Probability of setting a value to zero while training."),
+    "affine": Meaning({}, "Whether a trainable scale and shift follow the normalisation."),
+    # loss
+    "reduction": Meaning({}, "Whether the loss is the mean over the batch or the sum."),
+    "label_smoothing": Meaning(BELOW_ONE, "Share of the target spread evenly over all classes."),
+    # optimizers
+    "lr": Meaning(POSITIVE, "Learning rate."),
+    "momentum": Meaning(
+        FRACTION,
+        "SGD: share of the last step that is kept. Batch normalisation: weight of "
+        "the newest batch in the running statistics.",
+    ),
+    "weight_decay": Meaning(ZERO_UP, "Strength of the pull of the weights towards zero."),
+    "nesterov": Meaning({}, "Whether the gradient is taken where the momentum leads."),
+    "betas": Meaning(BELOW_ONE, "Adam: how long the averages of the gradient and of its square remember."),
+    "eps": Meaning(POSITIVE, "A small number that keeps a division from failing."),
+    # early stopping
+    "patience": Meaning(ONE_UP, "Epochs without improvement after which training stops."),
+    "min_delta": Meaning(ZERO_UP, "Smallest change that counts as better."),
+    # data
+    "path": Meaning({}, "The file or folder of the images."),
+    "size": Meaning(SIDE, "Pixels that every picture is brought to: one side, or [height, width]."),
+    "channels": Meaning({}, "3 for colour, 1 for grey."),
+    "train": Meaning(ONE_UP, "The training images: a file, or how many."),
+    "test": Meaning(POSITIVE, "The test images: a file, a number, or the fraction that is held out."),
+    "invert": Meaning({}, "Whether black becomes white."),
+    "pictures": Meaning({}, "Where the picture files are that a table names; by default beside the table."),
+    "background": Meaning({}, "What shows through transparent parts of a picture."),
+    "shape": Meaning(SIDE, "Channels, height and width of an image."),
+    "classes": Meaning({"ge": 2}, "Number of classes."),
+    "class_names": Meaning({}, "Names of the classes, in the order of their labels."),
+    "label": Meaning({}, "The label's column: its number from 0, or its name in the header line."),
+    "header": Meaning({}, "Whether the first line names the columns."),
+    "layout": Meaning({}, "Where the channels stand in an array that has them."),
+    "axes": Meaning({}, "Axes of an image beside its channels: 1 for signals, 2 for images, 3 for volumes."),
+    "seed": Meaning(ZERO_UP, "Where the random choices of the data set begin."),
+    # augmentation
+    "shift": Meaning(ZERO_UP, "Move by up to so many pixels."),
+    "rotate": Meaning(ZERO_UP, "Turn by up to so many degrees either way."),
+    "scale": Meaning(BELOW_ONE, "Enlarge or shrink by up to this fraction."),
+    "flip": Meaning({}, "Exchange left and right in every second image."),
+    "crop": Meaning(ZERO_UP, "Surround by so many zeros and cut a window of the old size out."),
+    "cutout": Meaning(ZERO_UP, "Side of a square that is set to zero."),
+    # schedules
+    "warmup": Meaning(BELOW_ONE, "Fraction of the run during which the learning rate rises from 0."),
+    "final": Meaning(FRACTION, "Fraction of the learning rate that is left at the end."),
+    "epochs": Meaning(ONE_UP, "Number of epochs."),
+    "gamma": Meaning(POSITIVE, "Factor by which the learning rate falls."),
+}

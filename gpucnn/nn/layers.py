@@ -1,0 +1,345 @@
+"""Layers that slide a window or map all of their input: convolution, linear, pooling, padding, flatten."""
+
+import math
+from typing import ClassVar
+
+from gpucnn import functional as F
+from gpucnn.errors import ShapeError
+from gpucnn.functional.convolution import convolve
+from gpucnn.functional.pooling import average_pool, max_pool, pooling_window
+from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window, per_axis
+from gpucnn.nn import init as initial
+from gpucnn.nn.init import Init
+from gpucnn.nn.layer import Layer, check_count
+from gpucnn.nn.module import Parameter
+from gpucnn.tensor import Tensor
+
+
+class Convolution(Layer):
+    """What convolutions in one, two and three dimensions (`axes`) share."""
+
+    axes: ClassVar[int]
+    inferred = "in_channels"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool = True,
+        init: Init | None = None,
+    ) -> None:
+        check_count(self.kind, "in_channels", in_channels)
+        check_count(self.kind, "out_channels", out_channels)
+        kernel = per_axis(self.kind, "kernel_size", kernel_size, self.axes, least=1)
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ShapeError(
+                f"{self.kind}: groups is {groups}, which does not divide the {in_channels} channels of the input "
+                f"and the {out_channels} of the output"
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.padding, self.dilation = kernel, stride, padding, dilation
+        self.weight_shape = (out_channels, in_channels // groups, *kernel)
+        self._draw(bias, initial.checked(init or "default", self.weight_shape))
+
+    def _draw(self, bias: bool, rule: Init) -> None:
+        fan_in = math.prod(self.weight_shape[1:])
+        fan_out = self.out_channels // self.groups * math.prod(self.kernel_size)
+        self.weight = Parameter(initial.weights(rule, self.weight_shape, fan_in, fan_out).astype("float32"))
+        self.bias = Parameter(initial.biases(rule, self.out_channels, fan_in).astype("float32")) if bias else None
+
+    @property
+    def sliding(self) -> Sliding:
+        """How the kernel moves."""
+        return Sliding(self.stride, self.padding, self.dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O, outputs...)"""
+        return convolve(self.kind, self.axes, x, self.weight, self.bias, self.sliding, self.groups)
+
+    def forward_relu(self, x: Tensor) -> Tensor:
+        """relu(forward(x)), in one pass."""
+        return convolve(self.kind, self.axes, x, self.weight, self.bias, self.sliding, self.groups, relu=True)
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(O, outputs...) for (I, sizes...)."""
+        if len(shape) != self.axes + 1:
+            raise ShapeError(
+                f"{self.kind}: expected {self.axes + 1} axes (channels and {self.axes} sizes), given {shape}"
+            )
+        if shape[0] != self.in_channels:
+            raise ShapeError(
+                f"{self.kind}: input has {shape[0]} channels, weight expects {self.in_channels}: x {shape}, "
+                f"w {self.weight_shape}. Give in_channels={shape[0]} or change the layer before"
+            )
+        return (self.out_channels, *self.window(shape).output_sizes(shape[1:]))
+
+    def multiply_adds(self, shape: Sizes) -> int:
+        """One for each weight at each place."""
+        return math.prod(self.weight_shape) * math.prod(self.output_shape(shape)[1:])
+
+    def window(self, shape: Sizes) -> Window:
+        """The kernel's window."""
+        return make_window(self.kind, shape[1:], self.kernel_size, *self.sliding)
+
+
+class Conv1d(Convolution):
+    """Convolution over (N, I, W); see functional.conv1d. Weight (O, I / groups, k), bias (O,)."""
+
+    kind, axes = "conv1d", 1
+
+
+class Conv2d(Convolution):
+    """Convolution over (N, I, H, W); see functional.conv2d. Weight (O, I / groups, kh, kw), bias (O,)."""
+
+    kind, axes = "conv2d", 2
+
+
+class Conv3d(Convolution):
+    """Convolution over (N, I, D, H, W); see functional.conv3d. Weight (O, I / groups, kd, kh, kw), bias (O,)."""
+
+    kind, axes = "conv3d", 3
+
+
+class Linear(Layer):
+    """x @ weightᵀ + bias over (N, F); weight (O, F), bias (O,)."""
+
+    kind, inferred = "linear", "in_features"
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, init: Init | None = None) -> None:
+        self.in_features = check_count("linear", "in_features", in_features)
+        self.out_features = check_count("linear", "out_features", out_features)
+        self.weight_shape = (out_features, in_features)
+        self._draw(bias, initial.checked(init or "default", self.weight_shape))
+
+    def _draw(self, bias: bool, rule: Init) -> None:
+        fan_in, fan_out = self.in_features, self.out_features
+        self.weight = Parameter(initial.weights(rule, self.weight_shape, fan_in, fan_out).astype("float32"))
+        self.bias = Parameter(initial.biases(rule, fan_out, fan_in).astype("float32")) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, O)"""
+        return F.linear(x, self.weight, self.bias)
+
+    def forward_relu(self, x: Tensor) -> Tensor:
+        """relu(forward(x)), in one pass."""
+        return F.linear(x, self.weight, self.bias, relu=True)
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(O,) for (F,)."""
+        if len(shape) != 1:
+            raise ShapeError(f"linear: expected an input of one axis, given {shape}. Put a flatten layer before it")
+        if shape[0] != self.in_features:
+            raise ShapeError(
+                f"linear: input has {shape[0]} features, weight expects {self.in_features}. Give in_features={shape[0]}"
+            )
+        return (self.out_features,)
+
+    def multiply_adds(self, shape: Sizes) -> int:
+        """One for each weight."""
+        return self.in_features * self.out_features
+
+
+class _Windowed(Layer):
+    """A layer that keeps its channels and slides its `window` over them."""
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(C, outputs...) for (C, sizes...)."""
+        return (shape[0], *self.window(shape).output_sizes(shape[1:]))
+
+    def window(self, shape: Sizes) -> Window:
+        """The window over an input of `shape`. To be written by each layer."""
+        raise NotImplementedError
+
+    def _check_map(self, shape: Sizes) -> None:
+        if len(shape) != 3:
+            raise ShapeError(f"{self.kind}: expected an input of 3 axes (channels, height, width), given {shape}")
+
+
+class _Pool(_Windowed):
+    """What pooling in one, two and three dimensions (`axes`) shares."""
+
+    axes: ClassVar[int]
+    kernel_size: PerAxis
+    stride: PerAxis | None
+    padding: Padding
+    dilation: PerAxis = 1
+    ceil_mode: bool
+
+    @property
+    def sliding(self) -> Sliding:
+        """How the window moves: by its own size unless a stride was given."""
+        stride = self.kernel_size if self.stride is None else self.stride
+        return Sliding(stride, self.padding, self.dilation, self.ceil_mode)
+
+    def window(self, shape: Sizes) -> Window:
+        """The pooling window."""
+        return pooling_window(self.kind, self.axes, (1, *shape), self.kernel_size, self.sliding)
+
+
+class MaxPool(_Pool):
+    """What max-pooling in one, two and three dimensions shares."""
+
+    def __init__(
+        self,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
+        dilation: PerAxis = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.dilation, self.ceil_mode = dilation, ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, outputs...)"""
+        return max_pool(self.axes, x, self.kernel_size, self.sliding)
+
+    def forward_of_relu(self, x: Tensor) -> Tensor:
+        """forward(relu(x)), to the bit, in one pass: both keep the order of numbers, so the maximum may be taken first.
+
+        Where ReLU passes no gradient (at 0) pooling has none to hand on.
+        """
+        return max_pool(self.axes, x, self.kernel_size, self.sliding, relu=True)
+
+
+class MaxPool1d(MaxPool):
+    """The largest value under each window of (N, C, W); see functional.max_pool1d."""
+
+    kind, axes = "max_pool1d", 1
+
+
+class MaxPool2d(MaxPool):
+    """The largest value under each window of (N, C, H, W); see functional.max_pool2d."""
+
+    kind, axes = "max_pool2d", 2
+
+
+class MaxPool3d(MaxPool):
+    """The largest value under each window of (N, C, D, H, W); see functional.max_pool3d."""
+
+    kind, axes = "max_pool3d", 3
+
+
+class _AvgPool(_Pool):
+    def __init__(
+        self,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: Padding = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, outputs...)"""
+        return average_pool(self.axes, x, self.kernel_size, self.sliding, self.count_include_pad)
+
+
+class AvgPool1d(_AvgPool):
+    """The average under each window of (N, C, W); see functional.avg_pool1d."""
+
+    kind, axes = "avg_pool1d", 1
+
+
+class AvgPool2d(_AvgPool):
+    """The average under each window of (N, C, H, W); see functional.avg_pool2d."""
+
+    kind, axes = "avg_pool2d", 2
+
+
+class AvgPool3d(_AvgPool):
+    """The average under each window of (N, C, D, H, W); see functional.avg_pool3d."""
+
+    kind, axes = "avg_pool3d", 3
+
+
+class _GlobalPool(_Windowed):
+    def window(self, shape: Sizes) -> Window:
+        """A window over the whole map."""
+        self._check_map(shape)
+        return make_window(self.kind, shape[1:], shape[1:])
+
+
+class GlobalAvgPool2d(_GlobalPool):
+    """The average of each map of (N, C, H, W)."""
+
+    kind = "global_avg_pool2d"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, 1, 1)"""
+        return F.global_avg_pool2d(x)
+
+
+class GlobalMaxPool2d(_GlobalPool):
+    """The largest value of each map of (N, C, H, W)."""
+
+    kind = "global_max_pool2d"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, 1, 1)"""
+        return F.global_max_pool2d(x)
+
+
+class _Pad2d(_Windowed):
+    """A border around (N, C, H, W); `padding` is one number or (left, right, top, bottom)."""
+
+    mode: ClassVar[F.PadMode]
+
+    def __init__(self, padding: PerAxis) -> None:
+        self.padding = per_axis(self.kind, "padding", padding, 4, least=0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, top + H + bottom, left + W + right)"""
+        return F.pad(x, self.padding, self.mode)
+
+    def window(self, shape: Sizes) -> Window:
+        """One pixel, over the padded map."""
+        self._check_map(shape)
+        left, right, top, bottom = self.padding
+        if self.mode == "reflect" and (max(top, bottom) >= shape[1] or max(left, right) >= shape[2]):
+            raise ShapeError(f"{self.kind}: padding {self.padding} mirrors more than the map {shape} has. Give less")
+        return Window((1, 1), (1, 1), ((top, bottom), (left, right)), (1, 1))
+
+
+class ZeroPad2d(_Pad2d):
+    """A border of zeros."""
+
+    kind, mode = "zero_pad2d", "zeros"
+
+
+class ReplicationPad2d(_Pad2d):
+    """A border that repeats the nearest pixel."""
+
+    kind, mode = "replication_pad2d", "replicate"
+
+
+class ReflectionPad2d(_Pad2d):
+    """A border that mirrors the map without its outermost pixel."""
+
+    kind, mode = "reflection_pad2d", "reflect"
+
+
+class Flatten(Layer):
+    """(N, C, H, W) as (N, C·H·W)"""
+
+    kind = "flatten"
+
+    forward = staticmethod(F.flatten)
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """(C·H·W,)"""
+        return (math.prod(shape),)
+
+    def window(self, shape: Sizes) -> Window | None:
+        """All of the map: behind flatten a unit may see every pixel."""
+        if len(shape) < 2:
+            return None
+        sizes = shape[1:]
+        return Window(sizes, (1,) * len(sizes), ((0, 0),) * len(sizes), (1,) * len(sizes))

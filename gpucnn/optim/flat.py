@@ -1,0 +1,74 @@
+"""Flat parameters: the parameters of one optimizer group, and their gradients, as views of two flat arrays."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gpucnn.backend import Array, module_of
+from gpucnn.errors import InputError
+from gpucnn.tensor import Tensor
+
+
+class Place(NamedTuple):
+    """Where one parameter lies: elements start to stop of the flat arrays, which are viewed in its memory's shape."""
+
+    start: int
+    stop: int
+    value: Array
+    gradient: Array
+
+
+class FlatParameters:
+    """Flat arrays `values` and `gradients` (length,) that hold `parameters`, in their order.
+
+    Each parameter's array and gradient become views of them, so one call moves, clips or saves a whole network, and
+    Functions write weight gradients straight into place. `state` holds the optimizer's own arrays, of the same length.
+    Raises InputError where there are no parameters, or their dtypes or devices differ.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], state: Sequence[str] = ()) -> None:
+        if not parameters:
+            raise InputError("an optimizer needs at least one parameter; the network has none")
+        kinds = {_kind(parameter.data) for parameter in parameters}
+        if len(kinds) > 1:
+            raise InputError(f"parameters of one optimizer must share dtype and device; found {sorted(kinds)}")
+        self.parameters = list(parameters)
+        first, length = parameters[0].data, sum(parameter.size for parameter in parameters)
+        xp = module_of(first)
+        self.values, self.gradients = xp.empty(length, first.dtype), xp.zeros(length, first.dtype)
+        self.state = {name: xp.zeros(length, first.dtype) for name in state}
+        self.places: list[Place] = []
+        stop = 0
+        for parameter in parameters:
+            start, stop = stop, stop + parameter.size
+            value, gradient = (a[start:stop].reshape(parameter.data.shape) for a in (self.values, self.gradients))
+            self.places.append(Place(start, stop, value, gradient))
+            self.take_in(parameter, self.places[-1])
+
+    def __setstate__(self, saved: dict) -> None:
+        """A copied or unpickled object is laid out anew: views do not survive copying."""
+        FlatParameters.__init__(self, saved["parameters"], tuple(saved["state"]))
+        for name, array in saved["state"].items():
+            self.state[name][...] = array
+
+    def take_in(self, parameter: Tensor, place: Place) -> None:
+        """Make the parameter and its gradient views of their place, with the values they have now.
+
+        That is needed once, and again where a user, `Module.to` or another optimizer has exchanged one of the arrays.
+        Raises InputError where its dtype or device is no longer that of the flat arrays.
+        """
+        if parameter.data is not place.value:
+            if _kind(parameter.data) != _kind(place.value):
+                raise InputError(
+                    f"a parameter is {_kind(parameter.data)} now and was {_kind(place.value)} when its optimizer was "
+                    f"made; change the network's dtype and device first, then make the optimizer"
+                )
+            place.value[...] = parameter.data
+            parameter.data = place.value
+        parameter._grad_buffer = place.gradient
+        if parameter.grad is not None and parameter.grad.data is not place.gradient:
+            place.gradient[...] = parameter.grad.data
+            parameter.grad.data = place.gradient
+
+
+def _kind(array: Array) -> str:
+    return f"{array.dtype} of {module_of(array).__name__}"

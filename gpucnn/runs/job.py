@@ -1,0 +1,105 @@
+"""Training in a run folder: train, log, write checkpoints, evaluate on the test images, write the result."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpucnn import backend
+from gpucnn.data.loader import Batches, Loaders
+from gpucnn.errors import CheckpointError, TrainingError
+from gpucnn.runs.environment import kernels_name
+from gpucnn.runs.folder import RunFolder
+from gpucnn.runs.interruption import Interruption
+from gpucnn.training.records import EpochRecord
+from gpucnn.training.trainer import Record, Trainer
+
+CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch
+
+
+def train_run(
+    folder: RunFolder,
+    trainer: Trainer,
+    loaders: Loaders,
+    epochs: int,
+    *,
+    class_names: Sequence[str],
+    dataset: str,
+    dataset_requested: str,
+    resume: bool = False,
+    config_text: str | None = None,
+    normalization: Mapping[str, np.ndarray] | None = None,
+    on_record: Callable[[Record], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> dict[str, Any]:
+    """Train in `folder`, which must be entered, until `epochs` are done; returns the contents of result.json.
+
+    With `resume`, training continues from the last checkpoint and ends as if it had never stopped; `config_text`,
+    which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` is written
+    and training begins. A checkpoint is written at the start, after each epoch, every `checkpoint_seconds`, and on
+    Ctrl-C, which then raises KeyboardInterrupt. `on_record` is called with every record after it is logged.
+
+    Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
+    files that cannot be written; the last checkpoint stays whole.
+    """
+    if resume:
+        _resume(folder, trainer)
+    elif normalization is not None:
+        folder.write_normalization(normalization)
+    records = trainer.run(loaders.train, loaders.validation, epochs)
+    if not resume:
+        folder.save(trainer.state())
+    elif config_text is not None:
+        folder.replace_config(config_text)
+    saved = time.monotonic()
+    with Interruption() as interruption:
+        for record in records:
+            folder.log(record)
+            if on_record is not None:
+                on_record(record)
+            interrupted, ended = interruption.requested, isinstance(record, EpochRecord)
+            if not trainer.settled:
+                continue
+            if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
+                folder.save(trainer.state(), best=ended and trainer.train_state.best.epoch == record.epoch)
+                saved = time.monotonic()
+            if interrupted:
+                raise KeyboardInterrupt
+    folder.write_model(trainer.net.state_dict())
+    result = _result(trainer, loaders.test, class_names)
+    result |= {"dataset": dataset, "dataset_requested": dataset_requested}
+    result |= {"device": str(backend.device()), "kernels": kernels_name()}
+    folder.write_result(result)
+    return result
+
+
+def _resume(folder: RunFolder, trainer: Trainer) -> None:
+    """Load the last checkpoint into `trainer`. Raises CheckpointError, naming the file."""
+    state = folder.load(trainer.state().tensors)
+    try:
+        trainer.load_state(state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder.last_path}: {error}; restore it, or train again") from None
+
+
+def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) -> dict[str, Any]:
+    """The figures of the trained network on the test images; None without such images."""
+    figures: dict[str, Any]
+    if test is None:
+        figures = dict.fromkeys(("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix"))
+    else:
+        evaluation = trainer.evaluate(test)
+        if not math.isfinite(evaluation.loss):
+            raise TrainingError(
+                f"the test loss is {evaluation.loss}: the last updates were too large. Lower the learning rate "
+                "(optimizer.lr), or clip the gradients (clip_norm)"
+            )
+        figures = {"test_loss": evaluation.loss, "test_accuracy": evaluation.accuracy}
+        figures |= evaluation.classification.as_dict(class_names)
+    return {
+        **figures,
+        "parameters": sum(parameter.size for parameter in trainer.net.parameters()),
+        "train_seconds": trainer.train_state.train_seconds,
+    }

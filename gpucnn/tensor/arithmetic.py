@@ -1,0 +1,366 @@
+"""The Functions behind a Tensor's operators and methods: arithmetic, reductions, reshaping, indexing."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gpucnn.backend import Array, empty, module_of, zeros
+from gpucnn.errors import ShapeError
+from gpucnn.kernels.choice import kernels_of
+from gpucnn.tensor.function import Function, aligned, as_variables, wrap
+from gpucnn.threads import one_blas_thread
+
+Axes = int | tuple[int, ...] | None
+
+
+def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
+    """grad summed over the axes along which an array of `shape` was broadcast."""
+    if grad.shape == shape:
+        return grad
+    extra = grad.ndim - len(shape)
+    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1)
+    return grad.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
+
+
+@contextlib.contextmanager
+def naming_shapes(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
+    """Turn the array module's error about shapes into a ShapeError that names the operation and the shapes."""
+    try:
+        yield
+    except ValueError as error:
+        raise ShapeError(f"{name}: the shapes {', '.join(map(str, shapes))} do not fit together ({error})") from None
+
+
+class Binary(Function):
+    """An operation on two arrays that broadcast against each other."""
+
+    layout = "elementwise"
+    ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        """The gradients by both inputs, before the sums over broadcast axes."""
+        raise NotImplementedError
+
+    def forward(self, a: Array, b: Array) -> Array:
+        """The operation's result, of the broadcast shape."""
+        self.a, self.b = a, b
+        with naming_shapes(type(self).__name__.lower(), a.shape, b.shape):
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        out = empty(shape, a, dtype=self.result_dtype(a, b))
+        return getattr(module_of(a), self.ufunc)(a, b, out=out, casting="unsafe")
+
+    def result_dtype(self, a: Array, b: Array) -> Any:
+        """The floating one of two dtypes, else NumPy's rule: float32 times int64 stays float32, as in PyTorch."""
+        floating = [array.dtype for array in (a, b) if array.dtype.kind == "f"]
+        return floating[0] if len(floating) == 1 else module_of(a).result_type(a, b)
+
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        """Each share, summed over the axes along which its input was broadcast."""
+        a, b = self.shares(grad)
+        return (
+            None if a is None else unbroadcast(a, self.a.shape),
+            None if b is None else unbroadcast(b, self.b.shape),
+        )
+
+
+class Add(Binary):
+    """a + b"""
+
+    ufunc = "add"
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return grad, grad
+
+
+class Subtract(Binary):
+    """a - b"""
+
+    ufunc = "subtract"
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return grad, -grad if self.needs[1] else None
+
+
+class Multiply(Binary):
+    """a · b"""
+
+    ufunc = "multiply"
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        return grad * self.b if self.needs[0] else None, grad * self.a if self.needs[1] else None
+
+
+class Divide(Binary):
+    """a / b; of integers, float32."""
+
+    ufunc = "divide"
+
+    def result_dtype(self, a: Array, b: Array) -> Any:
+        """Never an integer."""
+        dtype = super().result_dtype(a, b)
+        return dtype if dtype.kind == "f" else np.dtype(np.float32)
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        by_a = grad / self.b
+        return by_a, -by_a * self.a / self.b if self.needs[1] else None
+
+
+class Power(Binary):
+    """a ** b"""
+
+    ufunc = "power"
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        xp, a, b = module_of(grad), self.a, self.b
+        by_a = by_b = None
+        if self.needs[0]:
+            by_a = grad * xp.where(b == 0, 0, b * a ** xp.where(b == 0, 1, b - 1))
+        if self.needs[1]:  # 0 ** b is flat for b > 0, where log(0) would not be a number
+            by_b = grad * a**b * xp.log(xp.where(a == 0, 1, a))
+        return by_a, by_b
+
+
+class Negate(Function):
+    """-x"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        return -x
+
+    def backward(self, grad: Array) -> Array:
+        return -grad
+
+
+class Exp(Function):
+    """e ** x"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.y = module_of(x).exp(floating(x))
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        return grad * self.y
+
+
+class Log(Function):
+    """The natural logarithm."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return module_of(x).log(floating(x))
+
+    def backward(self, grad: Array) -> Array:
+        return grad / self.x
+
+
+class Sqrt(Function):
+    """The square root."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.y = module_of(x).sqrt(floating(x))
+        return self.y
+
+    def backward(self, grad: Array) -> Array:
+        return grad / (2 * self.y)
+
+
+class Abs(Function):
+    """|x|, flat at 0."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return module_of(x).abs(x)
+
+    def backward(self, grad: Array) -> Array:
+        return grad * module_of(grad).sign(self.x)
+
+
+class Clamp(Function):
+    """x, but no less than `least` and no more than `most`; flat beyond the bounds, not at them, as in PyTorch"""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array, least: float | None, most: float | None) -> Array:
+        y = module_of(x).clip(x, least, most)
+        self.inside = x == y
+        return y
+
+    def backward(self, grad: Array) -> Array:
+        return grad * self.inside
+
+
+def compare(ufunc: str, first: Any, second: Any) -> Any:
+    """Where two operands compare as `ufunc` says (equal, less, ...): a boolean Tensor, without a gradient."""
+    (a, b), batch_last = aligned(as_variables(ufunc, (first, second)), "elementwise")
+    with naming_shapes(ufunc, a.shape, b.shape):
+        return wrap(getattr(module_of(a.data), ufunc)(a.data, b.data), batch_last)
+
+
+class MatMul(Function):
+    """a @ b by NumPy's rules: vectors, matrices and stacks of matrices."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.a, self.b = a, b
+        with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
+            return kernels_of(type(a)).gemm.product(a, b)
+
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
+        a = self.a if self.a.ndim > 1 else self.a[None, :]
+        b = self.b if self.b.ndim > 1 else self.b[:, None]
+        if self.b.ndim == 1:
+            grad = grad[..., None]
+        if self.a.ndim == 1:
+            grad = grad[..., None, :]
+        by_a = by_b = None
+        product = kernels_of(type(grad)).gemm.product
+        with one_blas_thread():
+            if self.needs[0]:
+                by_a = unbroadcast(product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
+            if self.needs[1]:
+                by_b = unbroadcast(product(a.swapaxes(-1, -2), grad), b.shape).reshape(self.b.shape)
+        return by_a, by_b
+
+
+class Sum(Function):
+    """The sum over axes."""
+
+    def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
+        axes = axes_of("sum", axis, x.shape)
+        self.shape, self.kept = x.shape, kept_shape(x.shape, axes)
+        return x.sum(axis=axes, keepdims=keepdims)
+
+    def backward(self, grad: Array) -> Array:
+        return module_of(grad).broadcast_to(grad.reshape(self.kept), self.shape)
+
+
+class Max(Function):
+    """The largest value over axes; equal ones share the gradient evenly, as in PyTorch's amax."""
+
+    extreme = "max"
+
+    def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
+        axes = axes_of(self.extreme, axis, x.shape)
+        best = getattr(x, self.extreme)(axis=axes, keepdims=True)
+        if self.needs[0]:
+            self.share = (x == best).astype(x.dtype)
+            self.share /= self.share.sum(axis=axes, keepdims=True)
+        self.kept = best.shape
+        return best if keepdims else best.squeeze(axes)
+
+    def backward(self, grad: Array) -> Array:
+        return grad.reshape(self.kept) * self.share
+
+
+class Min(Max):
+    """The smallest value over axes; equal ones share the gradient evenly, as in PyTorch's amin."""
+
+    extreme = "min"
+
+
+class Reshape(Function):
+    """The same values in another shape, in the order (N, C, H, W)."""
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        self.shape = x.shape
+        with naming_shapes("reshape", x.shape, shape):
+            return x.reshape(shape)
+
+    def backward(self, grad: Array) -> Array:
+        return grad.reshape(self.shape)
+
+
+class Permute(Function):
+    """The axes in another order."""
+
+    def forward(self, x: Array, axes: tuple[int, ...]) -> Array:
+        self.axes = tuple(axis_of("permute", axis, x.shape) for axis in axes)
+        if sorted(self.axes) != list(range(x.ndim)):
+            raise ShapeError(f"permute: {axes} does not name each of the {x.ndim} axes of {x.shape} once")
+        return x.transpose(self.axes)
+
+    def backward(self, grad: Array) -> Array:
+        return grad.transpose(tuple(self.axes.index(i) for i in range(len(self.axes))))
+
+
+class BroadcastTo(Function):
+    """x repeated along new and unit axes."""
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        self.shape = x.shape
+        with naming_shapes("expand", x.shape, shape):
+            return module_of(x).broadcast_to(x, shape)
+
+    def backward(self, grad: Array) -> Array:
+        return unbroadcast(grad, self.shape)
+
+
+class GetItem(Function):
+    """x[index], by NumPy's rules; an element picked twice gets both gradients (on a GPU in no fixed order)."""
+
+    def forward(self, x: Array, index: Any) -> Array:
+        self.shape, self.index = x.shape, index
+        return module_of(x).array(x[index])
+
+    def backward(self, grad: Array) -> Array:
+        out = zeros(self.shape, grad)
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        if all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts):
+            out[self.index] = grad  # a view: no element was picked twice
+        else:
+            module_of(grad).add.at(out, self.index, grad)
+        return out
+
+
+class Concatenate(Function):
+    """Arrays joined along an existing axis."""
+
+    def forward(self, *arrays: Array, axis: int = 0) -> Array:
+        self.axis = axis = axis_of("concatenate", axis, arrays[0].shape)
+        self.ends = [sum(a.shape[axis] for a in arrays[: i + 1]) for i in range(len(arrays) - 1)]
+        with naming_shapes("concatenate", *(a.shape for a in arrays)):
+            return module_of(arrays[0]).concatenate(arrays, axis=axis)
+
+    def backward(self, grad: Array) -> tuple[Array, ...]:
+        return tuple(module_of(grad).split(grad, self.ends, axis=self.axis))
+
+
+def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:
+    """`axis`, which may count from the end, as a number from 0 on. Raises ShapeError where there is none such."""
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"{name}: there is no axis {axis} in {shape}, which has {len(shape)}")
+    return axis % len(shape)
+
+
+def axes_of(name: str, axis: Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a reduction: one, several, or (None) all. Raises ShapeError where there is none such."""
+    if not shape and axis in (0, -1):  # PyTorch takes a number for a vector here
+        return ()
+    given = range(len(shape)) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    return tuple(axis_of(name, a, shape) for a in given)
+
+
+def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` after a reduction over `axes` that keeps them, at size 1."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def reduced_count(shape: tuple[int, ...], axis: Axes) -> int:
+    """How many values each result of a reduction over `axis` takes in."""
+    return math.prod(shape[a] for a in axes_of("mean", axis, shape))
+
+
+def floating(x: Array) -> Array:
+    """x, or float32 in place of integers."""
+    return x if x.dtype.kind == "f" else x.astype(np.float32)

@@ -1,0 +1,409 @@
+"""Automatic differentiation: Variables, the Functions that computed them, and the gradients back through both.
+
+A Variable is an array that knows the Function which computed it; a Function knows the Variables it ran on. `backward`
+follows these links from a result to everything it was computed from. `Tensor`, in tensor.py, is a Variable with
+operators. Shapes are logical, (N, C, H, W); in memory arrays may lie as (C, H, W, N), which `batch_last` says.
+Gradients are first order.
+"""
+
+import contextlib
+import heapq
+import itertools
+import threading
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from gpucnn.backend import Array, empty, module_of, to_device
+from gpucnn.errors import ShapeError
+
+# How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first `images` inputs,
+# and the result, in memory order (C, H, W, N), the others (parameters) logical. "elementwise": all in whichever of the
+# two orders the largest input has.
+Layout = Literal["logical", "batch_last", "elementwise"]
+
+_mode = threading.local()
+_counter = itertools.count()  # numbers Functions in the order they ran
+_data, _requires_grad, _version = map(attrgetter, ("data", "requires_grad", "_version"))
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded in this thread."""
+    return getattr(_mode, "recording", True)
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside: `with no_grad(): ...`, or as a decorator."""
+    outer = is_grad_enabled()
+    _mode.recording = False
+    try:
+        yield
+    finally:
+        _mode.recording = outer
+
+
+class Variable:
+    """An array, the Function that computed it (none for a leaf), and the gradient by it once `backward` has run."""
+
+    tensor_class: ClassVar[type["Variable"]]  # what operations return: Tensor
+
+    data: Array
+    batch_last: bool
+    requires_grad: bool = False
+    grad: Self | None = None
+    _creator: "Function | None" = None
+    _version: int = 0  # counts changes in place: an optimizer's steps, weights loaded
+    _grad_buffer: Array | None = None  # a parameter's place in an optimizer's flat memory of gradients
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self.data, self.batch_last = _as_array(data), False
+        if requires_grad:
+            self.requires_grad_()
+
+    @classmethod
+    def from_batch_last(cls, array: Array) -> Any:
+        """The Tensor (N, C, H, W) whose memory is `array` (C, H, W, N); C-contiguous, not copied."""
+        return wrap(array, batch_last=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The logical shape, images first."""
+        shape = self.data.shape
+        return (shape[-1], *shape[:-1]) if self.batch_last else shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self.data.size)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type, as NumPy names it."""
+        return self.data.dtype
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Ask for gradients by this Tensor (or no longer), and return it. Raises TypeError for integers."""
+        if requires_grad and self.data.dtype.kind != "f":
+            raise TypeError(f"a Tensor of dtype {self.dtype} cannot have a gradient; expected float32 or float64")
+        self.requires_grad = requires_grad
+        return self
+
+    def to_batch_last(self) -> Any:
+        """This Tensor, held in memory as (C, H, W, N)."""
+        return self if self.batch_last or self.data.ndim < 2 else record(ToBatchLast(), (self,), {}, batch_last=True)
+
+    def to_logical(self) -> Any:
+        """This Tensor, held in memory as (N, C, H, W)."""
+        return record(ToLogical(), (self,), {}, batch_last=False) if self.batch_last else self
+
+    def backward(self, gradient: Any = None) -> None:
+        """Add the gradient by every leaf this Tensor was computed from to that leaf's `grad`; the record is then spent.
+
+        `gradient` is the gradient by this Tensor, of its shape; it may be left out for a single element, where it is 1.
+        Raises RuntimeError where nothing was recorded or the record is spent, ShapeError for a wrong shape.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward() of a Tensor that was not computed from any with requires_grad=True, or inside no_grad()"
+            )
+        waiting = _Waiting(None if gradient is not None else self._creator)
+        waiting.add(self, self._seed(gradient))
+        waiting.run()
+
+    def _seed(self, gradient: Any) -> Array:
+        """The gradient that `backward` starts with, in this Tensor's memory order."""
+        if gradient is None:
+            if self.data.size != 1:
+                raise ShapeError(
+                    f"backward() of a Tensor of shape {self.shape} needs the gradient by it, of the same shape; "
+                    f"a loss is a single number: reduce with .sum() or .mean()"
+                )
+            return module_of(self.data).ones(self.data.shape, self.data.dtype)
+        given = gradient if isinstance(gradient, Variable) else Variable(gradient)
+        if given.shape != self.shape:
+            raise ShapeError(f"backward() was given a gradient of shape {given.shape}; expected {self.shape}")
+        moved = given.to_batch_last() if self.batch_last else given.to_logical()
+        return moved.data.astype(self.dtype)
+
+    def _accumulate(self, grad: Array) -> None:
+        """Add to `grad`, in memory that is this Tensor's own: the Function may have returned one array twice."""
+        if self.grad is not None:
+            self.grad.data += grad
+            return
+        buffer = module_of(grad).empty_like(self.data) if self._grad_buffer is None else self._grad_buffer
+        if grad is not buffer:  # else the Function wrote it there, into its `gradient_memory`
+            module_of(grad).copyto(buffer, grad)
+        self.grad = wrap(buffer, self.batch_last)
+
+
+class Function:
+    """A differentiable operation. Write `forward` and `backward`; call it through `apply`.
+
+    ```
+    class Cube(Function):
+        def forward(self, x):
+            self.x = x
+            return x**3
+
+        def backward(self, grad):
+            return 3 * self.x**2 * grad
+
+    y = Cube.apply(x)
+    ```
+    `forward(*arrays, **options)` returns one array. `backward(grad)` gets the gradient by that array and returns the
+    gradient by each input array (one array, or a tuple of them; None where there is none). `self.needs[i]` says whether
+    the gradient by input i is wanted. Arrays are NumPy's or CuPy's; neither method may change the ones it is given.
+    """
+
+    layout: ClassVar[Layout] = "logical"
+    images: ClassVar[int] = 1
+    needs: tuple[bool, ...] = ()
+    by_result_is_one: bool = False  # whether the result is the loss that `backward` began at: its gradient is 1
+    _inputs: tuple[Variable, ...] | None = None  # what it ran on; None where nothing was recorded, and once spent
+    _versions: tuple[int, ...] = ()  # how often each of them had been changed in place when it ran
+    _order: int = -1  # its number in the order of running
+
+    def forward(self, *arrays: Any, **options: Any) -> Array:
+        """The operation's result."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, grad: Array) -> Array | None | tuple[Array | None, ...]:
+        """The gradient by each input, given the gradient by the result."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward, but a gradient through it was asked for")
+
+    def gradient_memory(self, index: int, like: Array) -> Array:
+        """Where to write the gradient by input `index`, all of it: a parameter's own memory while it is free, else new.
+
+        An input that the operation was given twice has two gradients, which are added up: neither is written there.
+        """
+        inputs = self._inputs or ()
+        variable = inputs[index]
+        memory = variable._grad_buffer if variable.grad is None and variable._creator is None else None
+        once = tuple(map(id, inputs)).count(id(variable)) == 1
+        fits = once and memory is not None and memory.dtype == like.dtype
+        return memory if fits else empty(variable.data.shape, like)
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """Run the operation on Tensors (arrays and numbers are taken as constants) and return a Tensor.
+
+        Raises TypeError where there is no Tensor among the inputs.
+        """
+        for value in inputs:
+            if not isinstance(value, Variable):
+                inputs = as_variables(cls.__name__, inputs)
+                break
+        if cls.layout == "batch_last":
+            moved = []
+            for number, variable in enumerate(inputs):
+                if variable.batch_last is (number < cls.images):
+                    moved.append(variable)
+                else:
+                    moved.append(variable.to_logical() if variable.batch_last else variable.to_batch_last())
+            return record(cls(), tuple(moved), options, batch_last=True)
+        variables, batch_last = aligned(inputs, cls.layout)
+        return record(cls(), variables, options, batch_last)
+
+
+def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, Any], batch_last: bool) -> Any:
+    """Run `forward` on inputs that lie in memory as the function wants them; link the result to it for `backward`."""
+    recording = getattr(_mode, "recording", True)  # is_grad_enabled, without a call
+    function.needs = needs = tuple(map(_requires_grad, inputs)) if recording else (False,) * len(inputs)
+    array = function.forward(*map(_data, inputs), **options)
+    if function.needs is not needs:
+        raise AttributeError(
+            f"{type(function).__name__}.forward sets self.needs, which is set before it runs; take another name"
+        )
+    if type(array) is not np.ndarray or not array.flags.c_contiguous:
+        array = contiguous(array)
+    result = wrap(array, batch_last)
+    if True in needs and array.dtype.kind == "f":
+        result.requires_grad, result._creator = True, function
+        function._inputs, function._order = inputs, next(_counter)
+        function._versions = tuple(map(_version, inputs))
+    return result
+
+
+def wrap(array: Array, batch_last: bool) -> Any:
+    """A Tensor around `array` itself, a leaf."""
+    tensor = object.__new__(Variable.tensor_class)
+    tensor.data, tensor.batch_last = array, batch_last and array.ndim > 1  # with one axis both orders are the same
+    return tensor
+
+
+class _Waiting:
+    """Gradients on their way back: for every Function the sum, so far, of those by its result."""
+
+    def __init__(self, loss: Function | None) -> None:
+        self._loss = loss  # the Function whose result has the gradient 1
+        self._order: list[tuple[int, int, Function]] = []  # a heap: the Function that ran last is at its top
+        self._grads: dict[int, tuple[Array, bool]] = {}
+
+    def add(self, variable: Variable, grad: Array) -> None:
+        """Hand `grad` to the Function that computed `variable`, or to the variable itself where it is a leaf.
+
+        A first gradient is kept as it is and may be shared (x + x returns one array twice); the sum of two is an array
+        of our own, to which further ones are added in place.
+        """
+        dtype = variable.data.dtype
+        grad = grad if grad.dtype == dtype else grad.astype(dtype)
+        function = variable._creator
+        if function is None:
+            variable._accumulate(grad)
+            return
+        known = self._grads.get(id(function))
+        if known is None:
+            heapq.heappush(self._order, (-function._order, id(function), function))
+            self._grads[id(function)] = (grad, False)
+        else:
+            out = known[0] if known[1] else empty(grad.shape, grad)
+            self._grads[id(function)] = (module_of(grad).add(known[0], grad, out=out), True)
+
+    def run(self) -> None:
+        """Go backwards, the Function that ran last first: so each has its whole gradient. The record is spent."""
+        while self._order:
+            _, key, function = heapq.heappop(self._order)
+            grad, _ = self._grads.pop(key)
+            inputs, needs = function._inputs, function.needs
+            if inputs is None:
+                raise RuntimeError(
+                    "this part of the record is spent: backward() ran through it already. Compute the loss anew"
+                )
+            if function._versions != tuple(map(_version, inputs)):
+                raise RuntimeError(
+                    f"an input of {type(function).__name__} was changed between forward and backward (by an "
+                    f"optimizer's step or by loading weights): its gradient would be wrong. Call backward() first, or "
+                    f"compute the loss anew"
+                )
+            function.by_result_is_one = function is self._loss
+            shares = _shares(function, grad, inputs)
+            function.__dict__.clear()  # frees the arrays it kept, and marks it as spent
+            for variable, share, needed in zip(inputs, shares, needs, strict=True):
+                if needed and share is not None:
+                    self.add(variable, share)
+
+
+def _shares(function: Function, grad: Array, inputs: tuple[Variable, ...]) -> tuple[Array | None, ...]:
+    """What backward returns, as a tuple, with each shape checked against its input's."""
+    name = type(function).__name__
+    if type(grad) is not np.ndarray or not grad.flags.c_contiguous:
+        grad = contiguous(grad)
+    try:
+        shares = function.backward(grad)
+    except MemoryError as error:
+        shapes = ", ".join(str(variable.data.shape) for variable in inputs)
+        raise MemoryError(f"the gradients of {name} by its inputs {shapes}, batch last: {error}") from None
+    shares = tuple(shares) if isinstance(shares, tuple | list) else (shares,)
+    if len(shares) != len(inputs):
+        raise ShapeError(
+            f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input"
+        )
+    for share, variable in zip(shares, inputs, strict=True):
+        if share is not None and np.shape(share) != variable.data.shape:
+            raise ShapeError(
+                f"{name}.backward returned a gradient of shape {np.shape(share)}; its input has {variable.data.shape}"
+            )
+    return shares
+
+
+# --- memory order -----------------------------------------------------------------------------------------------------
+
+
+class ToBatchLast(Function):
+    """Logical (N, C, H, W) to memory order (C, H, W, N)."""
+
+    def forward(self, x: Array) -> Array:
+        return contiguous(module_of(x).moveaxis(x, 0, -1))
+
+    def backward(self, grad: Array) -> Array:
+        return contiguous(module_of(grad).moveaxis(grad, -1, 0))
+
+
+class ToLogical(Function):
+    """Memory order (C, H, W, N) to logical (N, C, H, W)."""
+
+    def forward(self, x: Array) -> Array:
+        return contiguous(module_of(x).moveaxis(x, -1, 0))
+
+    def backward(self, grad: Array) -> Array:
+        return contiguous(module_of(grad).moveaxis(grad, 0, -1))
+
+
+class Expand(Function):
+    """Unit axes in front, up to so many axes in all."""
+
+    def forward(self, x: Array, axes: int) -> Array:
+        self.shape = x.shape
+        return x.reshape((1,) * (axes - x.ndim) + x.shape)
+
+    def backward(self, grad: Array) -> Array:
+        return grad.reshape(self.shape)
+
+
+def contiguous(array: Any) -> Array:
+    """`array` in C order; NumPy's scalars become arrays."""
+    if not hasattr(array, "dtype") or isinstance(array, np.generic):
+        return np.asarray(array)
+    if array.flags.c_contiguous:
+        return array
+    out = empty(array.shape, array)
+    module_of(array).copyto(out, array)
+    return out
+
+
+def aligned(inputs: tuple[Variable, ...], layout: Layout) -> tuple[tuple[Variable, ...], bool]:
+    """The inputs in one memory order, and whether that is batch-last.
+
+    For an elementwise operation it is where the input with the most axes is so: the others are given unit axes in front
+    up to its number, and moved, so that broadcasting the arrays broadcasts their logical shapes.
+    """
+    if not any(variable.batch_last for variable in inputs):
+        return inputs, False
+    axes = max(variable.data.ndim for variable in inputs)
+    largest = (variable.batch_last for variable in inputs if variable.data.ndim == axes)
+    if layout == "logical" or not any(largest):
+        return tuple(variable.to_logical() for variable in inputs), False
+    widened = (v if v.data.ndim in (0, axes) else Expand.apply(v, axes=axes) for v in inputs)
+    return tuple(variable.to_batch_last() for variable in widened), True
+
+
+# --- what is not a Tensor yet -----------------------------------------------------------------------------------------
+
+
+def as_variables(name: str, inputs: tuple[Any, ...]) -> tuple[Variable, ...]:
+    """The inputs as Variables: a Python number takes the first one's dtype, or float32 beside integers."""
+    first = next((value for value in inputs if isinstance(value, Variable)), None)
+    if first is None:
+        raise TypeError(
+            f"{name} was given {', '.join(type(value).__name__ for value in inputs)}; expected at least one Tensor. "
+            f"Wrap an array as gpucnn.Tensor(array)"
+        )
+    return tuple(value if isinstance(value, Variable) else _constant(value, first.data) for value in inputs)
+
+
+def _constant(value: Any, beside: Array) -> Variable:
+    if not isinstance(value, int | float):
+        return Variable.tensor_class(value)
+    dtype = np.float32 if isinstance(value, float) and beside.dtype.kind != "f" else beside.dtype
+    return wrap(module_of(beside).full((), value, dtype), batch_last=False)  # on a GPU: filled there, not copied
+
+
+def _as_array(data: Any) -> Array:
+    """A copy of `data` on the current device."""
+    if isinstance(data, Variable):
+        return data.to_logical().data.copy()
+    on_gpu = hasattr(data, "__cuda_array_interface__")
+    array = to_device(data) if on_gpu else np.asarray(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor cannot hold {array.dtype}; expected numbers")
+    if on_gpu or isinstance(data, np.ndarray | np.generic):
+        return to_device(array).copy()
+    return to_device(array.astype(np.float32) if array.dtype == np.float64 else array)

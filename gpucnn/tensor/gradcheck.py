@@ -1,0 +1,71 @@
+"""check_gradients: a Function's backward held against its forward."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gpucnn.tensor.function import no_grad
+from gpucnn.tensor.tensor import Tensor
+
+STEP = 1e-6
+ABSOLUTE = 1e-5
+RELATIVE = 1e-3
+
+
+def check_gradients(
+    fn: Callable[..., Tensor], inputs: Sequence[Tensor | np.ndarray], directions: int = 4, seed: int = 0
+) -> bool:
+    """Whether backward agrees with central differences of forward; True, or an AssertionError that says where not.
+
+    `fn` takes as many Tensors as there are `inputs` and returns one, of any shape. Everything runs in float64. The
+    derivative is taken along random directions, two evaluations each, one input at a time, with step 1e-6 and
+    PyTorch gradcheck's tolerances (absolute 1e-5, relative 1e-3). Integer inputs are passed on as they are. At a kink
+    (the two one-sided slopes differ) the direction is left out, and a check all of whose directions are kinks fails.
+    """
+    rng = np.random.default_rng(seed)
+    values = [value.numpy() if isinstance(value, Tensor) else np.asarray(value) for value in inputs]
+    values = [value.astype(np.float64) if value.dtype.kind == "f" else value for value in values]
+    tensors = [Tensor(value, requires_grad=value.dtype.kind == "f") for value in values]
+    result = fn(*tensors)
+    weights = rng.standard_normal(result.shape)  # one random weighting of the results makes a number of them
+    result.backward(Tensor(weights))
+    for index, (value, tensor) in enumerate(zip(values, tensors, strict=True)):
+        if tensor.requires_grad:
+            gradient = np.zeros_like(value) if tensor.grad is None else tensor.grad.numpy()
+            _check_input(fn, values, index, gradient, weights, directions, rng)
+    return True
+
+
+def _check_input(
+    fn: Callable[..., Tensor],
+    values: list[np.ndarray],
+    index: int,
+    gradient: np.ndarray,
+    weights: np.ndarray,
+    directions: int,
+    rng: np.random.Generator,
+) -> None:
+    """Compare slopes along random directions of one input. Raises AssertionError."""
+
+    def weighted(moved: np.ndarray) -> float:
+        with no_grad():
+            result = fn(*(Tensor(moved if i == index else value) for i, value in enumerate(values)))
+        return float((result.numpy() * weights).sum())
+
+    smooth = 0
+    here = weighted(values[index])
+    for _ in range(directions):
+        direction = rng.standard_normal(values[index].shape)
+        ahead = (weighted(values[index] + STEP * direction) - here) / STEP
+        behind = (here - weighted(values[index] - STEP * direction)) / STEP
+        if abs(ahead - behind) > 1e-2 * (1 + abs(ahead) + abs(behind)):
+            continue
+        smooth += 1
+        numeric, analytic = (ahead + behind) / 2, float((gradient * direction).sum())
+        if not abs(numeric - analytic) <= ABSOLUTE + RELATIVE * abs(numeric):
+            raise AssertionError(
+                f"the gradient by input {index} is wrong: along a random direction backward says {analytic:.8g}, "
+                f"central differences of forward say {numeric:.8g}"
+            )
+    if not smooth:
+        raise AssertionError(f"input {index} lies at a kink in all {directions} directions; move it a little")

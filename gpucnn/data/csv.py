@@ -114,6 +114,14 @@ def read_unlabelled(path: Path | str, shape: tuple[int, ...]) -> np.ndarray:
     return _read(table, shape)[0]
 
 
+def read_ids(path: Path | str) -> list[str] | None:
+    """What the first column calls the lines of a table, where it numbers them; else None."""
+    table = open_table(path)
+    if 0 not in table.removed:
+        return None
+    return [table.fields(line)[0].decode("utf-8", "backslashreplace") for line in table.lines()]
+
+
 def _tables(train: Path, test: Path | float, label: int | str | None, header: bool | None) -> list[Table]:
     paths = [train] if isinstance(test, float) else [train, test]
     return [open_table(path, label, header) for path in paths]

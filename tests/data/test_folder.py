@@ -153,7 +153,7 @@ def test_test_pictures_without_classes_are_left_for_predict(tmp_path):
     fill(tmp_path / "train", {"a": 5, "b": 5})
     fill(tmp_path, {"test": 3, "other": 1})
     source = folder.load(tmp_path, channels=1)
-    assert (len(source.train), len(source.test)) == (8, 2)
+    assert len(source.train) + len(source.test) == 10 and source.test.class_counts.min() > 0
     assert "test holds pictures without folders of classes: it is left out" in source.notes[0]
     assert source.notes[1].endswith("left out: other")
 

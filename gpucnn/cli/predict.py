@@ -63,6 +63,7 @@ class _Predictions:
         classes = len(classifier.classes)
         self.top = min(arguments.top or (classes if arguments.json else SHOWN_CLASSES), classes)
         self.total = self.opposed = 0
+        self.table = arguments.csv is not None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for group in self._groups():
@@ -88,7 +89,7 @@ class _Predictions:
         for named in self.named:
             path = Path(named).expanduser()
             if path.is_dir():
-                pending += [(str(file.relative_to(path)), file) for file in _pictures(path)]
+                pending += [(self._called(file, path), file) for file in _pictures(path)]
             elif path.suffix.lower() in (*TABLES, *ARCHIVES):
                 yield from self._files(pending)
                 pending = []
@@ -96,6 +97,10 @@ class _Predictions:
             else:
                 pending.append((named, path))
         yield from self._files(pending)
+
+    def _called(self, file: Path, folder: Path) -> str:
+        """A picture's name: in a table that below its folder."""
+        return str(file.relative_to(folder) if self.table else file)
 
     def _files(self, files: list[tuple[str, Path]]) -> Iterator[Group]:
         for start in range(0, len(files), BATCH):

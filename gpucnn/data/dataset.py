@@ -61,7 +61,7 @@ class Dataset:
             return self
         number = {name: k for k, name in enumerate(class_names)}
         if not number.keys() >= set(self.class_names):
-            raise DataError(f"the classes are {listed(self.class_names)}, and not {listed(class_names)}")
+            raise DataError(f"its classes are {listed(self.class_names)}, the run's {listed(class_names)}")
         new_label = np.array([number[name] for name in self.class_names], np.int64)
         return Dataset(self.images, new_label[self.labels], class_names, self.keys)
 

@@ -85,7 +85,7 @@ class SavedRun:
 
         Raises DataError that says what changed, if they are not those that it was trained on.
         """
-        with _refusing(f"--resume {self.folder.path}"):
+        with _refusing(f"--resume {self.folder.path}: the data have other classes"):
             data = data.renumbered(self.class_names)
         changed = self.changes(data)
         if changed:
@@ -110,7 +110,7 @@ class SavedRun:
                 f"the images of {of} are {_by(images.image_shape)}, and the network was trained on "
                 f"{_by(self.image_shape)}; give a data set of that shape"
             )
-        with _refusing(f"{of} is no data for {self.folder.path}"):
+        with _refusing(f"{of} has other classes than {self.folder.path}"):
             images = images.renumbered(self.class_names)
         return replace(images, images=self.pipeline.pixels.fit(images.images, BYTE if from_files else None))
 
@@ -171,7 +171,9 @@ def _refusing(what: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{what}: {error}; give data of those classes") from None
+        raise DataError(
+            f"{what}: {error}; classes are matched by their names, so give data that have the run's"
+        ) from None
 
 
 def _read_description(path: Path) -> Fingerprint:

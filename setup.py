@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from setuptools import Extension, setup
 
-SOURCE = Path("gpucnn/kernels/cpu/source")
+SOURCE = Path("gpucnn/kernels/c/source")
 # -fwrapv is in most Pythons' flags, but not in all; -g0 keeps the builder's paths out, and most of the size.
 FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-g0", "-pthread"]
 X86: dict[str, list[str]] = {
@@ -20,9 +20,9 @@ OTHERS: dict[str, list[str]] = {"plain": []}  # NEON belongs to every 64-bit ARM
 
 
 def extension(name: str, flags: list[str]) -> Extension:
-    """The module gpucnn.kernels.cpu._NAME; `optional`: a failure to build it is only reported."""
+    """The module gpucnn.kernels.c._NAME; `optional`: a failure to build it is only reported."""
     return Extension(
-        f"gpucnn.kernels.cpu._{name}",
+        f"gpucnn.kernels.c._{name}",
         sorted(map(str, SOURCE.glob("*.c"))),
         depends=sorted(map(str, SOURCE.glob("*.h"))),
         include_dirs=[np.get_include()],

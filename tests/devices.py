@@ -10,7 +10,7 @@ import pytest
 
 import gpucnn
 from gpucnn.backend import Device
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import precision
 
 REAL = pytest.param("cuda", marks=pytest.mark.on_gpu)
@@ -24,12 +24,12 @@ def kept() -> Iterator[None]:
     What was asked for, not what it came to: where no C was built `auto` comes to NumPy on the CPU, and asking for that
     would take the CUDA kernels from a GPU, too.
     """
-    before = gpucnn.device(), choice.asked(), precision.get()
+    before = gpucnn.device(), dispatch.asked(), precision.get()
     try:
         yield
     finally:
         gpucnn.set_device(str(before[0]))
-        choice.choose(before[1])
+        dispatch.choose(before[1])
         precision.set(before[2])
 
 
@@ -47,7 +47,7 @@ def on(place: str) -> Iterator[Device]:
     if cause := _why_not(place):
         pytest.skip(cause)
     with kept():
-        choice.choose("auto" if place in ("c", "cuda") else place)
+        dispatch.choose("auto" if place in ("c", "cuda") else place)
         precision.set("float32")
         yield gpucnn.set_device("cuda" if place == "cuda" else "cpu")
 
@@ -58,5 +58,5 @@ def _why_not(place: str) -> str | None:
         cause = gpucnn.backend.why_no_gpu()
         return cause and f"no GPU: {cause}"
     if place == "c":
-        return None if choice.library.usable() else "the C kernels were not built"
-    return None if place in (*choice.library.usable(), "numpy") else f"{place}: not built, or not for this processor"
+        return None if dispatch.library.usable() else "the C kernels were not built"
+    return None if place in (*dispatch.library.usable(), "numpy") else f"{place}: not built, or not for this processor"

@@ -8,10 +8,10 @@ look like broken stacks. Without C kernels nothing is tested.
 import sys
 
 from gpucnn import backend
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from tests.emulation import device
 
 device.why_not = "the emulated GPU is not run under AddressSanitizer"
 backend.POOLED = sys.maxsize
 sys.modules["torch"] = None
-assert choice.library.usable(), "the C kernels were not built, or cannot be loaded"
+assert dispatch.library.usable(), "the C kernels were not built, or cannot be loaded"

@@ -3,31 +3,31 @@
 import pytest
 
 import gpucnn
-from gpucnn.kernels import choice, cuda
+from gpucnn.kernels import cuda, dispatch
 from tests import devices
 from tests.emulation import fake_cupy
 
 
 @pytest.mark.parametrize("place", ["numpy", "cuda-emulated"])
 def test_after_a_test_a_gpu_has_the_cuda_kernels_where_no_c_was_built(monkeypatch, place):
-    monkeypatch.setattr(choice.library, "usable", dict)
-    monkeypatch.setattr(choice, "_asked", None)
-    monkeypatch.setattr(choice, "_chosen", None)
+    monkeypatch.setattr(dispatch.library, "usable", dict)
+    monkeypatch.setattr(dispatch, "_asked", None)
+    monkeypatch.setattr(dispatch, "_chosen", None)
     monkeypatch.delenv("GPUCNN_KERNELS", raising=False)
     for _ in range(2):
         with devices.on(place):
             pass
-        assert choice.chosen() == "numpy" and choice.kernels_of(type(fake_cupy.zeros(1))) is cuda
+        assert dispatch.chosen() == "numpy" and dispatch.kernels_of(type(fake_cupy.zeros(1))) is cuda
 
 
 def test_what_a_test_changes_is_given_back():
-    before = gpucnn.device(), choice.asked(), devices.precision.get()
+    before = gpucnn.device(), dispatch.asked(), devices.precision.get()
     with pytest.raises(ZeroDivisionError), devices.kept():
         gpucnn.set_device("cpu")
-        choice.choose("numpy")
+        dispatch.choose("numpy")
         devices.precision.set("bf16")
         raise ZeroDivisionError
-    assert (gpucnn.device(), choice.asked(), devices.precision.get()) == before
+    assert (gpucnn.device(), dispatch.asked(), devices.precision.get()) == before
 
 
 def test_those_on_a_gpu_are_selected_by_name(request):

@@ -33,7 +33,7 @@ from gpucnn.config.check import load_config
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.files import atomic_write
 from gpucnn.generators import manual_seed
-from gpucnn.kernels.choice import choose, requested
+from gpucnn.kernels.dispatch import choose, requested
 from gpucnn.report.history import read_epochs
 from gpucnn.runs.folder import ENVIRONMENT, RunFolder
 from gpucnn.threads import usable_cores

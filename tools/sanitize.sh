@@ -21,7 +21,7 @@ memory="-fsanitize=address,undefined -fno-sanitize-recover=all"
 printf '#!/bin/sh\nexec gcc "$@" -O1 -g1 -fno-wrapv %s\n' "$memory" >"$scratch/cc"
 chmod +x "$scratch/cc"
 
-source=gpucnn/kernels/cpu/source
+source=gpucnn/kernels/c/source
 stress() { # forks, flags: hammer the pool
     gcc -std=gnu11 -O1 -g -pthread "${@:2}" -I$source tests/kernels/threads_stress.c $source/threads.c -o "$scratch/stress"
     # ThreadSanitizer cannot always place its memory where the system shuffles addresses.
@@ -34,7 +34,7 @@ cp -r gpucnn tests configs setup.py pyproject.toml README.md LICENSE "$scratch"
 cd "$scratch"
 find . -name '*.so' -delete
 CC="$scratch/cc" python setup.py -q build_ext --inplace
-for extension in gpucnn/kernels/cpu/_*.so; do
+for extension in gpucnn/kernels/c/_*.so; do
     grep -q __asan_report "$extension" || { echo "tools/sanitize.sh: $extension was not built for it"; exit 1; }
 done
 

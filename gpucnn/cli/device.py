@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gpucnn import backend
 from gpucnn.config.check import Checked, load_config
 from gpucnn.config.schema import Config
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import precision
 
 
@@ -23,7 +23,7 @@ def choose_device(option: str | None, config: Config) -> backend.Device:
     Prints a line if `auto` selects the CPU, with the reason, and one if the precision applies to GPUs only. Raises
     DeviceError for an unavailable device, InputError for an unknown GPUCNN_KERNELS.
     """
-    choice.choose(choice.requested())
+    dispatch.choose(dispatch.requested())
     name = option or os.environ.get("GPUCNN_DEVICE") or config.device
     device = backend.set_device(name)
     if name == "auto" and device.kind == "cpu":

@@ -5,14 +5,14 @@ import argparse
 from gpucnn import backend
 from gpucnn.draw import DrawServer, Reader
 from gpucnn.errors import InputError
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.runs.saved import open_run
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C, on the CPU, since it takes single images. Raises InputError."""
     backend.set_device("cpu")
-    choice.choose(choice.requested())
+    dispatch.choose(dispatch.requested())
     saved = open_run(arguments.run_name)
     reader = Reader(saved.classifier())
     with _server(reader, f"{saved.config.name}, {saved.folder.path}", arguments.port) as server:

@@ -14,7 +14,7 @@ from gpucnn import backend, threads
 from gpucnn.cli.table import table
 from gpucnn.data.download import data_folder
 from gpucnn.errors import InputError
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
         ("threads", lambda: str(threads.thread_count())),
         ("device", lambda: str(backend.set_device(os.environ.get("GPUCNN_DEVICE") or "auto"))),
         ("GPU", lambda: f"none: {cause}" if (cause := backend.why_no_gpu()) else backend.describe_gpu()),
-        ("kernels on a CPU", choice.describe),
-        ("C kernels", lambda: ", ".join(choice.library.usable()) or "none"),
+        ("kernels on a CPU", dispatch.describe),
+        ("C kernels", lambda: ", ".join(dispatch.library.usable()) or "none"),
         ("data folder", lambda: str(data_folder())),
     ]
     print(table(("", ""), [(name, _said(find)) for name, find in lines], left=2).lstrip("\n"))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpucnn.errors import ConfigError
-from gpucnn.kernels.choice import kernels_of
-from gpucnn.kernels.reference.changes import Changes, moved
+from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.numpy.changes import Changes, moved
 
 
 @dataclass(frozen=True)

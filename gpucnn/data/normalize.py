@@ -9,7 +9,7 @@ import numpy as np
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.ranges import recognise
 from gpucnn.errors import DataError
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 
 Normalization = Literal["none", "unit", "standard", "mean_image"]
 _EXACT = 256  # squares of bytes whose sum float32 holds exactly, being below 2^24: float64 takes six times as long

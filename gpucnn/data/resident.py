@@ -8,7 +8,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, load_cupy, to_device
 from gpucnn.data.loader import Batch, Loader
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 
 MOST_IMAGES = 1 << 16  # that the tables have room for, unless a single batch is larger
 

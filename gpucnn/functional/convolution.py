@@ -10,7 +10,7 @@ from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
 

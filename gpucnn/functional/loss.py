@@ -9,7 +9,7 @@ from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_dtypes, check_floating
 from gpucnn.geometry import Sizes
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
 Reduction = Literal["mean", "sum", "none"]

@@ -3,8 +3,8 @@
 from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating
-from gpucnn.kernels.choice import kernels_of
-from gpucnn.kernels.reference.norm import Running
+from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.numpy.norm import Running
 from gpucnn.tensor import Function, Tensor
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from gpucnn.backend import Array
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.geometry import Sides, is_count
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]

@@ -5,7 +5,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
 

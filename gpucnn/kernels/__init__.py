@@ -1,4 +1,4 @@
 """Kernels: arrays in, arrays out, no tape. Images are (C, spatial..., N): batch-last, C-contiguous.
 
-`reference` is NumPy and CuPy alike, and always works; `cpu` is the same functions in C. `choice` says which compute.
+`numpy` is NumPy and CuPy alike, and always works; `c` is the same functions in C. `dispatch` says which compute.
 """

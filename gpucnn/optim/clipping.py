@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from gpucnn.backend import Array
 from gpucnn.errors import InputError
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Tensor
 
 

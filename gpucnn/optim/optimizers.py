@@ -8,8 +8,8 @@ import numpy as np
 
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import CheckpointError, InputError
-from gpucnn.kernels.choice import kernels_of
-from gpucnn.kernels.reference.update import StepScales
+from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.numpy.update import StepScales
 from gpucnn.optim.flat import FlatParameters
 from gpucnn.tensor import Tensor
 

@@ -8,17 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn import backend, threads
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import precision
+from gpucnn.version import __version__
 
-PACKAGES = (
-    "gpucnn",
-    "numpy",
-    "safetensors",
-    "pillow",
-    "cupy-cuda12x",
-    "cupy-cuda13x",
-)  # listed if installed
+PACKAGES = ("numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  # listed if installed
 
 
 def describe_environment() -> dict[str, Any]:
@@ -28,7 +22,7 @@ def describe_environment() -> dict[str, Any]:
     `git_commit` is that of the checkout that the package is in; None outside a checkout.
     """
     return {
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"gpucnn": __version__, "python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
         "device": str(backend.device()),
         "kernels": kernels_name(),
@@ -41,8 +35,8 @@ def describe_environment() -> dict[str, Any]:
 def kernels_name() -> str:
     """The kernel set in use: cuda, cupy, numpy, or C for an instruction set, such as c-avx512."""
     if backend.device().kind == "cuda":
-        return "cupy" if choice.asked() == "numpy" else "cuda"
-    return choice.chosen() if choice.chosen() == "numpy" else f"c-{choice.chosen()}"
+        return "cupy" if dispatch.asked() == "numpy" else "cuda"
+    return dispatch.chosen() if dispatch.chosen() == "numpy" else f"c-{dispatch.chosen()}"
 
 
 def _versions() -> dict[str, str]:

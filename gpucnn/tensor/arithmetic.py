@@ -9,7 +9,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor.function import Function, aligned, as_variables, wrap
 from gpucnn.threads import one_blas_thread
 

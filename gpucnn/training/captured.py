@@ -11,9 +11,9 @@ from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data.loader import Loader
 from gpucnn.data.resident import Resident
 from gpucnn.generators import drawing_from, generator
-from gpucnn.kernels.choice import kernels_of
 from gpucnn.kernels.cuda import program
 from gpucnn.kernels.cuda.capture import CaptureError, capture, new_stream
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.training.losses import is_sum
 from gpucnn.training.records import StepResult
 from gpucnn.training.step import Step, check_host_labels, class_numbers, forward

@@ -10,7 +10,7 @@ from gpucnn import optim
 from gpucnn.backend import module_of, to_device
 from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import ShapeError
-from gpucnn.kernels.reference.softmax import check_labels
+from gpucnn.kernels.numpy.softmax import check_labels
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread

@@ -12,7 +12,7 @@ from gpucnn.backend import to_host
 from gpucnn.data.loader import Batch, Batches, Data, Loader, as_batches
 from gpucnn.data.resident import can_reside
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.nn import Module
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
@@ -198,7 +198,7 @@ class Trainer:
 
     def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
         """The steps over the batches: on a GPU captured, with the data set there, if the batches are a Loader's."""
-        on_gpu = backend.device().kind == "cuda" and choice.asked() != "numpy"
+        on_gpu = backend.device().kind == "cuda" and dispatch.asked() != "numpy"
         if on_gpu and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)

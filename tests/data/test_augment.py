@@ -6,7 +6,7 @@ import pytest
 from gpucnn.data import Augment
 from gpucnn.data.augment import affine_maps, apply
 from gpucnn.errors import ConfigError
-from gpucnn.kernels.reference.changes import Changes, crop, cut_out
+from gpucnn.kernels.numpy.changes import Changes, crop, cut_out
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 6, 6), dtype=np.uint8)
 

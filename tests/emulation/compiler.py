@@ -6,6 +6,7 @@ import functools
 import hashlib
 import math
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,7 +20,12 @@ import numpy as np
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 COMPILER = shutil.which("g++")
-OPTIONS = ["-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing"]
+OPTIONS = ["-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-fno-strict-aliasing"]
+# How numbers round: every operation by itself, the default; or as NVRTC and CuPy compile for a GPU, a product and a sum
+# in one rounding (--fmad=true) and without denormal numbers of float (-ftz=true).
+FUSED = ["-ffp-contract=fast", "-fexpensive-optimizations", "-DFLUSHED"]
+FORMS = {"": ["-ffp-contract=off"], "fused": [*FUSED, *(["-mfma"] if platform.machine() == "x86_64" else [])]}
+FORM = os.environ.get("GPUCNN_EMULATION", "")
 KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\(([^)]*)\)", re.MULTILINE)
 MOST_UNBOUNDED = 256  # threads that every kernel has registers for, whatever it needs: 255 of 65,536 for each
 SHARED = re.compile(r"__shared__([^;]*);")
@@ -127,25 +133,26 @@ def _value(argument: Any) -> Any:
 
 
 @functools.cache
-def compiled(text: str, options: tuple[str, ...]) -> dict[str, Kernel]:
-    """The kernels of a source, by name; `options` are NVRTC's."""
+def compiled(text: str, options: tuple[str, ...], form: str = FORM) -> dict[str, Kernel]:
+    """The kernels of a source, by name; `options` are NVRTC's, `form` is one of `FORMS`."""
     definitions = [option for option in options if option.startswith("-D")]
     parameters = {name: list(_parameters(listed, definitions)) for _, name, listed in KERNEL.findall(text)}
     most = {name: most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
     code = "\n".join(
         [f'#include "{HEADER}"', "#line 1", SHARED.sub(_poisoned, text), *(f"EMULATED({name})" for name in parameters)]
     )
-    path = _folder() / hashlib.sha256(repr((code, definitions)).encode()).hexdigest()[:16]
-    library = ctypes.CDLL(str(_built(code, definitions, path)))
+    wanted = [*FORMS[form], *definitions]
+    path = _folder() / hashlib.sha256(repr((code, wanted)).encode()).hexdigest()[:16]
+    library = ctypes.CDLL(str(_built(code, wanted, path)))
     return {name: Kernel(library, name, listed, most[name]) for name, listed in parameters.items()}
 
 
-def _built(code: str, definitions: Sequence[str], path: Path) -> Path:
+def _built(code: str, options: Sequence[str], path: Path) -> Path:
     """The library made of `code`; that of another process where it is there. Raises KernelError where g++ refuses."""
     library, own = path.with_suffix(".so"), path.with_suffix(f".{os.getpid()}.cpp")
     if not library.exists():
         own.write_text(code)
-        command = [COMPILER, *OPTIONS, *definitions, own, "-o", own.with_suffix(".so")]
+        command = [COMPILER, *OPTIONS, *options, own, "-o", own.with_suffix(".so")]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise KernelError(f"g++ does not compile the CUDA source:\n{done.stderr[:4000]}")

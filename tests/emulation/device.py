@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import gpucnn
 from gpucnn import backend
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import cublas, precision, program
 from tests.devices import kept
 from tests.emulation import compiler, fake_cupy
@@ -20,7 +20,7 @@ why_not = None if compiler.COMPILER else "there is no g++ to compile the CUDA so
 def emulated() -> Iterator[backend.Device]:
     """Within the block `import cupy` gives the emulation, and it is the device; the CUDA kernels compute."""
     with kept(), _in_cupys_place():
-        choice.choose("auto")
+        dispatch.choose("auto")
         precision.set("float32")
         yield gpucnn.set_device("cuda")
 

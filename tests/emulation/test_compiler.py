@@ -225,3 +225,29 @@ def test_more_threads_than_there_may_be_registers_for(kernels):
 def test_a_source_that_does_not_compile():
     with pytest.raises(KernelError, match="does not compile"):
         compiler.compiled("KERNEL broken( {", ())
+
+
+ROUNDED = """
+KERNEL rounded(const REAL *x, REAL *out) {
+    out[0] = x[0] * x[1] + x[2];
+    out[1] = x[3] * x[4];
+    out[2] = x[5] * 2;
+}
+"""
+
+
+@pytest.mark.parametrize("form", ["", "fused"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_round_one_by_one_or_as_a_gpus(form, dtype):
+    """A product less what it rounds to is 0, or in one rounding the rest; denormal floats are kept, or 0."""
+    dtype = np.dtype(dtype)
+    eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).tiny
+    x = np.array([1 + eps, 1 + eps, -1 - 2 * eps, tiny, 0.5, tiny / 4], dtype)
+    assert x[5] > 0
+    out = np.full(3, np.nan, dtype)
+    text = (program.SOURCE / "common.cuh").read_text() + ROUNDED
+    compiler.compiled(text, program.options(dtype), form)["rounded"]((1,), (1,), [memory(x), memory(out)])
+    flushed = form == "fused" and dtype == "float32"
+    expected = [eps**2 if form == "fused" else 0, *([0, 0] if flushed else [tiny / 2, tiny / 2])]
+    assert out.tolist() == expected
+    assert x[5] * dtype.type(2) > 0  # afterwards NumPy has them

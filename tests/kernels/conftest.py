@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gpucnn.kernels import cpu
+from gpucnn.kernels import c
 from gpucnn.kernels import cuda as cuda_kernels
 from tests.devices import GPUS, on
 from tests.emulation.proxy import OnHost
@@ -17,7 +17,7 @@ SETS = ["avx512", "avx2", "plain"]  # of instructions, that C is compiled for
 def kernels(place: str) -> Iterator[Any]:
     """The kernels of a place, as functions of NumPy arrays."""
     with on(place):
-        yield {"cuda": OnGpu(cuda_kernels), "cuda-emulated": OnHost(cuda_kernels)}.get(place, cpu)
+        yield {"cuda": OnGpu(cuda_kernels), "cuda-emulated": OnHost(cuda_kernels)}.get(place, c)
 
 
 @pytest.fixture(params=[*SETS, *GPUS])

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from gpucnn import functional as F
-from gpucnn.kernels.reference import conv
+from gpucnn.kernels.numpy import conv
 from tests import references
 from tests.configurations import COUNT, convolution
 from tests.judges import agrees, forward_backward, upstream

@@ -14,7 +14,7 @@ from gpucnn import Tensor, nn
 from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
-from gpucnn.kernels import reference
+from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import columns, conv, cublas, gemm, precision, program
 from tests.configurations import COUNT, convolution
 from tests.emulation.proxy import OnHost

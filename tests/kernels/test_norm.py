@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import reference
-from gpucnn.kernels.reference.norm import Running
+from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy.norm import Running
 from tests.judges import close
 
 

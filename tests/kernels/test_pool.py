@@ -8,7 +8,7 @@ import pytest
 
 from gpucnn.functional.pooling import pooling_window
 from gpucnn.geometry import Sliding, make_window, sides_of
-from gpucnn.kernels import reference
+from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import program
 from tests.configurations import COUNT, pooling
 from tests.judges import close

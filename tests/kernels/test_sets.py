@@ -7,7 +7,7 @@ import pytest
 
 import gpucnn
 from gpucnn import functional as F
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from tests import references
 from tests.configurations import COUNT, convolution
 from tests.devices import GPUS, on
@@ -19,7 +19,7 @@ def kernels(request: pytest.FixtureRequest):
     """One set after the other, on a GPU NumPy's; what was not built or does not run here is skipped."""
     with on(request.param):
         if request.param.startswith("cuda"):
-            choice.choose("numpy")
+            dispatch.choose("numpy")
         yield request.param
 
 
@@ -64,13 +64,13 @@ def test_a_kernel_wider_than_the_sums_that_are_kept(kernels, rng):
 
 def test_an_unknown_set_is_refused():
     with pytest.raises(gpucnn.errors.InputError, match="GPUCNN_KERNELS is 'fortran'; expected auto or numpy"):
-        choice.choose("fortran")
+        dispatch.choose("fortran")
 
 
 def test_arrays_that_the_c_code_cannot_take_are_refused():
-    if not choice.library.usable():
+    if not dispatch.library.usable():
         pytest.skip("the C kernels were not built")
-    c = choice.library.usable()["plain"]
+    c = dispatch.library.usable()["plain"]
     plan, x = np.zeros(30, np.int64), np.zeros((2, 2), np.float32)
     for wrong in (x.T[:, ::-1], x.astype(np.float64), x.astype(">f4"), [1.0], None):
         with pytest.raises(TypeError, match="C-contiguous"):
@@ -83,11 +83,11 @@ def test_a_module_that_cannot_be_loaded_is_not_called_one_that_was_not_built(mon
     def broken(name):
         raise ImportError(f"{name}: undefined symbol")
 
-    for function in (choice.library.why_none, choice.library.usable):
-        monkeypatch.setattr(choice.library, function.__name__, function.__wrapped__)
-    monkeypatch.setattr(choice.library, "_was_built", lambda name: True)
-    monkeypatch.setattr(choice.library, "_module", broken)
-    assert choice.library.usable() == {}
-    assert choice.library.why_none() == "the C kernels cannot be loaded: plain: undefined symbol"
-    monkeypatch.setattr(choice.library, "_was_built", lambda name: False)
-    assert "not built" in choice.library.why_none()
+    for function in (dispatch.library.why_none, dispatch.library.usable):
+        monkeypatch.setattr(dispatch.library, function.__name__, function.__wrapped__)
+    monkeypatch.setattr(dispatch.library, "_was_built", lambda name: True)
+    monkeypatch.setattr(dispatch.library, "_module", broken)
+    assert dispatch.library.usable() == {}
+    assert dispatch.library.why_none() == "the C kernels cannot be loaded: plain: undefined symbol"
+    monkeypatch.setattr(dispatch.library, "_was_built", lambda name: False)
+    assert "not built" in dispatch.library.why_none()

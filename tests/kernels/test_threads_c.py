@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 
-SETS = list(choice.library.usable())
+SETS = list(dispatch.library.usable())
 pytestmark = pytest.mark.skipif(not SETS, reason="the C kernels were not built")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 SECONDS = 60
@@ -24,7 +24,7 @@ from functools import partial
 import numpy as np
 import gpucnn
 from gpucnn import Tensor, nn, optim, functional as F
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from tests.judges import forward_backward
 
 def normal(*shape):
@@ -68,8 +68,8 @@ operations = {
     "loss": lambda: forward_backward(lambda x: F.cross_entropy(x, labels), normal(20_000, 50)),
     "training": lambda: [np.frombuffer(train(network(0, nn.Dropout())).encode(), "uint8")],
 }
-for name in choice.library.usable():
-    choice.choose(name)
+for name in dispatch.library.usable():
+    dispatch.choose(name)
     for operation, compute in operations.items():
         print(name, operation, bits(compute()))
 """

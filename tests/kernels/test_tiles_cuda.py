@@ -11,9 +11,9 @@ from gpucnn import Tensor
 from gpucnn.backend import load_cupy, to_device
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import make_window
-from gpucnn.kernels import reference
-from gpucnn.kernels.choice import kernels_of
+from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import gemm, plans, program
+from gpucnn.kernels.dispatch import kernels_of
 from tests.judges import agrees, close, forward_backward, upstream
 
 OUTS = {16: 13, 8: 15, 4: 3, 2: 3, 1: 1}  # that fill tiles of so many in part

@@ -5,9 +5,9 @@ import pytest
 
 from gpucnn import backend
 from gpucnn.kernels import cuda as cuda_kernels
-from gpucnn.kernels import reference
+from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.update import StepScales
+from gpucnn.kernels.numpy.update import StepScales
 
 STEPS = {
     "sgd": (0, lambda count: (StepScales(0.1 / count), 0.01)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import reference
+from gpucnn.kernels import numpy as reference
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 5, 8), (2, 1, 1), (1, 9, 4)])

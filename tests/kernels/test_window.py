@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.geometry import make_window
-from gpucnn.kernels.reference.conv import col2im, padded, window_view
+from gpucnn.kernels.numpy.conv import col2im, padded, window_view
 
 
 @pytest.mark.parametrize(

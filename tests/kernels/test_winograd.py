@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gpucnn import functional as F
-from gpucnn.geometry import make_window
-from gpucnn.kernels import choice
-from gpucnn.kernels.cpu import library, winograd
+from gpucnn.geometry import Sliding, make_window
+from gpucnn.kernels import dispatch
+from gpucnn.kernels.c import library, winograd
 from tests.judges import agrees, forward_backward
 
 
@@ -37,7 +37,7 @@ def test_any_shape_gives_the_direct_result(everywhere, index, dtype, rng):
     arrays = [rng.standard_normal(shape) for shape in shapes]
     function = partial(F.conv2d, **options)
     found = forward_backward(function, *(array.astype(dtype) for array in arrays))
-    choice.choose("numpy")
+    dispatch.choose("numpy")
     expected = [array.astype(dtype) for array in forward_backward(function, *arrays)]
     agrees(found, expected, (shapes, options), terms=arrays[0].size)
 
@@ -52,11 +52,11 @@ def test_large_work_is_done_right_and_the_same_on_any_threads(compiled_c, monkey
     for count in (1, 2, 5):
         library.c.set_threads(count)
         found.append(forward_backward(function, x.astype(dtype), w.astype(dtype)))
-    library.c.set_threads(choice.library.threads.thread_count())
+    library.c.set_threads(dispatch.library.threads.thread_count())
     assert len(calls) == 6
     for others in found[1:]:
         assert [array.tobytes() for array in others] == [array.tobytes() for array in found[0]]
-    choice.choose("numpy")
+    dispatch.choose("numpy")
     expected = [array.astype(dtype) for array in forward_backward(function, x, w)]
     agrees(found[0], expected, shapes, terms=x.size)
 
@@ -77,7 +77,9 @@ def test_what_is_not_finite_stays_in_its_image_and_near_its_pixel(everywhere, va
 def test_relu_keeps_what_is_not_a_number(everywhere, rng):
     x, w = rng.standard_normal((2, 2, 4, 4)), rng.standard_normal((2, 2, 3, 3))
     x[1, 0, 1, 1] = np.nan
-    y = forward_backward(partial(F.convolution.convolution_relu, "conv2d", 2, padding=1), x, w)[0]
+    y = forward_backward(lambda x, w: F.convolution.convolve("conv2d", 2, x, w, None, Sliding(1, 1), relu=True), x, w)[
+        0
+    ]
     assert np.isnan(y[1, :, :2, :2]).all()
     assert (y[0] >= 0).all()
 

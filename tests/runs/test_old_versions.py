@@ -10,7 +10,7 @@ import pytest
 
 import gpucnn
 from gpucnn.cli import main
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 
 STOPPED = Path(__file__).parent / "version_0_1_0"  # a run of 0.1.0 on the digits, interrupted after one of two epochs
 
@@ -23,10 +23,10 @@ def run(tmp_path) -> Path:
 @pytest.fixture
 def on_numpy(monkeypatch) -> Iterator[None]:
     """The kernels that every machine has; the choice is the process's, so it is undone."""
-    before = choice.asked()
+    before = dispatch.asked()
     monkeypatch.setenv("GPUCNN_KERNELS", "numpy")
     yield
-    choice.choose(before)
+    dispatch.choose(before)
 
 
 def test_a_run_of_0_1_0_resumes(run, on_numpy):

@@ -25,7 +25,7 @@ from gpucnn import Tensor, nn, optim
 from gpucnn import functional as F
 from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data import Augment, Dataset, Loader, Normalizer
-from gpucnn.kernels import choice
+from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.training import Trainer
 
@@ -128,14 +128,14 @@ def _agrees_in(rounded: str, case: cases.Case) -> str | None:
 
 def _on(device: str, case: cases.Case, dtype: str) -> cases.Arrays:
     """A case's arrays, with the CUDA kernels or with NumPy's on the CPU."""
-    choice.choose("auto" if device == "cuda" else "numpy")
+    dispatch.choose("auto" if device == "cuda" else "numpy")
     gpucnn.set_device(device)
     gpucnn.manual_seed(0)
     try:
         return case(np.random.default_rng(0), dtype)
     finally:
         gpucnn.set_device("cuda")
-        choice.choose("auto")
+        dispatch.choose("auto")
 
 
 def _differs(ours: cases.Arrays, theirs: cases.Arrays, tolerance: float) -> str | None:

@@ -1,4 +1,4 @@
-"""Activations and dropout in CUDA, each in one pass. Arguments as in reference/activation.py."""
+"""Activations and dropout in CUDA, each in one pass. Arguments as in numpy/activation.py."""
 
 from gpucnn.backend import Array
 from gpucnn.generators import draw_key

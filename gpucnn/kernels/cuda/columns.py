@@ -1,4 +1,4 @@
-"""Convolution as a matrix of what every tap reads, and products by cuBLAS. Shapes as in reference/conv.py.
+"""Convolution as a matrix of what every tap reads, and products by cuBLAS. Shapes as in numpy/conv.py.
 
 The matrix is made in tiles of bounded memory: of places, or of input channels where pixels must not be shared.
 """

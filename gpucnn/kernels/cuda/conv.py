@@ -1,4 +1,4 @@
-"""Convolution in CUDA: the taps are read where they lie, without a column matrix. Shapes as in reference/conv.py.
+"""Convolution in CUDA: the taps are read where they lie, without a column matrix. Shapes as in numpy/conv.py.
 
 Where products are to be rounded for tensor cores and are large enough to gain by it, and where a window has more taps
 than the kernels stage, columns.py serves: what taps read as a matrix, and a product by cuBLAS.

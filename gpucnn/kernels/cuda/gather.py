@@ -1,4 +1,4 @@
-"""A minibatch out of a set of images on the device, in one launch. Shapes as in reference/gather.py."""
+"""A minibatch out of a set of images on the device, in one launch. Shapes as in numpy/gather.py."""
 
 import functools
 import math
@@ -8,8 +8,8 @@ import numpy as np
 from gpucnn.backend import Array
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.changes import Changes
-from gpucnn.kernels.reference.gather import normalised
+from gpucnn.kernels.numpy.changes import Changes
+from gpucnn.kernels.numpy.gather import normalised
 
 __all__ = ["batch", "normalised"]
 

@@ -1,4 +1,4 @@
-"""Batch normalisation in CUDA: nothing is kept but x itself. Shapes as in reference/norm.py."""
+"""Batch normalisation in CUDA: nothing is kept but x itself. Shapes as in numpy/norm.py."""
 
 import functools
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.norm import Running
+from gpucnn.kernels.numpy.norm import Running
 
 ROWS = np.dtype([(name, np.int64) for name in ("length", "part", "parts")])
 EACH = 8  # numbers that a thread takes

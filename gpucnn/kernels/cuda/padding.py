@@ -1,4 +1,4 @@
-"""Padding in CUDA, along all axes in one launch. Arguments as in reference/padding.py."""
+"""Padding in CUDA, along all axes in one launch. Arguments as in numpy/padding.py."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference import padding as reference
+from gpucnn.kernels.numpy import padding as reference
 
 AXES = 5
 BORDERS = np.dtype([(name, np.int64, AXES) for name in ("size", "before", "after")] + [("mode", np.int64)])

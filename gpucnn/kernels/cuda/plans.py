@@ -13,7 +13,7 @@ import numpy as np
 
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes, Window
-from gpucnn.kernels.cpu.plans import Axis, axes_of
+from gpucnn.kernels.c.plans import Axis, axes_of
 
 STAGED = 2048  # numbers that a block of a contraction keeps in shared memory
 CONTRACTIONS = [(16, 4), (8, 4), (4, 4), (8, 1), (2, 4), (4, 1), (1, 4), (1, 1)]  # outs x images of a thread

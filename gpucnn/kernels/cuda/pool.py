@@ -1,4 +1,4 @@
-"""Pooling in CUDA, in one pass over what it reads and writes. Shapes as in reference/pool.py.
+"""Pooling in CUDA, in one pass over what it reads and writes. Shapes as in numpy/pool.py.
 
 The winners of max-pooling are numbers of taps, of out's shape: uint8 where a byte holds them all, else int32.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides, Sizes, Window
-from gpucnn.kernels.cpu.plans import AXES, axes_of
+from gpucnn.kernels.c.plans import AXES, axes_of
 from gpucnn.kernels.cuda import program
 
 MOST_TAPS = 255  # that a byte numbers, with one number left for none

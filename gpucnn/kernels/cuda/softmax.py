@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy in CUDA, each in one pass. Arguments as in reference/softmax.py."""
+"""Softmax and cross-entropy in CUDA, each in one pass. Arguments as in numpy/softmax.py."""
 
 import functools
 import math
@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.softmax import check_labels
+from gpucnn.kernels.numpy.softmax import check_labels
 
 __all__ = ["check_labels", "cross_entropy", "log_softmax", "log_softmax_backward", "softmax_backward", "tally"]
 

@@ -5,6 +5,6 @@ from gpucnn.kernels.cuda import program
 
 
 def begin(integers: Array, numbers: Array, now: Array, rates: Array) -> None:
-    """As reference/step.py."""
+    """As numpy/step.py."""
     dtype = program.WITHOUT_REAL["step"]
     program.launch("step", "begin", dtype, (1,), (1,), len(rates), integers, numbers, now, rates)

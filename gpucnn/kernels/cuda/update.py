@@ -1,4 +1,4 @@
-"""One optimizer step in CUDA: each array is read and written once. Arguments as in reference/update.py.
+"""One optimizer step in CUDA: each array is read and written once. Arguments as in numpy/update.py.
 
 `rates` may also be an array (4,) float64 on the device: size, root, shrink, and a halt other than 0 where nothing is to
 move.
@@ -11,7 +11,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.reference.update import StepScales
+from gpucnn.kernels.numpy.update import StepScales
 
 PART = 2048  # elements that a block of threads sums and scales, unless that made more than MOST_PARTS
 MOST_PARTS = 1024  # of one array: every block reads all their sums

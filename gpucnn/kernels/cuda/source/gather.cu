@@ -24,7 +24,7 @@ template <class Pixel> __device__ float pixel_at(const Shape &shape, const Pixel
 __device__ inline float rounded(float value, const unsigned char *) { return floorf(value + 0.5f); }
 __device__ inline float rounded(float value, const float *) { return value; }
 
-// A pixel of one channel after its map, as reference/warp.py has it: the four about its origin, each weighted by its
+// A pixel of one channel after its map, as numpy/warp.py has it: the four about its origin, each weighted by its
 // nearness.
 template <class Pixel>
 __device__ float mapped(const Shape &shape, const Pixel *channel, const float *map, int row, int column) {

@@ -1,11 +1,11 @@
-"""Convolution without a column matrix: the taps are read where they lie. Shapes as in reference/conv.py."""
+"""Convolution without a column matrix: the taps are read where they lie. Shapes as in numpy/conv.py."""
 
 import math
 
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Window
-from gpucnn.kernels.cpu import library, plans, winograd
-from gpucnn.kernels.cpu.sums import row_sums
+from gpucnn.kernels.c import library, plans, winograd
+from gpucnn.kernels.c.sums import row_sums
 
 
 def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gpucnn.errors import InputError
-from gpucnn.kernels import cpu, cuda, reference
-from gpucnn.kernels.cpu import library
+from gpucnn.kernels import c, cuda, numpy
+from gpucnn.kernels.c import library
 
 _asked: str | None = None
 _chosen: str | None = None  # "numpy", or the instruction set that the C kernels use
@@ -18,8 +18,8 @@ _chosen: str | None = None  # "numpy", or the instruction set that the C kernels
 @functools.cache  # every operation asks; `choose` clears it
 def _kernels_of(kind: type) -> Any:
     if issubclass(kind, np.ndarray):
-        return reference if chosen() == "numpy" else cpu
-    return reference if asked() == "numpy" else cuda
+        return numpy if chosen() == "numpy" else c
+    return numpy if asked() == "numpy" else cuda
 
 
 # The kernels for arrays of a type, as in kernels_of(type(x)): modules activation, conv, ... of one name in each set.

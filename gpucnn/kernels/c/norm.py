@@ -1,12 +1,12 @@
-"""Batch normalisation in C: nothing is kept but x itself. Shapes as in reference/norm.py."""
+"""Batch normalisation in C: nothing is kept but x itself. Shapes as in numpy/norm.py."""
 
 from typing import Any
 
 import numpy as np
 
 from gpucnn.backend import Array, empty
-from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.norm import Running, scale
+from gpucnn.kernels.c import library
+from gpucnn.kernels.numpy.norm import Running, scale
 
 __all__ = ["fixed_backward", "fixed_forward", "scale", "training_backward", "training_forward"]
 

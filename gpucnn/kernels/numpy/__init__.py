@@ -1,6 +1,6 @@
 """The kernels on NumPy or CuPy: what every other set is held against, and the fallback where there is none."""
 
-from gpucnn.kernels.reference import (
+from gpucnn.kernels.numpy import (
     activation,
     conv,
     gather,

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn import threads
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sizes, Window
-from gpucnn.kernels.cpu import library
+from gpucnn.kernels.c import library
 
 PIXELS = 16  # of a tile that 2 x 2 outputs read
 STRIP_BYTES, PAD_BYTES = 256, 64  # as in winograd.h

@@ -1,7 +1,7 @@
 """The kernels in C, over NumPy arrays; those that C would not make faster are the reference's."""
 
-from gpucnn.kernels.cpu import activation, conv, gather, gemm, norm, pool, softmax, sums, update, warp
-from gpucnn.kernels.reference import padding, step
+from gpucnn.kernels.c import activation, conv, gather, gemm, norm, pool, softmax, sums, update, warp
+from gpucnn.kernels.numpy import padding, step
 
 __all__ = [
     "activation",

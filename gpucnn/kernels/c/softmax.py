@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from gpucnn.backend import Array, empty
-from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.softmax import check_labels, log_softmax, log_softmax_backward, softmax_backward, tally
+from gpucnn.kernels.c import library
+from gpucnn.kernels.numpy.softmax import check_labels, log_softmax, log_softmax_backward, softmax_backward, tally
 
 __all__ = ["check_labels", "cross_entropy", "log_softmax", "log_softmax_backward", "softmax_backward", "tally"]
 

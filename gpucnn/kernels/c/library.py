@@ -41,8 +41,8 @@ def load(name: str) -> None:
 
 
 def _was_built(name: str) -> bool:
-    return importlib.util.find_spec(f"gpucnn.kernels.cpu._{name}") is not None
+    return importlib.util.find_spec(f"gpucnn.kernels.c._{name}") is not None
 
 
 def _module(name: str) -> Any:
-    return importlib.import_module(f"gpucnn.kernels.cpu._{name}")
+    return importlib.import_module(f"gpucnn.kernels.c._{name}")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from gpucnn.backend import Array, module_of, to_host
-from gpucnn.kernels.reference import warp
-from gpucnn.kernels.reference.changes import Changes, moved
+from gpucnn.kernels.numpy import warp
+from gpucnn.kernels.numpy.changes import Changes, moved
 
 
 def normalised(images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:

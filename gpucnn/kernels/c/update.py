@@ -1,8 +1,8 @@
-"""One optimizer step in C: each array is read and written once. Arguments as in reference/update.py."""
+"""One optimizer step in C: each array is read and written once. Arguments as in numpy/update.py."""
 
 from gpucnn.backend import Array
-from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.update import StepScales, clip_by_norm, clip_by_value
+from gpucnn.kernels.c import library
+from gpucnn.kernels.numpy.update import StepScales, clip_by_norm, clip_by_value
 
 __all__ = ["adam", "clip_by_norm", "clip_by_value", "momentum", "nesterov", "sgd"]
 

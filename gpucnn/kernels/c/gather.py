@@ -1,12 +1,12 @@
-"""A minibatch out of a set of images in C, in one pass where a pixel is a byte. Shapes as in reference/gather.py."""
+"""A minibatch out of a set of images in C, in one pass where a pixel is a byte. Shapes as in numpy/gather.py."""
 
 import math
 
 import numpy as np
 
-from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference import gather as reference
-from gpucnn.kernels.reference.gather import batch
+from gpucnn.kernels.c import library
+from gpucnn.kernels.numpy import gather as reference
+from gpucnn.kernels.numpy.gather import batch
 
 __all__ = ["batch", "normalised"]
 

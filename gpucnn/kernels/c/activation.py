@@ -1,12 +1,12 @@
 """Activations and dropout in C, each in one pass; those with exponentials are the reference's.
 
-Arguments as in reference/activation.py.
+Arguments as in numpy/activation.py.
 """
 
 from gpucnn.backend import Array
 from gpucnn.generators import fill_uniform
-from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference.activation import scaled_tanh, scaled_tanh_backward, sigmoid, sigmoid_backward
+from gpucnn.kernels.c import library
+from gpucnn.kernels.numpy.activation import scaled_tanh, scaled_tanh_backward, sigmoid, sigmoid_backward
 
 __all__ = [
     "dropout",

@@ -1,4 +1,4 @@
-"""Pooling in C, in one pass over what it reads and writes. Shapes as in reference/pool.py.
+"""Pooling in C, in one pass over what it reads and writes. Shapes as in numpy/pool.py.
 
 The winners of max-pooling are numbers of taps, uint8 and of out's shape; a window of more taps than a byte can number
 is the reference's.
@@ -12,9 +12,9 @@ import numpy as np
 
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sizes, Window
-from gpucnn.kernels.cpu import library, plans
-from gpucnn.kernels.reference import pool as reference
-from gpucnn.kernels.reference.pool import (
+from gpucnn.kernels.c import library, plans
+from gpucnn.kernels.numpy import pool as reference
+from gpucnn.kernels.numpy.pool import (
     global_average_backward,
     global_average_forward,
     global_max_backward,

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sides, Sizes, Window, padded_places, unpadded_places
-from gpucnn.kernels.reference.conv import padded
+from gpucnn.kernels.numpy.conv import padded
 
 
 def max_forward(x: Array, window: Window, least: float, out: Array) -> None:

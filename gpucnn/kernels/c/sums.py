@@ -1,7 +1,7 @@
 """Sums along rows in C: in an order that depends on the shape alone."""
 
 from gpucnn.backend import Array
-from gpucnn.kernels.cpu import library
+from gpucnn.kernels.c import library
 
 
 def row_sums(rows: Array, out: Array) -> None:

@@ -1,9 +1,9 @@
-"""Images turned, scaled and moved in C, where a pixel is a byte. Shapes as in reference/warp.py."""
+"""Images turned, scaled and moved in C, where a pixel is a byte. Shapes as in numpy/warp.py."""
 
 import numpy as np
 
-from gpucnn.kernels.cpu import library
-from gpucnn.kernels.reference import warp as reference
+from gpucnn.kernels.c import library
+from gpucnn.kernels.numpy import warp as reference
 
 
 def warped(images: np.ndarray, maps: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.geometry import Sides
-from gpucnn.kernels.reference.conv import bordered
+from gpucnn.kernels.numpy.conv import bordered
 
 
 def pad(x: Array, sides: Sides, mode: str, value: float) -> Array:

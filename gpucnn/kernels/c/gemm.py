@@ -3,9 +3,9 @@
 import math
 
 from gpucnn.backend import Array, empty
-from gpucnn.kernels.cpu import library, plans
-from gpucnn.kernels.cpu.sums import row_sums
-from gpucnn.kernels.reference import gemm as reference
+from gpucnn.kernels.c import library, plans
+from gpucnn.kernels.c.sums import row_sums
+from gpucnn.kernels.numpy import gemm as reference
 
 product = reference.product
 

@@ -103,6 +103,8 @@ class _Predictions:
         return str(file.relative_to(folder) if self.table else file)
 
     def _files(self, files: list[tuple[str, Path]]) -> Iterator[Group]:
+        if files:
+            self.classifier.pipeline.check_pictures()
         for start in range(0, len(files), BATCH):
             names, paths = zip(*files[start : start + BATCH], strict=True)
             yield Group(list(names), self.classifier.pipeline.images(list(paths), **self.options))

@@ -19,8 +19,9 @@ class Dataset:
     """Labelled images on the host.
 
     images: (N, C, H, W), uint8 (0..255) or float32; signals are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
-    int64 once held here; class `k` is called `class_names[k]`. keys: (N,) uint64, by which `hold_out` draws an image
-    whatever other images there are; without them it draws by position. Raises DataError where they do not fit together.
+    int64 once held here; class `k` is called `class_names[k]`. keys: (N, 2) uint64, a name and a number under it, by
+    which `hold_out` draws an image whatever others there are; without them it draws by position. Raises DataError where
+    they do not fit together.
     """
 
     images: np.ndarray

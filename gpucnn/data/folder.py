@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ PARTS = {
     "test": ("test", "testing", "test_set"),
 }
 Drawn = Literal["name", "position"]  # what decides whether a picture is held out
+_LAST_NUMBER = re.compile(rb"([0-9]{1,18})([^0-9]*)$")
 _DEEPEST = 8  # folders that hold nothing but one folder, as archives leave them
 
 
@@ -90,10 +92,16 @@ class _Layout:
     notes: tuple[str, ...]
 
     def keys(self, part: str) -> np.ndarray:
-        """The keys of a part's pictures (N,), uint64, from their paths below its folder."""
+        """The keys of a part's pictures (N, 2), uint64, from their paths below its folder."""
         paths = [file.relative_to(self.folders[part]).as_posix() for files in self.parts[part] for file in files]
-        digests = [hashlib.blake2b(os.fsencode(path), digest_size=8).digest() for path in paths]
-        return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+        return np.array([_key(os.fsencode(path)) for path in paths], np.uint64)
+
+
+def _key(path: bytes) -> tuple[int, int]:
+    """A path as a key: a hash of it without its last number, and that number."""
+    found = _LAST_NUMBER.search(path)
+    name, number = (path, 0) if found is None else (path[: found.start()] + b"\0" + found[2], int(found[1]))
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"), number
 
 
 def _layout(path: Path | str, held_out_by: Drawn = "name") -> _Layout:

@@ -126,6 +126,15 @@ class Pipeline(Kept):
         """What the network takes, (N, C, H, W) of the floating type `dtype`; `options` as `images` has them."""
         return normalizer.apply(self.images(pictures, **options), dtype)
 
+    def check_pictures(self) -> None:
+        """Raise DataError unless the network takes pictures as files hold them."""
+        if len(self.size) != 2 or self.channels not in (1, 3):
+            shape = " x ".join(map(str, self.image_shape))
+            raise DataError(
+                f"The network was trained on arrays that are not pictures, {shape}; give such arrays from Python "
+                "(gpucnn.load(RUN)), or an npz archive of them."
+            )
+
     def opposed(self, images: np.ndarray) -> np.ndarray:
         """For images (N, C, H, W), as `images` gives them, whether their ground is bright where training's was dark.
 
@@ -183,6 +192,7 @@ class _Reader:
 
     def __init__(self, pipeline: Pipeline, transposed: bool, centre: bool) -> None:
         self.channels, self.pixels, self.background = pipeline.channels, pipeline.pixels, pipeline.background
+        self.check = pipeline.check_pictures
         self.centre, self.bright = centre, pipeline.ground == "bright"
         self.size = pipeline.size[::-1] if transposed else pipeline.size
         if (transposed or centre) and (len(self.size) != 2 or self.channels not in (1, 3)):
@@ -198,9 +208,7 @@ class _Reader:
         return self._file(picture) if isinstance(picture, Image.Image) else self._array(picture)
 
     def _file(self, picture: Image.Image) -> np.ndarray:
-        if len(self.size) != 2 or self.channels not in (1, 3):
-            shape = " x ".join(map(str, (self.channels, *self.size)))
-            raise DataError(f"The network takes no picture, but arrays of {shape}; give it such arrays.")
+        self.check()
         if self.centre:
             return self._centred(pixels_of(picture, 1, ground=self.background)[0] / 255)[None]
         if is_deep(picture) and self.pixels.scale != BYTE:  # 8 bits would lose what training had

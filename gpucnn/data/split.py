@@ -14,6 +14,9 @@ from gpucnn.data.dataset import Dataset, Source
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
+# Fractions of the square roots of 5, 2 and 3, times 2^64: no draw follows another.
+_STEPS = {"test": 0x3C6EF372FE94F82B, "validation": 0x6A09E667F3BCC909, "split": 0xBB67AE8584CAA73B}
+
 
 def hold_out(
     dataset: Dataset, size: int | float, seed: int = 0, stratified: bool = True, what: str = "validation"
@@ -28,7 +31,7 @@ def hold_out(
     count = _count(size, len(dataset), what)
     rng = np.random.default_rng(seed)
     if dataset.keys is not None:
-        held = _held_by_key(dataset, size, stratified, _fractions(dataset.keys, f"{what} {seed}"))
+        held = _held_by_key(dataset, size, stratified, _fractions(dataset.keys, what, seed))
     elif stratified:
         parts = shares(dataset.class_counts, count)
         chosen = [rng.permutation(np.flatnonzero(dataset.labels == label))[:part] for label, part in enumerate(parts)]
@@ -60,13 +63,18 @@ def _held_by_key(dataset: Dataset, size: int | float, stratified: bool, drawn: n
     return np.concatenate(held)
 
 
-def _fractions(keys: np.ndarray, purpose: str) -> np.ndarray:
-    """A number from 0 to 1 for each key (N,), another for every purpose: the mixing of splitmix64."""
-    salt = np.frombuffer(hashlib.blake2b(purpose.encode(), digest_size=8).digest(), np.uint64)
-    mixed = keys + salt
+def _fractions(keys: np.ndarray, purpose: str, seed: int) -> np.ndarray:
+    """A number from 0 to 1 for each key (N, 2), another for every purpose and seed.
+
+    Those of one name begin anywhere, by the mixing of splitmix64, and go on by an irrational step, so that of numbered
+    pictures nearly the same share lies below any bound.
+    """
+    salt = hashlib.blake2b(f"{purpose} {seed}".encode(), digest_size=8).digest()
+    begin = keys[:, 0] + np.frombuffer(salt, "<u8")
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return (mixed ^ (mixed >> np.uint64(31))) / 2.0**64
+        begin = (begin ^ (begin >> np.uint64(shift))) * np.uint64(factor)
+    begin ^= begin >> np.uint64(31)
+    return (begin + keys[:, 1] * np.uint64(_STEPS[purpose])) / 2.0**64
 
 
 def resplit(
@@ -87,7 +95,7 @@ def resplit(
     if order == "label":
         indices = np.argsort(pool.labels, kind="stable")
     elif pool.keys is not None:
-        drawn = _fractions(pool.keys, f"split {seed}")
+        drawn = _fractions(pool.keys, "split", seed)
         indices = np.argsort(drawn, kind="stable")
         count = int(np.count_nonzero(drawn < train)) if isinstance(train, float) else count
     else:

@@ -14,6 +14,7 @@ from PIL import Image
 import gpucnn
 from gpucnn.cli import main
 from gpucnn.data import folder
+from gpucnn.data.folder import _key
 
 CONFIG = """\
 device: cpu
@@ -144,10 +145,26 @@ def test_the_split_of_a_folder_does_not_move_when_pictures_are_added() -> None:
 
     fill(OTHERS, range(40))
     before = parts()
-    assert [len(part) for part in before] == pytest.approx([67, 17, 36], abs=15)
+    assert [len(part) for part in before] == pytest.approx([67, 17, 36], abs=6)
     fill(OTHERS, range(40, 61))
     for was, now in zip(before, parts(), strict=True):
         assert was < now
+
+
+def test_about_the_fraction_of_every_class_is_held_out_whatever_the_names() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(30):
+        numbered = [f"c{n % 3}/{n // 3:03}.png" for n in range(90)]
+        words = [f"c{n % 3}/{word}.png" for n, word in enumerate(map(chr, rng.permutation(26)[:24] + 97))]
+        for paths, off in ((numbered, 2), (words, 6)):
+            keys = np.array([_key(path.encode()) for path in paths], np.uint64)
+            labels = np.arange(len(paths)) % 3
+            whole = gpucnn.data.Dataset(np.zeros((len(paths), 1, 2, 2), np.uint8), labels, ("a", "b", "c"), keys)
+            train, test = gpucnn.data.hold_out(whole, 0.3, seed, what="test")
+            _, validation = gpucnn.data.hold_out(train, 0.2, seed)
+            np.testing.assert_allclose(test.class_counts, 0.3 * len(paths) / 3, atol=off)
+            np.testing.assert_allclose(validation.class_counts, 0.2 * train.class_counts, atol=off + 1)
+            assert min(test.class_counts.min(), validation.class_counts.min()) > 0
 
 
 def test_every_class_is_in_every_part_of_a_small_folder() -> None:

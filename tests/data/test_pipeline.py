@@ -231,7 +231,7 @@ def test_signals_and_volumes_are_taken_as_they_are(shape, save):
     for given in (images, np.moveaxis(images, 1, -1), *([images[:, 0]] if shape[0] == 1 else [])):
         assert np.array_equal(line.images(given), images)
     assert np.array_equal(line.images(images[0]), images[:1])
-    with pytest.raises(DataError, match="takes no picture, but arrays of"):
+    with pytest.raises(DataError, match="was trained on arrays that are not pictures"):
         line.images(save(BYTES[0, 0]))
     with pytest.raises(DataError, match="Only pictures can be transposed"):
         line.images(images, transposed=True)
@@ -243,7 +243,7 @@ def test_networks_of_other_channels_take_arrays_of_them():
     assert np.array_equal(line.images(images.transpose(0, 2, 3, 1)), images)
     with pytest.raises(DataError, match="the network takes 5 channels of 9 x 7"):
         line.images(BYTES)
-    with pytest.raises(DataError, match="takes no picture, but arrays of 5 x 9 x 7"):
+    with pytest.raises(DataError, match="was trained on arrays that are not pictures, 5 x 9 x 7"):
         line.images(Image.new("L", (7, 9)))
 
 

@@ -11,14 +11,14 @@ from gpucnn.backend import device, set_device
 from gpucnn.errors import InputError
 from gpucnn.generators import manual_seed
 from gpucnn.tensor import Function, Tensor, check_gradients, concatenate, is_grad_enabled, no_grad, stack
-
-__version__ = "0.1.0"
+from gpucnn.version import __version__
 
 __all__ = [
     "Function",
     "InputError",
     "Tensor",
     "Trainer",
+    "__version__",
     "check_gradients",
     "concatenate",
     "data",

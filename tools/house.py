@@ -80,7 +80,13 @@ BANDS = (
     Band(
         "Foundation",
         ("#eef0f2", "#9aa5b1", "#1c2128", "#6b7783"),
-        ((Part("errors", "exception types"), Part("files", "files that are complete or absent")),),
+        (
+            (
+                Part("errors", "exception types"),
+                Part("files", "files complete or absent"),
+                Part("version", "the version of gpucnn"),
+            ),
+        ),
     ),
 )
 ROWS = [[part.name for part in row] for band in BANDS for row in band.rows]  # from the top down

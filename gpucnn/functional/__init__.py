@@ -5,6 +5,7 @@ checks what it is given and raises ShapeError with the shapes in its message.
 """
 
 from gpucnn.functional.activation import (
+    ACTIVATIONS,
     dropout,
     leaky_relu,
     log_softmax,
@@ -29,6 +30,8 @@ from gpucnn.functional.pooling import (
     max_pool3d,
 )
 from gpucnn.functional.subsampling import subsample2d
+
+globals().update(ACTIVATIONS)
 
 __all__ = [
     "PadMode",

@@ -1,10 +1,33 @@
-"""Activations, element by element or along one axis, and dropout."""
+"""Activations, element by element or along one axis, and dropout.
+
+A new activation is written here: a Function, and a function marked with `activation`. `gpucnn.functional` and
+`gpucnn.nn` then have it, and a configuration knows it by the function's name.
+"""
+
+import inspect
+from collections.abc import Callable
 
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}  # by name; each takes a Tensor, and options that have defaults
+
+
+def activation(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let `gpucnn.functional`, `gpucnn.nn` and configurations know a function of a Tensor and options.
+
+    Raises TypeError where an option has no default.
+    """
+    options = list(inspect.signature(function).parameters.values())[1:]
+    if any(option.default is option.empty for option in options):
+        raise TypeError(
+            f"activation {function.__name__}: every option needs a default, as in {function.__name__}(x, a=1)"
+        )
+    ACTIVATIONS[function.__name__] = function
+    return function
 
 
 class ReLU(Function):
@@ -105,24 +128,28 @@ class Dropout(Function):
         return out
 
 
+@activation
 def relu(x: Tensor) -> Tensor:
     """max(x, 0); its slope at 0 is 0. Any shape."""
     check_floating("relu", x)
     return ReLU.apply(x)
 
 
+@activation
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope · x. Any shape."""
     check_floating("leaky_relu", x)
     return LeakyReLU.apply(x, negative_slope=negative_slope)
 
 
+@activation
 def tanh(x: Tensor) -> Tensor:
     """The hyperbolic tangent. Any shape."""
     check_floating("tanh", x)
     return ScaledTanh.apply(x, amplitude=1.0, slope=1.0)
 
 
+@activation
 def scaled_tanh(x: Tensor) -> Tensor:
     """1.7159 · tanh(2x / 3), which maps ±1 to ±1. Any shape.
 
@@ -132,17 +159,20 @@ def scaled_tanh(x: Tensor) -> Tensor:
     return ScaledTanh.apply(x, amplitude=1.7159, slope=2 / 3)
 
 
+@activation
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)). Any shape."""
     check_floating("sigmoid", x)
     return Sigmoid.apply(x)
 
 
+@activation
 def softmax(x: Tensor, dim: int = 1) -> Tensor:
     """exp(x) / sum(exp(x)) along axis `dim`. Any shape. Raises ShapeError where there is no such axis."""
     return Softmax.apply(x, axis=memory_axis("softmax", x, dim))
 
 
+@activation
 def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
     """The logarithm of softmax along axis `dim`, without overflow. Raises ShapeError where there is no such axis."""
     return LogSoftmax.apply(x, axis=memory_axis("log_softmax", x, dim))

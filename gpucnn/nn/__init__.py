@@ -1,6 +1,6 @@
 """Modules, layers and initial weights; names are PyTorch's."""
 
-from gpucnn.nn import init
+from gpucnn.nn import activation, init
 from gpucnn.nn.activation import (
     Dropout,
     LeakyReLU,
@@ -35,40 +35,13 @@ from gpucnn.nn.module import Buffer, Module, Parameter
 from gpucnn.nn.normalization import BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d
 from gpucnn.nn.subsampling import Subsample2d
 
-LAYERS: dict[str, type[Layer]] = {  # by the name a configuration gives them
+globals().update(activation.OTHERS)
+
+# By the name a configuration gives them.
+LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
-    for layer in (
-        Conv1d,
-        Conv2d,
-        Conv3d,
-        Linear,
-        BatchNorm,
-        BatchNorm1d,
-        BatchNorm2d,
-        BatchNorm3d,
-        MaxPool1d,
-        MaxPool2d,
-        MaxPool3d,
-        AvgPool1d,
-        AvgPool2d,
-        AvgPool3d,
-        GlobalAvgPool2d,
-        GlobalMaxPool2d,
-        Subsample2d,
-        ZeroPad2d,
-        ReplicationPad2d,
-        ReflectionPad2d,
-        ReLU,
-        LeakyReLU,
-        Tanh,
-        ScaledTanh,
-        Sigmoid,
-        Softmax,
-        LogSoftmax,
-        Dropout,
-        Flatten,
-        Residual,
-    )
+    for layer in list(vars().values())
+    if isinstance(layer, type) and issubclass(layer, Layer) and hasattr(layer, "kind") and layer is not Sequential
 }
 
 __all__ = [

@@ -1,88 +1,54 @@
-"""Layers that work place by place, without weights: activations, dropout, flatten."""
+"""Layers made of functional's activations, and dropout."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 from gpucnn import functional as F
 from gpucnn.errors import InputError
+from gpucnn.functional.activation import ACTIVATIONS
 from gpucnn.nn.layer import Layer
 from gpucnn.tensor import Tensor
 
 
-class ReLU(Layer):
-    """max(x, 0)"""
-
-    kind = "relu"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.relu(x)
+class Activation(Layer):
+    """A layer that applies one of functional's activations, with options given to its constructor."""
 
 
-class LeakyReLU(Layer):
-    """x where x > 0, else negative_slope · x"""
+def activation_layer(function: Callable[..., Tensor], name: str = "") -> type[Activation]:
+    """The layer of an activation: it takes the function's options, and is called in YAML as the function is.
 
-    kind = "leaky_relu"
+    `name` is the class's, by default LeakyName for leaky_name.
+    """
+    signature = inspect.signature(function).replace(return_annotation=None)
+    options = list(signature.parameters)[1:]
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+    def init(self: Activation, *values: Any, **named: Any) -> None:
+        given = signature.bind(None, *values, **named)
+        given.apply_defaults()
+        vars(self).update({option: given.arguments[option] for option in options})
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.leaky_relu(x, self.negative_slope)
+    def forward(self: Activation, x: Tensor) -> Tensor:
+        return function(x, *[getattr(self, option) for option in options])
 
-
-class Tanh(Layer):
-    """The hyperbolic tangent"""
-
-    kind = "tanh"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.tanh(x)
-
-
-class ScaledTanh(Layer):
-    """1.7159 · tanh(2x / 3), LeNet-5's activation"""
-
-    kind = "scaled_tanh"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.scaled_tanh(x)
+    hints = inspect.get_annotations(function)
+    init.__annotations__ = {option: hints[option] for option in options}
+    init.__signature__ = signature  # type: ignore[attr-defined]
+    members: dict[str, Any] = {"kind": function.__name__, "__doc__": function.__doc__, "__module__": __name__}
+    members |= {"__init__": init, "forward": forward if options else staticmethod(function)}
+    return type(name or function.__name__.title().replace("_", ""), (Activation,), members)
 
 
-class Sigmoid(Layer):
-    """1 / (1 + exp(-x))"""
+ReLU, LeakyReLU = activation_layer(F.relu, "ReLU"), activation_layer(F.leaky_relu, "LeakyReLU")
+Tanh, ScaledTanh, Sigmoid = map(activation_layer, (F.tanh, F.scaled_tanh, F.sigmoid))
+Softmax, LogSoftmax = map(activation_layer, (F.softmax, F.log_softmax))
 
-    kind = "sigmoid"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.sigmoid(x)
-
-
-class Softmax(Layer):
-    """Probabilities along axis `dim` of (N, C, ...)"""
-
-    kind = "softmax"
-
-    def __init__(self, dim: int = 1) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.softmax(x, self.dim)
-
-
-class LogSoftmax(Layer):
-    """Logarithms of probabilities along axis `dim` of (N, C, ...)"""
-
-    kind = "log_softmax"
-
-    def __init__(self, dim: int = 1) -> None:
-        self.dim = dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input's shape."""
-        return F.log_softmax(x, self.dim)
+# Those that are not named above have names all the same.
+KINDS = {layer.kind for layer in (ReLU, LeakyReLU, Tanh, ScaledTanh, Sigmoid, Softmax, LogSoftmax)}
+OTHERS = {
+    layer.__name__: layer for layer in map(activation_layer, (ACTIVATIONS[n] for n in ACTIVATIONS if n not in KINDS))
+}
+globals().update(OTHERS)
 
 
 class Dropout(Layer):

@@ -1,6 +1,6 @@
 """Modules made of modules: Sequential, Residual, ModuleList."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeGuard, cast
 
 from gpucnn.errors import InputError, ShapeError
@@ -19,7 +19,7 @@ def _checked(module: Module) -> Module:
     return module
 
 
-Operation = tuple[int, Module, Callable[[Tensor], Tensor]]  # a layer's number, the layer, and what runs
+Operation = tuple[int, Module, str]  # a layer's number, the layer, and the name of its method that runs
 
 
 class ModuleList(Module):
@@ -60,13 +60,17 @@ class Sequential(Layer):
         """Each layer under its number."""
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """As `forward`. Stated here so that a reader goes from a network's call straight to its layers."""
+        return self.forward(*inputs, **options)
+
     def forward(self, x: Tensor) -> Tensor:
         """Every layer in turn. A ShapeError says in which layer it arose."""
         if self._planned != (layers := tuple(self.layers)):
             self._planned, self._operations = layers, tuple(_operations(layers))
-        for number, layer, forward in self._operations:
+        for number, layer, method in self._operations:
             try:
-                x = forward(x)
+                x = getattr(layer, method)(x)
             except ShapeError as error:
                 raise _in_layer(number, layer, error) from None
             except MemoryError as error:
@@ -131,13 +135,13 @@ def _operations(layers: Sequence[Module]) -> Iterator[Operation]:
         layer = layers[number]
         second, third = (*layers[number + 1 : number + 3], None, None)[:2]
         if _is_relu(layer) and _pools_relu(second):
-            yield number + 1, second, second.forward_of_relu
+            yield number + 1, second, "forward_of_relu"
             number += 2
         elif _is_relu(second) and _ends_in_relu(layer) and not _pools_relu(third):
-            yield number, layer, layer.forward_relu
+            yield number, layer, "forward_relu"
             number += 2
         else:
-            yield number, layer, layer
+            yield number, layer, "forward"
             number += 1
 
 

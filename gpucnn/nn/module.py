@@ -39,15 +39,9 @@ class Module:
         """The module's result. To be written by each module."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def __call__(self, *inputs: Any) -> Any:
-        """As `forward`."""
-        return self.forward(*inputs)
-
-    def __init_subclass__(cls) -> None:
-        """Let a call of the module be a call of its `forward`, without a step in between."""
-        super().__init_subclass__()
-        if "forward" in vars(cls):
-            cls.__call__ = vars(cls)["forward"]  # type: ignore[method-assign]
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """As `forward`: the class's, or one that was set on this module."""
+        return self.forward(*inputs, **options)
 
     # --- what is inside -----------------------------------------------------------------------------------------------
 

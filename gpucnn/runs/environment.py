@@ -10,15 +10,9 @@ from typing import Any
 from gpucnn import backend, threads
 from gpucnn.kernels import dispatch
 from gpucnn.kernels.cuda import precision
+from gpucnn.version import __version__
 
-PACKAGES = (
-    "gpucnn",
-    "numpy",
-    "safetensors",
-    "pillow",
-    "cupy-cuda12x",
-    "cupy-cuda13x",
-)  # listed if installed
+PACKAGES = ("numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  # listed if installed
 
 
 def describe_environment() -> dict[str, Any]:
@@ -28,7 +22,7 @@ def describe_environment() -> dict[str, Any]:
     `git_commit` is that of the checkout that the package is in; None outside a checkout.
     """
     return {
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"gpucnn": __version__, "python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
         "device": str(backend.device()),
         "kernels": kernels_name(),

@@ -1,6 +1,7 @@
 """The run folder: what it refuses, what it holds, what it cuts, and who may write."""
 
 import errno
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -263,3 +264,13 @@ def test_environment_is_fit_for_json():
     assert set(environment) == {"versions", "platform", "device", "kernels", "precision", "threads", "git_commit"}
     commit = environment["git_commit"]
     assert commit is None or len(commit) == 40
+
+
+def test_the_version_is_known_where_nothing_is_installed(monkeypatch):
+    """Out of a bare checkout there are no metadata."""
+
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    assert describe_environment()["versions"].keys() == {"gpucnn", "python"}

@@ -28,10 +28,11 @@ from gpucnn.runs import describe_environment
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.step import Step
 
-EPOCH = int(os.environ.get("GPUCNN_BENCH_EPOCH", 60_000))  # images in the loader's data set, about: MNIST's number
+REHEARSED = "GPUCNN_BENCH_REHEARSED" in os.environ  # on an emulated GPU: all is small
+EPOCH = 8 if REHEARSED else 60_000  # images in the loader's data set, about: as many as MNIST has
 WARM_UPS = 2  # steps before one is captured: they compile the kernels
-COPIED = 1 << 30  # bytes: beyond every cache
-SIDE = 8192  # of the square matrices whose product shows what arithmetic can reach
+COPIED = 1 << (20 if REHEARSED else 30)  # bytes: beyond every cache
+SIDE = 64 if REHEARSED else 8192  # of the square matrices whose product shows what arithmetic can reach
 LIMIT_ROUNDS, LIMIT_GROUP = 5, 10
 MIB = 1 << 20
 

@@ -82,7 +82,7 @@ class Linear(Function):
         """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
         if out is not None:
             rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-            kernels_of(type(grad)).sums.row_sums(rows, out)
+            kernels_of(type(grad)).gemm.row_sums(rows, out)
 
 
 class Flatten(Function):

@@ -41,6 +41,9 @@ class StepScales(NamedTuple):
     shrink: float = 1.0
 
 
+Scales = StepScales | Array  # an array in the CUDA set alone, as Update says
+
+
 class Changes(NamedTuple):
     """What happens to images, a row for each image, in the order of these fields; None where nothing of that kind does.
 
@@ -130,13 +133,16 @@ class Conv(Protocol):
 
 
 class Gemm(Protocol):
-    """Matrix products. An argument is C-contiguous, or the transpose of such an array; anything else may be copied."""
+    """Matrix products, and sums of rows. Factors in C order, and transposes of such, are read without a copy."""
 
     def matmul(self, a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> None:
         """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N; with `relu` at least 0."""
 
     def matmul_and_row_sums(self, a: Array, b: Array, out: Array, sums: Array) -> None:
         """out (M, N) = a (M, K) @ b (K, N), and sums (M,) = the sum of each row of a."""
+
+    def row_sums(self, rows: Array, out: Array) -> None:
+        """out (C,) = the sum of each row of (C, L), added up in an order that depends on their shape alone."""
 
     def product(self, a: Array, b: Array) -> Array:
         """a @ b by the rules of NumPy. Raises ValueError where the shapes do not fit."""
@@ -268,28 +274,16 @@ class Update(Protocol):
     it is not 0 leaves everything as it is.
     """
 
-    def sgd(self, parameters: Array, gradient: Array, scales: StepScales | Array, weight_decay: float) -> None:
+    def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
         """p -= size · d, with d = g + weight_decay · p."""
 
     def momentum(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales | Array,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
 
     def nesterov(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales | Array,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
 
@@ -299,7 +293,7 @@ class Update(Protocol):
         gradient: Array,
         mean: Array,
         square: Array,
-        scales: StepScales | Array,
+        scales: Scales,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,
@@ -360,13 +354,6 @@ class Padding(Protocol):
         """The gradient by x, of `shape`: for each of its elements the sum over the places that repeat it."""
 
 
-class Sums(Protocol):
-    """Sums along rows, in an order that depends on their shape alone."""
-
-    def row_sums(self, rows: Array, out: Array) -> None:
-        """out (C,) = the sum of each row of (C, L)."""
-
-
 class Warp(Protocol):
     """Images changed one by one, on the host, where data sets lie: all arrays are NumPy's."""
 
@@ -394,6 +381,5 @@ class Kernels(NamedTuple):
     pool: Pool
     softmax: Softmax
     step: Step
-    sums: Sums
     update: Update
     warp: Warp

@@ -8,7 +8,6 @@ from gpucnn.kernels.c.gemm import Gemm
 from gpucnn.kernels.c.norm import Norm
 from gpucnn.kernels.c.pool import Pool
 from gpucnn.kernels.c.softmax import Softmax
-from gpucnn.kernels.c.sums import Sums
 from gpucnn.kernels.c.update import Update
 from gpucnn.kernels.c.warp import Warp
 
@@ -20,7 +19,6 @@ kernels = numpy.kernels._replace(
     norm=Norm(),
     pool=Pool(),
     softmax=Softmax(),
-    sums=Sums(),
     update=Update(),
     warp=Warp(),
 )

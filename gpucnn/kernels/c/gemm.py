@@ -20,7 +20,10 @@ class Gemm(numpy.Gemm):
 
     def matmul_and_row_sums(self, a: Array, b: Array, out: Array, sums: Array) -> None:
         self.matmul(a, b, out)
-        library.c.row_sums(a, *a.shape, sums)
+        self.row_sums(a, sums)
+
+    def row_sums(self, rows: Array, out: Array) -> None:
+        library.c.row_sums(rows, *rows.shape, out)
 
 
 def _turned(b: Array) -> Array:

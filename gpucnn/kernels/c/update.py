@@ -3,32 +3,20 @@
 from gpucnn.backend import Array
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import StepScales
+from gpucnn.kernels.interface import Scales
 
 
 class Update(numpy.Update):
-    def sgd(self, parameters: Array, gradient: Array, scales: StepScales, weight_decay: float) -> None:
+    def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
         library.c.sgd(gradient, scales.size, weight_decay, parameters)
 
     def momentum(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         library.c.momentum(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
     def nesterov(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
@@ -38,7 +26,7 @@ class Update(numpy.Update):
         gradient: Array,
         mean: Array,
         square: Array,
-        scales: StepScales,
+        scales: Scales,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,

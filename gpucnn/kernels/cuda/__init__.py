@@ -10,7 +10,6 @@ from gpucnn.kernels.cuda.padding import Padding
 from gpucnn.kernels.cuda.pool import Pool
 from gpucnn.kernels.cuda.softmax import Softmax
 from gpucnn.kernels.cuda.step import Step
-from gpucnn.kernels.cuda.sums import Sums
 from gpucnn.kernels.cuda.update import Update
 
 kernels = numpy.kernels._replace(
@@ -23,6 +22,5 @@ kernels = numpy.kernels._replace(
     pool=Pool(),
     softmax=Softmax(),
     step=Step(),
-    sums=Sums(),
     update=Update(),
 )

@@ -36,6 +36,9 @@ class Gemm(numpy.Gemm):
         self.matmul(a, b, out)
         row_sums(a, sums)
 
+    def row_sums(self, rows: Array, out: Array) -> None:
+        row_sums(rows, out)
+
     def product(self, a: Array, b: Array) -> Array:
         xp = module_of(a)
         dtype: Any = np.result_type(a.dtype, b.dtype)

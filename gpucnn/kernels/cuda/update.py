@@ -8,37 +8,25 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.interface import StepScales
+from gpucnn.kernels.interface import Scales, StepScales
 
 PART = 2048  # elements that a block of threads sums and scales, unless that made more than MOST_PARTS
 MOST_PARTS = 1024  # of one array: every block reads all their sums
 
 
 class Update(numpy.Update):
-    def sgd(self, parameters: Array, gradient: Array, scales: StepScales | Array, weight_decay: float) -> None:
+    def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
         array, given = _scales(scales)
         _run("sgd", parameters, array, given.size, weight_decay, gradient)
 
     def momentum(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales | Array,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         array, given = _scales(scales)
         _run("momentum", parameters, array, given.size, momentum, weight_decay, gradient, velocity)
 
     def nesterov(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales | Array,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         array, given = _scales(scales)
         _run("nesterov", parameters, array, given.size, momentum, weight_decay, gradient, velocity)
@@ -49,7 +37,7 @@ class Update(numpy.Update):
         gradient: Array,
         mean: Array,
         square: Array,
-        scales: StepScales | Array,
+        scales: Scales,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,
@@ -79,7 +67,7 @@ class Update(numpy.Update):
             program.run("update", "clip_values", run.dtype, run.size, float(most), run)
 
 
-def _scales(scales: StepScales | Array) -> tuple[Array | None, StepScales]:
+def _scales(scales: Scales) -> tuple[Array | None, StepScales]:
     """The step scales on the device, or None; and those by value, which count where there are none on the device."""
     return (None, scales) if isinstance(scales, StepScales) else (scales, StepScales(0.0))
 

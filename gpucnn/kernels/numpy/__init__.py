@@ -10,21 +10,9 @@ from gpucnn.kernels.numpy.padding import Padding
 from gpucnn.kernels.numpy.pool import Pool
 from gpucnn.kernels.numpy.softmax import Softmax
 from gpucnn.kernels.numpy.step import Step
-from gpucnn.kernels.numpy.sums import Sums
 from gpucnn.kernels.numpy.update import Update
 from gpucnn.kernels.numpy.warp import Warp
 
 kernels = Kernels(
-    activation=Activation(),
-    conv=Conv(),
-    gather=Gather(),
-    gemm=Gemm(),
-    norm=Norm(),
-    padding=Padding(),
-    pool=Pool(),
-    softmax=Softmax(),
-    step=Step(),
-    sums=Sums(),
-    update=Update(),
-    warp=Warp(),
+    Activation(), Conv(), Gather(), Gemm(), Norm(), Padding(), Pool(), Softmax(), Step(), Update(), Warp()
 )

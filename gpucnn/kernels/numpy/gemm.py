@@ -26,7 +26,10 @@ class Gemm(interface.Gemm):
 
     def matmul_and_row_sums(self, a: Array, b: Array, out: Array, sums: Array) -> None:
         self.matmul(a, b, out)
-        module_of(a).sum(a, axis=1, out=sums)
+        self.row_sums(a, sums)
+
+    def row_sums(self, rows: Array, out: Array) -> None:
+        module_of(rows).sum(rows, axis=1, out=out)
 
     def product(self, a: Array, b: Array) -> Array:
         return module_of(a).matmul(a, b)

@@ -6,23 +6,17 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.kernels import interface
-from gpucnn.kernels.interface import StepScales
+from gpucnn.kernels.interface import Scales
 
 
 class Update(interface.Update):
-    def sgd(self, parameters: Array, gradient: Array, scales: StepScales, weight_decay: float) -> None:
+    def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
         step = _decayed(parameters, gradient, weight_decay)[0]
         step *= scales.size
         parameters -= step
 
     def momentum(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         step, _ = _decayed(parameters, gradient, weight_decay)
         velocity *= momentum
@@ -31,13 +25,7 @@ class Update(interface.Update):
         parameters -= step
 
     def nesterov(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        scales: StepScales,
-        momentum: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         step, ahead = _decayed(parameters, gradient, weight_decay)
         velocity *= momentum
@@ -53,7 +41,7 @@ class Update(interface.Update):
         gradient: Array,
         mean: Array,
         square: Array,
-        scales: StepScales,
+        scales: Scales,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,

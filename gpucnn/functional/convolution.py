@@ -8,9 +8,12 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes
+from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+
+__all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear"]
 
 
 class Convolution(Function):
@@ -105,20 +108,8 @@ def _through_relu(grad: Array, y: Array) -> Array:
     return out
 
 
-def conv1d(
-    x: Tensor,
-    w: Tensor,
-    b: Tensor | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: int = 1,
-) -> Tensor:
-    """As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW)."""
-    return convolve("conv1d", 1, x, w, b, Sliding(stride, padding, dilation), groups)
-
-
-def conv2d(
+def conv(
+    axes: int,
     x: Tensor,
     w: Tensor,
     b: Tensor | None = None,
@@ -133,20 +124,14 @@ def conv2d(
     or "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
     Raises ShapeError where shapes or options do not fit.
     """
-    return convolve("conv2d", 2, x, w, b, Sliding(stride, padding, dilation), groups)
+    return convolve(f"conv{axes}d", axes, x, w, b, Sliding(stride, padding, dilation), groups)
 
 
-def conv3d(
-    x: Tensor,
-    w: Tensor,
-    b: Tensor | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: int = 1,
-) -> Tensor:
-    """As conv2d, over x (N, I, D, H, W) with w (O, I / groups, kd, kh, kw): the result is (N, O, OD, OH, OW)."""
-    return convolve("conv3d", 3, x, w, b, Sliding(stride, padding, dilation), groups)
+conv1d = over(1, conv, "As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW).")
+conv2d = over(2, conv)
+conv3d = over(
+    3, conv, "As conv2d, over x (N, I, D, H, W) with w (O, I / groups, kd, kh, kw): the result is (N, O, OD, OH, OW)."
+)
 
 
 def convolve(

@@ -12,6 +12,8 @@ from gpucnn.backend import module_of, set_device, to_device
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.tensor import Tensor
 
+__all__ = ["Buffer", "Module", "Parameter"]
+
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")
 

@@ -1,7 +1,6 @@
 """Convolution in one, two and three dimensions; the linear map, and flatten, which leads from one to the other."""
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,7 @@ class Convolution(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int, relu: bool) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        least = 0.0 if relu else -math.inf
-        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, least, out)
+        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, relu, out)
         self.y = out if relu else None
         return out
 
@@ -51,7 +49,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, 0.0 if relu else -math.inf)
+        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, relu)
         self.y = out if relu else None
         return out
 

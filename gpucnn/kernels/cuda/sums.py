@@ -1,6 +1,7 @@
 """Sums in CUDA, in an order that depends on the length of what is summed alone."""
 
 from gpucnn.backend import Array, empty
+from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
 
 SHARE = 8192  # of a row, for one block: few long rows keep many busy
@@ -8,8 +9,13 @@ SHORT = 1024  # a row that one warp sums
 TEAM_COLUMNS, TEAM_THREADS = 32, 1024  # of column_sums, as in source/sums.cu
 
 
+class Sums(numpy.Sums):
+    def row_sums(self, rows: Array, out: Array) -> None:
+        row_sums(rows, out)
+
+
 def row_sums(rows: Array, out: Array) -> None:
-    """out (C,) = the sum of each row of (C, L)."""
+    """As Sums.row_sums, for the other kernels of this set."""
     count, length = rows.shape
     parts = max(1, -(-length // SHARE))
     sums = empty((count, parts), out) if parts > 1 else out

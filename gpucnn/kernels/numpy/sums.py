@@ -1,8 +1,9 @@
-"""Sums along rows."""
+"""Sums along rows in NumPy and CuPy."""
 
 from gpucnn.backend import Array, module_of
+from gpucnn.kernels import interface
 
 
-def row_sums(rows: Array, out: Array) -> None:
-    """out (C,) = the sum of each row of (C, L)."""
-    module_of(rows).sum(rows, axis=1, out=out)
+class Sums(interface.Sums):
+    def row_sums(self, rows: Array, out: Array) -> None:
+        module_of(rows).sum(rows, axis=1, out=out)

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(summarize(net, data.train.image_shape, config), end="\n\n", flush=True)
             result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
-        if not folder.last_path.is_file():
+        if not folder.resumable:
             raise  # there is no checkpoint to resume from
         return _interrupted(arguments, folder)
     _print_result(result, folder)
@@ -98,6 +98,7 @@ def _train(
             config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
             on_record=progress if quiet or sys.stderr.isatty() else _print_epoch,
+            on_note=progress.note,
         )
 
 

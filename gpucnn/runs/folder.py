@@ -20,7 +20,7 @@ from gpucnn.training.records import BATCH_HEADER, BatchRecord, EpochRecord
 
 CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
 METRICS, BATCHES = "metrics.jsonl", "batches.csv"
-MODEL, NORMALIZATION = "model.safetensors", "normalization.safetensors"
+MODEL, NORMALIZATION, PIPELINE = "model.safetensors", "normalization.safetensors", "pipeline.json"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
 PREVIOUS = "previous.safetensors"  # the last checkpoint but one
 LATEST = "latest"  # names the run that was started last
@@ -201,6 +201,10 @@ class RunFolder:
         """Write normalization.safetensors: the shift and scale of pixels."""
         save_weights(self.path / NORMALIZATION, arrays)
 
+    def write_pipeline(self, text: str) -> None:
+        """Write pipeline.json: how pictures become the network's input, and its outputs classes."""
+        atomic_write(self.path / PIPELINE, text.encode())
+
     def normalization(self) -> dict[str, np.ndarray]:
         """The arrays of normalization.safetensors. Raises CheckpointError if it is missing or damaged."""
         return read_tensors(self.path / NORMALIZATION)
@@ -246,7 +250,7 @@ def find_run(run: str) -> RunFolder:
 def _refuse_taken(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"the run folder {path} is a file; give another --run-dir")
-    for name in (CONFIG, BATCHES, METRICS, RESULT, ENVIRONMENT, MODEL, NORMALIZATION, CHECKPOINTS):
+    for name in (CONFIG, BATCHES, METRICS, RESULT, ENVIRONMENT, MODEL, NORMALIZATION, PIPELINE, CHECKPOINTS):
         if os.path.lexists(path / name):
             raise _taken(path, name)
 
@@ -261,7 +265,7 @@ def _remove_new(path: Path, made: bool) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG, NORMALIZATION):
+    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG, NORMALIZATION, PIPELINE):
         (path / name).unlink(missing_ok=True)
 
 

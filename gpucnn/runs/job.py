@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn import backend
+from gpucnn.data import Pipeline
 from gpucnn.data.loader import Batches, Loaders
 from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
@@ -31,6 +32,7 @@ def train_run(
     resume: bool = False,
     config_text: str | None = None,
     normalization: Mapping[str, np.ndarray] | None = None,
+    pipeline: Pipeline | None = None,
     on_record: Callable[[Record], None] | None = None,
     on_note: Callable[[str], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -38,10 +40,11 @@ def train_run(
     """Train in `folder`, which must be entered, until `epochs` are done; returns the contents of result.json.
 
     With `resume`, training continues from the last checkpoint and ends as if it had never stopped; `config_text`,
-    which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` is written
-    and training begins. A checkpoint is written at the start, after each epoch, every `checkpoint_seconds`, and on
-    Ctrl-C, which then raises KeyboardInterrupt. `on_record` is called with every record after it is logged, `on_note`
-    with what the user should know: that the last checkpoint was damaged and the one before it was taken.
+    which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` and
+    `pipeline` are written (the latter too where a run of version 0.1.0 resumes) and training begins. A checkpoint is
+    written at the start, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, which then raises
+    KeyboardInterrupt. `on_record` is called with every record after it is logged, `on_note` with what the user should
+    know: that the last checkpoint was damaged and the one before it was taken.
 
     Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
     files that cannot be written; the last checkpoint stays whole.
@@ -52,6 +55,8 @@ def train_run(
             on_note(fallen_back)
     elif normalization is not None:
         folder.write_normalization(normalization)
+    if pipeline is not None:
+        folder.write_pipeline(pipeline.to_json())
     records = trainer.run(loaders.train, loaders.validation, epochs)
     if not resume:
         folder.save(trainer.state())

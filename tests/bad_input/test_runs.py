@@ -139,18 +139,33 @@ RUNS: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
         ("run/normalization.safetensors: 'shift' has shape (3, 1, 1), which does not fit images of (1, 28, 28)",),
     ),
     "no description": (
-        remove("environment.json"),
+        lambda run: [remove(name)(run) for name in ("pipeline.json", "environment.json")],
         "eval run",
-        ("run/environment.json is missing or damaged", "restore it, or train again"),
+        ("run/environment.json is missing or damaged", "there is no pipeline.json; restore them, or train again"),
     ),
-    "a description that is no JSON": (spoil("environment.json", b"{"), PREDICT, ("run/environment.json is missing",)),
+    "a pipeline that is no JSON": (
+        spoil("pipeline.json", b"{"),
+        PREDICT,
+        ("run/pipeline.json: the file: Invalid JSON", "Restore it, or train again"),
+    ),
+    "a pipeline of other images": (
+        lambda run: (run / "pipeline.json").write_text(
+            (run / "pipeline.json").read_text().replace('"channels": 1', '"channels": -1')
+        ),
+        PREDICT,
+        ("run/pipeline.json: channels: Input should be greater than or equal to 1",),
+    ),
     "a configuration that is no YAML": (spoil("config.yaml", b"name: ["), "eval run", ("run/config.yaml:1:8: not",)),
     "a picture that is not there": (
         lambda run: None,
         "predict run picture.png nothing.png",
         ("nothing.png: No such file or directory; give another path",),
     ),
-    "a folder for a picture": (lambda run: None, "predict run run", ("run is not a file but a folder or a device",)),
+    "a folder for a picture": (
+        lambda run: None,
+        "predict run run",
+        ("run holds no pictures; give a picture, a folder of pictures, a table",),
+    ),
     "a text called .png": (
         spoil("../picture.png", b"hello"),
         PREDICT,

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(summarize(net, data.train.image_shape, config), end="\n\n", flush=True)
             result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
-        if not folder.last_path.is_file():
+        if not folder.resumable:
             raise  # there is no checkpoint to resume from
         return _interrupted(arguments, folder)
     _print_result(result, folder)
@@ -102,6 +102,7 @@ def _train(
             normalization=data.normalizer.arrays(),
             pipeline=build_pipeline(config, data, trainer.net),
             on_record=progress if quiet or sys.stderr.isatty() else _print_epoch,
+            on_note=progress.note,
         )
 
 

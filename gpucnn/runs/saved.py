@@ -149,7 +149,7 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def weights_of(folder: RunFolder) -> Path:
     """The file of a run's weights: the final ones, else the best or last checkpoint. Raises CheckpointError."""
-    for path in (folder.model_path, folder.best_path, folder.last_path):
+    for path in (folder.model_path, folder.best_path, folder.last_path, folder.previous_path):
         if path.is_file():
             return path
     raise CheckpointError(f"{folder.path} holds no weights: it was stopped before its first checkpoint; train it again")

@@ -11,7 +11,16 @@ from gpucnn import nn
 from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
-from gpucnn.config.layers import Layer, MisfitError, OneLayer, check_outputs, fault_of, output_shape, written_out
+from gpucnn.config.layers import (
+    Layer,
+    MisfitError,
+    OneLayer,
+    check_outputs,
+    fault_of,
+    output_shape,
+    with_classes,
+    written_out,
+)
 from gpucnn.config.overrides import apply_overrides
 from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
@@ -110,6 +119,7 @@ def network_faults(document: Document) -> list[Fault]:
         return [Fault(document.place(("data",)), words)]
     try:
         init = document.data.get("init")
+        entries = with_classes(entries, classes)
         output = output_shape(entries, shape, init if init in nn.init.NAMES else None)
         if len(entries) == len(document.data["model"]):
             check_outputs(entries, output, _loss_name(document.data), classes)
@@ -123,6 +133,14 @@ def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
     shape, classes = peek(data.name, source_options(data))
     shape = transposed_shape(shape) if data.transpose else shape
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
+
+
+def stated_shape(data: Data) -> tuple[int, ...] | None:
+    """The shape of images that the options alone tell, for data that are not there; None if they do not."""
+    channels, size, shape = (getattr(data, name, None) for name in ("channels", "size", "shape"))
+    if size is not None:
+        shape = (channels, size, size) if isinstance(size, int) else (channels, *size)
+    return transposed_shape(shape) if shape and data.transpose else shape
 
 
 def _write_layers_out(data: dict[str, Any]) -> None:

@@ -37,6 +37,9 @@ def test_eval_finds_what_training_found(run, capsys) -> None:
     assert main(["eval", str(run)]) == 0
     printed = capsys.readouterr().out
     assert f"accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f}" in printed
+    low, high = result["interval"]
+    assert low < result["test_accuracy"] < high
+    assert f"interval of the accuracy (95 %): {low:.2%} to {high:.2%}\n" in printed
     table = [line.split() for line in printed.splitlines() if line[:1].isdigit()]
     assert [row[0] for row in table] == list("0123456789")
     assert sum(int(row[4]) for row in table) == 360

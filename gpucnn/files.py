@@ -6,10 +6,11 @@ import secrets
 from pathlib import Path
 
 
-def atomic_write(path: Path | str, data: bytes) -> None:
+def atomic_write(path: Path | str, data: bytes, keep: Path | None = None) -> None:
     """Write `data` to `path` so that a reader sees the old file or the new one, never a part.
 
-    The bytes go into a new file beside `path`, reach the disk, and only then take its name.
+    The bytes go into a new file beside `path`, reach the disk, and only then take its name. With `keep`, a path in the
+    same folder, the old file is renamed to it just before: in between there is only the old file, under that name.
     Raises OSError (a full disk, a folder that cannot be written); the new file is then removed.
     """
     path = Path(path)
@@ -19,6 +20,8 @@ def atomic_write(path: Path | str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
         beside.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):

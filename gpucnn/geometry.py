@@ -72,21 +72,6 @@ def make_window(
     With `ceil_mode` a last, partial window counts too if it starts inside the input or the padding before it.
     Raises ShapeError where a number is out of range or the window does not fit into the input.
     """
-    try:
-        return _make_window(name, tuple(sizes), kernel, stride, padding, dilation, ceil_mode)
-    except TypeError:  # a list cannot be looked up
-        return _make_window(name, tuple(sizes), *map(hashable, (kernel, stride, padding, dilation)), ceil_mode)
-
-
-def hashable(value: Any) -> Any:
-    """Lists, at any depth, as tuples."""
-    return tuple(map(hashable, value)) if isinstance(value, list | tuple) else value
-
-
-@functools.lru_cache(maxsize=1024, typed=True)
-def _make_window(
-    name: str, sizes: Sizes, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> Window:
     axes = len(sizes)
     kernel = per_axis(name, "kernel_size", kernel, axes, least=1)
     stride = per_axis(name, "stride", stride, axes, least=1)
@@ -103,6 +88,11 @@ def _make_window(
                 f"(input sizes {sizes}). Give a smaller kernel_size or more padding, or pool less before it"
             )
     return window
+
+
+def hashable(value: Any) -> Any:
+    """Lists, at any depth, as tuples."""
+    return tuple(map(hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def per_axis(name: str, option: str, value: object, axes: int, least: int) -> Sizes:

@@ -12,13 +12,13 @@ import gpucnn
 
 PACKAGE = Path(gpucnn.__file__).parent
 CORE = (
-    "errors.py", "backend.py", "geometry.py", "kernels/*.py", "kernels/reference/*.py", "tensor/*.py",
+    "errors.py", "backend.py", "geometry.py", "kernels/*.py", "kernels/numpy/*.py", "tensor/*.py",
     "functional/*.py", "nn/*.py", "optim/*.py", "training/trainer.py", "training/step.py",
     "training/losses.py", "training/state.py",
 )  # fmt: skip
 SPINE = (  # in the order in which README names them
-    "tensor/function.py", "functional/convolution.py", "functional/loss.py", "kernels/reference/conv.py",
-    "kernels/reference/gemm.py", "kernels/reference/softmax.py", "nn/module.py", "nn/containers.py", "optim/flat.py",
+    "tensor/function.py", "functional/convolution.py", "functional/loss.py", "kernels/numpy/conv.py",
+    "kernels/numpy/gemm.py", "kernels/numpy/softmax.py", "nn/module.py", "nn/containers.py", "optim/flat.py",
     "optim/optimizers.py", "training/step.py",
 )  # fmt: skip
 
@@ -80,8 +80,8 @@ def test_a_training_step_runs_through_few_functions_and_files() -> None:
 
 
 def test_the_core_stays_short() -> None:
-    """A later layer may add its own lines here: say in the commit how many, and why."""
-    assert sum(map(lines_of_code, {path for pattern in CORE for path in PACKAGE.glob(pattern)})) <= 3850
+    """A later layer may add its own lines here: say in the commit how many, and why. 146 declare the kernels."""
+    assert sum(map(lines_of_code, {path for pattern in CORE for path in PACKAGE.glob(pattern)})) <= 4030
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

@@ -8,10 +8,12 @@ import inspect
 from collections.abc import Callable
 
 from gpucnn.backend import Array, empty, module_of
-from gpucnn.errors import InputError, ShapeError
-from gpucnn.functional.checks import check_floating
+from gpucnn.errors import ShapeError
+from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+
+__all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]
 
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}  # by name; each takes a Tensor, and options that have defaults
 
@@ -191,7 +193,6 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 
     Draws from the process's generator (`gpucnn.manual_seed`). Raises InputError for p outside [0, 1).
     """
-    if not 0 <= p < 1:
-        raise InputError(f"dropout: p is {p}; expected a probability of at least 0 and less than 1")
+    check_dropout(p)
     check_floating("dropout", x)
     return Dropout.apply(x, p=p) if training and p else x

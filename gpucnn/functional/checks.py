@@ -1,8 +1,10 @@
-"""What every operation asks of its arrays: floating numbers, of one dtype."""
+"""Checks that several operations make of their inputs and options."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
-from gpucnn.errors import InputError
+from gpucnn.errors import InputError, ShapeError
 from gpucnn.tensor import Tensor
 
 FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
@@ -21,3 +23,21 @@ def check_dtypes(name: str, *given: np.dtype | None) -> None:
             f"{name}: given {' and '.join(sorted(map(str, dtypes)))}; expected float32, or float64, for all. "
             f"Convert images and weights alike, as in Tensor(array.astype('float32'))"
         )
+
+
+def check_per_channel(name: str, x: tuple[int, ...], given: Mapping[str, Tensor | None]) -> None:
+    """Raises ShapeError unless each Tensor of `given`, by its argument's name, is (C,) for x (N, C, ...)."""
+    channels = x[1] if len(x) > 1 else 0
+    for argument, tensor in given.items():
+        if tensor is not None and tensor.shape != (channels,):
+            raise ShapeError(
+                f"{name}: input has {channels} channels, {argument} has shape {tensor.shape}: x {x}. "
+                f"Give num_features={channels}"
+            )
+
+
+def check_dropout(p: float) -> float:
+    """`p`, the probability that dropout drops an element. Raises InputError unless 0 <= p < 1."""
+    if not 0 <= p < 1:
+        raise InputError(f"dropout: p is {p}; expected a probability of at least 0 and less than 1")
+    return p

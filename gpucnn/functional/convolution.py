@@ -1,7 +1,6 @@
 """Convolution in one, two and three dimensions; the linear map, and flatten, which leads from one to the other."""
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,12 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes
+from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+
+__all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear"]
 
 
 class Convolution(Function):
@@ -22,8 +24,7 @@ class Convolution(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int, relu: bool) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        least = 0.0 if relu else -math.inf
-        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, least, out)
+        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, relu, out)
         self.y = out if relu else None
         return out
 
@@ -51,7 +52,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, 0.0 if relu else -math.inf)
+        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, relu)
         self.y = out if relu else None
         return out
 
@@ -84,7 +85,7 @@ class Linear(Function):
         """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
         if out is not None:
             rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-            kernels_of(type(grad)).sums.row_sums(rows, out)
+            kernels_of(type(grad)).gemm.row_sums(rows, out)
 
 
 class Flatten(Function):
@@ -107,20 +108,8 @@ def _through_relu(grad: Array, y: Array) -> Array:
     return out
 
 
-def conv1d(
-    x: Tensor,
-    w: Tensor,
-    b: Tensor | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: int = 1,
-) -> Tensor:
-    """As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW)."""
-    return convolve("conv1d", 1, x, w, b, Sliding(stride, padding, dilation), groups)
-
-
-def conv2d(
+def conv(
+    axes: int,
     x: Tensor,
     w: Tensor,
     b: Tensor | None = None,
@@ -135,20 +124,14 @@ def conv2d(
     or "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
     Raises ShapeError where shapes or options do not fit.
     """
-    return convolve("conv2d", 2, x, w, b, Sliding(stride, padding, dilation), groups)
+    return convolve(f"conv{axes}d", axes, x, w, b, Sliding(stride, padding, dilation), groups)
 
 
-def conv3d(
-    x: Tensor,
-    w: Tensor,
-    b: Tensor | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: int = 1,
-) -> Tensor:
-    """As conv2d, over x (N, I, D, H, W) with w (O, I / groups, kd, kh, kw): the result is (N, O, OD, OH, OW)."""
-    return convolve("conv3d", 3, x, w, b, Sliding(stride, padding, dilation), groups)
+conv1d = over(1, conv, "As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW).")
+conv2d = over(2, conv)
+conv3d = over(
+    3, conv, "As conv2d, over x (N, I, D, H, W) with w (O, I / groups, kd, kh, kw): the result is (N, O, OD, OH, OW)."
+)
 
 
 def convolve(

@@ -12,6 +12,9 @@ from gpucnn.geometry import Sizes
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
+__all__ = ["cross_entropy", "mse_loss"]
+
+
 Reduction = Literal["mean", "sum", "none"]
 
 
@@ -66,6 +69,7 @@ def cross_entropy(
     the target is (1 - ε) · target + ε / C. With reduction "none" the result has the shape of class numbers. Raises
     ShapeError where shapes do not fit, InputError for a label outside 0..C-1 or an unknown option.
     """
+    _check_reduction(reduction)
     if not isinstance(labels, Tensor):
         # Class numbers of images are not copied: nothing keeps them.
         are_numbers = getattr(labels, "ndim", 0) == 1 and labels.dtype.kind in "iu"
@@ -75,8 +79,6 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
     scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.data.size}  # of the sum of all losses
-    if reduction not in scales:
-        raise InputError(f"reduction is {reduction!r}; expected mean, sum or none")
     function = CrossEntropy if rows else ClassCrossEntropy
     return function.apply(logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction])
 
@@ -118,10 +120,15 @@ def mse_loss(x: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -
         target = Tensor((target if hasattr(target, "dtype") else np.asarray(target)).astype(x.dtype))
     if x.shape != target.shape:
         raise ShapeError(f"mse_loss: x {x.shape} and target {target.shape}; expected one shape")
-    if reduction not in ("mean", "sum", "none"):
-        raise InputError(f"reduction is {reduction!r}; expected mean, sum or none")
+    _check_reduction(reduction)
     difference = x - target
     squares = difference * difference
     if reduction == "none":
         return squares
     return squares.mean() if reduction == "mean" else squares.sum()
+
+
+def _check_reduction(reduction: Reduction) -> None:
+    """Raises InputError for an unknown reduction."""
+    if reduction not in ("mean", "sum", "none"):
+        raise InputError(f"reduction is {reduction!r}; expected mean, sum or none")

@@ -2,16 +2,33 @@
 
 from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
-from gpucnn.functional.checks import check_floating
+from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.numpy.norm import Running
+from gpucnn.kernels.interface import Running
 from gpucnn.tensor import Function, Tensor
 
+__all__ = ["batch_norm"]
 
-class TrainingBatchNorm(Function):
-    """x (C, ..., N) by its own statistics, which also move the running ones; weight and bias (C,)"""
+
+class _BatchNorm(Function):
+    """x (C, ..., N), weight (C,) and bias (C,): what normalisation in training and in evaluation share."""
 
     layout = "batch_last"
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        rows = grad.reshape(grad.shape[0], -1)  # (C, L): places and images
+        by_x = empty(rows.shape, grad)
+        by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
+        self._gradients(rows, by_weight, by_bias, by_x)
+        return by_x.reshape(grad.shape), by_weight, by_bias
+
+    def _gradients(self, rows: Array, *out: Array) -> None:
+        """Write the gradients by weight, bias and x (C, L) into `out`, given the gradient by the result (C, L)."""
+        raise NotImplementedError
+
+
+class TrainingBatchNorm(_BatchNorm):
+    """x (C, ..., N) by its own statistics, which also move the running ones; weight and bias (C,)"""
 
     def forward(
         self,
@@ -29,18 +46,12 @@ class TrainingBatchNorm(Function):
         self.kept = kernels_of(type(x)).norm.training_forward(rows, weight, bias, eps, running, out)
         return out.reshape(x.shape)
 
-    def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        rows = grad.reshape(grad.shape[0], -1)
-        by_x = empty(rows.shape, grad)
-        by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
-        kernels_of(type(grad)).norm.training_backward(rows, self.kept, by_weight, by_bias, by_x)
-        return by_x.reshape(grad.shape), by_weight, by_bias
+    def _gradients(self, rows: Array, *out: Array) -> None:
+        kernels_of(type(rows)).norm.training_backward(rows, self.kept, *out)
 
 
-class FixedBatchNorm(Function):
+class FixedBatchNorm(_BatchNorm):
     """x (C, ..., N) by given statistics (C,), as in evaluation; weight and bias (C,)"""
-
-    layout = "batch_last"
 
     def forward(self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L)
@@ -48,12 +59,8 @@ class FixedBatchNorm(Function):
         self.kept = kernels_of(type(x)).norm.fixed_forward(rows, mean, variance, weight, bias, eps, out)
         return out.reshape(x.shape)
 
-    def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        rows = grad.reshape(grad.shape[0], -1)
-        by_x = empty(rows.shape, grad)
-        by_weight, by_bias = self.gradient_memory(1, grad), self.gradient_memory(2, grad)
-        kernels_of(type(grad)).norm.fixed_backward(rows, self.kept, by_weight, by_bias, by_x)
-        return by_x.reshape(grad.shape), by_weight, by_bias
+    def _gradients(self, rows: Array, *out: Array) -> None:
+        kernels_of(type(rows)).norm.fixed_backward(rows, self.kept, *out)
 
 
 def batch_norm(
@@ -74,18 +81,9 @@ def batch_norm(
     training batch has a single value per channel.
     """
     check_floating("batch_norm", x, weight, bias)
+    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    check_per_channel("batch_norm", x.shape, given)
     channels = x.shape[1] if x.ndim > 1 else 0
-    for name, tensor in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
-        if tensor is not None and tensor.shape != (channels,):
-            raise ShapeError(
-                f"batch_norm: input has {channels} channels, {name} has shape {tensor.shape}: x {x.shape}. "
-                f"Give num_features={channels}"
-            )
     weight = _constant(1, x, channels) if weight is None else weight
     bias = _constant(0, x, channels) if bias is None else bias
     if not training and running_mean is not None and running_var is not None:

@@ -9,6 +9,8 @@ from gpucnn.geometry import Sides, is_count
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
+__all__ = ["PadMode", "pad"]
+
 PadMode = Literal["zeros", "replicate", "reflect", "constant"]
 
 

@@ -1,7 +1,6 @@
 """Pooling: the largest value or the average under a window, or over the whole map."""
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,21 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes, check_floating
+from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Sliding, Window, hashable, make_window, sides_of
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+
+__all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "global_avg_pool2d",
+    "global_max_pool2d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]
 
 
 class MaxPool(Function):
@@ -22,11 +33,10 @@ class MaxPool(Function):
     def forward(self, x: Array, window: Window, relu: bool) -> Array:
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        least = 0.0 if relu else -math.inf
         if self.needs[0]:
-            self.winners = kernels_of(type(x)).pool.max_forward_winners(x, window, least, out)
+            self.winners = kernels_of(type(x)).pool.max_forward_winners(x, window, relu, out)
         else:
-            kernels_of(type(x)).pool.max_forward(x, window, least, out)
+            kernels_of(type(x)).pool.max_forward(x, window, relu, out)
         return out
 
     def backward(self, grad: Array) -> Array:
@@ -87,19 +97,8 @@ class GlobalMaxPool(Function):
         return out
 
 
-def max_pool1d(
-    x: Tensor,
-    kernel_size: PerAxis,
-    stride: PerAxis | None = None,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """As max_pool2d, over x (N, C, W)."""
-    return max_pool(1, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
-
-
-def max_pool2d(
+def max_pool(
+    axes: int,
     x: Tensor,
     kernel_size: PerAxis,
     stride: PerAxis | None = None,
@@ -112,34 +111,11 @@ def max_pool2d(
     `stride` is `kernel_size` unless given; `padding` as for conv2d; with `ceil_mode` a partial last window counts.
     Raises ShapeError where the window does not fit.
     """
-    return max_pool(2, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
+    return max_pooling(axes, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
 
 
-def max_pool3d(
-    x: Tensor,
-    kernel_size: PerAxis,
-    stride: PerAxis | None = None,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """As max_pool2d, over x (N, C, D, H, W)."""
-    return max_pool(3, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
-
-
-def avg_pool1d(
-    x: Tensor,
-    kernel_size: PerAxis,
-    stride: PerAxis | None = None,
-    padding: Padding = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """As avg_pool2d, over x (N, C, W)."""
-    return average_pool(1, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
-
-
-def avg_pool2d(
+def avg_pool(
+    axes: int,
     x: Tensor,
     kernel_size: PerAxis,
     stride: PerAxis | None = None,
@@ -152,19 +128,17 @@ def avg_pool2d(
     The padding's zeros count unless `count_include_pad` is False; what `ceil_mode` adds beyond it never does.
     `stride` is `kernel_size` unless given; `padding` as for conv2d. Raises ShapeError where the window does not fit.
     """
-    return average_pool(2, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
+    return average_pooling(
+        axes, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad
+    )
 
 
-def avg_pool3d(
-    x: Tensor,
-    kernel_size: PerAxis,
-    stride: PerAxis | None = None,
-    padding: Padding = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """As avg_pool2d, over x (N, C, D, H, W)."""
-    return average_pool(3, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad)
+max_pool1d = over(1, max_pool, "As max_pool2d, over x (N, C, W).")
+max_pool2d = over(2, max_pool)
+max_pool3d = over(3, max_pool, "As max_pool2d, over x (N, C, D, H, W).")
+avg_pool1d = over(1, avg_pool, "As avg_pool2d, over x (N, C, W).")
+avg_pool2d = over(2, avg_pool)
+avg_pool3d = over(3, avg_pool, "As avg_pool2d, over x (N, C, D, H, W).")
 
 
 def global_avg_pool2d(x: Tensor) -> Tensor:
@@ -185,13 +159,13 @@ def _sliding(kernel: PerAxis, stride: PerAxis | None, padding: Padding, dilation
     return Sliding(kernel if stride is None else stride, padding, dilation, ceil_mode)
 
 
-def max_pool(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: bool = False) -> Tensor:
+def max_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: bool = False) -> Tensor:
     """max_pool1d, 2d or 3d (`axes`); with `relu` relu of it, which is that pooling of relu, in one pass."""
     window = pooling_window(f"max_pool{axes}d", axes, x.shape, kernel, sliding, x.data.dtype)
     return MaxPool.apply(x, window=window, relu=relu)
 
 
-def average_pool(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, count_include_pad: bool) -> Tensor:
+def average_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, count_include_pad: bool) -> Tensor:
     """avg_pool1d, 2d or 3d (`axes`)."""
     name = f"avg_pool{axes}d"
     window = pooling_window(name, axes, x.shape, kernel, sliding, x.data.dtype)

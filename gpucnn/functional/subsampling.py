@@ -1,12 +1,13 @@
 """Subsampling as in LeNet-5: the mean under a window, times a trained coefficient, plus a trained bias."""
 
 from gpucnn.backend import Array, empty, module_of
-from gpucnn.errors import ShapeError
-from gpucnn.functional.checks import check_floating
+from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+
+__all__ = ["subsample2d"]
 
 
 class ChannelAffine(Function):
@@ -39,10 +40,5 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     """
     check_floating("subsample2d", x, coefficient, bias)
     y = avg_pool2d(x, kernel_size)
-    for name, tensor in (("coefficient", coefficient), ("bias", bias)):
-        if tensor.shape != (y.shape[1],):
-            raise ShapeError(
-                f"subsample2d: input has {y.shape[1]} channels, {name} has shape {tensor.shape}: x {x.shape}. "
-                f"Give num_features={y.shape[1]}"
-            )
+    check_per_channel("subsample2d", x.shape, {"coefficient": coefficient, "bias": bias})
     return ChannelAffine.apply(y, coefficient, bias)

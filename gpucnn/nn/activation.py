@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from gpucnn import functional as F
-from gpucnn.errors import InputError
 from gpucnn.functional.activation import ACTIVATIONS
+from gpucnn.functional.checks import check_dropout
 from gpucnn.nn.layer import Layer
 from gpucnn.tensor import Tensor
+
+__all__ = ["Dropout", "LeakyReLU", "LogSoftmax", "ReLU", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
 
 
 class Activation(Layer):
@@ -57,9 +59,7 @@ class Dropout(Layer):
     kind = "dropout"
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p < 1:
-            raise InputError(f"dropout: p is {p}; expected a probability of at least 0 and less than 1")
-        self.p = p
+        self.p = check_dropout(p)
 
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""

@@ -11,6 +11,8 @@ from gpucnn.nn.layers import Convolution, Linear, MaxPool
 from gpucnn.nn.module import Module
 from gpucnn.tensor import Tensor
 
+__all__ = ["ModuleList", "Residual", "Sequential"]
+
 
 def _checked(module: Module) -> Module:
     """The module. Raises InputError for anything else, such as a class or a list of modules."""
@@ -22,31 +24,37 @@ def _checked(module: Module) -> Module:
 Operation = tuple[int, Module, str]  # a layer's number, the layer, and the name of its method that runs
 
 
-class ModuleList(Module):
-    """Modules by number, as PyTorch names them."""
+class _Numbered(Module):
+    """Modules by number: what ModuleList and Sequential share."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self._modules = [_checked(module) for module in modules]
+    layers: list[Module]
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Each module under its number."""
-        return ((str(i), module) for i, module in enumerate(self._modules))
+        return ((str(i), module) for i, module in enumerate(self.layers))
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+
+class ModuleList(_Numbered):
+    """Modules by number, as PyTorch names them."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.layers = [_checked(module) for module in modules]
 
     def append(self, module: Module) -> None:
         """Add a module at the end."""
-        self._modules.append(_checked(module))
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules)
+        self.layers.append(_checked(module))
 
     def __getitem__(self, index: int) -> Module:
-        return self._modules[index]
+        return self.layers[index]
 
 
-class Sequential(Layer):
+class Sequential(_Numbered, Layer):
     """Layers one after the other: `net[0]` is the first, `net[:3]` the first three."""
 
     kind = "sequential"
@@ -56,9 +64,9 @@ class Sequential(Layer):
         self._operations: tuple[Operation, ...] = ()
         self._planned: tuple[Module, ...] = ()  # the layers that those operations are of
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Each layer under its number."""
-        return ((str(i), layer) for i, layer in enumerate(self.layers))
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """As `forward`. Stated here so that a reader goes from a network's call straight to its layers."""
+        return self.forward(*inputs, **options)
 
     def forward(self, x: Tensor) -> Tensor:
         """Every layer in turn. A ShapeError says in which layer it arose."""
@@ -78,12 +86,6 @@ class Sequential(Layer):
     def append(self, layer: Module) -> None:
         """Add a layer at the end."""
         self.layers.append(_checked(layer))
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.layers)
 
     def __getitem__(self, index: int | slice) -> Any:
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]

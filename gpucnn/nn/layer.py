@@ -6,6 +6,8 @@ from gpucnn.errors import ShapeError
 from gpucnn.geometry import ReceptiveField, Sizes, Window, is_count
 from gpucnn.nn.module import Module
 
+__all__ = ["Layer"]
+
 L = TypeVar("L", bound="Layer")
 
 
@@ -42,6 +44,12 @@ class Layer(Module):
         field = field or ReceptiveField.of_input(len(shape) - 1)
         window = self.window(shape)
         return field if window is None else field.through(window)
+
+
+def check_features(kind: str, shape: Sizes, expected: int) -> None:
+    """Raises ShapeError unless an input of `shape` (C, ...) has the `expected` channels, the layer's num_features."""
+    if shape[0] != expected:
+        raise ShapeError(f"{kind}: input has {shape[0]} channels, expected {expected}. Give num_features={shape[0]}")
 
 
 def undrawn(kind: type[L]) -> type[L]:

@@ -6,13 +6,32 @@ from typing import ClassVar
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import convolve
-from gpucnn.functional.pooling import average_pool, max_pool, pooling_window
+from gpucnn.functional.pooling import average_pooling, max_pooling, pooling_window
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
 from gpucnn.nn.layer import Layer, check_count
 from gpucnn.nn.module import Parameter
 from gpucnn.tensor import Tensor
+
+__all__ = [
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "Flatten",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool2d",
+    "Linear",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
+    "ZeroPad2d",
+]
 
 
 class Convolution(Layer):
@@ -197,14 +216,14 @@ class MaxPool(_Pool):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)"""
-        return max_pool(self.axes, x, self.kernel_size, self.sliding)
+        return max_pooling(self.axes, x, self.kernel_size, self.sliding)
 
     def forward_of_relu(self, x: Tensor) -> Tensor:
         """forward(relu(x)), to the bit, in one pass: both keep the order of numbers, so the maximum may be taken first.
 
         Where ReLU passes no gradient (at 0) pooling has none to hand on.
         """
-        return max_pool(self.axes, x, self.kernel_size, self.sliding, relu=True)
+        return max_pooling(self.axes, x, self.kernel_size, self.sliding, relu=True)
 
 
 class MaxPool1d(MaxPool):
@@ -239,7 +258,7 @@ class _AvgPool(_Pool):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)"""
-        return average_pool(self.axes, x, self.kernel_size, self.sliding, self.count_include_pad)
+        return average_pooling(self.axes, x, self.kernel_size, self.sliding, self.count_include_pad)
 
 
 class AvgPool1d(_AvgPool):

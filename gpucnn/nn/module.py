@@ -12,6 +12,8 @@ from gpucnn.backend import module_of, set_device, to_device
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.tensor import Tensor
 
+__all__ = ["Buffer", "Module", "Parameter"]
+
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")
 
@@ -30,8 +32,7 @@ class Buffer(Tensor):
 class Module:
     """A part of a network: set Parameters, Buffers and Modules (or lists of Modules) as attributes, write `forward`.
 
-    Parameters are found in the order they were set, a module's own before those of the modules inside it. A call of a
-    module is a call of the `forward` of its class.
+    Parameters are found in the order they were set, a module's own before those of the modules inside it.
     """
 
     training: bool = True
@@ -40,15 +41,9 @@ class Module:
         """The module's result. To be written by each module."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def __call__(self, *inputs: Any) -> Any:
-        """As `forward`."""
-        return self.forward(*inputs)
-
-    def __init_subclass__(cls) -> None:
-        """Let a call of the module be a call of its `forward`, without a step in between."""
-        super().__init_subclass__()
-        if "forward" in vars(cls):
-            cls.__call__ = vars(cls)["forward"]  # type: ignore[method-assign]
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """As `forward`: the class's, or one that was set on this module."""
+        return self.forward(*inputs, **options)
 
     # --- what is inside -----------------------------------------------------------------------------------------------
 

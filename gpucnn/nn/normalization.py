@@ -5,9 +5,11 @@ import numpy as np
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes
-from gpucnn.nn.layer import Layer, check_count
+from gpucnn.nn.layer import Layer, check_count, check_features
 from gpucnn.nn.module import Buffer, Parameter
 from gpucnn.tensor import Tensor
+
+__all__ = ["BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
 class BatchNorm(Layer):
@@ -31,16 +33,8 @@ class BatchNorm(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""
         self.output_shape(x.shape[1:])
-        y = F.batch_norm(
-            x,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training,
-            self.momentum,
-            self.eps,
-        )
+        running = self.running_mean, self.running_var
+        y = F.batch_norm(x, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
         if self.training:
             self.num_batches_tracked.data += 1
         return y
@@ -50,11 +44,7 @@ class BatchNorm(Layer):
         if len(shape) not in self.axes:
             expected = " or ".join(map(str, self.axes))
             raise ShapeError(f"{self.kind}: expected {expected} axes beside the images, given {shape}")
-        if shape[0] != self.num_features:
-            raise ShapeError(
-                f"{self.kind}: input has {shape[0]} channels, expected {self.num_features}. "
-                f"Give num_features={shape[0]}"
-            )
+        check_features(self.kind, shape, self.num_features)
         return shape
 
 

@@ -3,12 +3,13 @@
 import numpy as np
 
 from gpucnn import functional as F
-from gpucnn.errors import ShapeError
 from gpucnn.functional.pooling import pooling_window
 from gpucnn.geometry import PerAxis, Sizes, Sliding, Window
-from gpucnn.nn.layer import Layer, check_count
+from gpucnn.nn.layer import Layer, check_count, check_features
 from gpucnn.nn.module import Parameter
 from gpucnn.tensor import Tensor
+
+__all__ = ["Subsample2d"]
 
 
 class Subsample2d(Layer):
@@ -31,11 +32,7 @@ class Subsample2d(Layer):
     def output_shape(self, shape: Sizes) -> Sizes:
         """(C, OH, OW) for (C, H, W)."""
         sizes = self.window(shape).output_sizes(shape[1:])
-        if shape[0] != self.num_features:
-            raise ShapeError(
-                f"{self.kind}: input has {shape[0]} channels, expected {self.num_features}. "
-                f"Give num_features={shape[0]}"
-            )
+        check_features(self.kind, shape, self.num_features)
         return (self.num_features, *sizes)
 
     def window(self, shape: Sizes) -> Window:

@@ -1,32 +1,8 @@
 """Optimizers, clipping and schedules; names are PyTorch's."""
 
-from gpucnn.optim.clipping import clip_grad_norm_, clip_grad_value_, clip_norm
-from gpucnn.optim.optimizers import SGD, Adam, AdamW, Optimizer
-from gpucnn.optim.schedules import Constant, Cosine, Linear, OneCycle, Schedule, Step
+from gpucnn.optim import clipping, optimizers, schedules
+from gpucnn.optim.clipping import *
+from gpucnn.optim.optimizers import *
+from gpucnn.optim.schedules import *
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
-SCHEDULES: dict[str, type[Schedule]] = {
-    "constant": Constant,
-    "step": Step,
-    "cosine": Cosine,
-    "linear": Linear,
-    "one_cycle": OneCycle,
-}
-
-__all__ = [
-    "OPTIMIZERS",
-    "SCHEDULES",
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Constant",
-    "Cosine",
-    "Linear",
-    "OneCycle",
-    "Optimizer",
-    "Schedule",
-    "Step",
-    "clip_grad_norm_",
-    "clip_grad_value_",
-    "clip_norm",
-]
+__all__ = sorted([*clipping.__all__, *optimizers.__all__, *schedules.__all__])

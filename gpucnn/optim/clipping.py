@@ -7,6 +7,8 @@ from gpucnn.errors import InputError
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Tensor
 
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_norm"]
+
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients together so that their norm, over all parameters, is at most `max_norm`; the norm before.

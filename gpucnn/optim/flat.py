@@ -51,21 +51,19 @@ class FlatParameters:
             self.state[name][...] = array
 
     def take_in(self, parameter: Tensor, place: Place) -> None:
-        """Make the parameter and its gradient views of their place, with the values they have now.
+        """Copy the parameter and its gradient into their place, and make them views of it.
 
-        That is needed once, and again where a user, `Module.to` or another optimizer has exchanged one of the arrays.
+        The constructor does this, and `Optimizer.step` does it again for a parameter whose arrays were replaced.
         Raises InputError where its dtype or device is no longer that of the flat arrays.
         """
-        if parameter.data is not place.value:
-            if _kind(parameter.data) != _kind(place.value):
-                raise InputError(
-                    f"a parameter is {_kind(parameter.data)} now and was {_kind(place.value)} when its optimizer was "
-                    f"made; change the network's dtype and device first, then make the optimizer"
-                )
-            place.value[...] = parameter.data
-            parameter.data = place.value
-        parameter._grad_buffer = place.gradient
-        if parameter.grad is not None and parameter.grad.data is not place.gradient:
+        if _kind(parameter.data) != _kind(place.value):
+            raise InputError(
+                f"a parameter is {_kind(parameter.data)} now and was {_kind(place.value)} when its optimizer was "
+                f"made; change the network's dtype and device first, then make the optimizer"
+            )
+        place.value[...] = parameter.data
+        parameter.data, parameter._grad_buffer = place.value, place.gradient
+        if parameter.grad is not None:
             place.gradient[...] = parameter.grad.data
             parameter.grad.data = place.gradient
 

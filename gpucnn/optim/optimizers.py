@@ -9,9 +9,11 @@ import numpy as np
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.numpy.update import StepScales
-from gpucnn.optim.flat import FlatParameters
+from gpucnn.kernels.interface import StepScales
+from gpucnn.optim.flat import FlatParameters, Place
 from gpucnn.tensor import Tensor
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer"]
 
 Group = dict[str, Any]
 PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
@@ -25,6 +27,7 @@ class Optimizer:
     """
 
     slots: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays kept from step to step
+    not_negative: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")  # options that must not be
 
     def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> None:
         groups = _as_groups(parameters, options)
@@ -41,11 +44,9 @@ class Optimizer:
     @classmethod
     def _check(cls, group: Group) -> None:
         """Raises InputError for an option out of range."""
-        name = cls.__name__
-        if not group["lr"] >= 0:
-            raise InputError(f"{name}: lr is {group['lr']}; expected at least 0")
-        if not group["weight_decay"] >= 0:
-            raise InputError(f"{name}: weight_decay is {group['weight_decay']}; expected at least 0")
+        for option in cls.not_negative:
+            if not group[option] >= 0:
+                raise InputError(f"{cls.__name__}: {option} is {group[option]}; expected at least 0")
 
     @property
     def lr(self) -> float:
@@ -169,10 +170,9 @@ def _moving(flat: FlatParameters, counts: Sequence[int]) -> Iterator[tuple[slice
     """
     runs: list[list[int]] = []  # start, stop, count of neighbours
     for parameter, place, count in zip(flat.parameters, flat.places, counts, strict=True):
-        gradient = parameter.grad
-        if parameter.data is not place.value or (gradient is not None and gradient.data is not place.gradient):
-            flat.take_in(parameter, place)  # an array was exchanged from outside
-        if gradient is None:
+        if not _lies_in(place, parameter):
+            flat.take_in(parameter, place)
+        if parameter.grad is None:
             continue
         parameter._version += 1
         if runs and runs[-1][1:] == [place.start, count]:
@@ -183,6 +183,14 @@ def _moving(flat: FlatParameters, counts: Sequence[int]) -> Iterator[tuple[slice
     for start, stop, count in runs:
         for begin in range(start, stop, piece):
             yield slice(begin, min(begin + piece, stop)), count
+
+
+def _lies_in(place: Place, parameter: Tensor) -> bool:
+    """Whether the parameter's values, and its gradient if it has one, are the arrays of its place in flat memory.
+
+    They are not after a user, `Module.to` or another optimizer assigned other arrays to the parameter.
+    """
+    return parameter.data is place.value and (parameter.grad is None or parameter.grad.data is place.gradient)
 
 
 def _as_groups(parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> list[Group]:
@@ -210,6 +218,7 @@ class SGD(Optimizer):
     """
 
     slots = ("velocity",)
+    not_negative = ("lr", "momentum", "weight_decay")
 
     def __init__(
         self,
@@ -225,8 +234,6 @@ class SGD(Optimizer):
     @classmethod
     def _check(cls, group: Group) -> None:
         super()._check(group)
-        if not group["momentum"] >= 0:
-            raise InputError(f"SGD: momentum is {group['momentum']}; expected at least 0")
         if group["nesterov"] and not group["momentum"]:
             raise InputError("SGD: nesterov looks ahead along the momentum, which is 0; give momentum, such as 0.9")
 
@@ -234,16 +241,19 @@ class SGD(Optimizer):
         kernels, momentum, decay = kernels_of(type(values)).update, group["momentum"], group["weight_decay"]
         if not momentum:
             kernels.sgd(values, gradients, scales, decay)
-        elif group["nesterov"]:
-            kernels.nesterov(values, gradients, *state, scales, momentum, decay)
+            return
+        [velocity] = state
+        if group["nesterov"]:
+            kernels.nesterov(values, gradients, velocity, scales, momentum, decay)
         else:
-            kernels.momentum(values, gradients, *state, scales, momentum, decay)
+            kernels.momentum(values, gradients, velocity, scales, momentum, decay)
 
 
 class Adam(Optimizer):
     """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
 
     slots = ("mean", "square")
+    not_negative = ("lr", "eps", "weight_decay")
 
     def __init__(
         self,
@@ -264,8 +274,6 @@ class Adam(Optimizer):
             raise InputError(
                 f"{cls.__name__}: betas is {group['betas']}; expected two numbers of at least 0, less than 1"
             )
-        if not group["eps"] >= 0:
-            raise InputError(f"{cls.__name__}: eps is {group['eps']}; expected at least 0")
 
     def _steps(self, group: Group, more: int) -> list[int]:
         if more:
@@ -285,7 +293,8 @@ class Adam(Optimizer):
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
         update, decay = kernels_of(type(values)).update, self._decay(group)
-        update.adam(values, gradients, *state, scales, group["betas"], group["eps"], decay)
+        mean, square = state
+        update.adam(values, gradients, mean, square, scales, group["betas"], group["eps"], decay)
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""
@@ -320,3 +329,6 @@ class AdamW(Adam):
 
     def _decay(self, group: Group) -> float:
         return 0.0
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 from gpucnn.errors import InputError
 
-
-def _fraction(name: str, option: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise InputError(f"{name}: {option} is {value}; expected a fraction of 0 to 1")
+__all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "OneCycle", "Schedule", "Step"]
 
 
 def _rise(step: int, total: int, warmup: float) -> tuple[float, float]:
@@ -56,18 +53,25 @@ class Step(Schedule):
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
-    """Up in a line during the fraction `warmup` of the run, then down along half a cosine to `final`.
-
-    I. Loshchilov, F. Hutter, SGDR, 2016, arXiv:1608.03983.
-    """
+class _Warmup(Schedule):
+    """Up in a line during the fraction `warmup` of the run, then down to `final`."""
 
     warmup: float = 0.0
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _fraction("cosine", "warmup", self.warmup)
-        _fraction("cosine", "final", self.final)
+        for option in ("warmup", "final"):
+            if not 0 <= (value := getattr(self, option)) <= 1:
+                name = type(self).__name__.lower()
+                raise InputError(f"{name}: {option} is {value}; expected a fraction of 0 to 1")
+
+
+@dataclass(frozen=True)
+class Cosine(_Warmup):
+    """Up in a line during the fraction `warmup` of the run, then down along half a cosine to `final`.
+
+    I. Loshchilov, F. Hutter, SGDR, 2016, arXiv:1608.03983.
+    """
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
         """The rise, then final + (1 - final) · (1 + cos(π · t)) / 2, t the share of the rest that is over."""
@@ -76,15 +80,8 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
-class Linear(Schedule):
+class Linear(_Warmup):
     """Up in a line during the fraction `warmup` of the run, then down in a line to `final`."""
-
-    warmup: float = 0.0
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        _fraction(type(self).__name__.lower(), "warmup", self.warmup)
-        _fraction(type(self).__name__.lower(), "final", self.final)
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
         """The rise, then 1 - (1 - final) · t, t the share of the rest that is over."""
@@ -100,3 +97,12 @@ class OneCycle(Linear):
     """
 
     warmup: float = 0.2
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "step": Step,
+    "cosine": Cosine,
+    "linear": Linear,
+    "one_cycle": OneCycle,
+}

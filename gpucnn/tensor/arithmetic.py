@@ -135,43 +135,46 @@ class Negate(Function):
         return -grad
 
 
-class Exp(Function):
+class Unary(Function):
+    """An operation on every element of one array; integers become float32."""
+
+    layout = "elementwise"
+    ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
+    keeps_result: ClassVar[bool] = False  # whether the gradient is computed from the result, not from the input
+
+    def forward(self, x: Array) -> Array:
+        """The operation's result, of the input's shape."""
+        x = x if x.dtype.kind == "f" else x.astype(np.float32)
+        y = getattr(module_of(x), self.ufunc)(x)
+        self.kept = y if self.keeps_result else x
+        return y
+
+
+class Exp(Unary):
     """e ** x"""
 
-    layout = "elementwise"
-
-    def forward(self, x: Array) -> Array:
-        self.y = module_of(x).exp(floating(x))
-        return self.y
+    ufunc, keeps_result = "exp", True
 
     def backward(self, grad: Array) -> Array:
-        return grad * self.y
+        return grad * self.kept
 
 
-class Log(Function):
+class Log(Unary):
     """The natural logarithm."""
 
-    layout = "elementwise"
-
-    def forward(self, x: Array) -> Array:
-        self.x = x
-        return module_of(x).log(floating(x))
+    ufunc = "log"
 
     def backward(self, grad: Array) -> Array:
-        return grad / self.x
+        return grad / self.kept
 
 
-class Sqrt(Function):
+class Sqrt(Unary):
     """The square root."""
 
-    layout = "elementwise"
-
-    def forward(self, x: Array) -> Array:
-        self.y = module_of(x).sqrt(floating(x))
-        return self.y
+    ufunc, keeps_result = "sqrt", True
 
     def backward(self, grad: Array) -> Array:
-        return grad / (2 * self.y)
+        return grad / (2 * self.kept)
 
 
 class Abs(Function):
@@ -359,8 +362,3 @@ def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]
 def reduced_count(shape: tuple[int, ...], axis: Axes) -> int:
     """How many values each result of a reduction over `axis` takes in."""
     return math.prod(shape[a] for a in axes_of("mean", axis, shape))
-
-
-def floating(x: Array) -> Array:
-    """x, or float32 in place of integers."""
-    return x if x.dtype.kind == "f" else x.astype(np.float32)

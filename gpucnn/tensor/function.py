@@ -204,7 +204,7 @@ class Function:
         if cls.layout == "batch_last":
             moved = []
             for number, variable in enumerate(inputs):
-                if variable.batch_last is (number < cls.images):
+                if variable.batch_last == (number < cls.images):
                     moved.append(variable)
                 else:
                     moved.append(variable.to_logical() if variable.batch_last else variable.to_batch_last())
@@ -218,7 +218,7 @@ def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, 
     recording = getattr(_mode, "recording", True)  # is_grad_enabled, without a call
     function.needs = needs = tuple(map(_requires_grad, inputs)) if recording else (False,) * len(inputs)
     array = function.forward(*map(_data, inputs), **options)
-    if function.needs is not needs:
+    if function.needs is not needs:  # whatever was assigned, an array too
         raise AttributeError(
             f"{type(function).__name__}.forward sets self.needs, which is set before it runs; take another name"
         )
@@ -320,21 +320,19 @@ def _shares(function: Function, grad: Array, inputs: tuple[Variable, ...]) -> tu
 class ToBatchLast(Function):
     """Logical (N, C, H, W) to memory order (C, H, W, N)."""
 
+    start, end = 0, -1  # the axis of images, before and after
+
     def forward(self, x: Array) -> Array:
-        return contiguous(module_of(x).moveaxis(x, 0, -1))
+        return contiguous(module_of(x).moveaxis(x, self.start, self.end))
 
     def backward(self, grad: Array) -> Array:
-        return contiguous(module_of(grad).moveaxis(grad, -1, 0))
+        return contiguous(module_of(grad).moveaxis(grad, self.end, self.start))
 
 
-class ToLogical(Function):
+class ToLogical(ToBatchLast):
     """Memory order (C, H, W, N) to logical (N, C, H, W)."""
 
-    def forward(self, x: Array) -> Array:
-        return contiguous(module_of(x).moveaxis(x, -1, 0))
-
-    def backward(self, grad: Array) -> Array:
-        return contiguous(module_of(grad).moveaxis(grad, 0, -1))
+    start, end = -1, 0
 
 
 class Expand(Function):

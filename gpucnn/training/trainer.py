@@ -18,6 +18,7 @@ from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
+from gpucnn.training.inputs import Inputs
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress
@@ -61,6 +62,8 @@ class Trainer:
         self.capture = capture
         self.train_state = TrainState()
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
+        self._trained_on: Batches | None = None
+        self._inputs: Inputs | None = None  # what its numbers meant, found out when it is asked for
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
@@ -98,18 +101,39 @@ class Trainer:
         """
         dtype = dtype_of(self.net).name
         batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
-        held_out = None if validation is None else as_batches(validation, batch_size, dtype)
+        self._trained_on, self._inputs = batches, None
+        held_out = None if validation is None else self._seen(validation, batch_size)
         self._check(epochs, len(batches), held_out)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
 
     def evaluate(self, data: Data, batch_size: int = BATCH_SIZE) -> Evaluation:
-        """Loss, accuracy and figures per class on `data`, the network in evaluation mode."""
-        return evaluate(self.net, data, self.loss, batch_size)
+        """Loss, accuracy and figures per class on `data`, the network in evaluation mode.
+
+        After a training a Dataset or arrays are seen as its images were; see `predict`.
+        """
+        return evaluate(self.net, self._seen(data, batch_size), self.loss, batch_size)
 
     def predict(self, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Class probabilities (N, C) of images (N, C, H, W), normalised as those that the network was trained on."""
+        """Class probabilities (N, C) of images (N, C, H, W) such as the training was given, of any type and range.
+
+        They are normalised as its images were. Without a training on a Loader, a Dataset or arrays they are taken as
+        `training.predict` takes them. Raises DataError for numbers whose meaning is open.
+        """
+        inputs = self._training_inputs()
+        if inputs is not None and len(images):
+            images = inputs.normalised(np.asarray(images), dtype_of(self.net).name)
         return predict(self.net, images, batch_size)
+
+    def _seen(self, data: Data, batch_size: int) -> Batches:
+        """`data` in batches, its numbers with the meaning that those of the training have."""
+        dtype, inputs = dtype_of(self.net).name, self._training_inputs()
+        return as_batches(data, batch_size, dtype) if inputs is None else inputs.batches(data, batch_size, dtype)
+
+    def _training_inputs(self) -> Inputs | None:
+        if self._inputs is None and isinstance(self._trained_on, Loader):
+            self._inputs = Inputs(self._trained_on)
+        return self._inputs
 
     def state(self) -> State:
         """Copies of everything that the next step and the next records depend on."""

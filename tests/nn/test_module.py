@@ -198,3 +198,14 @@ def test_moving_to_the_same_device_changes_no_value(net, device):
 def test_an_unknown_initialiser_is_named():
     with pytest.raises(InputError, match=r"he_normalish.*he_normal.*xavier_uniform"):
         nn.Linear(3, 2, init="he_normalish")
+
+
+def test_keywords_and_a_forward_set_on_the_module_reach_a_call():
+    class Scaled(nn.Module):
+        def forward(self, x, scale=1.0):
+            return x * scale
+
+    scaled = Scaled()
+    assert scaled(Tensor([2.0]), scale=3.0).item() == 6
+    scaled.forward = lambda x: x * 10
+    assert scaled(Tensor([2.0])).item() == 20

@@ -48,6 +48,7 @@ def test_the_folder_holds_what_it_is_to_hold(finished):
         "normalization.safetensors",
         "checkpoints",
         "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors",
         "checkpoints/best.safetensors",
     }
     assert folder.finished
@@ -147,7 +148,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path, number):
     assert len(lines) == 1 + number
     other = examples.trainer(seed=5)
     with RunFolder.open(tmp_path / "run") as folder:
-        other.load_state(folder.load(other.state().tensors))
+        assert folder.resume(other.state().tensors, other.load_state) is None
     assert other.train_state == trainer.train_state
     assert not folder.finished
 

@@ -174,6 +174,18 @@ def test_a_full_disk_then_resume(whole, tmp_path, monkeypatch, number):
     assert outcome(tmp_path / "run") == whole
 
 
+def test_a_damaged_checkpoint_then_resume_from_the_one_before(whole, tmp_path):
+    press = stop_at(PER_EPOCH + 3, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", on_record=press)
+    last = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    last.write_bytes(last.read_bytes().replace(b"epoch", b"epocH"))
+    notes = []
+    train(tmp_path / "run", resume=True, on_note=notes.append)
+    assert len(notes) == 1 and "do not match its checksum" in notes[0]
+    assert outcome(tmp_path / "run") == whole
+
+
 def test_a_finished_run_is_not_trained_further(whole, tmp_path):
     train(tmp_path / "run")
     train(tmp_path / "run", resume=True)

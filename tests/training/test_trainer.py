@@ -332,6 +332,16 @@ def test_a_loss_that_is_not_finite_names_the_layer():
         examples.plain_trainer(net).fit(points())
     assert net[2](Tensor([1.0])).numpy()[0] == math.inf  # the network is as it was
 
+    class Network(nn.Module):
+        def __init__(self):
+            self.first, self.second = nn.Linear(2, 2), Broken()
+
+        def forward(self, x):
+            return self.second(self.first(x))
+
+    with pytest.raises(TrainingError, match=r"the output of layer second \(Broken\) is the first that is not"):
+        examples.plain_trainer(Network()).fit(points())
+
 
 def test_images_that_are_not_finite_are_told():
     images, labels = points()

@@ -52,7 +52,7 @@ class Device:
         return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
 
 
-_current: Device | None = None
+_current: Device | None = None  # None until `device` or `set_device` is called: GPUCNN_DEVICE is read then
 
 
 def device() -> Device:
@@ -87,7 +87,7 @@ def _resolve(name: str) -> Device:
     return chosen
 
 
-@functools.cache
+@functools.cache  # a computation on the GPU decides
 def why_no_gpu(index: int = 0) -> str | None:
     """The reason why GPU `index` cannot be used; None if it can. Cached, since the answer takes a computation.
 

@@ -151,7 +151,7 @@ def taps(window: Window) -> Iterator[Sizes]:
     return itertools.product(*map(range, window.kernel))
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
     """For each tap in order, slices of the padded input (C, spatial...) that it reads for all outputs."""
     return tuple(
@@ -166,7 +166,7 @@ def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
     )
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def unpadded_places(window: Window, sizes: Sizes, outputs: Sizes) -> tuple[tuple[Slices, Slices], ...]:
     """For each tap in order, slices of the unpadded input and of the outputs that it connects, of equal shape.
 
@@ -189,7 +189,7 @@ def _unpadded(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple
     return tuple(inside), tuple(places)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def split(length: int, parts: int) -> tuple[tuple[int, int], ...]:
     """`length` cut into at most `parts` non-empty ranges (start, stop) whose sizes differ by one at most."""
     parts = max(1, min(parts, length))

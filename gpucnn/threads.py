@@ -25,7 +25,7 @@ MOST_THREADS = 1024
 Task = Callable[[int], None]
 
 
-@functools.cache
+@functools.cache  # the pool is made for this many
 def thread_count() -> int:
     """The number of computing threads: GPUCNN_THREADS, or the cores this process may use. Raises InputError."""
     given = os.environ.get("GPUCNN_THREADS")
@@ -148,9 +148,9 @@ def _begin() -> None:
     _pool, _pool_lock, _blas = None, threading.Lock(), _OneBlasThread()
 
 
-_pool: "queue.SimpleQueue[Any] | None"
-_pool_lock: threading.Lock
-_blas: _OneBlasThread
+_pool: "queue.SimpleQueue[Any] | None"  # the jobs of the pool's threads; None until the first one
+_pool_lock: threading.Lock  # held while the pool is started
+_blas: _OneBlasThread  # one for the process, as BLAS's setting is
 _begin()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin)

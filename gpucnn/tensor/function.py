@@ -24,7 +24,7 @@ from gpucnn.errors import ShapeError
 # two orders the largest input has.
 Layout = Literal["logical", "batch_last", "elementwise"]
 
-_mode = threading.local()
+_mode = threading.local()  # whether operations are recorded: a thread may evaluate while another trains
 _counter = itertools.count()  # numbers Functions in the order they ran
 _data, _requires_grad, _version = map(attrgetter, ("data", "requires_grad", "_version"))
 

@@ -26,9 +26,11 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"comparison: {page}")
 
 
-def print_report(subject: Subject, page: Path | None = None) -> None:
-    """Write a run's page and pictures, and print where the page is."""
-    print(f"report: {write_report(subject, page)}")
+def print_report(subject: Subject, page: Path | None = None, quiet: bool = False) -> None:
+    """Write a run's page and pictures, and print where the page is unless `quiet`."""
+    written = write_report(subject, page)
+    if not quiet:
+        print(f"report: {written}")
 
 
 def with_test_images(saved: SavedRun) -> Subject:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise  # there is no checkpoint to resume from
         return _interrupted(arguments, folder)
     _print_result(result, folder)
-    if config.report and not arguments.quiet:
+    if config.report:
         subject = Subject(
             folder,
             resolve(config),
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             data.loaded.used,
             data.test,
         )
-        print_report(subject)
+        print_report(subject, quiet=arguments.quiet)
     return 0
 
 
@@ -132,6 +132,9 @@ def _print_epoch(record: Record) -> None:
 
 def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
     print(f"test accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f} ({result['dataset']})")
+    weights = result.get("weights", {})
+    if weights.get("which") == "best":
+        print(f"weights: those of epoch {weights['epoch']}, the best (train.early_stop)")
     print(f"run: {folder.path}")
 
 
@@ -141,8 +144,8 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
     what = "early stopping ended it (train.early_stop)" if early else "raise train.epochs to continue it"
     print(f"{before.folder.path} is finished after {done} epochs; {what}")
     _print_result(result, before.folder)
-    if before.config.report and not quiet:
-        print_report(with_test_images(before))
+    if before.config.report:
+        print_report(with_test_images(before), quiet=quiet)
     return 0
 
 

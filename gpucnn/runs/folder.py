@@ -82,7 +82,7 @@ class RunFolder:
 
     @property
     def model_path(self) -> Path:
-        """The last weights; written when the run is finished."""
+        """The weights that the run ends with; written when it is finished."""
         return self.path / MODEL
 
     @property

@@ -14,6 +14,7 @@ from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.folder import RunFolder
 from gpucnn.runs.interruption import Interruption
+from gpucnn.training.checkpoint import load_weights
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.trainer import Record, Trainer
 
@@ -76,12 +77,26 @@ def train_run(
                 saved = time.monotonic()
             if interrupted:
                 raise KeyboardInterrupt
+    weights = _final_weights(folder, trainer)
     folder.write_model(trainer.net.state_dict())
     result = _result(trainer, loaders.test, class_names)
-    result |= {"dataset": dataset, "dataset_requested": dataset_requested}
+    result |= {"weights": weights, "dataset": dataset, "dataset_requested": dataset_requested}
     result |= {"device": str(backend.device()), "kernels": kernels_name()}
     folder.write_result(result)
     return result
+
+
+def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
+    """Give the network the weights that the run ends with: early stopping's best, else the last. Says which they are.
+
+    Raises CheckpointError if the best checkpoint is needed and damaged.
+    """
+    state, rule = trainer.train_state, trainer.early_stop
+    if rule is None or rule.keep == "last":
+        return {"epoch": state.epoch, "which": "last"}
+    if state.best.epoch != state.epoch:
+        load_weights(folder.best_path, trainer.net)
+    return {"epoch": state.best.epoch, "which": "best"}
 
 
 def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) -> dict[str, Any]:

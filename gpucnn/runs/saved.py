@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gpucnn import nn
-from gpucnn.config.build import TrainingData, build_network
+from gpucnn.config.build import TrainingData, build_early_stop, build_network
 from gpucnn.config.check import Checked, load_options
 from gpucnn.config.schema import Config
 from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
@@ -55,12 +55,12 @@ class SavedRun:
         return self.checked.config
 
     def network(self) -> nn.Sequential:
-        """The trained network, in evaluation mode; for an unfinished run, that of the best epoch so far.
+        """The trained network, in evaluation mode; of an unfinished run, with the weights that it would end with.
 
         Raises CheckpointError if the weights are missing, damaged or of another network.
         """
         net = build_network(self.checked, self.image_shape, len(self.class_names))
-        load_weights(weights_of(self.folder), net)
+        load_weights(weights_of(self.folder, self.config), net)
         return net.eval()
 
     def normalizer(self) -> Normalizer:
@@ -147,9 +147,19 @@ def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def weights_of(folder: RunFolder) -> Path:
-    """The file of a run's weights: the final ones, else the best or last checkpoint. Raises CheckpointError."""
-    for path in (folder.model_path, folder.best_path, folder.last_path, folder.previous_path):
+def keeps_best(config: Config) -> bool:
+    """Whether a run ends with the weights of its best epoch, by early stopping; otherwise with the last."""
+    rule = build_early_stop(config)
+    return rule is not None and rule.keep == "best"
+
+
+def weights_of(folder: RunFolder, config: Config) -> Path:
+    """The file of a run's weights: the final ones; of an unfinished run, those that it would end with.
+
+    Raises CheckpointError if there are none.
+    """
+    best = [folder.best_path] if keeps_best(config) else []
+    for path in (folder.model_path, *best, folder.last_path, folder.previous_path):
         if path.is_file():
             return path
     raise CheckpointError(f"{folder.path} holds no weights: it was stopped before its first checkpoint; train it again")
@@ -160,7 +170,8 @@ def load_initial_weights(config: Config, net: nn.Module) -> None:
     if config.train.init_from is None:
         return
     try:
-        load_weights(weights_of(find_run(config.train.init_from)), net)
+        folder = find_run(config.train.init_from)
+        load_weights(weights_of(folder, load_options(str(folder.config_path)).config), net)
     except InputError as error:
         raise type(error)(f"train.init_from: {error}") from None
 

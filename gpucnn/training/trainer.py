@@ -268,9 +268,7 @@ class Trainer:
             seconds=state.seconds,
             images_per_second=train.images / state.seconds,
         )
-        state.close_epoch(record)
-        if self.early_stop is not None:
-            state.stopped = state.waiting.see(self.early_stop, record)
+        state.close_epoch(record, self.early_stop)
         return record
 
     def _lr(self, step: int, total_steps: int) -> float:

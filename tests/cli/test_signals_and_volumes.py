@@ -23,6 +23,7 @@ model:
   - linear: {out_features: 3}
 optimizer: {name: adam, lr: 0.01}
 train: {epochs: 6, batch_size: 32}
+report: false
 """
 VOLUMES = """\
 name: volumes
@@ -37,6 +38,7 @@ model:
   - linear: {out_features: 3}
 optimizer: {name: adam, lr: 0.01}
 train: {epochs: 6, batch_size: 32}
+report: false
 """
 PATTERNS = np.array([[0, 3, -3, 3, 0], [0, 3, 3, 3, 0], [3, 0, -3, 0, 3]], np.float32)
 

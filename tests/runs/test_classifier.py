@@ -29,6 +29,7 @@ model:
 optimizer: {name: adam, lr: 0.01}
 train: {epochs: 2, batch_size: 16}
 device: cpu
+report: false
 """
 
 ELSEWHERE = """

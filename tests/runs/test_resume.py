@@ -236,6 +236,18 @@ def test_early_stopping_counts_on_after_a_resume():
         assert without_times(other.state().values) == without_times(trainer.state().values)
 
 
+def test_an_interrupted_run_with_early_stopping_ends_with_the_same_weights(tmp_path, monkeypatch):
+    rule = EarlyStop(patience=2, monitor="train_loss", min_delta=1.0)  # the first epoch is the best but one
+    monkeypatch.setattr(examples, "EarlyStop", lambda **options: rule)
+    train(tmp_path / "whole", epochs=6)
+    press = stop_at(PER_EPOCH + 3, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", on_record=press, epochs=6)
+    train(tmp_path / "run", resume=True, epochs=6)
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert RunFolder.open(tmp_path / "run").result()["weights"]["which"] == "best"
+
+
 def damaged(**changes):
     state = examples.trainer().state()
     return State(state.tensors, {**state.values, **changes})

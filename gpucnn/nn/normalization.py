@@ -15,8 +15,8 @@ __all__ = ["BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 class BatchNorm(Layer):
     """Normalises each channel of (N, C) or (N, C, ...) to mean 0 and variance 1; see functional.batch_norm.
 
-    weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation. A layer that
-    is `frozen` normalises by them in training too, and leaves them unchanged.
+    weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation. A layer
+    that is `frozen` normalises by them in training too, and leaves them unchanged.
     """
 
     kind, inferred = "batch_norm", "num_features"

@@ -1,7 +1,7 @@
-"""Which device computes, NumPy on the CPU or CuPy on a GPU; arrays: new ones, to and from the host.
+"""The current device (CPU: NumPy, GPU: CuPy), new arrays on it, and copies to and from the host.
 
-This is the only module that imports CuPy. Code that computes takes its array module from
-`module_of(array)`, so that it is written once for both.
+This is the only module that imports CuPy. Other code takes the array module from `module_of(array)`,
+so that it is written once for both.
 """
 
 import ctypes
@@ -9,6 +9,7 @@ import functools
 import math
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,7 @@ INCOMPLETE = (
 
 @dataclass(frozen=True)
 class Device:
-    """Where arrays live: `kind` is "cpu" or "cuda", `index` counts the GPUs."""
+    """A device: `kind` is "cpu" or "cuda", `index` the number of the GPU."""
 
     kind: str
     index: int = 0
@@ -51,18 +52,18 @@ class Device:
         return "cpu" if self.kind == "cpu" else f"cuda:{self.index}"
 
 
-_current: Device | None = None
+_current: Device | None = None  # None until `device` or `set_device` is called: GPUCNN_DEVICE is read then
 
 
 def device() -> Device:
-    """The device new arrays are made on; at first the one that GPUCNN_DEVICE asks for, or `auto`."""
+    """The device of new arrays; initially the one named by GPUCNN_DEVICE, or `auto`."""
     return _current or set_device(os.environ.get("GPUCNN_DEVICE") or "auto")
 
 
 def set_device(name: str) -> Device:
     """Make `auto`, `cpu`, `cuda` or `cuda:N` the device of new arrays, and return it.
 
-    `auto` takes the first GPU where one is usable, else the CPU (`why_no_gpu` says why).
+    `auto` is the first GPU if it is usable, else the CPU (`why_no_gpu` returns the reason).
     Raises DeviceError for another name, and for a GPU that cannot be used, with the cause.
     """
     global _current
@@ -86,11 +87,11 @@ def _resolve(name: str) -> Device:
     return chosen
 
 
-@functools.cache
+@functools.cache  # a computation on the GPU decides
 def why_no_gpu(index: int = 0) -> str | None:
-    """Why GPU `index` cannot be used, in a few words; None where it can.
+    """The reason why GPU `index` cannot be used; None if it can. Cached, since the answer takes a computation.
 
-    A computation decides, not the import: CuPy imports without a driver, and adds up without a compiler.
+    Importing CuPy is no proof: it succeeds without a driver, and simple sums succeed without a compiler.
     """
     try:
         cupy = load_cupy()
@@ -107,7 +108,7 @@ def why_no_gpu(index: int = 0) -> str | None:
 
 
 def _try_out(cupy: ModuleType) -> None:
-    """Compute with all that gpucnn needs: a kernel of ours, which is compiled, one of CuPy's, and cuBLAS loaded.
+    """Use all that gpucnn needs: a kernel compiled from source, one of CuPy's own, and cuBLAS.
 
     Raises CuPy's error, or ArithmeticError where the result is wrong.
     """
@@ -120,7 +121,7 @@ def _try_out(cupy: ModuleType) -> None:
 
 
 def describe_gpu(index: int = 0) -> str:
-    """A usable GPU in a line: its name, memory, compute capability, and the newest CUDA that its driver serves."""
+    """One line about a usable GPU: name, memory, compute capability, and the newest CUDA its driver supports."""
     runtime = load_cupy().cuda.runtime
     properties = runtime.getDeviceProperties(index)
     return (
@@ -130,12 +131,12 @@ def describe_gpu(index: int = 0) -> str:
 
 
 def _cuda(version: int) -> str:
-    """A version of CUDA as people write it: 13010 is CUDA 13.1."""
+    """A version of CUDA as text: 13010 is CUDA 13.1."""
     return f"CUDA {version // 1000}.{version % 1000 // 10}"
 
 
 def _gpu_cause(cupy: ModuleType, index: int, error: Exception) -> str:
-    """The cause behind CuPy's error, in the user's words."""
+    """The cause of CuPy's error, as a message for the user."""
     text = _first_line(error)
     if "InsufficientDriver" in text:
         served, needed = cupy.cuda.runtime.driverGetVersion(), cupy.cuda.runtime.runtimeGetVersion()
@@ -160,7 +161,7 @@ def _first_line(error: Exception) -> str:
 
 
 def load_cupy() -> ModuleType:
-    """CuPy. Raises ImportError where it is not installed."""
+    """The module cupy. Raises ImportError if it is not installed."""
     import cupy
 
     return cupy
@@ -172,12 +173,12 @@ def module_of(array: Array) -> ModuleType:
 
 
 def to_host(array: Array) -> np.ndarray:
-    """`array` as a NumPy array; a copy only where it lives on a GPU."""
+    """`array` as a NumPy array; copied only from a GPU."""
     return np.asarray(array) if module_of(array) is np else array.get()
 
 
 def to_device(array: Array) -> Array:
-    """`array` on the current device; a copy only where it lives elsewhere."""
+    """`array` on the current device; copied only if it is elsewhere."""
     current = _current or device()
     if current.kind == "cpu":
         return to_host(array)
@@ -188,13 +189,13 @@ def to_device(array: Array) -> Array:
 
 ALIGNMENT = 64  # bytes: a cache line and the widest vector register
 POOLED = 1 << 15  # bytes from which memory is kept for reuse; the allocator serves less without page faults
-fill_with_nan = os.environ.get("GPUCNN_DEBUG_MEMORY") == "1"  # so that reading what was never written shows
+fill_with_nan = os.environ.get("GPUCNN_DEBUG_MEMORY") == "1"  # so that reading uninitialised memory shows
 
 _kept: defaultdict[int, list[Any]] = defaultdict(list)  # unused memory, by its size in bytes
 
 
 class _Loan(np.ndarray):
-    """Memory lent to one array of `empty`. It goes back when the array and every view of it are gone."""
+    """Pooled memory of one array of `empty`; returned to the pool when the array and all its views are freed."""
 
     def __del__(self, kept: defaultdict[int, list[Any]] = _kept) -> None:
         kept[self.nbytes].append(self.base)
@@ -203,10 +204,10 @@ class _Loan(np.ndarray):
 def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
     """A C-contiguous array of `shape`, contents undefined, on the device of `like` and of its dtype unless given.
 
-    On the CPU the memory of large arrays is aligned to 64 bytes and used again: a training step asks for the same sizes
-    as the one before, and fresh memory costs a page fault every 4 KiB. An array returns its memory when nothing refers
-    to it any more, so what is kept is never overwritten. Sizes are rounded up to a quarter of a power of two; unused
-    memory is at most what was in use at once, for each such size. CuPy pools the memory of a GPU in the same way.
+    On the CPU the memory of large arrays is aligned to 64 bytes and pooled: a training step needs the same sizes as the
+    one before, and new memory costs a page fault every 4 KiB. An array returns its memory when nothing refers to it any
+    more, so memory in use is never reused. Sizes are rounded up to a quarter of a power of two; for each size the pool
+    holds at most as much as was in use at once. CuPy pools the memory of a GPU in the same way.
     """
     dtype = like.dtype if dtype is None else np.dtype(dtype)
     nbytes = math.prod(shape) * dtype.itemsize
@@ -227,6 +228,13 @@ def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
     return array
 
 
+def written_by(kernel: Callable[..., Any], shape: tuple[int, ...], x: Array, *inputs: Any) -> Array:
+    """A new array of `shape`, of x's device and dtype, into which `kernel(x, *inputs, out)` wrote its result."""
+    out = empty(shape, x)
+    kernel(x, *inputs, out)
+    return out
+
+
 def zeros(shape: tuple[int, ...], like: Array) -> Array:
     """As `empty`, filled with zeros."""
     array = empty(shape, like)
@@ -235,6 +243,6 @@ def zeros(shape: tuple[int, ...], like: Array) -> Array:
 
 
 def _aligned_memory(size: int) -> Any:
-    """`size` bytes. They are not an ndarray, because NumPy would make it the base of a view in place of the loan."""
+    """`size` bytes, aligned; no ndarray, since NumPy would make that the base of views in place of the `_Loan`."""
     memory = np.empty(size + ALIGNMENT, np.uint8)
     return (ctypes.c_ubyte * size).from_buffer(memory.data, -memory.ctypes.data % ALIGNMENT)

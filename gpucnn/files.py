@@ -1,4 +1,4 @@
-"""Atomic writes: a file is complete or absent, even if the program is stopped in between."""
+"""Atomic writes: a file is complete or absent, even if the program is interrupted."""
 
 import contextlib
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def atomic_write(path: Path | str, data: bytes, keep: Path | None = None) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the new one, never a part.
+    """Write `data` to `path` so that a reader sees the old file or the new one, never a part of it.
 
-    The bytes go into a new file beside `path`, reach the disk, and only then take its name. With `keep`, a path in the
-    same folder, the old file is renamed to it just before: in between there is only the old file, under that name.
-    Raises OSError (a full disk, a folder that cannot be written); the new file is then removed.
+    The bytes are written to a new file in the same folder and flushed to disk; then it is renamed to `path`. With
+    `keep`, a path in the same folder, the old file is renamed to it just before: in between there is only the old file,
+    under that name. Raises OSError (a full disk, a folder without write permission); the new file is then removed.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
@@ -27,13 +27,13 @@ def atomic_write(path: Path | str, data: bytes, keep: Path | None = None) -> Non
         with contextlib.suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError):
-            error.filename = str(path)  # otherwise that of the new file, or none
+            error.filename = str(path)  # otherwise the new file's name, or None
         raise
     _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush `folder` to disk, so that a rename inside it survives a power cut."""
+    """Flush `folder` to disk, so that a rename inside it survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -10,10 +10,10 @@ from gpucnn.errors import DataError, InputError, ShapeError
 from gpucnn.tensor import Tensor
 
 Border = Literal["zero", "edge"]
-PAD_MODES: dict[Border, F.PadMode] = {"zero": "zeros", "edge": "replicate"}  # what lies outside the picture
+PAD_MODES: dict[Border, F.PadMode] = {"zero": "zeros", "edge": "replicate"}  # by border
 
 MAX_SIDE = 63  # rows or columns of a kernel
-MAX_NUMBER = 1e6  # so that sums over the largest kernel stay far from float32's end
+MAX_NUMBER = 1e6  # keeps sums over the largest kernel within float32's range
 
 KERNELS: dict[str, np.ndarray] = {
     "identity": np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float64),
@@ -24,11 +24,11 @@ KERNELS: dict[str, np.ndarray] = {
 
 
 def per_channel(images: Tensor, kernel: np.ndarray, border: Border = "zero") -> Tensor:
-    """Every channel of (N, C, H, W) under the kernel (kh, kw), each on its own: (N, C, H, W).
+    """Apply the kernel (kh, kw) to every channel of (N, C, H, W) separately: (N, C, H, W).
 
-    The kernel lies on the picture as it is written, not turned about; of an even side the larger half is after the
-    pixel. Outside the picture are zeros, or the pixels of its edge. Raises ShapeError for other shapes,
-    InputError for another border.
+    The kernel is not flipped (cross-correlation); along an even side the larger half lies after the pixel. Outside
+    the picture are zeros, or the pixels of its edge. Raises ShapeError for other shapes, InputError for another
+    border.
     """
     bordered, weight = _bordered(images, kernel, border)
     channels = images.shape[1]
@@ -36,13 +36,13 @@ def per_channel(images: Tensor, kernel: np.ndarray, border: Border = "zero") -> 
 
 
 def summed(images: Tensor, kernel: np.ndarray, border: Border = "zero") -> Tensor:
-    """The sum over the channels of what `per_channel` gives: (N, 1, H, W)."""
+    """The sum over the channels of the result of `per_channel`: (N, 1, H, W). Raises as `per_channel`."""
     bordered, weight = _bordered(images, kernel, border)
     return F.conv2d(bordered, Tensor(np.repeat(weight, images.shape[1], axis=1)))  # (1, C, kh, kw)
 
 
 def _bordered(images: Tensor, kernel: np.ndarray, border: Border) -> tuple[Tensor, np.ndarray]:
-    """The images with a border that lets the kernel keep their sizes, and the kernel as a weight (1, 1, kh, kw)."""
+    """The images padded so that the filtered ones keep their size, and the kernel as a weight (1, 1, kh, kw)."""
     if images.ndim != 4 or kernel.ndim != 2:
         raise ShapeError(
             f"filter: expected images (N, C, H, W) and a kernel (kh, kw), given {images.shape} and {kernel.shape}"
@@ -55,9 +55,9 @@ def _bordered(images: Tensor, kernel: np.ndarray, border: Border) -> tuple[Tenso
 
 
 def parse_kernel(text: str) -> np.ndarray:
-    """The kernel (kh, kw) that `text` writes: a row per line, numbers apart by spaces or commas, # before a comment.
+    """Parse a kernel (kh, kw): one row per line, numbers separated by spaces or commas, comments after #.
 
-    Raises DataError, with the line, for what is no such kernel.
+    Raises DataError, with the line's number, for any other text.
     """
     rows: list[list[float]] = []
     for number, line in enumerate(text.splitlines(), start=1):

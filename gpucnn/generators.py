@@ -1,4 +1,4 @@
-"""The process's random generator, and what random numbers are drawn with on a device."""
+"""The process's random generator, and the seeds of random numbers drawn on a GPU."""
 
 import contextlib
 import functools
@@ -16,24 +16,24 @@ from gpucnn.backend import Array, load_cupy, module_of
 def generator() -> np.random.Generator:
     """The process's random generator, which initialisers and dropout draw from.
 
-    It lives on the host, so that a seed gives the same weights on every device, and its state is a few integers that a
-    checkpoint can hold.
+    It runs on the host, so that a seed gives the same weights on every device. Its state is a few integers, which a
+    checkpoint holds.
     """
     return np.random.Generator(np.random.PCG64())
 
 
 def manual_seed(seed: int) -> None:
-    """Start the process's random generator anew from `seed`."""
+    """Restart the process's random generator from `seed`."""
     set_generator_state(dict(np.random.PCG64(seed).state))
 
 
 def generator_state() -> dict[str, Any]:
-    """The generator's state, fit for JSON."""
+    """The generator's state, as values that JSON can hold."""
     return dict(generator().bit_generator.state)
 
 
 def set_generator_state(state: dict[str, Any]) -> None:
-    """Continue from a state that `generator_state` returned. Raises KeyError, TypeError or ValueError for another."""
+    """Continue from a state that `generator_state` returned. Raises KeyError, TypeError or ValueError for others."""
     generator().bit_generator.state = state
 
 
@@ -43,7 +43,7 @@ _drawing = threading.local()
 
 @contextlib.contextmanager
 def drawing_from(seed: Array) -> Iterator[None]:
-    """Let `draw_key` give streams of one seed, (1,) int64 on the device: a captured step has it changed there."""
+    """Inside, `draw_key` returns streams of one seed, (1,) int64 on the device, which a captured step changes there."""
     _drawing.seed, _drawing.streams = seed, itertools.count()
     try:
         yield
@@ -52,10 +52,10 @@ def drawing_from(seed: Array) -> Iterator[None]:
 
 
 def draw_key() -> tuple[int | Array, int]:
-    """What the next random numbers on a GPU are drawn with: a seed, and the number of one of its streams.
+    """The seed and stream number for the next random numbers on a GPU.
 
-    The seed comes from the host's generator, whose state a checkpoint holds; within `drawing_from` every call has the
-    next stream of that seed.
+    The seed is drawn from the host's generator, whose state a checkpoint holds; inside `drawing_from` every call
+    returns the next stream of the given seed.
     """
     if hasattr(_drawing, "seed"):
         return _drawing.seed, next(_drawing.streams)

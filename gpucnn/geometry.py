@@ -1,6 +1,7 @@
-"""The integers of sliding windows: padding, output sizes, where each tap of a window reads, receptive fields.
+"""Arithmetic of sliding windows: padding, output sizes, the input of each tap, receptive fields.
 
-Nothing here touches an array. Every function serves one, two and three spatial axes; tuples hold one entry per axis.
+All values are integers, no arrays. Every function serves one, two and three spatial axes; tuples have one entry per
+axis.
 """
 
 import functools
@@ -19,7 +20,7 @@ Padding = int | tuple[int, ...] | Sides | Literal["same", "valid"]
 
 
 class Sliding(NamedTuple):
-    """The options of a window that slides, as users give them: a number for all axes, or one for each."""
+    """The options of a sliding window, as users give them: one number for all axes, or one per axis."""
 
     stride: PerAxis = 1
     padding: Padding = 0
@@ -51,7 +52,7 @@ class Window(NamedTuple):
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 (every step of a training asks for the same few; windows are small)
     def output_sizes(self, sizes: Sizes) -> Sizes:
-        """How many places the window stops at: floor((size + before + after - extent) / stride) + 1 along each axis."""
+        """The number of window positions: floor((size + before + after - extent) / stride) + 1 along each axis."""
         spans = zip(sizes, self.padding, self.extent, self.stride, strict=True)
         return tuple((size + before + after - extent) // stride + 1 for size, (before, after), extent, stride in spans)
 
@@ -111,7 +112,7 @@ def is_count(value: Any, least: int) -> bool:
 
 
 def sides_of(name: str, window: Window, sizes: Sizes, padding: Padding) -> Sides:
-    """`padding` in any of its spellings as a (before, after) pair per axis. Raises ShapeError for anything else."""
+    """`padding` in any of its forms as one (before, after) pair per axis. Raises ShapeError for anything else."""
     axes = len(sizes)
     if padding == "valid":
         return ((0, 0),) * axes
@@ -139,7 +140,7 @@ def _ceil_padding(window: Window, sizes: Sizes) -> Sides:
     sides = []
     for size, extent, stride, (before, after) in zip(sizes, window.extent, window.stride, window.padding, strict=True):
         steps = -(-(size + before + after - extent) // stride)
-        if steps * stride >= size + before:  # it would start in the padding at the end
+        if steps * stride >= size + before:  # the last window would start in the padding at the end
             steps -= 1
         sides.append((before, max(after, steps * stride + extent - size - before)))
     return tuple(sides)
@@ -150,9 +151,9 @@ def taps(window: Window) -> Iterator[Sizes]:
     return itertools.product(*map(range, window.kernel))
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
-    """For each tap in order, the places of the padded input (C, spatial...) that it reads for all outputs."""
+    """For each tap in order, slices of the padded input (C, spatial...) that it reads for all outputs."""
     return tuple(
         (
             slice(None),
@@ -165,9 +166,9 @@ def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
     )
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def unpadded_places(window: Window, sizes: Sizes, outputs: Sizes) -> tuple[tuple[Slices, Slices], ...]:
-    """For each tap in order, where it meets the unpadded input: slices of the input and of the outputs, of equal shape.
+    """For each tap in order, slices of the unpadded input and of the outputs that it connects, of equal shape.
 
     Output o reads input o · stride + tap · dilation - before; outputs whose tap lies in the padding are left out.
     """
@@ -188,7 +189,7 @@ def _unpadded(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple
     return tuple(inside), tuple(places)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def split(length: int, parts: int) -> tuple[tuple[int, int], ...]:
     """`length` cut into at most `parts` non-empty ranges (start, stop) whose sizes differ by one at most."""
     parts = max(1, min(parts, length))
@@ -197,7 +198,7 @@ def split(length: int, parts: int) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The input pixels a unit sees, along each axis: unit i sees [start + i · jump, start + i · jump + size).
+    """The input pixels a unit depends on, along each axis: unit i sees [start + i · jump, start + i · jump + size).
 
     Source: A. Araujo, W. Norris, J. Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill, 2019.
     """
@@ -208,7 +209,7 @@ class ReceptiveField:
 
     @classmethod
     def of_input(cls, axes: int) -> "ReceptiveField":
-        """A pixel sees itself."""
+        """The field of the input's pixels themselves."""
         return cls((1,) * axes, (1,) * axes, (0,) * axes)
 
     def through(self, window: Window) -> "ReceptiveField":

@@ -1,8 +1,8 @@
-"""One pool of threads for tiles of work, asleep while idle, and BLAS held to one thread beside it.
+"""A pool of threads that compute tiles of work; BLAS is limited to one thread meanwhile.
 
-NumPy's loops and BLAS release Python's lock, so tiles truly run side by side. How work is cut into tiles depends on
-shapes alone and partial sums are added in the tiles' order: results do not depend on the number of threads. BLAS's own
-threads would wait for each other spinning, which costs milliseconds a product where another program has a core.
+NumPy's loops and BLAS release Python's lock, so tiles run in parallel. How work is cut into tiles depends on shapes
+alone, and partial sums are added in the tiles' order, so results do not depend on the number of threads. Idle threads
+sleep. BLAS's own threads would spin while they wait, which costs milliseconds per product on a busy machine.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ MOST_THREADS = 1024
 Task = Callable[[int], None]
 
 
-@functools.cache
+@functools.cache  # the pool is made for this many
 def thread_count() -> int:
-    """Threads that compute: GPUCNN_THREADS (a whole number, else InputError), or the cores this process may use."""
+    """The number of computing threads: GPUCNN_THREADS, or the cores this process may use. Raises InputError."""
     given = os.environ.get("GPUCNN_THREADS")
     if given is None:
         return usable_cores()
@@ -37,7 +37,7 @@ def thread_count() -> int:
 
 
 def usable_cores() -> int:
-    """Cores this process may use: those it may be scheduled on, or its control group's quota where that is less."""
+    """The number of cores this process may use: its CPU affinity, or its control group's quota if that is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError, ValueError):  # there may be no such file; a quota of "max" is not a number
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -46,9 +46,10 @@ def usable_cores() -> int:
 
 
 def run(task: Task, count: int, like: Array) -> None:
-    """Call task(0) ... task(count - 1), each once, on the pool's threads, BLAS held to one; raises what a task raised.
+    """Call task(0) ... task(count - 1), each once, on the pool's threads, with BLAS limited to one thread.
 
-    Where `like` lives on a GPU the calls are made in turn: the work they ask for queues up there.
+    If `like` is on a GPU the calls are made one after the other, since they only queue work there. Raises the first
+    exception of a task.
     """
     indices = iter(range(count))  # shared: next() on it is atomic
     helpers = min(thread_count(), count) - 1 if module_of(like) is np else 0
@@ -95,19 +96,19 @@ def _work(jobs: "queue.SimpleQueue[Any]") -> None:
         failure = None
         try:
             _run_here(task, indices)
-        except BaseException as error:  # handed to the thread that called run, which raises it
+        except BaseException as error:  # raised by the thread that called run
             failure = error
         del task, indices  # an idle thread keeps no arrays alive
         done.put(failure)
 
 
 def one_blas_thread() -> AbstractContextManager[None]:
-    """`with one_blas_thread():` holds BLAS to one thread throughout, and saves `run` from doing so time and again."""
+    """A context manager that limits BLAS to one thread, so that `run` inside it need not do so each time."""
     return _blas
 
 
 class _OneBlasThread(AbstractContextManager[None]):
-    """BLAS held to one thread, in the whole process, while any thread is inside."""
+    """Limits BLAS to one thread, in the whole process, while any thread is inside."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -137,19 +138,19 @@ class _OneBlasThread(AbstractContextManager[None]):
     def _set(self, counts: list[int]) -> None:
         for library, count, current in zip(self._libraries, counts, self._counts, strict=True):
             if current > 1:
-                # threadpoolctl 3.8 obeys only the thread that came first; the lock keeps ours from quarrelling.
+                # threadpoolctl 3.8 accepts calls of its first thread only; this object's lock serialises ours.
                 getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
 
 
 def _begin() -> None:
-    """Start anew: at first, and in a forked child, which has none of its parent's threads."""
+    """Reset the state: at import, and in a forked child, which has none of its parent's threads."""
     global _pool, _pool_lock, _blas
     _pool, _pool_lock, _blas = None, threading.Lock(), _OneBlasThread()
 
 
-_pool: "queue.SimpleQueue[Any] | None"
-_pool_lock: threading.Lock
-_blas: _OneBlasThread
+_pool: "queue.SimpleQueue[Any] | None"  # the jobs of the pool's threads; None until the first one
+_pool_lock: threading.Lock  # held while the pool is started
+_blas: _OneBlasThread  # one for the process, as BLAS's setting is
 _begin()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin)

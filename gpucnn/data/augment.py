@@ -1,4 +1,4 @@
-"""Training images changed at random, a batch at a time: moved, turned, scaled, flipped, partly hidden."""
+"""Random changes of training images, a batch at a time: shift, rotation, scale, flip, crop, cutout."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from gpucnn.kernels.interface import Changes
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes, drawn anew for every image; what falls outside is background 0.
+    """Random changes, drawn for every image; areas outside the image become 0.
 
-    shift: up to so many pixels along each axis. rotate: up to so many degrees either way. scale: a factor
-    from 1 - scale to 1 + scale. flip: left and right exchanged for every second image. crop: zeros of that
+    shift: at most this many pixels along each axis. rotate: at most this many degrees in either direction. scale: by
+    a factor from 1 - scale to 1 + scale. flip: left and right exchanged for every second image. crop: zeros of that
     width are added on every side and a window of the old size is cut out. cutout: a square of that side, its
     centre anywhere in the image, is set to 0 (DeVries and Taylor, arXiv:1708.04552).
     """
@@ -38,7 +38,7 @@ class Augment:
         return apply(images, self.draw(len(images), images.shape[1:], rng))
 
     def draw(self, images: int, shape: tuple[int, ...], rng: np.random.Generator) -> Changes:
-        """What is to happen to so many images of `shape` (C, H, W)."""
+        """Draw the changes of `images` images of `shape` (C, H, W)."""
         maps = offsets = flips = centres = None
         if self.shift or self.rotate or self.scale:
             turn = np.radians(rng.uniform(-self.rotate, self.rotate, images))
@@ -63,7 +63,7 @@ def affine_maps(turn: np.ndarray, factor: np.ndarray, shift: np.ndarray) -> np.n
 
 
 def apply(images: np.ndarray, changes: Changes) -> np.ndarray:
-    """Images (N, C, H, W), uint8 or float32, after their changes; `images` itself where there are none."""
+    """Images (N, C, H, W), uint8 or float32, after the changes; `images` itself if there are none."""
     warp = kernels_of(type(images)).warp
     if changes.maps is not None:
         images = warp.warped(images, changes.maps)

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gpucnn.data import listing
-from gpucnn.data.dataset import ClassNames, Dataset, Source, compact
+from gpucnn.data.dataset import ClassNames, Dataset, Source, compact, with_defaults
 from gpucnn.data.labels import Labels, number_labels, parse_numbers
 from gpucnn.data.split import hold_out
 from gpucnn.data.table import Line, Table, is_number, open_table, square
@@ -62,30 +62,20 @@ def load(
     return Source(datasets[0], datasets[1], notes=notes, from_files=listed is not None)
 
 
-def peek(
-    train: Path,
-    test: Path | float = 0.2,
-    label: int | str | None = None,
-    header: bool | None = None,
-    shape: Shape | None = None,
-    class_names: ClassNames | None = None,
-    pictures: Path | None = None,
-    size: int | tuple[int, int] | None = None,
-    channels: int = 3,
-    **others: object,
-) -> tuple[Shape, int]:
-    """Image shape (C, H, W) from the first lines, and the number of classes from all labels."""
-    tables = _tables(train, test, label, header)
-    listed = listing.find(tables, pictures)
+def peek(train: Path, test: Path | float = 0.2, **options: Any) -> tuple[Shape, int]:
+    """Image shape (C, H, W) from the first lines, and the number of classes from all labels; options as for `load`."""
+    given = with_defaults(load, options)
+    tables = _tables(train, test, given.label, given.header)
+    listed = listing.find(tables, given.pictures)
     if listed is None:
-        image_shape = _image_shape(tables[0], shape)
+        image_shape = _image_shape(tables[0], given.shape)
         for table in tables[1:]:
             _image_shape(table, image_shape)
         written = [_labels_alone(table) for table in tables]
     else:
-        image_shape = (channels, *listing.picture_size(listed, size))
+        image_shape = (given.channels, *listing.picture_size(listed, given.size))
         written = [part.labels for part in listed]
-    return image_shape, len(number_labels(written, class_names)[1])
+    return image_shape, len(number_labels(written, given.class_names)[1])
 
 
 def read_csv(
@@ -128,7 +118,7 @@ def _tables(train: Path, test: Path | float, label: int | str | None, header: bo
 
 
 def _image_shape(table: Table, shape: Shape | None) -> Shape:
-    """(C, H, W) as the option says or as a square of one channel; what does not fit is told with its cause."""
+    """(C, H, W) from the option `shape`, or a square of one channel. Raises DataError if the values do not fit."""
     values = table.values
     if values == math.prod(shape) if shape else square(values):
         return shape or (1, math.isqrt(values), math.isqrt(values))
@@ -152,7 +142,7 @@ def _image_shape(table: Table, shape: Shape | None) -> Shape:
 
 
 def _labels_alone(table: Table) -> Labels:
-    """All labels of a table, whose pixels are not looked at."""
+    """All labels of a table, without parsing pixels."""
     texts, lines = [], []
     for line in table.lines():
         texts.append(table.label_of(line))
@@ -161,7 +151,7 @@ def _labels_alone(table: Table) -> Labels:
 
 
 def _read(table: Table, shape: tuple[int, ...], labelled: bool = True) -> tuple[np.ndarray, Labels]:
-    """The images (N, *shape) and labels of a table; not `labelled`, the label's field is the first pixel."""
+    """The images (N, *shape) and labels of a table; unless `labelled`, the label's field is the first pixel."""
     images, texts, numbers = [], [], []
     for lines in _chunks(table.lines()):
         cut = [table.cut(line) for line in lines]
@@ -195,7 +185,7 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def _pixels(table: Table, lines: list[Line], texts: list[bytes], pixels: int) -> np.ndarray:
-    """Values (n, pixels) of some lines, from their texts. Raises DataError that names what is no number."""
+    """Values (n, pixels) of some lines, from their texts. Raises DataError that names a field that is not a number."""
     values = parse_numbers(b",".join(texts))
     if values is None or values.size != len(lines) * pixels:
         raise DataError(_complaint(table, lines))
@@ -203,7 +193,7 @@ def _pixels(table: Table, lines: list[Line], texts: list[bytes], pixels: int) ->
 
 
 def _complaint(table: Table, lines: list[Line]) -> str:
-    """What is wrong with the first of `lines` that holds something else than numbers."""
+    """The message for the first of `lines` that holds anything but numbers."""
     for line in lines:
         for column, field in enumerate(table.fields(line)):
             if column != table.label and column not in table.removed and not is_number(field):

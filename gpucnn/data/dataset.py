@@ -1,17 +1,20 @@
-"""Images with their labels: what every source of data gives and every later step takes."""
+"""Images with their labels: the result of every data source."""
 
+import inspect
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
-ClassNames = tuple[str | int, ...]  # as an option: numbers are meant as text
+ClassNames = tuple[str | int, ...]  # as an option; numbers are converted to text
 _MOST_LISTED = 12  # classes in one sentence
-MAX_CLASSES = 65_536  # more than any labelled set of images has; a damaged label must not make 2**31 of them
+MAX_CLASSES = 65_536  # bounds the memory that a damaged label can cause
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +22,9 @@ class Dataset:
     """Labelled images on the host.
 
     images: (N, C, H, W), uint8 (0..255) or float32; signals are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
-    int64 once held here; class `k` is called `class_names[k]`. keys: (N, 2) uint64, a name and a number under it, by
-    which `hold_out` draws an image whatever others there are; without them it draws by position. Raises DataError where
-    they do not fit together.
+    converted to int64; class `k` is called `class_names[k]`. keys: (N, 2) uint64, a name and a number under it, by
+    which `hold_out` draws an image independently of the others; without them it draws by position. Raises DataError
+    where they do not fit together.
     """
 
     images: np.ndarray
@@ -67,7 +70,10 @@ class Dataset:
         return Dataset(self.images, new_label[self.labels], class_names, self.keys)
 
     def limit(self, n: int) -> "Dataset":
-        """At most `n` images: the first of each class, in the proportions of the whole, in the old order."""
+        """At most `n` images: the first of each class, in the proportions of the whole and in the original order.
+
+        Raises DataError if `n` is less than 1.
+        """
         if n < 1:
             raise DataError(f"limit is {n}: keep at least 1 image.")
         if n >= len(self):
@@ -79,11 +85,11 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a data set consists of: images to train on, to test on and, where it has its own, to validate on.
+    """The parts of a data set: training and test images and, if it has its own, validation images.
 
-    All are of one shape and have the same classes; where only some of the pixels are uint8, those become float32 too.
-    `from_files` tells whether the pixels come from picture files, whose range is 0 to 255 however dark they are;
-    `notes`, in one line each, what was decided or left out while the data were read.
+    All have one shape and the same classes; if only some parts are uint8, they are converted to float32.
+    `from_files`: whether the pixels come from picture files, whose range is 0 to 255 however dark they are.
+    `notes`: one line for each decision or omission made while reading. Raises DataError if the parts do not fit.
     """
 
     train: Dataset
@@ -102,12 +108,12 @@ class Source:
 
     @property
     def parts(self) -> dict[str, Dataset]:
-        """The parts that there are, by name: train, test and perhaps validation."""
+        """The parts by name: train, test and, if present, validation."""
         parts = {"train": self.train, "test": self.test}
         return parts if self.validation is None else {**parts, "validation": self.validation}
 
     def with_parts(self, parts: Mapping[str, Dataset]) -> "Source":
-        """A source of these parts instead."""
+        """The same source with other parts."""
         return replace(self, train=parts["train"], test=parts["test"], validation=parts.get("validation"))
 
     def _check_alike(self, what: str, part: Dataset) -> None:
@@ -132,6 +138,16 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names[:_MOST_LISTED])) + (", ..." if len(names) > _MOST_LISTED else "")
 
 
+def with_defaults(load: Callable[..., Source], options: Mapping[str, Any]) -> SimpleNamespace:
+    """The options of a source, given or else at their defaults, which are those of its function `load`.
+
+    Raises TypeError for an option that `load` does not have.
+    """
+    bound = inspect.signature(load).bind_partial(**options)
+    bound.apply_defaults()
+    return SimpleNamespace(**bound.arguments)
+
+
 def checked_names(names: Iterable[object]) -> tuple[str, ...]:
     """Class names as text. Raises DataError where two classes have one name."""
     texts = tuple(str(name) for name in names)
@@ -148,11 +164,11 @@ def number_classes(
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """Labels (N,) of several parts renumbered from 0, int64, and the names of the classes.
 
-    Without `class_names` a class is called by its number. The classes are all numbers from the lowest label to the
+    Without `class_names` a class is named by its number. The classes are all numbers from the lowest label to the
     highest, where most of these occur (a small sample may lack some), else those that occur. With `class_names`,
-    labels count from 0 or from 1, or are as many different numbers as there are names, which then stand in their
-    order. Raises DataError for labels that name no class, and where all images are of one class; `where` names the file
-    of each part.
+    labels count from 0 or from 1, or are as many different numbers as there are names, which are assigned in
+    ascending order. Raises DataError for labels that name no class, and if all images are of one class; `where` names
+    the file of each part.
     """
     occurring = np.unique(np.concatenate([np.unique(part) for part in labels]))
     if len(occurring) == 1:
@@ -200,7 +216,7 @@ def compact(values: np.ndarray) -> np.ndarray:
         small = values.astype(np.uint8)
         if np.array_equal(small, values):
             return small
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, which Dataset refuses
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite, which Dataset rejects
         return values.astype(np.float32, copy=False)
 
 

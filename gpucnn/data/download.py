@@ -1,4 +1,4 @@
-"""Files fetched once from mirrors, checked, and kept in a folder; whole or absent, whatever happens."""
+"""Verified downloads from mirrors into a folder; a file is complete or absent."""
 
 import errno
 import logging
@@ -20,7 +20,7 @@ class DownloadError(DataError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file as its publisher made it: name, size in bytes, SHA-256 in hexadecimal."""
+    """A published file: name, size in bytes, SHA-256 in hexadecimal."""
 
     name: str
     size: int
@@ -38,10 +38,10 @@ def data_folder() -> Path:
 
 
 def fetch(files: Sequence[RemoteFile], mirrors: Sequence[str], folder: Path) -> None:
-    """Download `files` into `folder` from the first of `mirrors` (URLs that end in /) that gives them right.
+    """Download `files` into `folder` from the first of `mirrors` (URLs that end in /) that serves them correctly.
 
-    Every mirror is tried once; what one gave is not asked of the next. A file gets its name when its size and
-    checksum are right. Raises DownloadError that tells each mirror's cause; OSError for a full disk.
+    Every mirror is tried once; files already downloaded are not requested again. A file gets its name once its size
+    and checksum are verified. Raises DownloadError with the cause of each mirror; OSError for a full disk.
     """
     _make_folder(folder)
     left = list(files)
@@ -61,7 +61,7 @@ def fetch(files: Sequence[RemoteFile], mirrors: Sequence[str], folder: Path) -> 
 
 
 class _MirrorError(Exception):
-    """Why one mirror was of no use."""
+    """The cause why a mirror failed."""
 
 
 def _make_folder(folder: Path) -> None:
@@ -79,7 +79,7 @@ def _fetch_one(remote: RemoteFile, mirror: str, folder: Path) -> None:
     import pooch
     import requests
 
-    pooch.get_logger().setLevel(logging.WARNING)  # the progress bar tells enough
+    pooch.get_logger().setLevel(logging.WARNING)  # the progress bar suffices
 
     def download(url: str, path: str, _: object) -> None:
         _stream(url, Path(path), remote.size)
@@ -96,7 +96,7 @@ def _fetch_one(remote: RemoteFile, mirror: str, folder: Path) -> None:
 
 
 def _stream(url: str, path: Path, size: int) -> None:
-    """Write what `url` sends to `path`, and give up when it sends more than `size` bytes."""
+    """Download `url` to `path`. Raises _MirrorError if it sends more than `size` bytes."""
     import requests
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""What a data set is known by again: counts, shapes, names, and a hash that costs a few milliseconds."""
+"""The fingerprint of a data set: counts, shapes, names, and a hash that takes a few milliseconds."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from pydantic import Field
 from gpucnn.data.dataset import Dataset, listed
 from gpucnn.data.kept import Kept
 
-_SAMPLED = 256  # images of a part whose bytes are hashed; of all the others the sum
+_SAMPLED = 256  # images per part whose bytes are hashed; the others enter by their sum
 Count = Annotated[int, Field(ge=0)]
 
 
 class PartPrint(Kept):
-    """Of one part of a data set: images of every class, and a hash of pixels and labels in their order."""
+    """The fingerprint of one part: images of every class, and a hash of pixels and labels in their order."""
 
     counts: tuple[Count, ...]
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -33,9 +33,9 @@ class PartPrint(Kept):
 
 
 class Fingerprint(Kept):
-    """Of a data set as it was trained on: its name, the shape of its images, its classes, and its parts.
+    """The fingerprint of a data set as used in training: name, shape of the images, classes and parts.
 
-    Runs of version 0.1.0 kept nothing of the parts, of which there are then none.
+    Runs of version 0.1.0 recorded no parts; there are then none.
     """
 
     dataset: str
@@ -55,7 +55,7 @@ class Fingerprint(Kept):
         )
 
     def differences(self, now: "Fingerprint") -> list[str]:
-        """What is not as it was then, a sentence each; empty where the data are the same."""
+        """The differences from then to `now`, one sentence each; empty if the data are the same."""
         said = []
         if self.dataset != now.dataset:
             said.append(f"the data set was {self.dataset} and is {now.dataset}")
@@ -91,7 +91,7 @@ def _other_part(then: PartPrint | None, now: PartPrint | None) -> str:
 
 
 def _sum_of_bytes(images: np.ndarray) -> int:
-    """The sum of all bytes, eight at a time, modulo 2^64: any one that changes, changes it."""
+    """The sum of all bytes, eight at a time, modulo 2^64; a change of any byte changes it."""
     values = images.reshape(-1).view(np.uint8)
     whole = values.size // 8 * 8
     words = values[:whole].view(np.uint64)

@@ -1,4 +1,4 @@
-"""One's own pictures: a folder with a subfolder per class, or with train/, val/ and test/ that hold these."""
+"""Folders of pictures: one subfolder per class, or train/, val/ and test/ that hold such subfolders."""
 
 import hashlib
 import os
@@ -84,7 +84,7 @@ def peek(
 
 @dataclass(frozen=True)
 class _Layout:
-    """The names of the classes, and for each part that there is the files of every class."""
+    """The names of the classes, and for each part that exists the files of every class."""
 
     names: tuple[str, ...]
     folders: dict[str, Path]
@@ -117,7 +117,7 @@ def _layout(path: Path | str, held_out_by: Drawn = "name") -> _Layout:
 
 
 def _entered(path: Path) -> Path:
-    """The folder that holds the classes or the parts: `path`, or the one far inside that is all it holds."""
+    """The folder that holds the classes or the parts: `path`, or the innermost of folders that hold one folder only."""
     if not path.is_dir():
         hint = " If it is an archive, unpack it." if path.is_file() else ""
         raise DataError(
@@ -132,7 +132,7 @@ def _entered(path: Path) -> Path:
 
 
 def _part_folders(top: Path) -> tuple[dict[str, Path], list[str]]:
-    """The folder of each part: train alone where `top` holds the classes themselves. And what is to be said of it."""
+    """The folder of each part: train alone where `top` holds the classes themselves. Also returns notes."""
     folders = visible_folders(top)
     named = {
         part: folder for part, names in PARTS.items() for folder in folders if folder.name.lower() in names
@@ -169,7 +169,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _found(folder: Path, names: tuple[str, ...]) -> list[Found]:
-    """What lies in the folder of every class of one part. Raises DataError for classes that do not fit."""
+    """The contents of the folder of every class of one part. Raises DataError for classes that do not fit."""
     folders = {as_text(entry.name): entry for entry in visible_folders(folder)}
     unknown = folders.keys() - set(names)
     if unknown:
@@ -194,10 +194,10 @@ def _left_out(top: Path, folders: dict[str, Path], others: Counter[str]) -> list
 
 
 def _loose_pictures(folder: Path) -> list[Path]:
-    """The pictures that lie in a folder itself."""
+    """The pictures directly in a folder, not in its subfolders."""
     return [entry for entry in folder.iterdir() if is_picture(entry) and not is_hidden(entry.name) and entry.is_file()]
 
 
 def _size(layout: _Layout, size: int | tuple[int, int] | None) -> tuple[int, int]:
-    """(H, W) as the option says, or of the first picture."""
+    """(H, W) from the option `size`, or of the first picture."""
     return read_size(layout.parts["train"][0][0]) if size is None else sides(size)

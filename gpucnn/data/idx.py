@@ -9,11 +9,11 @@ import math
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
-from gpucnn.data.dataset import ClassNames, Dataset, Source, number_classes
+from gpucnn.data.dataset import ClassNames, Dataset, Source, number_classes, with_defaults
 from gpucnn.data.untrusted import check_size, naming, open_data, read_up_to
 from gpucnn.errors import DataError
 
@@ -39,7 +39,7 @@ def load(
 ) -> Source:
     """Read the four files of these names in the folder `path`, or in raw/ below it as torchvision keeps them.
 
-    A name may also end in .gz, and have a point before idx. Without `class_names` the classes are called by their
+    A name may also end in .gz, and have a dot before idx. Without `class_names` the classes are named by their
     numbers, from the lowest label to the highest.
     Raises DataError for a file that is missing, damaged or of another kind, and OSError where reading fails.
     """
@@ -55,22 +55,16 @@ def load(
     return Source(train, test)
 
 
-def peek(
-    path: Path,
-    train_images: str = "train-images-idx3-ubyte",
-    train_labels: str = "train-labels-idx1-ubyte",
-    test_images: str = "t10k-images-idx3-ubyte",
-    test_labels: str = "t10k-labels-idx1-ubyte",
-    class_names: ClassNames | None = None,
-) -> tuple[tuple[int, int, int], int]:
-    """Image shape (C, H, W) and number of classes, from one header and the labels."""
-    files = [_pair(path, train_images, train_labels), _pair(path, test_images, test_labels)]
+def peek(path: Path, **options: Any) -> tuple[tuple[int, int, int], int]:
+    """Image shape (C, H, W) and number of classes, from one header and the labels; options as for `load`."""
+    given = with_defaults(load, options)
+    files = [_pair(path, given.train_images, given.train_labels), _pair(path, given.test_images, given.test_labels)]
     height, width = read_shape(files[0][0], 3)[1:]
-    return (1, height, width), len(_number([labels for _, labels in files], class_names)[1])
+    return (1, height, width), len(_number([labels for _, labels in files], given.class_names)[1])
 
 
 def find(folder: Path | str, name: str) -> Path:
-    """The file `name` in `folder`; see `look_for`. Raises DataError where there is none."""
+    """The file `name` in `folder`; see `look_for`. Raises DataError if there is none."""
     found = look_for(Path(folder), name)
     if found is None:
         raise DataError(
@@ -82,7 +76,7 @@ def find(folder: Path | str, name: str) -> Path:
 def look_for(folder: Path, name: str) -> Path | None:
     """The file `name` in `folder`, or in the one raw/ below it, where torchvision keeps it, or in a folder of its name.
 
-    It may end in .gz, and be written with a point, as in train-images.idx3-ubyte.
+    It may end in .gz, and have a dot, as in train-images.idx3-ubyte.
     """
     inside = [folder, folder / "raw"]
     of_several = list(folder.glob("*/raw"))
@@ -101,7 +95,7 @@ def _number(files: Sequence[Path], class_names: ClassNames | None) -> tuple[list
 
 
 def _pair(folder: Path | str, images: str, labels: str) -> tuple[Path, Path]:
-    """The files of images and of their labels, whose headers, read alone, announce as many of both."""
+    """The paths of images and labels. Raises DataError if the counts in their headers differ."""
     files = find(folder, images), find(folder, labels)
     n_images, n_labels = read_shape(files[0], 3)[0], read_shape(files[1], 1)[0]
     if n_images != n_labels:

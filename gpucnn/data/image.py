@@ -1,4 +1,4 @@
-"""One picture from a file, of any size and mode, as the array a network takes."""
+"""Reading a picture file, of any size and colour mode, as an array."""
 
 import io
 import struct
@@ -40,7 +40,7 @@ def read_image(
 
     channels: 1 (grey, ITU-R 601 luma) or 3 (RGB). size: (H, W) to stretch it to (antialiased bilinear), or
     None to keep its own. Transparent parts show `ground`; EXIF orientation is applied; 16-bit grey is
-    brought to 8 bits; `invert` exchanges black and white. Raises DataError for what is no readable picture.
+    brought to 8 bits; `invert` exchanges black and white. Raises DataError if the file is not a readable picture.
     """
     picture = open_picture(path)
     with naming(path):
@@ -67,9 +67,9 @@ def pixels_of(
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """The picture unpacked and turned as EXIF says. Raises DataError where it is damaged."""
+    """The decoded picture, turned as its EXIF orientation requires. Raises DataError if it is damaged."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of damage that it reads past
+        warnings.simplefilter("ignore")  # Pillow warns of damage that it tolerates
         try:
             return ImageOps.exif_transpose(picture)
         except _DAMAGE as error:
@@ -77,7 +77,7 @@ def upright(picture: Image.Image) -> Image.Image:
 
 
 def read_size(path: Path | str) -> tuple[int, int]:
-    """(H, W) of a picture as it is shown, from its header. Raises DataError as `read_image` does."""
+    """(H, W) of a picture as displayed, from its header. Raises DataError as `read_image` does."""
     picture = open_picture(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -90,15 +90,15 @@ def read_size(path: Path | str) -> tuple[int, int]:
 
 
 def read_channels(path: Path | str) -> int:
-    """1 for a picture that its header calls grey, 3 for any other. Raises DataError as `read_image` does."""
+    """1 if the picture's header declares it grey, else 3. Raises DataError as `read_image` does."""
     mode = open_picture(path).mode
     return 1 if mode.startswith("I") or mode in ("1", "L", "LA", "F") else 3
 
 
 def open_picture(path: Path | str) -> Image.Image:
-    """The picture with its header read and its pixels not yet unpacked.
+    """Open a picture and read its header; the pixels are not decoded yet.
 
-    Raises DataError for what is no picture or too large; OSError where it cannot be read.
+    Raises DataError if it is not a picture or too large; OSError where reading fails.
     """
     with open_data(path) as file:
         content = read_up_to(file, MAX_FILE_BYTES + 1)

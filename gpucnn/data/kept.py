@@ -1,4 +1,4 @@
-"""The base of what a run keeps as JSON: checked when it is read, and unchangeable."""
+"""The base class of values that a run stores as JSON: validated when read, immutable."""
 
 from typing import Self
 
@@ -10,7 +10,7 @@ MAX_JSON = 2**24  # characters: 65,536 classes with names of a hundred letters, 
 
 
 class Kept(BaseModel):
-    """Base of such values: no unknown keys, no silent conversions, only finite numbers."""
+    """Base of stored values: no unknown keys, no silent conversions, only finite numbers."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -20,7 +20,7 @@ class Kept(BaseModel):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json` wrote. Raises DataError that tells the first thing that is wrong."""
+        """Read what `to_json` wrote. Raises DataError that names the first error."""
         if len(text) > MAX_JSON:
             raise DataError(f"it is longer than {MAX_JSON:,} bytes. Restore it, or train again.")
         try:

@@ -1,4 +1,4 @@
-"""Labels as tables write them, numbers or words, made into the numbers and names of classes."""
+"""Labels of tables, numbers or words, converted to class numbers and names."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,8 @@ def number_labels(
     """The labels (N,) of each part from 0, int64, and the names of the classes.
 
     Whole numbers are numbered as `number_classes` says; words are the classes' names, sorted, or in the order of
-    `class_names`. The first part trains: the others hold no other words. Raises DataError that names the line.
+    `class_names`. The first part is for training: the others may hold no further words. Raises DataError that
+    names the line.
     """
     _check_several(parts[0])
     numbers = [as_numbers(part.texts) for part in parts]
@@ -44,7 +45,7 @@ def number_labels(
 
 
 def as_numbers(texts: Sequence[bytes]) -> np.ndarray | None:
-    """Fields as an array of numbers (N,), None where not all of them are."""
+    """Fields as an array of numbers (N,); None if one is not a number."""
     values = parse_numbers(b",".join(texts))
     return values if values is not None and values.size == len(texts) else None
 
@@ -63,7 +64,7 @@ def parse_numbers(text: bytes) -> np.ndarray | None:
 
 
 def _check_several(part: Labels) -> None:
-    """Refuse a column that holds one value only, or another in every line: it is not that of the labels."""
+    """Raise DataError for a column with a single value, or with a different one in every line."""
     table, distinct = part.table, len(set(part.texts))
     column = f"{table.path}: column {table.name(table.label)}"
     if distinct == 1:

@@ -1,4 +1,4 @@
-"""Arrays of pictures, whatever the order of their axes, their number of channels and their size."""
+"""Arrays of pictures with any order of axes, number of channels and size, brought to one form."""
 
 import math
 from collections.abc import Callable
@@ -34,8 +34,9 @@ def as_array(given: Any) -> np.ndarray:
 def channels_first(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """One picture or several, in any usual order of axes -> (N, c, h, w), for a network that takes `shape` (C, H, W).
 
-    Of several readings the one that is as the network's images counts, rows of their pixels (N, C * H * W) included,
-    then one of their size, then any that has 1, 3 or 4 channels. Raises DataError where there is none or more than one.
+    Of several interpretations, the one with the shape of the network's images is used, rows of their pixels
+    (N, C * H * W) included, then one of their size, then any with 1, 3 or 4 channels. Raises DataError if there is
+    none, or more than one.
     """
     readings = _readings(values, shape)
     for fits in (_exactly, _of_size, _of_channels):
@@ -85,7 +86,7 @@ def resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _readings(values: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """What the axes may mean, each as (N, c, h, w)."""
+    """The possible interpretations of the axes, each as (N, c, h, w)."""
     axes, readings = len(shape) - 1, []
     if values.ndim == axes:
         readings = [values[None, None]]  # (H, W)
@@ -117,5 +118,5 @@ def _convertible(channels: int, shape: tuple[int, ...]) -> bool:
 
 
 def _same(readings: list[np.ndarray]) -> bool:
-    """Whether all readings are one array."""
+    """Whether all interpretations are the same array."""
     return all(reading.shape == readings[0].shape and np.array_equal(reading, readings[0]) for reading in readings[1:])

@@ -17,16 +17,16 @@ _MOST_OF_BARE_NAMES = 4  # of one whose names lack their suffixes
 
 
 class Listed(NamedTuple):
-    """The picture files that a table names, and their labels."""
+    """The picture files named by a table, and their labels."""
 
     files: list[Path]
     labels: Labels
 
 
 def find(tables: Sequence[Table], pictures: Path | None) -> list[Listed] | None:
-    """The pictures that tables name, below the folder `pictures` or each table's own; None where they name none.
+    """The pictures that tables name, below the folder `pictures` or each table's own; None if they name none.
 
-    Raises DataError for a name without a file, and where the label's column is not clear.
+    Raises DataError for a name without a file, and if the column of labels is ambiguous.
     """
     folders = [table.path.parent if pictures is None else pictures for table in tables]
     column = _picture_column(tables[0], folders[0])
@@ -38,7 +38,7 @@ def find(tables: Sequence[Table], pictures: Path | None) -> list[Listed] | None:
 
 
 def picture_size(listed: Sequence[Listed], size: int | tuple[int, int] | None) -> tuple[int, int]:
-    """(H, W) as the option says, or of the first picture."""
+    """(H, W) from the option `size`, or of the first picture."""
     return read_size(listed[0].files[0]) if size is None else sides(size)
 
 
@@ -70,7 +70,7 @@ def _picture_column(table: Table, folder: Path) -> int | None:
 
 
 def _choose_label(table: Table, pictures: int) -> None:
-    """Let the table's label be the one that the user or the header names, or the only other column."""
+    """Set the table's label column: the one named by the user or the header, or the only other column."""
     others = [column for column in range(table.columns) if column not in table.removed | {pictures}]
     if table.named and table.label != pictures:
         return
@@ -116,5 +116,5 @@ def _by_name(folder: Path) -> dict[str, list[Path]]:
 
 
 def _name(field: bytes) -> str:
-    """A path as this system writes it."""
+    """A path with this system's separators."""
     return field.decode("utf-8", "surrogateescape").replace("\\", "/")

@@ -21,9 +21,9 @@ class Batch(NamedTuple):
 
 
 class Batches(Protocol):
-    """What the trainer asks of its data; `Loader` is one.
+    """The interface of the trainer's data; `Loader` implements it.
 
-    A batch must depend on the epoch and its number alone, so that training can resume in the middle of an epoch.
+    A batch must depend only on the epoch and its number, so that training can resume in the middle of an epoch.
     """
 
     def __len__(self) -> int:
@@ -35,7 +35,7 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Loaders:
-    """The images to train on, to validate on after each epoch, and to test on at the end."""
+    """The batches for training, for validation after each epoch, and for the test at the end."""
 
     train: Batches
     validation: Batches | None = None
@@ -52,8 +52,8 @@ class Loader:
     Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes).
     Without a `normalizer` uint8 images are divided by 255 and others taken as they are.
 
-    The last batch may be smaller; a single image that would be left joins the batch before it, since batch
-    normalisation has nothing to learn from a batch of one. The order and the augmentation of a batch depend on
+    The last batch may be smaller; a single remaining image joins the batch before it, since batch normalisation
+    needs more than one. The order and the augmentation of a batch depend on
     (seed, epoch, number of the batch) alone, so that a resumed run sees the same batches. Raises ConfigError for
     options that are out of range, DataError for arrays that do not fit together.
     """
@@ -102,7 +102,7 @@ class Loader:
         return [order[part] for part in self._slices]
 
     def changes(self, epoch: int, number: int, images: int) -> Changes:
-        """How the `images` of one batch are changed at random."""
+        """The random changes of the `images` of one batch."""
         if self.augment is None:
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
@@ -114,7 +114,7 @@ class Loader:
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
-        """purpose: 0 for the epoch's order, 1 + number for what is drawn for a batch."""
+        """A generator for one epoch; purpose: 0 for the order of images, 1 + number for the changes of a batch."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, purpose)))
 
 
@@ -131,7 +131,7 @@ def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, s
 
 
 def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:
-    """Images (N, ...) as a network takes them: (..., N), C-contiguous, floating; uint8 divided by 255."""
+    """Images (N, ...) as a network takes them: (..., N), C-contiguous, floating; uint8 is divided by 255."""
     images = _numbers(images, dtype)
     return Normalizer.of_fractions(images).take_batch_last(images, np.arange(len(images)), dtype)
 
@@ -149,7 +149,7 @@ def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:
 
 
 def _numbers(images: np.ndarray, dtype: str) -> np.ndarray:
-    """Images as uint8 or float32, else as `dtype`: what the kernels read. Raises DataError for what is no number."""
+    """Images as uint8 or float32, else as `dtype`: the types that kernels read. Raises DataError for other types."""
     if images.dtype in (np.uint8, np.float32):
         return images
     if images.dtype.kind not in "biuf":

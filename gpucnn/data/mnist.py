@@ -1,6 +1,6 @@
 """MNIST and Fashion-MNIST: from the data folder, or downloaded into it.
 
-A local copy is judged by its structure alone, whoever packed it; only a download is judged by its checksum.
+A local copy is checked by its structure only, since archives differ; a download is checked by its checksum.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ CLASS_NAMES = {
     ),
 }  # fmt: skip
 TORCHVISION = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
-# In use by torchvision, TensorFlow Datasets and Keras.
+# As used by torchvision, TensorFlow Datasets and Keras.
 MIRRORS = {
     "mnist": (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -71,9 +71,9 @@ def peek() -> tuple[tuple[int, int, int], int]:
 
 
 def folder_of(name: str) -> Path:
-    """Where the files of `name` ("mnist" or "fashion_mnist") are, or will be.
+    """The folder of the files of `name` ("mnist" or "fashion_mnist"), which may not exist yet.
 
-    That is the folder of this name in the data folder; where it holds none of them, torchvision's, if that does.
+    It is the folder of this name in the data folder; if that holds none of the files, torchvision's, if it does.
     """
     own, torchvision = data_folder() / name, data_folder() / TORCHVISION[name]
     return torchvision if not _held(name, own) and _held(name, torchvision) else own
@@ -100,7 +100,7 @@ def download(name: str) -> Path:
 
 
 def _check_present(name: str, absent: list[RemoteFile]) -> None:
-    """Read the files that are there: a broken one is an error, and never leads to another data set."""
+    """Read the files that exist: a damaged one is an error and never leads to another data set. Raises DataError."""
     for file in FILES[name]:
         if file not in absent:
             read = idx.read_images if "images" in file.name else idx.read_labels

@@ -1,4 +1,4 @@
-"""Pixels made into the numbers a network sees: y = (x - shift) * scale, fitted on the training images."""
+"""Normalisation of pixels, y = (x - shift) * scale, fitted on the training images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,22 +32,22 @@ class Normalizer:
         return np.multiply(out, self.scale.astype(dtype), out=out)
 
     def take_batch_last(self, images: np.ndarray, indices: np.ndarray, dtype: str = "float32") -> np.ndarray:
-        """Of images (any number, C, H, W) of any type those at `indices` (N,) -> (C, H, W, N) of the type `dtype`."""
+        """The images at `indices` (N,) of images (M, C, H, W) of any type -> (C, H, W, N) of the type `dtype`."""
         shift, scale = self.shift.astype(dtype), self.scale.astype(dtype)
         return kernels_of(type(images)).gather.normalised(images, indices, shift, scale)
 
     @classmethod
     def of_fractions(cls, images: np.ndarray) -> "Normalizer":
-        """Bytes become fractions, 0 to 1; other numbers stay as they are."""
+        """The normalizer that divides uint8 by 255 and leaves other types unchanged."""
         return cls(_whole(0.0, images), _whole(1 / 255 if images.dtype == np.uint8 else 1.0, images))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What to save of it; `from_arrays` makes it again."""
+        """The arrays to save; `from_arrays` restores the normalizer."""
         return {"shift": self.shift, "scale": self.scale}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], image_shape: tuple[int, ...]) -> "Normalizer":
-        """The normalizer of (C, H, W) images that `arrays` was saved from. Raises DataError where it was not."""
+        """The normalizer of (C, H, W) images that `arrays` was saved from. Raises DataError for other arrays."""
         if not {"shift", "scale"} <= arrays.keys():
             raise DataError(f"A normalizer is saved as 'shift' and 'scale'; here are {sorted(arrays)}.")
         ones = (1,) * (len(image_shape) - 1)

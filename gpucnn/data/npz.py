@@ -1,4 +1,4 @@
-"""NumPy's .npz archives with Keras's names, read without pickle and measured before they are unpacked."""
+"""NumPy's .npz archives with Keras's names, read without pickle, with sizes checked before unpacking."""
 
 import contextlib
 import errno
@@ -8,11 +8,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import ClassNames, Dataset, Source, checked_names, compact, number_classes
+from gpucnn.data.dataset import ClassNames, Dataset, Source, checked_names, compact, number_classes, with_defaults
 from gpucnn.data.pictures import sorted_names
 from gpucnn.data.split import hold_out
 from gpucnn.data.untrusted import check_size, naming
@@ -26,8 +26,9 @@ _HEADER_READERS = {
 }
 
 
-# What arrays are called: a word for the part and one for what they hold, in either order, or the second alone.
+# Names of arrays: a word for the part and one for the contents, in either order, or the second alone.
 _PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation", "dev"), "test": ("test",)}
+_ORDER = ("train", "test", "validation")
 _IMAGES, _LABELS = ("x", "images", "image", "imgs", "data"), ("y", "labels", "label", "targets", "target")
 AUTO = "auto"
 
@@ -49,7 +50,7 @@ def load(
 ) -> Source:
     """Read images and labels from the arrays of these names.
 
-    auto: known by their names, as Keras (x_train), MedMNIST (train_images, val_images) and others call them. Images are
+    auto: found by their names, as Keras (x_train), MedMNIST (train_images, val_images) and others call them. Images are
     (N, H, W), (N, C, H, W) or (N, H, W, C): of the last two, the one whose C is 1 or 3 unless `layout` says which. With
     `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes. Rows of any number of values become
     images of `shape` (C, H, W). Labels are whole numbers or words, (N,) or (N, 1), or one-hot rows (N, K). Without test
@@ -72,36 +73,24 @@ def load(
         return Source(parts["train"], parts["test"], parts.get("validation"), said)
 
 
-def peek(
-    path: Path,
-    train_images: str = AUTO,
-    train_labels: str = AUTO,
-    test_images: str | None = AUTO,
-    test_labels: str = AUTO,
-    validation_images: str | None = AUTO,
-    validation_labels: str = AUTO,
-    layout: Layout | None = None,
-    axes: Axes = 2,
-    shape: tuple[int, ...] | None = None,
-    class_names: ClassNames | None = None,
-    **others: object,
-) -> tuple[tuple[int, ...], int]:
-    """Image shape (C, H, W) from a header, and the number of classes from the labels."""
+def peek(path: Path, **options: Any) -> tuple[tuple[int, ...], int]:
+    """Image shape (C, H, W) from a header, and the number of classes from the labels; options as for `load`."""
+    given = with_defaults(load, options)
     with _archive(path) as archive:
-        given = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
-        arrays, _ = _choose(archive, given | {"validation": (validation_images, validation_labels)})
+        names = {part: (getattr(given, f"{part}_images"), getattr(given, f"{part}_labels")) for part in _ORDER}
+        arrays, _ = _choose(archive, names)
         with _member(archive, arrays["train"][0]) as (_, announced, dtype):
             stand_in = np.broadcast_to(np.zeros((), dtype), announced)  # an array of that shape, without its memory
-            image_shape = _shaped(arrays["train"][0], stand_in, layout, axes, shape).shape[1:]
+            image_shape = _shaped(arrays["train"][0], stand_in, given.layout, given.axes, given.shape).shape[1:]
         labels = [_labels(archive, name) for _, name in arrays.values()]
-        names = _number(archive, arrays, labels, class_names)[1]
-    return image_shape, len(names)
+        classes = len(_number(archive, arrays, labels, given.class_names)[1])
+    return image_shape, classes
 
 
 def _choose(
     archive: zipfile.ZipFile, given: Mapping[str, tuple[str | None, str]]
 ) -> tuple[dict[str, tuple[str, str]], list[str]]:
-    """The names of the arrays of images and labels for each part that there is, and what is to be said of it."""
+    """The names of the arrays of images and labels for each part that exists, and notes on the choice."""
     held = _names(archive)
     chosen, notes = {}, []
     for part, (images, labels) in given.items():
@@ -120,7 +109,7 @@ def _choose(
 
 
 def _known(held: Sequence[str], part: str, words: Sequence[str]) -> str | None:
-    """The array that holds what `words` call, for a part of the data."""
+    """The array whose name matches `words` for a part of the data."""
     by_name = {name.lower().replace("_", ""): name for name in held}
     names = [name for word in words for called in _PARTS[part] for name in (word + called, called + word)]
     if part == "train":
@@ -178,7 +167,7 @@ def read_arrays(path: Path | str, *names: str) -> list[np.ndarray]:
 
 @contextlib.contextmanager
 def _archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
-    """Open the archive; whatever is wrong with it, also while it is read, is a DataError that names it."""
+    """Open the archive; any damage, also found while reading, is raised as a DataError that names it."""
     with naming(path):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -193,7 +182,7 @@ def _archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
 
 @contextlib.contextmanager
 def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]]:
-    """The array `name`, whose header fits the size it takes: (file standing at the values, shape, type)."""
+    """Open the array `name` and check its header against its size: (file at the values, shape, type)."""
     names = _names(archive)
     if name not in names:
         raise DataError(f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean.")
@@ -309,7 +298,7 @@ def _channels_first(name: str, images: np.ndarray, layout: Layout | None, axes: 
 
 
 def _told_shape(rows: np.ndarray) -> str:
-    """How to say what images rows (N, values) hold."""
+    """The advice for images given as rows (N, values): the option `shape` to set."""
     values, side = rows.shape[1], math.isqrt(rows.shape[1])
     if values and side * side == values:
         shape = f"[1, {side}, {side}]"

@@ -16,7 +16,7 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
     ".pgm", ".ppm", ".pbm", ".pnm",
 )  # fmt: skip
-_OF_THE_SYSTEM = ("__macosx", "thumbs.db", "desktop.ini")  # beside names that begin with a point
+_OF_THE_SYSTEM = ("__macosx", "thumbs.db", "desktop.ini")  # skipped, like names that begin with a dot
 _MOST_TOLD = 5  # kinds of files in one line
 
 
@@ -29,9 +29,9 @@ class Found:
 
 
 def find_pictures(folder: Path) -> Found:
-    """All pictures below a folder, however deep; hidden files and those of an operating system are skipped.
+    """All pictures below a folder, at any depth, without hidden files and those of the operating system.
 
-    Links are followed, a folder that was seen is not entered again. Raises OSError where a folder cannot be read.
+    Links are followed; a folder is entered once. Raises OSError where a folder cannot be read.
     """
     found, others = [], Counter[str]()
     seen: set[tuple[int, int]] = set()
@@ -57,27 +57,27 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is there for the system and not for people."""
+    """Whether a file or folder is hidden or belongs to the operating system."""
     return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is a picture of a kind that is read."""
+    """Whether a file's suffix is that of a readable picture format."""
     return path.suffix.lower() in SUFFIXES
 
 
 def number_key(name: str) -> tuple[bool, int, str]:
-    """What names are sorted by: whole numbers first, by value, then words."""
+    """The sort key of names: whole numbers first, by value, then words."""
     return (False, int(name), name) if name.isdecimal() and len(name) < 20 else (True, 0, name)
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The different names, sorted so."""
+    """The distinct names, sorted by `number_key`."""
     return tuple(sorted(set(names), key=number_key))
 
 
 def told(others: Counter[str]) -> str:
-    """Files that are no pictures, as in `3 .txt, 1 .csv`."""
+    """Counts of files that are no pictures as text, such as `3 .txt, 1 .csv`."""
     kinds = [f"{count:,} {suffix}" for suffix, count in others.most_common(_MOST_TOLD)]
     return ", ".join(kinds) + (", ..." if len(others) > _MOST_TOLD else "")
 
@@ -85,9 +85,9 @@ def told(others: Counter[str]) -> str:
 def read_pictures(
     files: Sequence[Path], shape: tuple[int, int, int], read: Callable[[Path], np.ndarray], where: Path | str
 ) -> np.ndarray:
-    """The files as (N, C, H, W) uint8; `read` gives one, of that shape (C, H, W).
+    """Read the files as (N, C, H, W) uint8; `read` returns the picture of one, (C, H, W).
 
-    Raises DataError for a picture of another size, and for more than may be read at all, which `where` names.
+    Raises DataError for pictures of different sizes, and for more data than the limit; `where` is for the message.
     """
     check_size(where, len(files) * math.prod(shape))
     images = np.empty((len(files), *shape), dtype=np.uint8)
@@ -103,12 +103,12 @@ def read_pictures(
 
 
 def as_text(name: str) -> str:
-    """The name of a file as text that can be written down: bytes that are not UTF-8 become \\xNN."""
+    r"""The name of a file as text for messages and files: bytes that are not UTF-8 become \xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def sides(size: int | tuple[int, int]) -> tuple[int, int]:
-    """(H, W) of the option `size`."""
+    """(H, W) from the option `size`: a side, or (H, W)."""
     return (size, size) if isinstance(size, int) else size
 
 

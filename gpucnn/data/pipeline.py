@@ -1,7 +1,7 @@
-"""From pictures as files hold them to what the network takes, and from its outputs back to classes.
+"""From pictures in files to the network's inputs, and from its outputs to classes.
 
-A run keeps one `Pipeline` as pipeline.json. It is recognised once, from the training images; whatever uses the run
-afterwards goes through it, so that a picture means the same as in training.
+A run stores one `Pipeline` as pipeline.json. It is derived from the training images once; everything that uses the run
+later goes through it, so that a picture is treated as in training.
 """
 
 import math
@@ -28,14 +28,14 @@ Ground = Literal["dark", "bright"]
 Outputs = Literal["logits", "log_probabilities", "probabilities"]
 Side = Annotated[int, Field(ge=1, le=65536)]
 
-_LOOKED_AT = 2000  # training images whose ground is looked at
+_LOOKED_AT = 2000  # training images whose ground is examined
 _DARK, _BRIGHT = 0.25, 0.75  # of the way from black to white: where the ground of training images ends and begins
 _MOST = 0.9  # the share of training images whose ground must be alike
 _OPPOSED = 0.5
 
 
 class Pipeline(Kept):
-    """How a run's network sees pictures, and what its outputs mean.
+    """How pictures become inputs of a run's network, and what its outputs mean.
 
     channels, size: of its images, (H, W); signals have one side, volumes three. pixels: the range of the training
     pixels. ground: what surrounds the objects, where the training images agree. background: what shows through
@@ -114,7 +114,7 @@ class Pipeline(Kept):
         in MNIST's images, on the ground of the training images, whatever its own. transposed: rows and columns stand
         exchanged, as in EMNIST's own files.
 
-        Raises DataError for what cannot be decided, and for files that are no pictures; OSError.
+        Raises DataError for ambiguous arrays and for files that are not pictures; OSError.
         """
         read = _Reader(self, transposed, centre)
         images = np.concatenate([read.one(picture) for picture in _each(pictures)])
@@ -123,7 +123,7 @@ class Pipeline(Kept):
         return np.ascontiguousarray(images.swapaxes(2, 3) if transposed else images)
 
     def inputs(self, pictures: Any, normalizer: Normalizer, dtype: str = "float32", **options: bool) -> np.ndarray:
-        """What the network takes, (N, C, H, W) of the floating type `dtype`; `options` as `images` has them."""
+        """The network's input, (N, C, H, W) of the floating type `dtype`; `options` as for `images`."""
         return normalizer.apply(self.images(pictures, **options), dtype)
 
     def check_pictures(self) -> None:
@@ -136,9 +136,9 @@ class Pipeline(Kept):
             )
 
     def opposed(self, images: np.ndarray) -> np.ndarray:
-        """For images (N, C, H, W), as `images` gives them, whether their ground is bright where training's was dark.
+        """Whether the ground of images (N, C, H, W), as from `images`, is bright where training's was dark.
 
-        Or the other way round; (N,) bool, all False where the training images have no common ground.
+        Or the reverse; (N,) bool, all False where the training images have no common ground.
         """
         if self.ground is None:
             return np.zeros(len(images), bool)
@@ -146,7 +146,7 @@ class Pipeline(Kept):
         return bright if self.ground == "dark" else ~bright
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The network's outputs (N, K) as probabilities (N, K): its own, where it gives such. Raises ShapeError."""
+        """The network's outputs (N, K) as probabilities (N, K): softmax unless they are. Raises ShapeError."""
         if outputs.ndim != 2 or outputs.shape[1] != len(self.class_names):
             raise ShapeError(
                 f"the network gave outputs of shape {outputs.shape}; expected (N, {len(self.class_names)}), one for "
@@ -155,7 +155,7 @@ class Pipeline(Kept):
         return as_probabilities(outputs, self.outputs)
 
     def classes(self, outputs: np.ndarray) -> list[str]:
-        """The names of the likeliest classes, given outputs (N, K). Raises ShapeError."""
+        """The names of the most probable classes, given outputs (N, K). Raises ShapeError."""
         return [self.class_names[label] for label in self.probabilities(outputs).argmax(axis=1)]
 
 
@@ -185,7 +185,7 @@ def common_ground(images: np.ndarray, pixels: PixelRange) -> Ground | None:
 
 
 class _Reader:
-    """Brings pictures of any kind to the images of one pipeline; `transposed`, to their rows and columns exchanged.
+    """Converts pictures of any kind to the form of one pipeline; `transposed` exchanges rows and columns.
 
     `centre`: with what is drawn scaled and centred.
     """
@@ -200,7 +200,7 @@ class _Reader:
             raise DataError(f"Only pictures can be {what}, and images here are {pipeline.image_shape}.")
 
     def one(self, picture: Any) -> np.ndarray:
-        """One thing that is given -> (N, C, H, W)."""
+        """One picture or array -> (N, C, H, W)."""
         if isinstance(picture, str | Path):
             opened = open_picture(Path(picture).expanduser())
             with naming(picture):
@@ -249,7 +249,7 @@ class _Reader:
 
 
 def _each(pictures: Any) -> Iterable[Any]:
-    """The things that are given: those of a list, whose arrays of one shape are taken together."""
+    """The pictures given: the items of a list, with arrays of one shape stacked."""
     if not isinstance(pictures, list | tuple):
         return [pictures]
     if not pictures:

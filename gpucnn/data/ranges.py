@@ -1,7 +1,7 @@
-"""From what to what pixels go: 0 to 1, 0 to 16, 0 to 255 and others, told by the numbers themselves.
+"""The range of pixel values (0 to 1, 0 to 16, 0 to 255 and others), recognised from the values.
 
-The type of an array means nothing: 200 is the same pixel in uint8, int64 and float32. A range is recognised once, from
-the training images, and kept; what arrives later is brought from its own range to that one.
+The type of an array does not matter: 200 is the same pixel in uint8, int64 and float32. The range of the training
+images is recognised once and stored; later images are converted from their own range to it.
 """
 
 from typing import NamedTuple, Self
@@ -24,7 +24,7 @@ _DIM = 0.01  # the share of training images that may be dimmer than `dimmest`
 
 
 class Scale(NamedTuple):
-    """The numbers that stand for black and for white."""
+    """The values of black and white."""
 
     low: float
     high: float
@@ -55,11 +55,11 @@ class PixelRange(Kept):
 
     @property
     def scale(self) -> Scale:
-        """What stands for black and white."""
+        """The values of black and white."""
         return Scale(self.low, self.high)
 
     def fit(self, values: np.ndarray, scale: Scale | None = None) -> np.ndarray:
-        """Pixels of any type as numbers of this range: uint8 or float32.
+        """Pixels of any type and range, converted to this range: uint8 or float32.
 
         scale: theirs, where it is known; by default it is told by all of the numbers together. Where the training
         images have a few levels only, black and white or 0..16, so has the result. Raises DataError for numbers whose
@@ -88,7 +88,7 @@ class PixelRange(Kept):
         return compact(self.low + self.high - pixels.astype(np.float64))
 
     def _whole(self, values: np.ndarray) -> np.ndarray:
-        """Values as they are kept; what is nearly whole, where the training images are, is made so."""
+        """Values in their stored type; nearly whole ones are rounded if the training images hold whole numbers."""
         if self.whole and values.dtype.kind == "f":
             nearest = np.rint(values)
             if np.abs(values - nearest).max(initial=0) < _SNAP:
@@ -96,7 +96,7 @@ class PixelRange(Kept):
         return compact(values)
 
     def _scale_of(self, values: np.ndarray) -> Scale:
-        """The range that numbers are of. Raises DataError where it cannot be told."""
+        """The range of some values. Raises DataError if it cannot be recognised."""
         low, high = float(values.min()), float(values.max())
         if not self.known:
             width = self.high - self.low
@@ -137,7 +137,7 @@ def recognise_pictures(images: np.ndarray) -> PixelRange:
 
 
 def _known_scale(low: float, high: float, whole: bool) -> Scale | None:
-    """The range of pictures that training pixels are of, if they are of one."""
+    """The usual range of pictures that fits the training pixels, or None."""
     if low < 0:
         inside = low >= -1 - _SLACK and high <= 1 + _SLACK
         return SIGNED if inside and low <= -_NEARLY and high >= _NEARLY else None

@@ -1,4 +1,4 @@
-"""A data set that lies on the GPU: batches are put together there, by tables that the host writes for many at once."""
+"""A data set in GPU memory: batches are assembled there from tables that the host writes for many at once."""
 
 import functools
 import itertools
@@ -11,11 +11,11 @@ from gpucnn.data.loader import Batch, Loader
 from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
 
-MOST_IMAGES = 1 << 16  # that the tables have room for, unless a single batch is larger
+MOST_IMAGES = 1 << 16  # the tables' capacity, unless a single batch is larger
 
 
 class Resident:
-    """The images, labels and tables of a loader's data set in device memory, at addresses that stay.
+    """The images, labels and tables of a loader's data set in device memory, at fixed addresses.
 
     Images are uint8 or float32 (see `can_reside`); labels class numbers (N,) or rows (N, classes).
     A table has a row for each image of the batches that were laid out: its number, and how it is changed. Raises
@@ -41,7 +41,7 @@ class Resident:
         )
 
     def lay_out(self, epoch: int, first: int, most: int) -> tuple[list[int], list[int]]:
-        """Fill the tables with the epoch's batches from number `first` on, at most so many, and as there is room for.
+        """Write the epoch's batches from number `first` on into the tables, as many as fit and at most `most`.
 
         Returns for each batch the row it starts at, and how many images it has.
         """
@@ -56,7 +56,7 @@ class Resident:
         return [0, *stops[:-1]], list(map(len, batches))
 
     def take(self, start: Array, images: int) -> Batch:
-        """The batch of so many `images` whose rows begin at start (1,) int64: on the device."""
+        """The batch of `images` images whose rows begin at start, (1,) int64 on the device."""
         shape = (*self._shape, images)
         out, numbers = empty(shape, self._shift), empty((images,), self._numbers)
         kernels_of(type(out)).gather.batch(
@@ -83,6 +83,6 @@ def _there(images: np.ndarray) -> Array:
 
 
 def _fill(table: Array, parts: Sequence[np.ndarray]) -> None:
-    """The first rows of `table` become the parts', one after the other."""
+    """Copy `parts`, one after the other, into the first rows of `table`."""
     rows = np.concatenate(parts)
     table[: len(rows)] = to_device(rows)

@@ -1,4 +1,4 @@
-"""The data sets by name: what a configuration can ask for, and what it gets."""
+"""The data sets by the names that configurations use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A data set, and whether it is the one asked for: `why` tells why another was used, or is None."""
+    """A data set and the name it was requested by; `why` is the reason if another was used, else None."""
 
     source: Source
     requested: str
@@ -49,7 +49,7 @@ class Loaded:
     why: str | None = None
 
     def scaled(self, size: int | float, of: Literal["train", "all"] = "train") -> int | float:
-        """What a number of the requested set's images means in the set used: after a fallback, a fraction."""
+        """A number of images of the requested set, for the set used: after a fallback, the same fraction."""
         if self.requested == self.used or isinstance(size, float):
             return size
         train, test = _SIZES[self.requested]
@@ -57,12 +57,11 @@ class Loaded:
 
 
 def load_source(name: str, options: Mapping[str, Any] | None = None, fallback: str | None = None) -> Loaded:
-    """Load the data set `name` with its options; `fallback` (without options) where it is neither here nor to
-    be had.
+    """Load the data set `name` with its options, or `fallback` without options if `name` is unavailable.
 
-    Only DownloadError leads to the fallback: a file that is here but damaged is an error, whatever stands by.
-    Paths that begin with ~ lead into the user's home. Raises ConfigError for an unknown name, DataError and
-    OSError as the loaders do.
+    Unavailable means that no file is on disk and no download succeeds; a damaged file is an error and never leads to
+    the fallback. A leading ~ in paths is expanded. Raises ConfigError for an unknown name, DataError and OSError as
+    the loaders do.
     """
     load = _known(SOURCES, name)
     if fallback is not None and fallback not in FALLBACKS:
@@ -76,20 +75,20 @@ def load_source(name: str, options: Mapping[str, Any] | None = None, fallback: s
 
 
 def load_fallback(requested: str, used: str) -> Loaded:
-    """The data set `used`, as it stood in for `requested` before; that one is not looked for."""
+    """Load the data set `used` in place of `requested`, as an earlier run did, without trying `requested`."""
     return Loaded(_known(SOURCES, used)(), requested, used)
 
 
 def peek(name: str, options: Mapping[str, Any] | None = None) -> tuple[tuple[int, ...], int]:
     """Image shape (C, H, W) and number of classes of a data set, found without reading its images.
 
-    Faults of the labels are found too, so that they are told before those of a network. Raises as `load_source`.
+    Errors in the labels are found too, so that they are reported before those of a network. Raises as `load_source`.
     """
     return _known(_PEEKS, name)(**_expanded(options))
 
 
 def _expanded(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options, with a leading ~ of their paths expanded."""
+    """The options, with a leading ~ in paths expanded."""
     return {
         name: value.expanduser() if isinstance(value, Path) and value.parts[:1] == ("~",) else value
         for name, value in (options or {}).items()

@@ -1,4 +1,4 @@
-"""Which images train, validate and test: hold-out, another split of all images, a subset of the classes.
+"""Splits into training, validation and test images: hold-out, a new split, a subset of the classes.
 
 The order of use: `transposed`, `resplit`, `select_classes`, `draw_per_class`, `Dataset.limit`, and `hold_out` last.
 """
@@ -21,7 +21,7 @@ _STEPS = {"test": 0x3C6EF372FE94F82B, "validation": 0x6A09E667F3BCC909, "split":
 def hold_out(
     dataset: Dataset, size: int | float, seed: int = 0, stratified: bool = True, what: str = "validation"
 ) -> tuple[Dataset, Dataset]:
-    """Part `dataset` into (the rest, the held-out images), both in their old order.
+    """Split `dataset` into (the rest, the held-out images), both in their original order.
 
     `size` is a number of images (int) or a fraction between 0 and 1 (float). Stratified parts keep the
     proportions of the classes. Of images with keys every one is drawn by its own key, so that a fraction is met about,
@@ -84,11 +84,11 @@ def resplit(
     order: Literal["random", "label"] = "random",
     seed: int = 0,
 ) -> Source:
-    """Part the images anew: `train` of them (a number or a fraction) to train on, the rest to test on.
+    """Split the images again: `train` of them (a number or a fraction) for training, the rest for testing.
 
     images: "all" takes all images together, also those that the source has for validation; "train" the training images
-    alone. order: "random" draws by `seed`, images with keys each by its own; "label" sorts by label and cuts, so the
-    last classes may only be in the test.
+    alone. order: "random" draws by `seed`, images with keys each by its own; "label" sorts by label first, so the last
+    classes may occur in the test images only.
     """
     pool = _joined(source) if images == "all" else source.train
     count = _count(train, len(pool), "split.train")
@@ -107,7 +107,7 @@ def resplit(
 def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
     """Only the images of `classes`, renumbered 0, 1, ... in the order given.
 
-    A class is given by its name, which may be a number, or else by its label. Raises DataError for what is neither.
+    A class is given by its name, which may be a number, or else by its label. Raises DataError for anything else.
     """
     names = source.train.class_names
     chosen = [_label_of(name, names) for name in classes]
@@ -117,7 +117,7 @@ def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
 
 
 def transposed(source: Source) -> Source:
-    """The same with the rows and columns of every image exchanged. Raises DataError for signals and volumes."""
+    """The images with rows and columns exchanged. Raises DataError for signals and volumes."""
     transposed_shape(source.train.image_shape)
     parts = {
         name: replace(part, images=np.ascontiguousarray(part.images.swapaxes(2, 3)))  # (N, C, H, W) -> (N, C, W, H)
@@ -134,7 +134,7 @@ def transposed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def draw_per_class(dataset: Dataset, n: int, seed: int = 0, what: str = "train") -> Dataset:
-    """`n` images of every class, drawn by `seed`, in their old order. Raises DataError where a class has fewer."""
+    """`n` images of every class, drawn by `seed`, in their original order. Raises DataError where a class has fewer."""
     for name, count in zip(dataset.class_names, dataset.class_counts, strict=True):
         if count < n:
             raise DataError(f"per_class.{what} is {n}, but there are {count} such images of class {name!r}.")
@@ -144,7 +144,7 @@ def draw_per_class(dataset: Dataset, n: int, seed: int = 0, what: str = "train")
 
 
 def _count(size: int | float, total: int, what: str) -> int:
-    """The number of images that `size` (number or fraction) means; neither none nor all of `total`."""
+    """`size` (number or fraction) as a number of images, at least 1 and less than `total`. Raises DataError."""
     if isinstance(size, float):
         if not 0 < size < 1:
             raise DataError(f"{what} is {size}: a fraction lies between 0 and 1; a number of images has no point.")

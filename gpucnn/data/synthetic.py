@@ -1,4 +1,4 @@
-"""Images made on the fly, for tests and benchmarks: a pattern of blocks for each class, under noise."""
+"""Generated images for tests and benchmarks: one pattern of blocks per class, with noise."""
 
 import math
 
@@ -18,7 +18,7 @@ def load(
     classes: int = 10,
     seed: int = 0,
 ) -> Source:
-    """Images (N, C, H, W) uint8 that a network can learn to tell apart; the same for the same options."""
+    """Images (N, C, H, W) uint8 that a network can learn to classify; equal options give equal images."""
     if min(train, test, *shape) < 1 or classes < 2:
         raise DataError(
             f"synthetic: train {train}, test {test}, shape {list(shape)}, classes {classes}; expected at "
@@ -34,7 +34,7 @@ def load(
 def peek(
     shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10, **others: object
 ) -> tuple[tuple[int, int, int], int]:
-    """Image shape (C, H, W) and number of classes, as the options say."""
+    """Image shape (C, H, W) and number of classes, from the options."""
     return shape, classes
 
 

@@ -1,7 +1,7 @@
-"""Tables of text as people save them: what separates their fields, which line is a header, which column the label.
+"""The layout of text tables: the separator, the header line, the column of labels.
 
-All of it is found from the first lines. What was decided beyond the plain form (one label, then pixels, separated by
-commas) is told in `Table.notes`.
+It is recognised from the first lines. Anything that differs from the basic form (one label, then pixels, separated by
+commas) is reported in `Table.notes`.
 """
 
 import csv
@@ -38,9 +38,9 @@ class Line(NamedTuple):
 
 @dataclass
 class Table:
-    """What the first lines tell of a table. Columns are counted from 0 as they stand in the file.
+    """The layout of a table, from its first lines. Columns are counted from 0 as in the file.
 
-    columns: fields of a line. label: the label's column. named: whether the user or the header says which that is.
+    columns: fields of a line. label: the label's column. named: whether the user or the header named it.
     removed: columns that are neither label nor pixels (an index, an empty last column).
     """
 
@@ -57,7 +57,7 @@ class Table:
 
     @property
     def values(self) -> int:
-        """Fields of a line beside the label and those that are removed."""
+        """The number of fields of a line without the label and the removed columns."""
         return self.columns - len(self.removed) - 1
 
     def name(self, column: int) -> str:
@@ -65,7 +65,7 @@ class Table:
         return f"{column} ('{self.header[column]}')" if self.header and self.header[column] else str(column)
 
     def lines(self) -> Iterator[Line]:
-        """The lines that hold data. Raises DataError for a file that is no table."""
+        """The lines that hold data. Raises DataError if the file is not a table."""
         with open_data(self.path) as file:
             yield from (line for line in _lines(file, self.path) if line.number >= self.first)
 
@@ -99,7 +99,7 @@ class Table:
 
     @functools.cached_property
     def _ends(self) -> tuple[int, int]:
-        """How many columns before the values, and how many after them, are the label or are removed."""
+        """The numbers of columns before and after the values that are the label or removed."""
         aside = self.removed | {self.label}
         before = next(column for column in range(self.columns + 1) if column not in aside)
         after = next(column for column in range(self.columns + 1) if self.columns - 1 - column not in aside)
@@ -118,7 +118,7 @@ class Table:
 
 
 def open_table(path: Path | str, label: int | str | None = None, header: bool | None = None) -> Table:
-    """Find out how the table is laid out. Raises DataError for what is no table, or has no such label; OSError."""
+    """Recognise the layout of a table. Raises DataError if it is not a table or lacks the label; OSError."""
     path = Path(path)
     sample = _sample(path)
     separator = _separator(sample)
@@ -149,11 +149,11 @@ def is_number(text: bytes) -> bool:
     try:
         return math.isfinite(float(text))
     except ValueError:
-        return bool(re.fullmatch(rb"[-+]?\d+,\d+", text))  # as many countries write it, where no comma separates
+        return bool(re.fullmatch(rb"[-+]?\d+,\d+", text))  # a decimal comma, where commas do not separate fields
 
 
 def square(values: int) -> bool:
-    """Whether so many values make a square."""
+    """Whether a number of values is a square number."""
     return values > 0 and math.isqrt(values) ** 2 == values
 
 
@@ -161,7 +161,7 @@ def square(values: int) -> bool:
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[Line]:
-    """The lines that are not empty, whatever ends them: \\n, \\r\\n, or \\r as on old Macs."""
+    r"""The lines that are not empty; a line ends with \n, \r\n or \r."""
     number, blank = 0, 0
     for text in _split_lines(file, path):
         number += 1
@@ -224,7 +224,7 @@ def _sample(path: Path) -> list[Line]:
 
 
 def _separator(sample: list[Line]) -> bytes:
-    """What separates the most fields, as many in every line; without such a one, the most in the last."""
+    """The separator that gives the most fields, equally many in every line; else the most in the last line."""
     counts = {separator: [len(_plain_fields(line.text, separator)) for line in sample] for separator in _SEPARATORS}
     even = {separator: found[0] for separator, found in counts.items() if len(set(found)) == 1 and found[0] > 1}
     return max(even, key=lambda each: even[each]) if even else max(counts, key=lambda each: counts[each][-1])
@@ -238,7 +238,7 @@ def _fields(line: Line, separator: bytes, path: Path) -> list[bytes]:
 
 
 def _with_commas(text: bytes, separator: bytes) -> bytes:
-    """Text whose separators are exchanged for commas, and whose commas, where others separate, for points."""
+    """The text with its separators replaced by commas, and decimal commas by points."""
     if separator == b",":
         return text
     return (text.replace(b",", b".") if b"," in text else text).replace(separator, b",")
@@ -252,11 +252,11 @@ def _plain_fields(text: bytes, separator: bytes) -> list[bytes]:
     return [field.encode("utf-8", "surrogateescape") for row in rows for field in row]
 
 
-# --- what the lines are -----------------------------------------------------------------------------------------------
+# --- kinds of lines ---------------------------------------------------------------------------------------------------
 
 
 def _is_header(fields: list[list[bytes]]) -> bool:
-    """Whether the first line is of another kind than the second: words over numbers, or numbers that only count up."""
+    """Whether the first line differs in kind from the second: words over numbers, or numbers that only count up."""
     first = fields[0]
     if len(fields) < 2 or len(first) + 1 == len(fields[1]):
         return sum(map(is_number, first)) <= len(first) // 2
@@ -273,7 +273,7 @@ def _all_words(first: list[bytes], second: list[bytes]) -> bool:
 
 
 def _counts_up(fields: list[bytes]) -> bool:
-    """Whether fields are 0, 1, 2, ... or 1, 2, 3, ..., be it all of them or all but a label at one end."""
+    """Whether all fields, or all but a label at one end, are 0, 1, 2, ... or 1, 2, 3, ..."""
     return len(fields) >= _LEAST_COUNTED and any(
         _is_progression(part) and part[0] in (b"0", b"1") for part in (fields, fields[1:], fields[:-1])
     )
@@ -287,7 +287,7 @@ def _is_progression(fields: list[bytes]) -> bool:
 
 
 def _header_names(names: list[bytes], columns: int, path: Path) -> list[str]:
-    """The names of the columns; those of a header that lacks the one over an index, or the empty last one, moved."""
+    """The names of the columns; moved where the header lacks the name of an index or of the empty last column."""
     texts = [_text(name) for name in names]
     if len(texts) + 1 == columns:
         return ["", *texts]
@@ -299,7 +299,7 @@ def _header_names(names: list[bytes], columns: int, path: Path) -> list[str]:
 
 
 def _set_aside(table: Table, label: int | str | None) -> None:
-    """Remove the columns that hold neither labels nor values: empty ones at the end, an index at the beginning."""
+    """Remove columns without labels or values: empty ones at the end, an index at the beginning."""
     rows, last = table.sample, table.columns - 1
     if rows and last > 1 and all(not row[last] for row in rows):
         table.removed.add(last)
@@ -349,7 +349,7 @@ def _given_label(table: Table, label: int | str) -> int:
 
 
 def likely_label(table: Table) -> int | None:
-    """A column that looks more like the label than the one that is: by its name, or the last, if it has few values."""
+    """A column more likely to be the label than the current one: by its name, or the last if it has few values."""
     columns = [column for column in range(table.columns) if column not in table.removed | {table.label}]
     called = [column for column in columns if table.header and table.header[column].lower() in _LABEL_NAMES]
     if called or not columns:

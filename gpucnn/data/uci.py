@@ -1,4 +1,4 @@
-"""The digits inside the package: UCI's 1,797 handwritten 8 x 8 digits, shown at 28 x 28 as MNIST's are.
+"""The digits shipped with the package: UCI's 1,797 handwritten 8 x 8 digits, enlarged to 28 x 28 as in MNIST.
 
 Source, licence and what was changed: digits/README.md. `tools/make_digits.py` made the file.
 """

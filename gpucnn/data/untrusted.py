@@ -1,4 +1,4 @@
-"""Files from outside, plain or gzip, opened so that damage is a DataError and no read is without bound."""
+"""Reading untrusted files, plain or gzip: damage raises DataError, and every read is bounded."""
 
 import contextlib
 import gzip
@@ -15,10 +15,10 @@ _PIECE = 2**20  # bytes read at a time
 
 @contextlib.contextmanager
 def open_data(path: Path | str) -> Iterator[IO[bytes]]:
-    """Open `path` for reading, through gzip where its first bytes say so (whatever it is called).
+    """Open `path` for reading, through gzip if its first bytes are gzip's, whatever its name.
 
     Raises DataError for a damaged or truncated gzip stream, also while the file is read inside the `with`,
-    and for what is no ordinary file; OSError where it cannot be opened.
+    and for anything but a regular file; OSError where it cannot be opened.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -35,7 +35,7 @@ def open_data(path: Path | str) -> Iterator[IO[bytes]]:
 
 
 def read_up_to(file: IO[bytes], limit: int) -> bytearray:
-    """At most `limit` bytes of the file, piece by piece: one read of so many would first make room for them all."""
+    """At most `limit` bytes of the file, read in pieces: a single read would allocate `limit` bytes first."""
     content = bytearray()
     while piece := file.read(min(_PIECE, limit - len(content))):
         content += piece
@@ -44,7 +44,7 @@ def read_up_to(file: IO[bytes], limit: int) -> bytearray:
 
 @contextlib.contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Put the file's name before every DataError that rises out of the block."""
+    """Prefix every DataError raised inside the block with the file's name."""
     try:
         yield
     except DataError as error:
@@ -52,7 +52,7 @@ def naming(path: Path | str) -> Iterator[None]:
 
 
 def check_size(path: Path | str, size: int) -> None:
-    """Refuse what would need more than MAX_BYTES, before it is read. `size` in bytes."""
+    """Raise DataError if `size`, in bytes, exceeds MAX_BYTES; called before reading."""
     if size > MAX_BYTES:
         raise DataError(
             f"{path}: unpacked it would take {size:,} bytes, and at most {MAX_BYTES:,} are read. "

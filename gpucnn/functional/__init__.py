@@ -1,7 +1,7 @@
 """Operations of convolutional networks; names and argument order are PyTorch's.
 
-Shapes in the documentation are logical, (N, C, H, W); inside the Functions images lie as (C, H, W, N). Each wrapper
-checks what it is given and raises ShapeError with the shapes in its message.
+Shapes in the documentation are logical, (N, C, H, W); inside the Functions images lie as (C, H, W, N). Each function
+checks its inputs and raises ShapeError, with the shapes in the message.
 """
 
 from gpucnn.functional import activation, convolution, loss, normalization, padding, pooling, subsampling

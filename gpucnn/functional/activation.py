@@ -7,7 +7,7 @@ A new activation is written here: a Function, and a function marked with `activa
 import inspect
 from collections.abc import Callable
 
-from gpucnn.backend import Array, empty, module_of
+from gpucnn.backend import Array, empty, module_of, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
@@ -15,11 +15,12 @@ from gpucnn.tensor import Function, Tensor
 
 __all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]
 
-ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}  # by name; each takes a Tensor, and options that have defaults
+# By name; each takes a Tensor, and options that have defaults. Filled by `activation` when a file is imported.
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}
 
 
 def activation(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let `gpucnn.functional`, `gpucnn.nn` and configurations know a function of a Tensor and options.
+    """Register a function of a Tensor and options with `gpucnn.functional`, `gpucnn.nn` and configurations.
 
     Raises TypeError where an option has no default.
     """
@@ -36,14 +37,11 @@ class ReLU(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        self.y = empty(x.shape, x)
-        kernels_of(type(x)).activation.relu(x, self.y)
+        self.y = written_by(kernels_of(type(x)).activation.relu, x.shape, x)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        out = empty(grad.shape, grad)
-        kernels_of(type(grad)).activation.relu_backward(grad, self.y, out)
-        return out
+        return written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, self.y)
 
 
 class LeakyReLU(Function):
@@ -51,45 +49,36 @@ class LeakyReLU(Function):
 
     def forward(self, x: Array, negative_slope: float) -> Array:
         self.x, self.slope = x, negative_slope
-        out = empty(x.shape, x)
-        kernels_of(type(x)).activation.leaky_relu(x, negative_slope, out)
-        return out
+        return written_by(kernels_of(type(x)).activation.leaky_relu, x.shape, x, negative_slope)
 
     def backward(self, grad: Array) -> Array:
-        out = empty(grad.shape, grad)
-        kernels_of(type(grad)).activation.leaky_relu_backward(grad, self.x, self.slope, out)
-        return out
+        kernel = kernels_of(type(grad)).activation.leaky_relu_backward
+        return written_by(kernel, grad.shape, grad, self.x, self.slope)
 
 
 class ScaledTanh(Function):
-    """amplitude · tanh(slope · x)"""
+    """amplitude · tanh(slope · x)."""
 
     layout = "elementwise"
 
     def forward(self, x: Array, amplitude: float, slope: float) -> Array:
         self.tanh, self.factor = empty(x.shape, x), amplitude * slope
-        out = empty(x.shape, x)
-        kernels_of(type(x)).activation.scaled_tanh(x, amplitude, slope, self.tanh, out)
-        return out
+        return written_by(kernels_of(type(x)).activation.scaled_tanh, x.shape, x, amplitude, slope, self.tanh)
 
     def backward(self, grad: Array) -> Array:
-        out = empty(grad.shape, grad)
-        kernels_of(type(grad)).activation.scaled_tanh_backward(grad, self.tanh, self.factor, out)
-        return out
+        kernel = kernels_of(type(grad)).activation.scaled_tanh_backward
+        return written_by(kernel, grad.shape, grad, self.tanh, self.factor)
 
 
 class Sigmoid(Function):
     layout = "elementwise"
 
     def forward(self, x: Array) -> Array:
-        self.y = empty(x.shape, x)
-        kernels_of(type(x)).activation.sigmoid(x, self.y)
+        self.y = written_by(kernels_of(type(x)).activation.sigmoid, x.shape, x)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        out = empty(grad.shape, grad)
-        kernels_of(type(grad)).activation.sigmoid_backward(grad, self.y, out)
-        return out
+        return written_by(kernels_of(type(grad)).activation.sigmoid_backward, grad.shape, grad, self.y)
 
 
 class LogSoftmax(Function):
@@ -120,14 +109,11 @@ class Dropout(Function):
     layout = "elementwise"
 
     def forward(self, x: Array, p: float) -> Array:
-        self.scales, out = empty(x.shape, x), empty(x.shape, x)
-        kernels_of(type(x)).activation.dropout(x, self.scales, p, out)
-        return out
+        self.scales = empty(x.shape, x)
+        return written_by(kernels_of(type(x)).activation.dropout, x.shape, x, self.scales, p)
 
     def backward(self, grad: Array) -> Array:
-        out = empty(grad.shape, grad)
-        kernels_of(type(grad)).activation.dropout_backward(grad, self.scales, out)
-        return out
+        return written_by(kernels_of(type(grad)).activation.dropout_backward, grad.shape, grad, self.scales)
 
 
 @activation
@@ -170,18 +156,18 @@ def sigmoid(x: Tensor) -> Tensor:
 
 @activation
 def softmax(x: Tensor, dim: int = 1) -> Tensor:
-    """exp(x) / sum(exp(x)) along axis `dim`. Any shape. Raises ShapeError where there is no such axis."""
+    """exp(x) / sum(exp(x)) along axis `dim`. Any shape. Raises ShapeError if there is no such axis."""
     return Softmax.apply(x, axis=memory_axis("softmax", x, dim))
 
 
 @activation
 def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
-    """The logarithm of softmax along axis `dim`, without overflow. Raises ShapeError where there is no such axis."""
+    """The logarithm of softmax along axis `dim`, without overflow. Raises ShapeError if there is no such axis."""
     return LogSoftmax.apply(x, axis=memory_axis("log_softmax", x, dim))
 
 
 def memory_axis(name: str, x: Tensor, dim: int) -> int:
-    """Where the logical axis `dim` of x, which holds floating numbers, lies in batch-last memory."""
+    """The axis of batch-last memory that holds the logical axis `dim` of x. Raises ShapeError, InputError."""
     check_floating(name, x)
     if not -x.ndim <= dim < x.ndim:
         raise ShapeError(f"{name}: dim is {dim}, but the input has {x.ndim} axes: x {x.shape}")

@@ -11,12 +11,12 @@ FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
 def check_floating(name: str, *tensors: Tensor | None) -> None:
-    """Raises InputError unless all are float32, or all float64; None is an argument left out."""
+    """Raises InputError unless all are float32, or all float64; None stands for an omitted argument."""
     check_dtypes(name, *(None if tensor is None else tensor.data.dtype for tensor in tensors))
 
 
 def check_dtypes(name: str, *given: np.dtype | None) -> None:
-    """As check_floating, of the arrays' dtypes."""
+    """Check dtypes as check_floating does."""
     dtypes = {dtype for dtype in given if dtype is not None}
     if len(dtypes) > 1 or not dtypes <= FLOATING:
         raise InputError(

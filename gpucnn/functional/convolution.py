@@ -1,11 +1,11 @@
-"""Convolution in one, two and three dimensions; the linear map, and flatten, which leads from one to the other."""
+"""Convolution in one, two and three dimensions, the linear map, and flatten, which goes between them."""
 
 import functools
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, empty
+from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes
 from gpucnn.functional.dimensions import over
@@ -17,7 +17,7 @@ __all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear"]
 
 
 class Convolution(Function):
-    """x (I, spatial..., N), weight (O, I / groups, kernel...), bias (O,) or none; `relu`: relu of the convolution."""
+    """x (I, spatial..., N), weight (O, I / groups, kernel...), optional bias (O,); `relu`: apply ReLU to the result."""
 
     layout = "batch_last"
 
@@ -45,7 +45,7 @@ class Convolution(Function):
 
 
 class Linear(Function):
-    """x (..., F, N), weight (O, F), bias (O,) or none; the result is (..., O, N). `relu`: relu of the linear map."""
+    """x (..., F, N), weight (O, F), optional bias (O,): (..., O, N); `relu`: apply ReLU to the result."""
 
     layout = "batch_last"
 
@@ -89,7 +89,7 @@ class Linear(Function):
 
 
 class Flatten(Function):
-    """x (C, H, W, N) as (C·H·W, N): the same memory"""
+    """x (C, H, W, N) as (C·H·W, N), a view."""
 
     layout = "batch_last"
 
@@ -102,10 +102,8 @@ class Flatten(Function):
 
 
 def _through_relu(grad: Array, y: Array) -> Array:
-    """The part of `grad` that ReLU passes on, whose result was y."""
-    out = empty(grad.shape, grad)
-    kernels_of(type(grad)).activation.relu_backward(grad, y, out)
-    return out
+    """The gradient by ReLU's input, given the gradient by its result y."""
+    return written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, y)
 
 
 def conv(
@@ -122,7 +120,7 @@ def conv(
 
     `padding` is a number, one number per axis, a (before, after) pair per axis ((top, bottom), (left, right)), "valid",
     or "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
-    Raises ShapeError where shapes or options do not fit.
+    Raises ShapeError where shapes or options do not fit, InputError for dtypes that differ or are not floating.
     """
     return convolve(f"conv{axes}d", axes, x, w, b, Sliding(stride, padding, dilation), groups)
 
@@ -144,7 +142,7 @@ def convolve(
     groups: int = 1,
     relu: bool = False,
 ) -> Tensor:
-    """conv1d, conv2d or conv3d (`axes`), or with `relu` relu of it, in one pass; `name` is for messages."""
+    """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages."""
     inputs = (x, w) if b is None else (x, w, b)
     shapes = x.shape, w.shape, None if b is None else b.shape
     dtypes = x.data.dtype, w.data.dtype, None if b is None else b.data.dtype
@@ -183,9 +181,9 @@ def _checked_window(name: str, axes: int, shapes: Any, dtypes: Any, groups: int,
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None, relu: bool = False) -> Tensor:
-    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O); with `relu`, relu of it in one pass.
+    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O); with `relu`, followed by ReLU in one pass.
 
-    Raises ShapeError where they do not fit.
+    Raises ShapeError where shapes do not fit, InputError for dtypes that differ or are not floating.
     """
     inputs = (x, w) if b is None else (x, w, b)
     shapes = x.shape, w.shape, None if b is None else b.shape
@@ -195,7 +193,7 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None, relu: bool = False) ->
     return Linear.apply(*inputs, relu=relu)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def _check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None) -> None:
     check_dtypes("linear", *dtypes)
     if len(x) < 1 or len(w) != 2 or x[-1] != w[1]:
@@ -209,7 +207,7 @@ def _check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None)
 
 
 def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
-    """x (N, C, H, W) as (N, C·H·W): the axes from `start_dim` on become one. Raises ShapeError where there is none."""
+    """x (N, C, H, W) as (N, C·H·W): the axes from `start_dim` on become one. Raises ShapeError if it does not exist."""
     axes = x.data.ndim
     if not -axes <= start_dim < axes:
         raise ShapeError(f"flatten: start_dim is {start_dim}, but the input has {axes} axes: x {x.shape}")

@@ -19,7 +19,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 class ClassCrossEntropy(Function):
-    """logits (C, ..., N) against class numbers (..., N): one loss per place and image, or scale · their sum"""
+    """logits (C, ..., N) against class numbers (..., N): one loss per place and image, or scale · their sum."""
 
     layout, images = "batch_last", 2
 
@@ -37,7 +37,7 @@ class ClassCrossEntropy(Function):
 
 
 class CrossEntropy(Function):
-    """logits (C, ..., N) against probabilities (C, ..., N): one loss per place and image, or scale · their sum"""
+    """logits (C, ..., N) against probabilities (C, ..., N): one loss per place and image, or scale · their sum."""
 
     layout, images = "batch_last", 2
 
@@ -45,7 +45,7 @@ class CrossEntropy(Function):
         self.keep, self.scale = 1 - smoothing, logits.dtype.type(1 if scale is None else scale)
         self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
         self.log_probabilities = kernels_of(type(logits)).softmax.log_softmax(logits, 0)
-        # A masked class, whose logit is -inf, costs nothing where the target is 0.
+        # A masked class, whose logit is -inf, adds no loss where the target is 0.
         known = module_of(logits).where(self.target == 0, 0, self.log_probabilities)
         losses = -(self.target * known).sum(axis=0)
         return losses if scale is None else losses.sum() * self.scale
@@ -85,7 +85,7 @@ def cross_entropy(
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def _are_rows(logits: Sizes, labels: Sizes, dtype: np.dtype, label_dtype: np.dtype) -> bool:
-    """Whether labels are probabilities, of the logits' shape, not class numbers. Raises ShapeError for neither."""
+    """Whether labels are rows of probabilities (True) or class numbers (False). Raises ShapeError for neither."""
     check_dtypes("cross_entropy", dtype)
     if len(logits) < 2:
         raise ShapeError(f"cross_entropy: expected logits (images, classes, ...): logits {logits}")
@@ -114,7 +114,7 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
 
 
 def mse_loss(x: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
-    """(x - target)², the mean or sum over all elements; both of one shape. Raises ShapeError where they are not."""
+    """(x - target)², its mean or sum over all elements, or each. Raises ShapeError unless both have one shape."""
     check_floating("mse_loss", x)
     if not isinstance(target, Tensor):
         target = Tensor((target if hasattr(target, "dtype") else np.asarray(target)).astype(x.dtype))

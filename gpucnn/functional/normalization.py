@@ -28,7 +28,7 @@ class _BatchNorm(Function):
 
 
 class TrainingBatchNorm(_BatchNorm):
-    """x (C, ..., N) by its own statistics, which also move the running ones; weight and bias (C,)"""
+    """x (C, ..., N) normalised by its own statistics, which also update the running ones; weight and bias (C,)."""
 
     def forward(
         self,
@@ -51,7 +51,7 @@ class TrainingBatchNorm(_BatchNorm):
 
 
 class FixedBatchNorm(_BatchNorm):
-    """x (C, ..., N) by given statistics (C,), as in evaluation; weight and bias (C,)"""
+    """x (C, ..., N) normalised by given statistics (C,), as in evaluation; weight and bias (C,)."""
 
     def forward(self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L)
@@ -75,10 +75,10 @@ def batch_norm(
 ) -> Tensor:
     """(x - mean) / sqrt(variance + eps) · weight + bias, per channel of x (N, C) or (N, C, ...).
 
-    In training by the batch's mean and biased variance, and the running ones (C,) move towards the batch's (there the
-    variance is unbiased) by the fraction `momentum`, in place; otherwise by the running ones.
-    S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Raises ShapeError where shapes do not fit, or a
-    training batch has a single value per channel.
+    In training, mean and (biased) variance are the batch's, and the running ones (C,) are updated in place: they move
+    towards the batch's mean and unbiased variance by the fraction `momentum`. Otherwise the running ones are used.
+    S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Raises ShapeError where shapes do not fit, or
+    where a training batch has one value per channel.
     """
     check_floating("batch_norm", x, weight, bias)
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}

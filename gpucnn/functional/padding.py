@@ -26,10 +26,10 @@ class Pad(Function):
 
 
 def pad(x: Tensor, pad: Sequence[int], mode: PadMode = "zeros", value: float = 0.0) -> Tensor:
-    """x with a border; `pad` counts from the last axis, as in PyTorch: (left, right, top, bottom) for (N, C, H, W).
+    """x with a border; `pad` begins at the last axis, as in PyTorch: (left, right, top, bottom) for (N, C, H, W).
 
     `mode` is "zeros" ("constant": `value`), "replicate" (the nearest pixel) or "reflect" (mirrored, without the border
-    pixel; less than the axis is long). Raises ShapeError for padding that does not fit, InputError for another mode.
+    pixel; less than the axis's size). Raises ShapeError for padding that does not fit, InputError for another mode.
     """
     if len(pad) % 2 or not 2 <= len(pad) <= 2 * x.ndim or not all(is_count(p, 0) for p in pad):
         raise ShapeError(
@@ -51,7 +51,7 @@ def pad(x: Tensor, pad: Sequence[int], mode: PadMode = "zeros", value: float = 0
 
 
 def _by_memory_axis(x: Tensor, pad: Sequence[int]) -> Sides:
-    """PyTorch's flat padding, last axis first, as a (before, after) pair for each axis of batch-last memory."""
+    """PyTorch's flat padding, last axis first, as one (before, after) pair per axis of batch-last memory."""
     pairs = [(0, 0)] * x.ndim
     for i in range(len(pad) // 2):
         axis = x.ndim - 1 - i  # the logical axis

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, empty
+from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes, check_floating
 from gpucnn.functional.dimensions import over
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class MaxPool(Function):
-    """x (C, spatial..., N); `relu`: relu of the pooling"""
+    """x (C, spatial..., N); `relu`: apply ReLU to the result."""
 
     layout = "batch_last"
 
@@ -40,49 +40,41 @@ class MaxPool(Function):
         return out
 
     def backward(self, grad: Array) -> Array:
-        out = empty(self.shape, grad)
-        kernels_of(type(grad)).pool.max_backward(grad, self.winners, self.window, out)
-        return out
+        return written_by(kernels_of(type(grad)).pool.max_backward, self.shape, grad, self.winners, self.window)
 
 
 class AveragePool(Function):
-    """x (C, spatial..., N), divided by counts (outputs..., 1)"""
+    """x (C, spatial..., N), divided by counts (outputs..., 1)."""
 
     layout = "batch_last"
 
     def forward(self, x: Array, window: Window, counted: Sides) -> Array:
         self.shape, self.window = x.shape, window
         outputs = window.output_sizes(x.shape[1:-1])
-        out = empty((x.shape[0], *outputs, x.shape[-1]), x)
-        self.counts = kernels_of(type(x)).pool.tap_counts(window, counted, x.shape[1:-1], outputs, x)
-        kernels_of(type(x)).pool.average_forward(x, window, self.counts, out)
-        return out
+        kernels = kernels_of(type(x)).pool
+        self.counts = kernels.tap_counts(window, counted, x.shape[1:-1], outputs, x)
+        shape = (x.shape[0], *outputs, x.shape[-1])
+        return written_by(kernels.average_forward, shape, x, window, self.counts)
 
     def backward(self, grad: Array) -> Array:
-        out = empty(self.shape, grad)
-        kernels_of(type(grad)).pool.average_backward(grad, self.window, self.counts, out)
-        return out
+        return written_by(kernels_of(type(grad)).pool.average_backward, self.shape, grad, self.window, self.counts)
 
 
 class GlobalAveragePool(Function):
-    """x (C, H, W, N): the mean of each map, (C, 1, 1, N)"""
+    """x (C, H, W, N): the mean of each map, (C, 1, 1, N)."""
 
     layout = "batch_last"
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        out = empty((x.shape[0], 1, 1, x.shape[-1]), x)
-        kernels_of(type(x)).pool.global_average_forward(x, out)
-        return out
+        return written_by(kernels_of(type(x)).pool.global_average_forward, (x.shape[0], 1, 1, x.shape[-1]), x)
 
     def backward(self, grad: Array) -> Array:
-        out = empty(self.shape, grad)
-        kernels_of(type(grad)).pool.global_average_backward(grad, out)
-        return out
+        return written_by(kernels_of(type(grad)).pool.global_average_backward, self.shape, grad)
 
 
 class GlobalMaxPool(Function):
-    """x (C, H, W, N): the largest value of each map, (C, 1, 1, N); of equal ones the first has the gradient"""
+    """x (C, H, W, N): the largest value of each map, (C, 1, 1, N); of equal ones the first gets the gradient."""
 
     layout = "batch_last"
 
@@ -92,9 +84,7 @@ class GlobalMaxPool(Function):
         return out
 
     def backward(self, grad: Array) -> Array:
-        out = empty(self.shape, grad)
-        kernels_of(type(grad)).pool.global_max_backward(grad, self.winners, out)
-        return out
+        return written_by(kernels_of(type(grad)).pool.global_max_backward, self.shape, grad, self.winners)
 
 
 def max_pool(
@@ -108,7 +98,7 @@ def max_pool(
 ) -> Tensor:
     """The largest value under each window of x (N, C, H, W): (N, C, OH, OW). Padding is -inf; ties go to the first.
 
-    `stride` is `kernel_size` unless given; `padding` as for conv2d; with `ceil_mode` a partial last window counts.
+    `stride` defaults to `kernel_size`; `padding` as for conv2d; with `ceil_mode` a partial last window counts.
     Raises ShapeError where the window does not fit.
     """
     return max_pooling(axes, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
@@ -125,8 +115,8 @@ def avg_pool(
 ) -> Tensor:
     """The average under each window of x (N, C, H, W): (N, C, OH, OW).
 
-    The padding's zeros count unless `count_include_pad` is False; what `ceil_mode` adds beyond it never does.
-    `stride` is `kernel_size` unless given; `padding` as for conv2d. Raises ShapeError where the window does not fit.
+    The padding's zeros count as values unless `count_include_pad` is False; cells added by `ceil_mode` never count.
+    `stride` defaults to `kernel_size`; `padding` as for conv2d. Raises ShapeError where the window does not fit.
     """
     return average_pooling(
         axes, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad
@@ -142,14 +132,14 @@ avg_pool3d = over(3, avg_pool, "As avg_pool2d, over x (N, C, D, H, W).")
 
 
 def global_avg_pool2d(x: Tensor) -> Tensor:
-    """The average of each map of x (N, C, H, W): (N, C, 1, 1)."""
+    """The average of each map of x (N, C, H, W): (N, C, 1, 1). Raises ShapeError for another number of axes."""
     check_axes("global_avg_pool2d", 2, x.shape)
     check_floating("global_avg_pool2d", x)
     return GlobalAveragePool.apply(x)
 
 
 def global_max_pool2d(x: Tensor) -> Tensor:
-    """The largest value of each map of x (N, C, H, W): (N, C, 1, 1)."""
+    """The largest value of each map of x (N, C, H, W): (N, C, 1, 1). Raises ShapeError for another number of axes."""
     check_axes("global_max_pool2d", 2, x.shape)
     check_floating("global_max_pool2d", x)
     return GlobalMaxPool.apply(x)
@@ -160,7 +150,7 @@ def _sliding(kernel: PerAxis, stride: PerAxis | None, padding: Padding, dilation
 
 
 def max_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: bool = False) -> Tensor:
-    """max_pool1d, 2d or 3d (`axes`); with `relu` relu of it, which is that pooling of relu, in one pass."""
+    """max_pool1d, 2d or 3d (`axes`); with `relu`, followed by ReLU in one pass (ReLU before pooling gives the same)."""
     window = pooling_window(f"max_pool{axes}d", axes, x.shape, kernel, sliding, x.data.dtype)
     return MaxPool.apply(x, window=window, relu=relu)
 
@@ -176,7 +166,7 @@ def average_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, cou
 def pooling_window(
     name: str, axes: int, shape: Sizes, kernel: PerAxis, sliding: Sliding, dtype: np.dtype | None = None
 ) -> Window:
-    """The window over an x of `shape`, checked: with less padding than it reaches over, so that it sees a pixel."""
+    """The window over an input of `shape`. Raises ShapeError unless its padding is smaller than its extent."""
     try:
         return _pooling_window(name, axes, shape, kernel, dtype, *sliding)
     except TypeError:  # a list among the options cannot be looked up

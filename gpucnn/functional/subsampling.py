@@ -1,6 +1,6 @@
 """Subsampling as in LeNet-5: the mean under a window, times a trained coefficient, plus a trained bias."""
 
-from gpucnn.backend import Array, empty, module_of
+from gpucnn.backend import Array, empty, module_of, written_by
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
@@ -11,16 +11,15 @@ __all__ = ["subsample2d"]
 
 
 class ChannelAffine(Function):
-    """x (C, ..., N) · coefficient + bias, both (C,)"""
+    """x (C, ..., N) · coefficient + bias, both (C,)."""
 
     layout = "batch_last"
 
     def forward(self, x: Array, coefficient: Array, bias: Array) -> Array:
         self.rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         self.coefficient = coefficient
-        out = empty(self.rows.shape, x)
-        kernels_of(type(x)).norm.scale(self.rows, coefficient, bias, out)
-        return out.reshape(x.shape)
+        scaled = written_by(kernels_of(type(x)).norm.scale, self.rows.shape, self.rows, coefficient, bias)
+        return scaled.reshape(x.shape)
 
     def backward(self, grad: Array) -> tuple[Array, Array, Array]:
         xp = module_of(grad)
@@ -35,8 +34,8 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     """coefficient · mean + bias of each window of x (N, C, H, W): (N, C, H // kernel, W // kernel).
 
     coefficient and bias are (C,). Layers S2 and S4 of Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based
-    Learning Applied to Document Recognition, 1998, section II-B; there it is the sum, so a coefficient here is one of
-    theirs times the window's number of pixels. Raises ShapeError where shapes do not fit.
+    Learning Applied to Document Recognition, 1998, section II-B; there it is the sum, so a coefficient here is
+    theirs times the number of pixels of the window. Raises ShapeError where shapes do not fit.
     """
     check_floating("subsample2d", x, coefficient, bias)
     y = avg_pool2d(x, kernel_size)

@@ -18,9 +18,9 @@ class Activation(Layer):
 
 
 def activation_layer(function: Callable[..., Tensor], name: str = "") -> type[Activation]:
-    """The layer of an activation: it takes the function's options, and is called in YAML as the function is.
+    """The layer of an activation: its options, and its name in YAML, are those of the function.
 
-    `name` is the class's, by default LeakyName for leaky_name.
+    `name` is the class's name; by default leaky_name becomes LeakyName.
     """
     signature = inspect.signature(function).replace(return_annotation=None)
     options = list(signature.parameters)[1:]
@@ -45,7 +45,7 @@ ReLU, LeakyReLU = activation_layer(F.relu, "ReLU"), activation_layer(F.leaky_rel
 Tanh, ScaledTanh, Sigmoid = map(activation_layer, (F.tanh, F.scaled_tanh, F.sigmoid))
 Softmax, LogSoftmax = map(activation_layer, (F.softmax, F.log_softmax))
 
-# Those that are not named above have names all the same.
+# The activations that have no name above, such as new ones, under their classes' names.
 KINDS = {layer.kind for layer in (ReLU, LeakyReLU, Tanh, ScaledTanh, Sigmoid, Softmax, LogSoftmax)}
 OTHERS = {
     layer.__name__: layer for layer in map(activation_layer, (ACTIVATIONS[n] for n in ACTIVATIONS if n not in KINDS))

@@ -1,4 +1,4 @@
-"""Modules made of modules: Sequential, Residual, ModuleList."""
+"""Modules that contain modules: Sequential, Residual, ModuleList."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ Operation = tuple[int, Module, str]  # a layer's number, the layer, and the name
 
 
 class _Numbered(Module):
-    """Modules by number: what ModuleList and Sequential share."""
+    """Base of ModuleList and Sequential: modules by number."""
 
     layers: list[Module]
 
@@ -66,11 +66,11 @@ class Sequential(_Numbered, Layer):
         self._planned: tuple[Module, ...] = ()  # the layers that those operations are of
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """As `forward`. Stated here so that a reader goes from a network's call straight to its layers."""
+        """As `forward`; defined here too so that stepping into a network's call leads straight to its layers."""
         return self.forward(*inputs, **options)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Every layer in turn. A ShapeError says in which layer it arose."""
+        """Every layer in turn. Raises ShapeError that names the layer where it occurred."""
         if self._planned != (layers := tuple(self.layers)):
             self._planned, self._operations = layers, tuple(_operations(layers))
         for number, layer, method in self._operations:
@@ -95,7 +95,7 @@ class Sequential(_Numbered, Layer):
         self.layers[index] = _checked(layer)
 
     def shapes(self, shape: Sizes) -> list[Sizes]:
-        """The input's shape and that behind every layer. Raises ShapeError that names the layer."""
+        """The input's shape and the output shape of every layer. Raises ShapeError that names the layer."""
         shapes = [shape]
         for number, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -109,7 +109,7 @@ class Sequential(_Numbered, Layer):
         return shapes
 
     def output_shape(self, shape: Sizes) -> Sizes:
-        """The shape behind the last layer."""
+        """The output shape of the last layer."""
         return self.shapes(shape)[-1]
 
     def multiply_adds(self, shape: Sizes) -> int:
@@ -120,7 +120,7 @@ class Sequential(_Numbered, Layer):
         )
 
     def receptive_field(self, shape: Sizes, field: ReceptiveField | None = None) -> ReceptiveField:
-        """What the units behind the last layer see: `net[:4].receptive_field((1, 28, 28)).of((2, 3), (28, 28))`."""
+        """The last layer's receptive field: `net[:4].receptive_field((1, 28, 28)).of((2, 3), (28, 28))`."""
         field = field or ReceptiveField.of_input(len(shape) - 1)
         for layer, at in zip(self.layers, self.shapes(shape), strict=False):
             field = cast(Layer, layer).receptive_field(at, field)
@@ -128,7 +128,7 @@ class Sequential(_Numbered, Layer):
 
 
 def _operations(layers: Sequence[Module]) -> Iterator[Operation]:
-    """What runs: each layer with its number; a ReLU goes into the max-pooling behind it, else the layer before it."""
+    """The operations to run; a ReLU is fused with the max-pooling after it, else with the layer before it."""
     number = 0
     while number < len(layers):
         layer = layers[number]
@@ -149,12 +149,12 @@ def _is_relu(layer: Module | None) -> bool:
 
 
 def _pools_relu(layer: Module | None) -> TypeGuard[MaxPool]:
-    """Whether the layer does as max-pooling does, so that it can do ReLU before that too."""
+    """Whether the layer is max-pooling with its own forward, which can apply ReLU in the same pass."""
     return isinstance(layer, MaxPool) and type(layer).forward is MaxPool.forward
 
 
 def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear]:
-    """Whether the layer can do ReLU behind it too."""
+    """Whether the layer has the forward of Convolution or Linear, which can apply ReLU in the same pass."""
     return type(layer).forward in (Convolution.forward, Linear.forward)
 
 
@@ -173,7 +173,7 @@ def unfused(net: Module) -> Iterator[None]:
 
 
 class Residual(Sequential):
-    """The input plus what the layers make of it, of one shape with it (K. He et al., Deep Residual Learning, 2015)."""
+    """x + layers(x), whose shapes must be equal (K. He et al., Deep Residual Learning, 2015)."""
 
     kind = "residual"
 

@@ -2,8 +2,8 @@
 
 fan_in = inputs each output sums over, fan_out = outputs each input reaches (in / out channels per group × kernel taps).
 He: K. He et al., Delving Deep into Rectifiers, 2015. Xavier: X. Glorot, Y. Bengio, Understanding the difficulty of
-training deep feedforward neural networks, 2010. dirac, as PyTorch's: convolutions begin by handing their input on, so
-that none is dead. Numbers are drawn on the host, so that a seed gives the same weights on every device.
+training deep feedforward neural networks, 2010. dirac, as in PyTorch: a convolution
+initially returns its input. Numbers are drawn on the host, so that a seed gives the same weights on every device.
 """
 
 import math
@@ -18,7 +18,7 @@ from gpucnn.generators import generator
 Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default", "dirac"]
 NAMES: tuple[str, ...] = get_args(Init)
 
-# The standard deviation each gives the weights, from fan_in and fan_out.
+# The standard deviation of the weights, from fan_in and fan_out.
 _SPREADS: dict[str, Callable[[int, int], float]] = {
     "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
     "he_uniform": lambda fan_in, fan_out: math.sqrt(2 / fan_in),

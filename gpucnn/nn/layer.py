@@ -12,10 +12,10 @@ L = TypeVar("L", bound="Layer")
 
 
 class Layer(Module):
-    """A module whose geometry is known before it runs: what the summary and the configuration ask for.
+    """A module whose output shape is known before it runs, as the summary and the configuration need it.
 
-    Shapes here are without the images' axis: (C, H, W) or (F,). Methods of this class need a layer's options alone; a
-    layer whose weights are drawn at random draws them in `_draw`, which `undrawn` leaves out.
+    Shapes here omit the axis of images: (C, H, W) or (F,). Methods of this class use only a layer's options, not its
+    weights; a layer whose weights are random draws them in `_draw`, which `undrawn` replaces.
     """
 
     kind: str  # its name in a configuration and in messages
@@ -33,13 +33,13 @@ class Layer(Module):
         return 0
 
     def window(self, shape: Sizes) -> Window | None:
-        """The window that slides over an input of `shape`; None for a layer that works place by place."""
+        """The window that slides over an input of `shape`; None for a layer without one."""
         return None
 
     def receptive_field(self, shape: Sizes, field: ReceptiveField | None = None) -> ReceptiveField:
-        """What the units behind this layer see of an image, for an input of `shape` whose units see `field` of it.
+        """The receptive field of this layer's outputs, for an input of `shape` whose units have the field `field`.
 
-        Without `field` the input is the image. Where padding fills a window's outer taps a unit may see less.
+        Without `field` the input is the image. At the border, where windows lie in the padding, a unit sees less.
         """
         field = field or ReceptiveField.of_input(len(shape) - 1)
         window = self.window(shape)
@@ -53,7 +53,7 @@ def check_features(kind: str, shape: Sizes, expected: int) -> None:
 
 
 def undrawn(kind: type[L]) -> type[L]:
-    """`kind` without `_draw`: its layers know their shapes, take next to no memory however large, and cannot run."""
+    """A subclass of `kind` that draws no weights: its layers know their shapes, need no memory, and cannot run."""
     return type(kind.__name__, (kind,), {"_draw": Layer._draw})
 
 

@@ -1,4 +1,4 @@
-"""Layers that slide a window or map all of their input: convolution, linear, pooling, padding, flatten."""
+"""Convolution, linear, pooling, padding and flatten layers."""
 
 import math
 from typing import ClassVar
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class Convolution(Layer):
-    """What convolutions in one, two and three dimensions (`axes`) share."""
+    """Base of the convolutions in one, two and three dimensions (`axes`)."""
 
     axes: ClassVar[int]
     inferred = "in_channels"
@@ -77,7 +77,7 @@ class Convolution(Layer):
         return Sliding(self.stride, self.padding, self.dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, O, outputs...)"""
+        """(N, O, outputs...)."""
         return convolve(self.kind, self.axes, x, self.weight, self.bias, self.sliding, self.groups)
 
     def forward_relu(self, x: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class Linear(Layer):
         self.bias = Parameter(initial.biases(rule, fan_out, fan_in).astype("float32")) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, O)"""
+        """(N, O)."""
         return F.linear(x, self.weight, self.bias)
 
     def forward_relu(self, x: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class _Windowed(Layer):
         return (shape[0], *self.window(shape).output_sizes(shape[1:]))
 
     def window(self, shape: Sizes) -> Window:
-        """The window over an input of `shape`. To be written by each layer."""
+        """The window over an input of `shape`. Each layer defines it."""
         raise NotImplementedError
 
     def _check_map(self, shape: Sizes) -> None:
@@ -180,7 +180,7 @@ class _Windowed(Layer):
 
 
 class _Pool(_Windowed):
-    """What pooling in one, two and three dimensions (`axes`) shares."""
+    """Base of pooling in one, two and three dimensions (`axes`)."""
 
     axes: ClassVar[int]
     kernel_size: PerAxis
@@ -191,7 +191,7 @@ class _Pool(_Windowed):
 
     @property
     def sliding(self) -> Sliding:
-        """How the window moves: by its own size unless a stride was given."""
+        """How the window moves; the stride defaults to the kernel's size."""
         stride = self.kernel_size if self.stride is None else self.stride
         return Sliding(stride, self.padding, self.dilation, self.ceil_mode)
 
@@ -201,7 +201,7 @@ class _Pool(_Windowed):
 
 
 class MaxPool(_Pool):
-    """What max-pooling in one, two and three dimensions shares."""
+    """Base of max-pooling in one, two and three dimensions."""
 
     def __init__(
         self,
@@ -215,13 +215,13 @@ class MaxPool(_Pool):
         self.dilation, self.ceil_mode = dilation, ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, outputs...)"""
+        """(N, C, outputs...)."""
         return max_pooling(self.axes, x, self.kernel_size, self.sliding)
 
     def forward_of_relu(self, x: Tensor) -> Tensor:
-        """forward(relu(x)), to the bit, in one pass: both keep the order of numbers, so the maximum may be taken first.
+        """forward(relu(x)) in one pass, bit for bit: ReLU keeps the order of numbers, so it may follow the maximum.
 
-        Where ReLU passes no gradient (at 0) pooling has none to hand on.
+        The gradients agree too: where ReLU passes none, pooling's gradient is 0.
         """
         return max_pooling(self.axes, x, self.kernel_size, self.sliding, relu=True)
 
@@ -257,7 +257,7 @@ class _AvgPool(_Pool):
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, outputs...)"""
+        """(N, C, outputs...)."""
         return average_pooling(self.axes, x, self.kernel_size, self.sliding, self.count_include_pad)
 
 
@@ -292,7 +292,7 @@ class GlobalAvgPool2d(_GlobalPool):
     kind = "global_avg_pool2d"
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 1)"""
+        """(N, C, 1, 1)."""
         return F.global_avg_pool2d(x)
 
 
@@ -302,7 +302,7 @@ class GlobalMaxPool2d(_GlobalPool):
     kind = "global_max_pool2d"
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 1)"""
+        """(N, C, 1, 1)."""
         return F.global_max_pool2d(x)
 
 
@@ -315,7 +315,7 @@ class _Pad2d(_Windowed):
         self.padding = per_axis(self.kind, "padding", padding, 4, least=0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, top + H + bottom, left + W + right)"""
+        """(N, C, top + H + bottom, left + W + right)."""
         return F.pad(x, self.padding, self.mode)
 
     def window(self, shape: Sizes) -> Window:
@@ -346,18 +346,18 @@ class ReflectionPad2d(_Pad2d):
 
 
 class Flatten(Layer):
-    """(N, C, H, W) as (N, C·H·W)"""
+    """(N, C, H, W) as (N, C·H·W)."""
 
     kind = "flatten"
 
     forward = staticmethod(F.flatten)
 
     def output_shape(self, shape: Sizes) -> Sizes:
-        """(C·H·W,)"""
+        """(C·H·W,)."""
         return (math.prod(shape),)
 
     def window(self, shape: Sizes) -> Window | None:
-        """All of the map: behind flatten a unit may see every pixel."""
+        """The whole map: every output after flatten may depend on every pixel."""
         if len(shape) < 2:
             return None
         sizes = shape[1:]

@@ -1,4 +1,4 @@
-"""Module: a part of a network that finds its own parameters; and what it finds, Parameter and Buffer.
+"""Module, the base of layers and networks; Parameter and Buffer, its Tensors.
 
 State dictionaries have PyTorch's names and layouts.
 """
@@ -26,7 +26,7 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A Tensor that is kept with the weights but not learned, such as running statistics."""
+    """A Tensor that is saved with the weights but not learned, such as running statistics."""
 
 
 class Module:
@@ -38,14 +38,14 @@ class Module:
     training: bool = True
 
     def forward(self, *inputs: Any) -> Any:
-        """The module's result. To be written by each module."""
+        """The module's result. Each module defines it."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """As `forward`: the class's, or one that was set on this module."""
+        """Call `forward`: the class's, or one assigned to this module."""
         return self.forward(*inputs, **options)
 
-    # --- what is inside -----------------------------------------------------------------------------------------------
+    # --- contents ---------------------------------------------------------------------------------------------------
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
         """Modules set as attributes, and those in lists set as attributes (named `attribute.index`)."""
@@ -103,12 +103,12 @@ class Module:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget every parameter's gradient. The next one may be written to the same memory: copy what you keep."""
+        """Set every parameter's gradient to None. The next gradient may reuse its memory: copy what you keep."""
         for parameter in self.parameters():
             parameter.grad = None
 
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
-        """Learn all parameters, or freeze them."""
+        """Turn the gradients by all parameters on, or off (freeze them)."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
@@ -175,7 +175,7 @@ def _unfolded(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _once(named: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
-    """Each thing under its first name only."""
+    """Each object once, under its first name."""
     seen: set[int] = set()
     for name, thing in named:
         if id(thing) not in seen:
@@ -184,7 +184,7 @@ def _once(named: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
 
 
 def _plain(value: Any) -> Any:
-    """What NumPy can read: of PyTorch's parameters, which are on its tape, the values alone."""
+    """A value that NumPy can read: PyTorch's parameters are detached first."""
     return value.detach() if hasattr(value, "detach") else value
 
 

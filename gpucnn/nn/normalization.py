@@ -13,10 +13,10 @@ __all__ = ["BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
 class BatchNorm(Layer):
-    """Each channel of (N, C) or (N, C, ...) to mean 0 and variance 1, then · weight + bias; see functional.batch_norm.
+    """Normalises each channel of (N, C) or (N, C, ...) to mean 0 and variance 1; see functional.batch_norm.
 
-    weight, bias, running_mean, running_var: (num_features,). The running statistics serve in evaluation. A layer that
-    is `frozen` normalises by them in training too, and leaves them as they are.
+    weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation. A layer
+    that is `frozen` normalises by them in training too, and leaves them unchanged.
     """
 
     kind, inferred = "batch_norm", "num_features"
@@ -51,18 +51,18 @@ class BatchNorm(Layer):
 
 
 class BatchNorm1d(BatchNorm):
-    """Over (N, C) or (N, C, W)"""
+    """Over (N, C) or (N, C, W)."""
 
     kind, axes = "batch_norm1d", (1, 2)
 
 
 class BatchNorm2d(BatchNorm):
-    """Over (N, C, H, W)"""
+    """Over (N, C, H, W)."""
 
     kind, axes = "batch_norm2d", (3,)
 
 
 class BatchNorm3d(BatchNorm):
-    """Over (N, C, D, H, W)"""
+    """Over (N, C, D, H, W)."""
 
     kind, axes = "batch_norm3d", (4,)

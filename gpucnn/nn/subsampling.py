@@ -26,7 +26,7 @@ class Subsample2d(Layer):
         self.bias = Parameter(np.zeros(num_features, np.float32))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, OH, OW)"""
+        """(N, C, OH, OW)."""
         return F.subsample2d(x, self.coefficient, self.bias, self.kernel_size)
 
     def output_shape(self, shape: Sizes) -> Sizes:

@@ -11,16 +11,16 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_norm"]
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
-    """Scale all gradients together so that their norm, over all parameters, is at most `max_norm`; the norm before.
+    """Scale all gradients so that their common norm is at most `max_norm`; return the norm before scaling.
 
-    The norm is the root of the sum of squares. Raises InputError unless `max_norm` is positive.
+    The norm is the root of the sum of squares over all parameters. Raises InputError unless `max_norm` is positive.
     """
     norm = clip_norm(parameters, max_norm)
     return 0.0 if norm is None else float(norm)
 
 
 def clip_norm(parameters: Iterable[Tensor], max_norm: float) -> Array | None:
-    """As clip_grad_norm_, but the norm stays an array () on its device: no waiting. None without a gradient."""
+    """As clip_grad_norm_, but return the norm as an array () on its device, without waiting; None if no gradients."""
     if not max_norm > 0:
         raise InputError(f"clip_grad_norm_: max_norm is {max_norm}; expected more than 0")
     gradients = _gradients(parameters)

@@ -45,7 +45,7 @@ class FlatParameters:
             self.take_in(parameter, self.places[-1])
 
     def __setstate__(self, saved: dict) -> None:
-        """A copied or unpickled object is laid out anew: views do not survive copying."""
+        """Allocate new flat arrays for a copied or unpickled object, whose views are lost by copying."""
         FlatParameters.__init__(self, saved["parameters"], tuple(saved["state"]))
         for name, array in saved["state"].items():
             self.state[name][...] = array

@@ -20,10 +20,10 @@ PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in 
 
 
 class Optimizer:
-    """An update rule over parameter groups, each in flat memory. A subclass writes `_update`, and names its `slots`.
+    """An update rule for parameter groups, each in flat memory. A subclass defines `_update` and `slots`.
 
-    `parameters` are Tensors, or groups such as {"params": [...], "lr": 0.01} whose options replace the common ones.
-    Raises InputError for options out of range, no parameters, or one in two groups.
+    `parameters` are Tensors, or groups such as {"params": [...], "lr": 0.01} whose options override the common ones.
+    Raises InputError for options out of range, no parameters, or a parameter in two groups.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays kept from step to step
@@ -50,9 +50,9 @@ class Optimizer:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the first group that is not frozen (one that began at 0, where others did not).
+        """The learning rate of the first group that is not frozen (frozen: it began with 0, and others did not).
 
-        Setting it moves all groups, each in proportion to where it began.
+        Setting it changes all groups, in proportion to their initial rates.
         """
         return self.param_groups[self._leader]["lr"]
 
@@ -69,16 +69,16 @@ class Optimizer:
         return self._base[self._leader]
 
     def zero_grad(self) -> None:
-        """Forget every parameter's gradient. The next one is written to the same memory: copy what you want to keep."""
+        """Set every parameter's gradient to None. The next gradient reuses its memory: copy what you keep."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
 
     def step(self, scales: Array | None = None) -> None:
-        """Move every parameter that has a gradient.
+        """Update every parameter that has a gradient.
 
-        A captured step gives `scales` (groups, 4) in device memory: a row of `plan`, and whether to halt. It counts no
-        step: `count` does, afterwards.
+        A captured step passes `scales` (groups, 4) in device memory: a row of `plan`, and whether to stop. It is not
+        counted as a step; `count` is called afterwards.
         """
         for number, (group, flat) in enumerate(zip(self.param_groups, self._flat, strict=True)):
             counts = self._steps(group, 1 if scales is None else 0)
@@ -88,7 +88,7 @@ class Optimizer:
                 self._update(flat.values[part], flat.gradients[part], state, now, group)
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        """Move one piece of the flat memory in place; all arrays are (length,), `state` in the order of `slots`.
+        """Update one piece of the flat memory in place; all arrays are (length,), `state` in the order of `slots`.
 
         `scales` may be a row of a plan, on the device.
         """
@@ -101,12 +101,12 @@ class Optimizer:
     def _steps(self, group: Group, more: int) -> list[int]:
         """How many steps each parameter of the group has made, once `more` are counted for those with a gradient.
 
-        0 where the rule does not depend on it, so that nothing is counted.
+        All 0 for a rule that does not depend on it.
         """
         return [0] * len(group["params"])
 
     def plan(self, lrs: Sequence[float]) -> np.ndarray:
-        """The StepScales of the next steps, at these learning rates: (steps, groups, 3) float64. The last stays set.
+        """StepScales of the next steps at learning rates `lrs`: (steps, groups, 3) float64. The last stays set.
 
         Raises InputError where parameters of one group have made different numbers of steps: their scales differ.
         """
@@ -119,14 +119,14 @@ class Optimizer:
         return np.array(rows, np.float64)
 
     def count(self, steps: int) -> None:
-        """Count steps that were made by a plan."""
+        """Count steps that were made with scales from `plan`."""
         for group in self.param_groups:
             self._steps(group, steps)
 
     def _common_count(self, group: Group) -> int:
-        """How many steps those parameters of the group have made that take part: that have a gradient.
+        """How many steps the parameters of the group that have a gradient have made.
 
-        Before the first gradient, as after a checkpoint was loaded, they are those that have made steps, if any has.
+        Before the first gradient, as after loading a checkpoint: those that have made steps, if any has.
         """
         made = self._steps(group, 0)
         counts = {count for count, p in zip(made, group["params"], strict=True) if p.grad is not None}
@@ -147,7 +147,7 @@ class Optimizer:
         return {}
 
     def load_state(self, arrays: dict[str, Array], counters: dict[str, int]) -> None:
-        """Go on from what `state_arrays` and `state_counters` gave. Raises CheckpointError where they do not fit."""
+        """Continue from the results of `state_arrays` and `state_counters`. Raises CheckpointError for others."""
         own = self.state_arrays()
         if set(own) != set(arrays) or set(self.state_counters()) != set(counters):
             raise CheckpointError(
@@ -166,7 +166,7 @@ class Optimizer:
 def _moving(flat: FlatParameters, counts: Sequence[int]) -> Iterator[tuple[slice, int]]:
     """Ranges of flat memory whose parameters have a gradient and one count, each with it; on a CPU at most PIECE long.
 
-    A parameter without a gradient is left out, as in PyTorch: neither decay nor momentum moves it.
+    A parameter without a gradient is skipped, as in PyTorch: it is not changed by decay or momentum either.
     """
     runs: list[list[int]] = []  # start, stop, count of neighbours
     for parameter, place, count in zip(flat.parameters, flat.places, counts, strict=True):
@@ -265,7 +265,7 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
         for group in self.param_groups:
-            group["steps"] = [0] * len(group["params"])  # each parameter's own: those without a gradient wait
+            group["steps"] = [0] * len(group["params"])  # per parameter: one without a gradient makes no step
 
     @classmethod
     def _check(cls, group: Group) -> None:
@@ -312,7 +312,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the weights themselves (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
+    """Adam with decoupled weight decay, on the weights (I. Loshchilov, F. Hutter, 2017, arXiv:1711.05101)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Schedules: what the learning rate is multiplied by at each step of a run."""
+"""Schedules: factors of the learning rate, step by step."""
 
 import math
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ __all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "OneCycle", "Schedule", 
 
 
 def _rise(step: int, total: int, warmup: float) -> tuple[float, float]:
-    """The factor of a rise in a line over the fraction `warmup` of a run, then 1; and how much of the rest is over.
+    """The factor of a linear rise over the fraction `warmup` of a run (then 1), and the elapsed share of the rest.
 
-    The rise begins above 0 and the rest is never quite over, so that no step of a run stands still.
+    The rise begins above 0 and the elapsed share stays below 1, so that every step changes the weights.
     """
     rising = round(warmup * total)
     if step < rising:
@@ -23,7 +23,7 @@ class Schedule:
     """A rule for the learning rate. Steps count from 0; `total` is the whole run's number of them."""
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """What step number `step` of `total`, `per_epoch` to an epoch, multiplies the learning rate by."""
+        """The factor of the learning rate at step `step` of `total`; an epoch has `per_epoch` steps."""
         raise NotImplementedError
 
 
@@ -32,7 +32,7 @@ class Constant(Schedule):
     """Always 1."""
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """1"""
+        """1."""
         return 1.0
 
 
@@ -48,13 +48,13 @@ class Step(Schedule):
             raise InputError(f"step: epochs is {self.epochs}; expected at least 1")
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """gamma to the power of the number of times `epochs` have passed"""
+        """gamma to the power of (finished epochs // `epochs`)."""
         return self.gamma ** (step // per_epoch // self.epochs)
 
 
 @dataclass(frozen=True)
 class _Warmup(Schedule):
-    """Up in a line during the fraction `warmup` of the run, then down to `final`."""
+    """Base of schedules that rise linearly over the fraction `warmup` of the run, then fall to the factor `final`."""
 
     warmup: float = 0.0
     final: float = 0.0
@@ -68,30 +68,30 @@ class _Warmup(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(_Warmup):
-    """Up in a line during the fraction `warmup` of the run, then down along half a cosine to `final`.
+    """A linear rise over the fraction `warmup` of the run, then half a cosine down to the factor `final`.
 
     I. Loshchilov, F. Hutter, SGDR, 2016, arXiv:1608.03983.
     """
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """The rise, then final + (1 - final) · (1 + cos(π · t)) / 2, t the share of the rest that is over."""
+        """The rise, then final + (1 - final) · (1 + cos(π · t)) / 2, t the elapsed share of the rest."""
         rise, over = _rise(step, total, self.warmup)
         return rise * (self.final + (1 - self.final) * (1 + math.cos(math.pi * over)) / 2)
 
 
 @dataclass(frozen=True)
 class Linear(_Warmup):
-    """Up in a line during the fraction `warmup` of the run, then down in a line to `final`."""
+    """A linear rise over the fraction `warmup` of the run, then a linear fall to the factor `final`."""
 
     def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """The rise, then 1 - (1 - final) · t, t the share of the rest that is over."""
+        """The rise, then 1 - (1 - final) · t, t the elapsed share of the rest."""
         rise, over = _rise(step, total, self.warmup)
         return rise * (1 - (1 - self.final) * over)
 
 
 @dataclass(frozen=True)
 class OneCycle(Linear):
-    """Up in a line during the fraction `warmup` of the run, then down in a line to 0.
+    """A linear rise over the fraction `warmup` of the run, then a linear fall to 0.
 
     After L. Smith, N. Topin, Super-Convergence, 2017, arXiv:1708.07120, without its last, lower phase.
     """

@@ -16,10 +16,10 @@ PACKAGES = ("numpy", "safetensors", "pillow", "cupy-cuda12x", "cupy-cuda13x")  #
 
 
 def describe_environment() -> dict[str, Any]:
-    """The contents of environment.json: `versions`, `platform`, `device`, `kernels`, `precision`, `threads` and
-    `git_commit`.
+    """The contents of environment.json.
 
-    `git_commit` is that of the checkout that the package is in; None outside a checkout.
+    Its keys are `versions`, `platform`, `device`, `kernels`, `precision`, `threads` and `git_commit`, which is that of
+    the checkout that holds the package, or None outside a checkout.
     """
     return {
         "versions": {"gpucnn": __version__, "python": platform.python_version(), **_versions()},

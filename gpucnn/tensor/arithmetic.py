@@ -41,7 +41,7 @@ class Binary(Function):
     ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
-        """The gradients by both inputs, before the sums over broadcast axes."""
+        """The gradients by both inputs in the result's shape; `backward` sums them over broadcast axes."""
         raise NotImplementedError
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -67,7 +67,7 @@ class Binary(Function):
 
 
 class Add(Binary):
-    """a + b"""
+    """a + b."""
 
     ufunc = "add"
 
@@ -76,7 +76,7 @@ class Add(Binary):
 
 
 class Subtract(Binary):
-    """a - b"""
+    """a - b."""
 
     ufunc = "subtract"
 
@@ -85,7 +85,7 @@ class Subtract(Binary):
 
 
 class Multiply(Binary):
-    """a · b"""
+    """a · b."""
 
     ufunc = "multiply"
 
@@ -109,7 +109,7 @@ class Divide(Binary):
 
 
 class Power(Binary):
-    """a ** b"""
+    """a ** b."""
 
     ufunc = "power"
 
@@ -124,7 +124,7 @@ class Power(Binary):
 
 
 class Negate(Function):
-    """-x"""
+    """-x."""
 
     layout = "elementwise"
 
@@ -151,7 +151,7 @@ class Unary(Function):
 
 
 class Exp(Unary):
-    """e ** x"""
+    """e ** x."""
 
     ufunc, keeps_result = "exp", True
 
@@ -178,7 +178,7 @@ class Sqrt(Unary):
 
 
 class Abs(Function):
-    """|x|, flat at 0."""
+    """|x|; the gradient at 0 is 0."""
 
     layout = "elementwise"
 
@@ -191,7 +191,7 @@ class Abs(Function):
 
 
 class Clamp(Function):
-    """x, but no less than `least` and no more than `most`; flat beyond the bounds, not at them, as in PyTorch"""
+    """x limited to `least` ... `most`; beyond the bounds the gradient is 0, at them it passes, as in PyTorch."""
 
     layout = "elementwise"
 
@@ -340,14 +340,14 @@ class Concatenate(Function):
 
 
 def axis_of(name: str, axis: int, shape: tuple[int, ...]) -> int:
-    """`axis`, which may count from the end, as a number from 0 on. Raises ShapeError where there is none such."""
+    """`axis`, which may count from the end, as a number from 0 on. Raises ShapeError if it does not exist."""
     if not -len(shape) <= axis < len(shape):
         raise ShapeError(f"{name}: there is no axis {axis} in {shape}, which has {len(shape)}")
     return axis % len(shape)
 
 
 def axes_of(name: str, axis: Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of a reduction: one, several, or (None) all. Raises ShapeError where there is none such."""
+    """The axes of a reduction: one, several, or (None) all. Raises ShapeError for one that does not exist."""
     if not shape and axis in (0, -1):  # PyTorch takes a number for a vector here
         return ()
     given = range(len(shape)) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
@@ -360,5 +360,5 @@ def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]
 
 
 def reduced_count(shape: tuple[int, ...], axis: Axes) -> int:
-    """How many values each result of a reduction over `axis` takes in."""
+    """How many values are reduced to one by a reduction over `axis`."""
     return math.prod(shape[a] for a in axes_of("mean", axis, shape))

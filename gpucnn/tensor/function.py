@@ -24,7 +24,7 @@ from gpucnn.errors import ShapeError
 # two orders the largest input has.
 Layout = Literal["logical", "batch_last", "elementwise"]
 
-_mode = threading.local()
+_mode = threading.local()  # whether operations are recorded: a thread may evaluate while another trains
 _counter = itertools.count()  # numbers Functions in the order they ran
 _data, _requires_grad, _version = map(attrgetter, ("data", "requires_grad", "_version"))
 
@@ -36,7 +36,7 @@ def is_grad_enabled() -> bool:
 
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
-    """Record nothing inside: `with no_grad(): ...`, or as a decorator."""
+    """Turn recording off inside a `with` block, in this thread; also works as a decorator."""
     outer = is_grad_enabled()
     _mode.recording = False
     try:
@@ -46,7 +46,7 @@ def no_grad() -> Iterator[None]:
 
 
 class Variable:
-    """An array, the Function that computed it (none for a leaf), and the gradient by it once `backward` has run."""
+    """An array, the Function that computed it (None for a leaf), and its gradient once `backward` has run."""
 
     tensor_class: ClassVar[type["Variable"]]  # what operations return: Tensor
 
@@ -90,25 +90,26 @@ class Variable:
         return self.data.dtype
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Ask for gradients by this Tensor (or no longer), and return it. Raises TypeError for integers."""
+        """Turn the gradient by this Tensor on or off, and return the Tensor. Raises TypeError for integers."""
         if requires_grad and self.data.dtype.kind != "f":
             raise TypeError(f"a Tensor of dtype {self.dtype} cannot have a gradient; expected float32 or float64")
         self.requires_grad = requires_grad
         return self
 
     def to_batch_last(self) -> Any:
-        """This Tensor, held in memory as (C, H, W, N)."""
+        """The same Tensor with memory order (C, H, W, N); copied unless it has that order."""
         return self if self.batch_last or self.data.ndim < 2 else record(ToBatchLast(), (self,), {}, batch_last=True)
 
     def to_logical(self) -> Any:
-        """This Tensor, held in memory as (N, C, H, W)."""
+        """The same Tensor with memory order (N, C, H, W); copied unless it has that order."""
         return record(ToLogical(), (self,), {}, batch_last=False) if self.batch_last else self
 
     def backward(self, gradient: Any = None) -> None:
-        """Add the gradient by every leaf this Tensor was computed from to that leaf's `grad`; the record is then spent.
+        """Compute the gradients by all leaves this Tensor was computed from, and add each to the leaf's `grad`.
 
-        `gradient` is the gradient by this Tensor, of its shape; it may be left out for a single element, where it is 1.
-        Raises RuntimeError where nothing was recorded or the record is spent, ShapeError for a wrong shape.
+        `gradient` is the gradient by this Tensor, of its shape; for a Tensor of one element it is 1 by default.
+        The recorded operations are freed, so a second call raises RuntimeError, as does a Tensor without a record.
+        Raises ShapeError for a gradient of another shape.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -134,7 +135,7 @@ class Variable:
         return moved.data.astype(self.dtype)
 
     def _accumulate(self, grad: Array) -> None:
-        """Add to `grad`, in memory that is this Tensor's own: the Function may have returned one array twice."""
+        """Add `grad` to this Tensor's gradient, which has its own memory: a Function may return one array twice."""
         if self.grad is not None:
             self.grad.data += grad
             return
@@ -159,8 +160,9 @@ class Function:
     y = Cube.apply(x)
     ```
     `forward(*arrays, **options)` returns one array. `backward(grad)` gets the gradient by that array and returns the
-    gradient by each input array (one array, or a tuple of them; None where there is none). `self.needs[i]` says whether
-    the gradient by input i is wanted. Arrays are NumPy's or CuPy's; neither method may change the ones it is given.
+    gradient by each input array (one array, or a tuple of them; None for an input without one). `self.needs[i]` is
+    whether the gradient by input i is needed. Arrays are NumPy's or CuPy's; neither method may change its
+    arguments.
     """
 
     layout: ClassVar[Layout] = "logical"
@@ -180,9 +182,10 @@ class Function:
         raise NotImplementedError(f"{type(self).__name__} has no backward, but a gradient through it was asked for")
 
     def gradient_memory(self, index: int, like: Array) -> Array:
-        """Where to write the gradient by input `index`, all of it: a parameter's own memory while it is free, else new.
+        """An array to write the gradient by input `index` into, contents undefined.
 
-        An input that the operation was given twice has two gradients, which are added up: neither is written there.
+        It is the parameter's gradient memory, so that no copy is needed, unless that already holds a gradient or the
+        input was given twice (two gradients, which are added); then it is a new array.
         """
         inputs = self._inputs or ()
         variable = inputs[index]
@@ -214,7 +217,7 @@ class Function:
 
 
 def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, Any], batch_last: bool) -> Any:
-    """Run `forward` on inputs that lie in memory as the function wants them; link the result to it for `backward`."""
+    """Run `forward` on inputs in the memory order that the function takes, and link the result to it for `backward`."""
     recording = getattr(_mode, "recording", True)  # is_grad_enabled, without a call
     function.needs = needs = tuple(map(_requires_grad, inputs)) if recording else (False,) * len(inputs)
     array = function.forward(*map(_data, inputs), **options)
@@ -240,7 +243,7 @@ def wrap(array: Array, batch_last: bool) -> Any:
 
 
 class _Waiting:
-    """Gradients on their way back: for every Function the sum, so far, of those by its result."""
+    """The queue of a backward pass: Functions still to run, each with the sum of the gradients by its result so far."""
 
     def __init__(self, loss: Function | None) -> None:
         self._loss = loss  # the Function whose result has the gradient 1
@@ -248,10 +251,10 @@ class _Waiting:
         self._grads: dict[int, tuple[Array, bool]] = {}
 
     def add(self, variable: Variable, grad: Array) -> None:
-        """Hand `grad` to the Function that computed `variable`, or to the variable itself where it is a leaf.
+        """Add `grad` to the gradient of the Function that computed `variable`, or of the variable if it is a leaf.
 
-        A first gradient is kept as it is and may be shared (x + x returns one array twice); the sum of two is an array
-        of our own, to which further ones are added in place.
+        A first gradient is kept without a copy and may be shared (x + x returns one array twice); the sum of two is a
+        new array, to which further ones are added in place.
         """
         dtype = variable.data.dtype
         grad = grad if grad.dtype == dtype else grad.astype(dtype)
@@ -268,7 +271,7 @@ class _Waiting:
             self._grads[id(function)] = (module_of(grad).add(known[0], grad, out=out), True)
 
     def run(self) -> None:
-        """Go backwards, the Function that ran last first: so each has its whole gradient. The record is spent."""
+        """Run `backward` of every Function, the one that ran last first, so that each has its whole gradient."""
         while self._order:
             _, key, function = heapq.heappop(self._order)
             grad, _ = self._grads.pop(key)
@@ -292,7 +295,7 @@ class _Waiting:
 
 
 def _shares(function: Function, grad: Array, inputs: tuple[Variable, ...]) -> tuple[Array | None, ...]:
-    """What backward returns, as a tuple, with each shape checked against its input's."""
+    """The result of backward as a tuple, each gradient's shape checked against its input's."""
     name = type(function).__name__
     if type(grad) is not np.ndarray or not grad.flags.c_contiguous:
         grad = contiguous(grad)
@@ -323,9 +326,11 @@ class ToBatchLast(Function):
     start, end = 0, -1  # the axis of images, before and after
 
     def forward(self, x: Array) -> Array:
+        """The copy in the other order."""
         return contiguous(module_of(x).moveaxis(x, self.start, self.end))
 
     def backward(self, grad: Array) -> Array:
+        """The gradient in the input's order."""
         return contiguous(module_of(grad).moveaxis(grad, self.end, self.start))
 
 
@@ -336,13 +341,15 @@ class ToLogical(ToBatchLast):
 
 
 class Expand(Function):
-    """Unit axes in front, up to so many axes in all."""
+    """Unit axes added in front, up to `axes` axes in all."""
 
     def forward(self, x: Array, axes: int) -> Array:
+        """A view of shape (1, ..., 1, *x.shape)."""
         self.shape = x.shape
         return x.reshape((1,) * (axes - x.ndim) + x.shape)
 
     def backward(self, grad: Array) -> Array:
+        """The gradient in the input's shape."""
         return grad.reshape(self.shape)
 
 
@@ -360,8 +367,8 @@ def contiguous(array: Any) -> Array:
 def aligned(inputs: tuple[Variable, ...], layout: Layout) -> tuple[tuple[Variable, ...], bool]:
     """The inputs in one memory order, and whether that is batch-last.
 
-    For an elementwise operation it is where the input with the most axes is so: the others are given unit axes in front
-    up to its number, and moved, so that broadcasting the arrays broadcasts their logical shapes.
+    For an elementwise operation it is the order of the input with the most axes: the others get unit axes in front, up
+    to the same number, and are moved, so that broadcasting the arrays broadcasts their logical shapes.
     """
     if not any(variable.batch_last for variable in inputs):
         return inputs, False
@@ -373,7 +380,7 @@ def aligned(inputs: tuple[Variable, ...], layout: Layout) -> tuple[tuple[Variabl
     return tuple(variable.to_batch_last() for variable in widened), True
 
 
-# --- what is not a Tensor yet -----------------------------------------------------------------------------------------
+# --- inputs that are not Tensors --------------------------------------------------------------------------------------
 
 
 def as_variables(name: str, inputs: tuple[Any, ...]) -> tuple[Variable, ...]:

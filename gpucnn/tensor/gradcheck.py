@@ -1,4 +1,4 @@
-"""check_gradients: a Function's backward held against its forward."""
+"""check_gradients: compares the backward of an operation with finite differences of its forward."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,12 +15,12 @@ RELATIVE = 1e-3
 def check_gradients(
     fn: Callable[..., Tensor], inputs: Sequence[Tensor | np.ndarray], directions: int = 4, seed: int = 0
 ) -> bool:
-    """Whether backward agrees with central differences of forward; True, or an AssertionError that says where not.
+    """Check backward against central differences of forward; return True, or raise AssertionError with the input.
 
     `fn` takes as many Tensors as there are `inputs` and returns one, of any shape. Everything runs in float64. The
     derivative is taken along random directions, two evaluations each, one input at a time, with step 1e-6 and
-    PyTorch gradcheck's tolerances (absolute 1e-5, relative 1e-3). Integer inputs are passed on as they are. At a kink
-    (the two one-sided slopes differ) the direction is left out, and a check all of whose directions are kinks fails.
+    PyTorch gradcheck's tolerances (absolute 1e-5, relative 1e-3). Integer inputs are passed on unchanged. At a kink
+    (the two one-sided slopes differ) the direction is skipped; if all directions of an input are, the check fails.
     """
     rng = np.random.default_rng(seed)
     values = [value.numpy() if isinstance(value, Tensor) else np.asarray(value) for value in inputs]

@@ -1,4 +1,4 @@
-"""Tensor: a Variable with operators, reductions, indexing and what Python expects of an array."""
+"""Tensor: a Variable with operators, reductions, indexing and conversion to NumPy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ class Tensor(Variable):
     `requires_grad` on integers.
     """
 
-    __array_ufunc__ = None  # so that array * tensor is the Tensor's business, not NumPy's
+    __array_ufunc__ = None  # so that NumPy leaves array * tensor to Tensor.__rmul__
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -52,7 +52,7 @@ class Tensor(Variable):
         return bool(self.item())
 
     def detach(self) -> "Tensor":
-        """The same values, outside the tape; memory is shared."""
+        """A Tensor of the same memory without a recorded origin: no gradient flows through it."""
         return wrap(self.data, self.batch_last)
 
     # --- operators and methods ----------------------------------------------------------------------------------------
@@ -135,15 +135,15 @@ class Tensor(Variable):
         return arithmetic.Abs.apply(self)
 
     def clamp(self, min: float | None = None, max: float | None = None) -> "Tensor":  # noqa: A002 (PyTorch's names)
-        """Every element, but no less than `min` and no more than `max`."""
+        """Every element limited to `min` ... `max`; a bound that is None does not limit."""
         return arithmetic.Clamp.apply(self, least=min, most=max)
 
     def sum(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
-        """The sum over `dim` (one axis, several, or all)."""
+        """The sum over `dim`: one axis, several, or all (None). Raises ShapeError for an axis that does not exist."""
         return arithmetic.Sum.apply(self, axis=dim, keepdims=keepdim)
 
     def mean(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
-        """The mean over `dim` (one axis, several, or all)."""
+        """The mean over `dim`: one axis, several, or all (None). Raises ShapeError for an axis that does not exist."""
         return self.sum(dim, keepdim) / float(reduced_count(self.shape, dim))
 
     def max(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
@@ -155,19 +155,19 @@ class Tensor(Variable):
         return arithmetic.Min.apply(self, axis=dim, keepdims=keepdim)
 
     def argmax(self, dim: int | None = None) -> "Tensor":
-        """The place of the largest value along `dim`; the first of equal ones. Integers: no gradient."""
+        """The index of the largest value along `dim` (of all elements if None), the first of equal ones; int64."""
         return wrap(module_of(self.data).asarray(self.to_logical().data.argmax(axis=dim)), batch_last=False)
 
     def reshape(self, *shape: int | Sequence[int]) -> "Tensor":
-        """The same elements in another shape, one entry of which may be -1."""
+        """The same elements in another shape; one entry may be -1, computed from the others. Raises ShapeError."""
         return arithmetic.Reshape.apply(self, shape=_flat_tuple(shape))
 
     def permute(self, *axes: int | Sequence[int]) -> "Tensor":
-        """The axes in the given order."""
+        """The axes in the given order. Raises ShapeError unless it names each axis once."""
         return arithmetic.Permute.apply(self, axes=_flat_tuple(axes))
 
     def transpose(self, first: int, second: int) -> "Tensor":
-        """Two axes exchanged."""
+        """Axes `first` and `second` exchanged. Raises ShapeError for an axis that does not exist."""
         axes = list(range(self.ndim))
         first, second = (arithmetic.axis_of("transpose", axis, self.shape) for axis in (first, second))
         axes[first], axes[second] = axes[second], axes[first]
@@ -179,15 +179,15 @@ class Tensor(Variable):
         return self.permute(tuple(reversed(range(self.ndim))))
 
     def expand(self, *shape: int | Sequence[int]) -> "Tensor":
-        """Repeated along new and unit axes up to `shape`."""
+        """Repeated along new and unit axes up to `shape`. Raises ShapeError where the shapes do not fit."""
         return arithmetic.BroadcastTo.apply(self, shape=_flat_tuple(shape))
 
 
-Variable.tensor_class = Tensor  # what operations return
+Variable.tensor_class = Tensor  # operations in function.py return this class
 
 
 def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along an existing axis."""
+    """Tensors joined along the existing axis `dim`. Raises ShapeError where shapes do not fit."""
     return arithmetic.Concatenate.apply(*tensors, axis=dim)
 
 
@@ -201,7 +201,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def _plain_index(part: Any) -> Any:
-    """A part of an index; arrays are copied, as backward needs them as they were."""
+    """A part of an index, with arrays copied: backward needs their values at the time of the call."""
     if isinstance(part, Tensor):
         return part.to_logical().data.copy()
     return part.copy() if isinstance(part, np.ndarray | list) else part

@@ -105,7 +105,7 @@ def smoke(record: Record) -> str:
 
 def tests(record: Record) -> str:
     """The project's tests that run on a GPU, several processes at a time."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "cuda and not emulated"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "on_gpu"]
     processes = min(MOST_PROCESSES, usable_cores())
     code, text = _run([*command, "-n", str(processes), *record.scale.tests], record.out / TESTS, TESTS_SECONDS)
     if code:

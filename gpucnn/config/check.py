@@ -26,6 +26,7 @@ from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, so
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
 from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.optim.schedules import Monitored
 from gpucnn.tensor import Tensor
 
 
@@ -79,10 +80,10 @@ def _part_faults(checked: Checked) -> list[Fault]:
     config, document = checked
     parts: dict[Path, Callable[[], object]] = {
         ("optimizer",): lambda: build_optimizer(config, [Tensor([0.0], requires_grad=True)]),
-        ("schedule",): lambda: build_schedule(config),
+        ("schedule",): lambda: _check_monitored(config, build_schedule(config)),
         ("loss",): lambda: build_loss(config),
         ("data", "augment"): lambda: build_augment(config),
-        ("train", "early_stop"): lambda: _check_early_stop(config),
+        ("train", "early_stop"): lambda: _check_monitored(config, build_early_stop(config)),
     }
     faults = []
     for path, build in parts.items():
@@ -93,14 +94,13 @@ def _part_faults(checked: Checked) -> list[Fault]:
     return faults
 
 
-def _check_early_stop(config: Config) -> None:
-    """Raise ConfigError if early stopping monitors validation images and there are none.
+def _check_monitored(config: Config, rule: object) -> None:
+    """Raise ConfigError if early stopping, or a schedule, monitors validation images and there are none.
 
     Whether data that may bring their own validation images do is known only when they are read.
     """
-    rule = build_early_stop(config)
     none = not config.data.validation and config.data.name not in MAY_VALIDATE
-    if rule is not None and rule.needs_validation and none:
+    if isinstance(rule, Monitored) and rule.needs_validation and none:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
 
 

@@ -115,7 +115,9 @@ def _notes(subject: Subject) -> Iterator[str]:
         return
     if done < asked:
         yield f"Early stopping ended the training after {done} of {asked} epochs (train.early_stop)."
-    weights = subject.folder.result().get("weights", {})
+    result = subject.folder.result()
+    yield from result.get("signs", [])
+    weights = result.get("weights", {})
     if weights.get("which") == "best":
         yield f"The weights are those of epoch {weights['epoch']}, the best (train.early_stop)."
 

@@ -14,11 +14,13 @@ from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.folder import RunFolder
 from gpucnn.runs.interruption import Interruption
-from gpucnn.training.checkpoint import load_weights
+from gpucnn.training.checkpoint import State, load_weights
 from gpucnn.training.records import EpochRecord
+from gpucnn.training.signs import Signs
 from gpucnn.training.trainer import Record, Trainer
 
 NO_FIGURES = ("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "interval")
+SIGNS = "signs"  # their name in a checkpoint
 CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch
 
 
@@ -46,22 +48,26 @@ def train_run(
     `pipeline` are written (the latter too where a run of version 0.1.0 resumes) and training begins. A checkpoint is
     written at the start, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, which then raises
     KeyboardInterrupt. `on_record` is called with every record after it is logged, `on_note` with what the user should
-    know: that the last checkpoint was damaged and the one before it was taken.
+    know: that the last checkpoint was damaged and the one before it was taken, or a sign that nothing is learnt.
 
     Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
     files that cannot be written; the last checkpoint stays whole.
     """
+    signs = Signs.of(trainer.net, trainer.loss, loaders, class_names)
+    tell = on_note or _quietly
     if resume:
-        fallen_back = folder.resume(trainer.state().tensors, trainer.load_state)
-        if fallen_back is not None and on_note is not None:
-            on_note(fallen_back)
+        fallen_back = folder.resume(trainer.state().tensors, lambda state: _accept(trainer, signs, state))
+        if fallen_back is not None:
+            tell(fallen_back)
     elif normalization is not None:
         folder.write_normalization(normalization)
     if pipeline is not None:
         folder.write_pipeline(pipeline.to_json())
     records = trainer.run(loaders.train, loaders.validation, epochs)
+    for line in signs.of_labels() if signs else ():
+        tell(line)
     if not resume:
-        folder.save(trainer.state())
+        folder.save(_state(trainer, signs))
     elif config_text is not None:
         folder.replace_config(config_text)
     saved = time.monotonic()
@@ -71,20 +77,44 @@ def train_run(
             if on_record is not None:
                 on_record(record)
             interrupted, ended = interruption.requested, isinstance(record, EpochRecord)
+            for line in signs.of_epoch(record) if signs and isinstance(record, EpochRecord) else ():
+                tell(line)
             if not trainer.settled:
                 continue
             if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
-                folder.save(trainer.state(), best=ended and trainer.train_state.best.epoch == record.epoch)
+                folder.save(_state(trainer, signs), best=ended and trainer.train_state.best.epoch == record.epoch)
                 saved = time.monotonic()
             if interrupted:
                 raise KeyboardInterrupt
     weights = _final_weights(folder, trainer)
     folder.write_model(trainer.net.state_dict())
     result = _result(trainer, loaders.test, class_names)
-    result |= {"weights": weights, "dataset": dataset, "dataset_requested": dataset_requested}
+    result |= {
+        "signs": list(signs.told.values()) if signs else [],
+        "weights": weights,
+        "dataset": dataset,
+        "dataset_requested": dataset_requested,
+    }
     result |= {"device": str(backend.device()), "kernels": kernels_name()}
     folder.write_result(result)
     return result
+
+
+def _quietly(note: str) -> None:
+    """A note that nobody asked for."""
+
+
+def _state(trainer: Trainer, signs: Signs | None) -> State:
+    """The trainer's state, and with it the signs that were told."""
+    state = trainer.state()
+    return State(state.tensors, {**state.values, SIGNS: signs.as_dict() if signs else None})
+
+
+def _accept(trainer: Trainer, signs: Signs | None, state: State) -> None:
+    """Go on from a state that `_state` made. Raises CheckpointError."""
+    if signs is not None:
+        signs.restore(state.values.get(SIGNS))
+    trainer.load_state(state)
 
 
 def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:

@@ -26,14 +26,30 @@ def first_not_finite(net: Module, batch: Batch) -> str:
 
 
 def _first_layer(net: Module, batch: Batch) -> str | None:
-    """The first module without modules inside whose output is not finite; each is watched while the network runs."""
+    """The first module without modules inside whose output is not finite."""
     found: list[str] = []
 
-    def watched(forward: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def see(name: str, module: Module, output: Tensor) -> None:
+        if not _finite(output.data):
+            found.append(f"{name} ({type(module).__name__})")
+
+    run_watched(net, batch, see)
+    return found[0] if found else None
+
+
+def run_watched(net: Module, batch: Batch, see: Callable[[str, Module, Tensor], None]) -> Tensor:
+    """The output of `net` for a minibatch, without gradients.
+
+    Each module without modules inside runs by itself, and `see` is called with its name, itself and its output.
+    """
+
+    def watched(name: str, module: Module) -> Callable[..., Any]:
+        forward = module.forward
+
         def run(*inputs: Any) -> Any:
             output = forward(*inputs)
-            if isinstance(output, Tensor) and not _finite(output.data):
-                found.append(name)
+            if isinstance(output, Tensor):
+                see(name, module, output)
             return output
 
         return run
@@ -41,13 +57,12 @@ def _first_layer(net: Module, batch: Batch) -> str | None:
     leaves = [(name, module) for name, module in net.named_modules() if not any(module.children())]
     try:
         for name, module in leaves:
-            vars(module)["forward"] = watched(module.forward, f"{name} ({type(module).__name__})")
+            vars(module)["forward"] = watched(name, module)
         with no_grad(), unfused(net):
-            net(Tensor.from_batch_last(to_device(batch.images)))
+            return net(Tensor.from_batch_last(to_device(batch.images)))
     finally:
         for _, module in leaves:
             del vars(module)["forward"]
-    return found[0] if found else None
 
 
 def _finite(array: Array) -> bool:

@@ -64,6 +64,31 @@ def test_quiet_prints_the_result_alone(config, capsys) -> None:
     assert [line.split()[0] for line in printed.out.splitlines()] == ["test", "run:"] and printed.err == ""
 
 
+def test_a_network_that_does_not_learn_is_told_so_in_the_log_and_the_report(config, tmp_path, capsys) -> None:
+    still = ["optimizer.lr=1e-12", "data.limit=null", "train.epochs=5", "report=true"]
+    assert main(["train", config, *still, "--run-dir", "here", "--quiet"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("epoch 4: the network answers as by guessing") and "optimizer.lr" in line
+    assert json.loads((tmp_path / "here/result.json").read_text())["signs"] == [line]
+    assert "the network answers as by guessing" in (tmp_path / "here/report.html").read_text(encoding="utf-8")
+    assert main(["train", config, *still, "--resume", "here", "train.epochs=7", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""  # told already
+    assert json.loads((tmp_path / "here/result.json").read_text())["signs"] == [line]
+
+
+def test_a_split_by_label_is_told_before_training(config, capsys) -> None:
+    split = "data.split={source: all, train: 0.8, order: label}"
+    assert main(["train", config, split, "data.validation=0", "train.epochs=1", "--run-dir", "here", "--quiet"]) == 0
+    assert "no training image is of class 8, 9, and" in capsys.readouterr().err
+
+
+def test_of_a_network_that_learns_nothing_is_told(config, tmp_path, capsys) -> None:
+    learning = ["data.limit=null", "train.epochs=6"]
+    assert main(["train", config, *learning, "--run-dir", "here", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert json.loads((tmp_path / "here/result.json").read_text())["signs"] == []
+
+
 def test_without_a_run_dir_the_run_is_below_runs(config, tmp_path) -> None:
     assert main(["train", config, "--quiet", "train.epochs=1"]) == 0
     (folder,) = (tmp_path / "runs" / "tiny").iterdir()

@@ -30,6 +30,14 @@ class Subsample2d(nn.Module):
         return self.coefficient[:, None, None] * self.mean(x) + self.bias[:, None, None]
 
 
+class Residual(nn.Sequential):
+    """The input plus what the layers make of it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The input's shape."""
+        return x + super().forward(x)
+
+
 WITHOUT_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -51,16 +59,22 @@ WITH_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+Entry = tuple[str, Any]  # a layer's name and its options; of `residual` the entries inside
+
+
 @torch.no_grad()
-def build_network(entries: Iterable[tuple[str, Mapping[str, Any]]], shape: tuple[int, ...]) -> nn.Sequential:
-    """The layers (name, options) for images of `shape` (C, H, W), in training mode, with PyTorch's initial weights.
+def build_network(entries: Iterable[Entry], shape: tuple[int, ...]) -> nn.Sequential:
+    """The layers of `entries` for images of `shape` (C, H, W), in training mode, with PyTorch's initial weights.
 
     Raises ValueError for a layer that has no twin here.
     """
     layers: list[nn.Module] = []
     probe = torch.zeros(1, *shape)
     for name, options in entries:
-        layers.append(_layer(name, options, probe.shape[1]).eval())  # batch normalisation cannot train on one image
+        layer = Residual(*build_network(options, probe.shape[1:])) if name == "residual" else None
+        layers.append(
+            (layer or _layer(name, options, probe.shape[1])).eval()
+        )  # batch normalisation cannot train on one image
         probe = layers[-1](probe)
     return nn.Sequential(*layers).train()
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from torch_network import build_network
+from torch_network import Entry, build_network
 
 from gpucnn.config.build import build_schedule
-from gpucnn.config.layers import OneLayer
+from gpucnn.config.layers import OneLayer, lr_scales
 from gpucnn.config.schema import Config
 from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import InputError
@@ -43,12 +43,19 @@ def build_twin(
     Raises InputError for a layer that has no twin here.
     """
     try:
-        twin = build_network([(entry.name, dict(entry.options)) for entry in entries], shape).to(getattr(torch, dtype))
+        twin = build_network(_written(entries), shape).to(getattr(torch, dtype))
     except ValueError as error:
         raise InputError(f"{error}: leave --twins out") from None
     counters = {name: value for name, value in twin.state_dict().items() if name.endswith("num_batches_tracked")}
     twin.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()} | counters)
     return twin
+
+
+def _written(entries: Sequence[OneLayer]) -> list[Entry]:
+    """The entries as names with options; of residual blocks with the entries inside."""
+    return [
+        (entry.name, _written(entry.options) if entry.name == "residual" else dict(entry.options)) for entry in entries
+    ]
 
 
 def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures:
@@ -85,8 +92,8 @@ def _optimizer(config: Config, twin: nn.Sequential) -> torch.optim.Optimizer:
     """The optimizer of the twin's parameters, a group for each layer that has any."""
     options = config.optimizer.beside_name()
     groups = [
-        {"params": list(layer.parameters()), "lr": options["lr"] * getattr(entry.options, "lr_scale", 1)}
-        for entry, layer in zip(config.model, twin, strict=True)
+        {"params": list(twin.get_submodule(name).parameters()), "lr": options["lr"] * scale}
+        for name, scale in lr_scales(config.model)
     ]
     return OPTIMIZERS[config.optimizer.name]([group for group in groups if group["params"]], **options)
 

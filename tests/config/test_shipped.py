@@ -17,6 +17,7 @@ SCALA_CNN = 8 * 25 + 8 + 4232 * 50 + 50 + 510
 THREE_DIGITS = 10 + 10 + 14 * 14 * 32 + 32 + 99
 RENOM = 9 * 32 + 32 + 9 * 32 * 64 + 64 + 64 * 14 * 14 * 128 + 128 + 1290
 PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
+    "best_fashion": 25 * 32 + 64 + 9 * (32 * 64 + 64 * 64 + 64 * 128 + 2 * 128 * 128) + 2 * (2 * 64 + 3 * 128) + 1290,
     "best_mnist": 25 * 24 + 9 * (24 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 2 * (24 + 32 + 64 + 64 + 128) + 11_530,
     "fast99": 150 + 12 + 24 * 150 + 48 + 24 * 4 * 4 * 120 + 240 + 1210,
     "fashion_mlp": 784 * 100 + 100 + 1010,
@@ -33,6 +34,7 @@ PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
     "scala_cnn": SCALA_CNN,
     "scala_cnn_best": SCALA_CNN,
     "separable": 9 * 16 + 32 + 9 * 16 + 32 + 16 * 32 + 64 + 9 * 32 + 32 * 64 + 128 + 650,
+    "small_fashion": 9 * (24 + 24 * 48 + 48 * 48 + 48 * 64 + 64 * 64) + 2 * (24 + 48 + 48 + 64 + 64) + 650,
     "smoke": 80 + 8 * 6 * 6 * 10 + 10,
     "three_digits": THREE_DIGITS,
     "three_digits_best": THREE_DIGITS,

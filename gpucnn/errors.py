@@ -27,3 +27,7 @@ class CheckpointError(InputError):
 
 class TrainingError(RuntimeError):
     """Training that failed, for example with a loss that is not finite."""
+
+
+class GpuMemoryError(TrainingError, MemoryError):
+    """Training that does not fit in a GPU's memory."""

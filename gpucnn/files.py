@@ -6,11 +6,12 @@ import secrets
 from pathlib import Path
 
 
-def atomic_write(path: Path | str, data: bytes) -> None:
+def atomic_write(path: Path | str, data: bytes, keep: Path | None = None) -> None:
     """Write `data` to `path` so that a reader sees the old file or the new one, never a part of it.
 
-    The bytes are written to a new file in the same folder and flushed to disk; then it is renamed to `path`.
-    Raises OSError (a full disk, a folder without write permission); the new file is then removed.
+    The bytes are written to a new file in the same folder and flushed to disk; then it is renamed to `path`. With
+    `keep`, a path in the same folder, the old file is renamed to it just before: in between there is only the old file,
+    under that name. Raises OSError (a full disk, a folder without write permission); the new file is then removed.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
@@ -19,6 +20,8 @@ def atomic_write(path: Path | str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
         beside.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):

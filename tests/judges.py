@@ -1,10 +1,15 @@
-"""How an operation is judged: against values, against PyTorch, and against its own differences."""
+"""How an operation is judged: by naive loops, PyTorch, finite differences, and the kernels in NumPy.
+
+An `Operation` is one case; tests/functional/test_operations.py puts each before all four judges.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+
+from tests.devices import on
 
 # PyTorch's defaults in torch.testing.assert_close
 TOLERANCES = {np.dtype("float64"): (1e-7, 1e-7), np.dtype("float32"): (1.3e-6, 1e-5)}
@@ -76,14 +81,23 @@ def agrees_with_torch(torch, ours, theirs, *arrays: np.ndarray, terms: int = 1) 
     agrees(found, expected, terms=terms)
 
 
+def agrees_with_numpys_kernels(function: Callable, *arrays: np.ndarray, terms: int = 1) -> None:
+    """Output and gradients are what the kernels in NumPy give for them on the CPU."""
+    found = forward_backward(function, *arrays)
+    with on("numpy"):
+        expected = forward_backward(function, *arrays)
+    agrees(found, expected, terms=terms)
+
+
 class Operation(NamedTuple):
-    """A differentiable operation under its name, as gpucnn does it and as PyTorch does, on inputs of `shapes`."""
+    """A differentiable operation under its name, on inputs of `shapes`: gpucnn's, PyTorch's, and as naive loops."""
 
     name: str
     ours: Callable
     theirs: Callable  # its first argument is the torch module
     shapes: Sequence[tuple[int, ...]]
     least: float | None = None  # inputs are this much or more, where the operation asks for it
+    naive: Callable | None = None  # loops over float64 arrays, as in references.py; NumPy judges a Tensor's arithmetic
 
     def inputs(self, dtype="float64") -> list[np.ndarray]:
         """Standard normal values, the same in every run."""

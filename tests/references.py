@@ -7,7 +7,7 @@ PyTorch in test_references.py.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -223,11 +223,24 @@ def _outside(x, place, mode, value) -> float:
 # Everything else
 
 
+def each(function: Callable[[float], float]) -> Callable[[np.ndarray], np.ndarray]:
+    """The operation that replaces every element by `function` of it."""
+
+    def operation(x) -> np.ndarray:
+        y = np.zeros(x.shape)
+        for place in np.ndindex(*x.shape):
+            y[place] = function(float(x[place]))
+        return y
+
+    return operation
+
+
 def linear(x, w, b=None) -> np.ndarray:
-    """x (N, I) times w (O, I), plus b (O,)."""
-    y = np.zeros((len(x), len(w)))
-    for n, o in np.ndindex(*y.shape):
-        y[n, o] = sum(x[n, i] * w[o, i] for i in range(x.shape[1])) + (0.0 if b is None else b[o])
+    """x (..., I) times w (O, I), plus b (O,)."""
+    y = np.zeros((*x.shape[:-1], len(w)))
+    for *place, o in np.ndindex(*y.shape):
+        row = x[tuple(place)]
+        y[(*place, o)] = sum(row[i] * w[o, i] for i in range(len(row))) + (0.0 if b is None else b[o])
     return y
 
 
@@ -250,18 +263,26 @@ def batch_norm(x, mean, variance, weight, bias, training, momentum=0.1, eps=1e-5
     return y, mean, variance
 
 
-def log_softmax(rows) -> np.ndarray:
-    """Over the last axis of (N, C)."""
-    y = np.zeros(rows.shape)
-    for n, row in enumerate(rows):
+def log_softmax(x, dim=-1) -> np.ndarray:
+    """Along one axis."""
+    y = np.zeros(x.shape)
+    rows, out = np.moveaxis(x, dim, -1), np.moveaxis(y, dim, -1)
+    for place in np.ndindex(*rows.shape[:-1]):
+        row = rows[place]
         top = max(row)
-        y[n] = [value - top - math.log(sum(math.exp(other - top) for other in row)) for value in row]
+        out[place] = [value - top - math.log(sum(math.exp(other - top) for other in row)) for value in row]
     return y
 
 
-def softmax(rows) -> np.ndarray:
-    """Over the last axis of (N, C)."""
-    return np.exp(log_softmax(rows))
+def softmax(x, dim=-1) -> np.ndarray:
+    """Along one axis."""
+    return np.exp(log_softmax(x, dim))
+
+
+def subsample(x, coefficient, bias, kernel_size=2) -> np.ndarray:
+    """coefficient (C,) times the mean of every window, plus bias (C,). LeCun et al. 1998, section II-B."""
+    mean = avg_pool(x, kernel_size)
+    return np.stack([mean[:, c] * coefficient[c] + bias[c] for c in range(x.shape[1])], axis=1)
 
 
 def one_hot(labels, classes: int) -> np.ndarray:

@@ -84,6 +84,17 @@ def test_no_files_import_each_other_in_a_circle() -> None:
     graphlib.TopologicalSorter({module: within(module) for module in imports()}).prepare()  # CycleError names them
 
 
+@pytest.mark.parametrize("name", ["numpy", "c", "cuda"])
+def test_a_set_of_kernels_imports_another_only_to_inherit_from_numpy(name) -> None:
+    own = f"gpucnn.kernels.{name}"
+    allowed = {"gpucnn.kernels.interface", "gpucnn.kernels.plans"} | ({"gpucnn.kernels.numpy"} - {own})
+    for module in imports():
+        if module == own or module.startswith(f"{own}."):
+            kernels = {found for found in within(module) if found.startswith("gpucnn.kernels.")}
+            others = {found for found in kernels if found != own and not found.startswith(f"{own}.")}
+            assert others <= allowed, module
+
+
 def test_every_part_has_a_place_and_every_place_a_part() -> None:
     parts = {part(module) for module in imports()}
     assert sorted(name for names in ROWS for name in names) == sorted(parts)

@@ -15,6 +15,13 @@ def test_a_file_takes_the_place_of_another(tmp_path):
     assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
 
 
+def test_the_old_file_is_kept_under_another_name(tmp_path):
+    for data in (b"one", b"two", b"three"):
+        atomic_write(tmp_path / "file", data, keep=tmp_path / "kept")
+    assert (tmp_path / "file").read_bytes() == b"three" and (tmp_path / "kept").read_bytes() == b"two"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_others_may_read_it_as_the_mask_says(tmp_path):
     before = os.umask(0o027)
     try:

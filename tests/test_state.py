@@ -27,6 +27,7 @@ STATE = {
     "geometry.padded_places": SAME_EVERY_STEP,
     "geometry.split": SAME_EVERY_STEP,
     "geometry.unpadded_places": SAME_EVERY_STEP,
+    "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",
     "threads._blas": "how many threads are inside one_blas_thread, since BLAS's setting is the process's",

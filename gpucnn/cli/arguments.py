@@ -57,11 +57,29 @@ def _eval(commands: "Commands") -> None:
 
 
 def _predict(commands: "Commands") -> None:
-    predict = _command(commands, "predict", "classify image files")
+    predict = _command(commands, "predict", "classify pictures, folders of them, tables and archives")
     predict.add_argument("run_name", metavar="RUN", help=RUN)
-    predict.add_argument("images", metavar="IMAGE", nargs="+", help="a picture of any size (PNG, JPEG, ...)")
-    predict.add_argument("--invert", action="store_true", help="invert the images first")
-    predict.add_argument("--json", action="store_true", help="print JSON with the probabilities of all classes")
+    predict.add_argument(
+        "images",
+        metavar="IMAGE|FOLDER|FILE.csv|FILE.npz",
+        nargs="+",
+        help="a picture of any size (PNG, JPEG, ...), a folder of such, a table of pixels, an archive of arrays",
+    )
+    predict.add_argument("--invert", action="store_true", help="exchange black and white first")
+    predict.add_argument(
+        "--centre",
+        action="store_true",
+        help="scale and centre what is drawn, whatever the ground, as in MNIST's images",
+    )
+    predict.add_argument(
+        "--background",
+        choices=("white", "black"),
+        help="what shows through transparent parts (default: as in training; black under a run whose ground is dark)",
+    )
+    predict.add_argument("--top", metavar="N", type=_count, help="how many classes to tell (default: 3; in JSON, all)")
+    form = predict.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON with the probabilities")
+    form.add_argument("--csv", metavar="OUT", help="write a table of id,label, the form that competitions take")
 
 
 def _summary(commands: "Commands") -> None:
@@ -87,6 +105,13 @@ def _port(text: str) -> int:
     """A port's number; argparse reports anything else."""
     if not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text} is not a port: a whole number from 1 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    """A number of things; argparse reports anything else."""
+    if not (text.isdecimal() and len(text) < 10 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
     return int(text)
 
 

@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> None:
     backend.set_device("cpu")
     dispatch.choose(dispatch.requested())
     saved = open_run(arguments.run_name)
-    reader = Reader(saved.network(), saved.normalizer(), saved.image_shape, saved.class_names, saved.config.dtype)
+    reader = Reader(saved.classifier())
     with _server(reader, f"{saved.config.name}, {saved.folder.path}", arguments.port) as server:
         try:
             print(f"{server.url} shows what {saved.folder.path} makes of what you draw; Ctrl-C ends it", flush=True)

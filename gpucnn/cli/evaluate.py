@@ -1,14 +1,16 @@
 """`gpucnn eval`: evaluate a trained network on test images."""
 
 import argparse
+import sys
 
 from gpucnn.cli.device import choose_device
-from gpucnn.cli.table import by, table
+from gpucnn.cli.table import table
 from gpucnn.config.build import build_loss, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
-from gpucnn.errors import ConfigError, ShapeError
+from gpucnn.errors import ConfigError
 from gpucnn.metrics import Classification
+from gpucnn.runs.classifier import check_finite
 from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import evaluate
 
@@ -20,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     name, test = test_images(saved, arguments.data)
     loader = evaluation_loader(test, saved.normalizer(), saved.config.dtype)
     figures = evaluate(saved.network(), loader, build_loss(saved.config))
-    saved.check_finite(figures.loss)
+    check_finite(figures.loss, saved.folder.path)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}\n")
     print(per_class(figures.classification, test.class_names))
@@ -29,14 +31,29 @@ def run(arguments: argparse.Namespace) -> None:
 def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
     """The test images of the run, or those of the data set `name`, and what they are of.
 
-    Raises InputError for a data set that has other images than the network takes.
+    Prints a line if they are not what they were when the run was trained, or their ground is not that of the training
+    images. Raises InputError for a data set that has other images or classes than the network.
     """
     if name is None or name == saved.config.data.name:
-        data = load_data(saved.config)
-        return data.loaded.used, _fitting(data.test, saved, data.loaded.used)
+        return saved.dataset, own_test_images(saved)
     if name in SOURCES and needs_files(name):
         raise ConfigError(f"--data {name}: it needs options, which only a configuration can give; train on it instead")
-    return name, _fitting(load_source(name).source.test, saved, name)
+    test = saved.fitting(load_source(name).source.test, name)
+    opposed = int(saved.pipeline.opposed(test.images).sum())
+    if 2 * opposed > len(test):
+        print(f"{name}: {saved.classifier().about_grounds(opposed, len(test))}", file=sys.stderr)
+    return name, test
+
+
+def own_test_images(saved: SavedRun) -> Dataset:
+    """The test images of the run's own data; a line tells what has changed there. Raises InputError, OSError."""
+    data = load_data(saved.config, saved.dataset)
+    changed = saved.changes(data)
+    if not changed:
+        return data.test
+    test = saved.fitting(data.test, data.loaded.used, data.loaded.source.from_files)
+    print(f"the data have changed since the run was trained: {'; '.join(changed)}", file=sys.stderr)
+    return test
 
 
 def per_class(figures: Classification, names: tuple[str, ...]) -> str:
@@ -51,17 +68,3 @@ def per_class(figures: Classification, names: tuple[str, ...]) -> str:
     for name, mean in (("macro mean", figures.macro), ("weighted mean", figures.weighted)):
         rows.append((name, f"{mean.precision:.4f}", f"{mean.recall:.4f}", f"{mean.f1:.4f}", total))
     return table(("class", "precision", "recall", "F1", "images"), rows)
-
-
-def _fitting(test: Dataset, saved: SavedRun, name: str) -> Dataset:
-    if test.image_shape != saved.image_shape:
-        raise ShapeError(
-            f"the images of {name} are {by(test.image_shape)}, and the network was trained on "
-            f"{by(saved.image_shape)}; give a data set of that shape"
-        )
-    if len(test.class_names) != len(saved.class_names):
-        raise ShapeError(
-            f"{name} has {len(test.class_names)} classes, and the network distinguishes {len(saved.class_names)}; "
-            "give a data set with as many"
-        )
-    return test

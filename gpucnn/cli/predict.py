@@ -1,62 +1,159 @@
-"""`gpucnn predict`: classify image files."""
+"""`gpucnn predict`: classify picture files, folders of them, tables and archives."""
 
 import argparse
+import csv
+import io
 import json
+import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpucnn.cli.device import choose_device
-from gpucnn.cli.table import by
-from gpucnn.data import read_image
-from gpucnn.data.image import Background
+from gpucnn.data import npz
+from gpucnn.data.csv import read_ids, read_unlabelled
+from gpucnn.data.pictures import find_pictures, told
+from gpucnn.data.split import transposed_shape
 from gpucnn.errors import DataError
-from gpucnn.runs.saved import SavedRun, open_run
-from gpucnn.training import predict
+from gpucnn.files import atomic_write
+from gpucnn.runs.classifier import Classifier
+from gpucnn.runs.saved import open_run
 
-SHOWN_CLASSES = 3  # for each image, the most probable first
+SHOWN_CLASSES = 3  # for each picture, the most probable first
+BATCH = 256  # pictures read at a time
+TABLES, ARCHIVES = (".csv", ".tsv", ".txt", ".gz"), (".npz",)
+
+
+class Group(NamedTuple):
+    """Some images as the pipeline gives them (N, C, H, W), and what each is called."""
+
+    names: list[str]
+    images: np.ndarray
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the most probable classes of each image; as JSON, all of them."""
+    """Print the most probable classes of each picture, as JSON all of them, or write a table of the first alone."""
     saved = open_run(arguments.run_name)
     choose_device(None, saved.config)
-    images = saved.normalizer().apply(read_images(saved, arguments.images, arguments.invert), saved.config.dtype)
-    probabilities = predict(saved.network(), images)
-    saved.check_finite(probabilities)
-    predictions = list(_predictions(arguments.images, probabilities, saved.class_names))
-    if arguments.json:
-        print(json.dumps(predictions, indent=2, ensure_ascii=False))
-        return
-    for prediction in predictions:
-        likeliest = list(prediction["probabilities"].items())[:SHOWN_CLASSES]
-        print(f"{prediction['file']}: " + ", ".join(f"{name} {share:.1%}" for name, share in likeliest))
+    classifier = saved.classifier()
+    if arguments.background:
+        classifier.pipeline = classifier.pipeline.model_copy(update={"background": arguments.background})
+    predictions = _Predictions(classifier, arguments)
+    if arguments.csv:
+        _write_table(Path(arguments.csv), predictions)
+    elif arguments.json:
+        _print_json(predictions)
+    else:
+        for prediction in predictions:
+            shares = prediction["probabilities"].items()
+            print(f"{prediction['file']}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+    if predictions.opposed and not arguments.centre:
+        message = classifier.about_grounds(predictions.opposed, predictions.total)
+        print(f"{message}; --invert exchanges black and white, --centre finds what is drawn by itself", file=sys.stderr)
 
 
-def read_images(saved: SavedRun, files: list[str], invert: bool) -> np.ndarray:
-    """The pictures, brought to the run's size and channels, uint8 (N, C, H, W). Raises DataError, OSError.
+class _Predictions:
+    """The predictions for what the command line names, read and answered some at a time."""
 
-    A run on a folder of pictures reads them as it read those, `invert` beside its own.
-    """
-    channels, *size = saved.image_shape
-    if len(size) != 2:
-        raise DataError(
-            f"{saved.folder.path} was trained on arrays that are not pictures, {by(saved.image_shape)}; "
-            "give it arrays from Python: gpucnn.load(RUN)"
-        )
-    inverted = getattr(saved.config.data, "invert", False) != invert
-    background: Background = getattr(saved.config.data, "background", "white")
-    return np.stack([read_image(file, channels, (size[0], size[1]), inverted, background) for file in files])
+    def __init__(self, classifier: Classifier, arguments: argparse.Namespace) -> None:
+        self.classifier, self.named = classifier, arguments.images
+        self.options = {"invert": arguments.invert, "centre": arguments.centre}
+        classes = len(classifier.classes)
+        self.top = min(arguments.top or (classes if arguments.json else SHOWN_CLASSES), classes)
+        self.total = self.opposed = 0
+        self.table = arguments.csv is not None
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for group in self._groups():
+            probabilities = self.classifier.probabilities(group.images)
+            self.total += len(group.names)
+            self.opposed += int(self.classifier.pipeline.opposed(group.images).sum())
+            for name, shares in zip(group.names, probabilities, strict=True):
+                yield self._prediction(name, shares)
 
-def _predictions(files: list[str], probabilities: np.ndarray, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """For each file, the most probable class, and all probabilities in descending order."""
-    for file, shares in zip(files, probabilities, strict=True):
+    def _prediction(self, name: str, shares: np.ndarray) -> dict[str, Any]:
+        """The most probable class, and the probabilities of the first `top`, in descending order."""
+        classes = self.classifier.classes
         falling = np.argsort(-shares, kind="stable")
-        yield {
-            "file": file,
-            "class": names[falling[0]],
+        return {
+            "file": name,
+            "class": classes[falling[0]],
             "probability": float(shares[falling[0]]),
-            "probabilities": {names[label]: float(shares[label]) for label in falling},
+            "probabilities": {classes[label]: float(shares[label]) for label in falling[: self.top]},
         }
+
+    def _groups(self) -> Iterator[Group]:
+        pending: list[tuple[str, Path]] = []
+        for named in self.named:
+            path = Path(named).expanduser()
+            if path.is_dir():
+                pending += [(self._called(file, path), file) for file in _pictures(path)]
+            elif path.suffix.lower() in (*TABLES, *ARCHIVES):
+                yield from self._files(pending)
+                pending = []
+                yield from self._arrays(path)
+            else:
+                pending.append((named, path))
+        yield from self._files(pending)
+
+    def _called(self, file: Path, folder: Path) -> str:
+        """A picture's name: in a table that below its folder."""
+        return str(file.relative_to(folder) if self.table else file)
+
+    def _files(self, files: list[tuple[str, Path]]) -> Iterator[Group]:
+        if files:
+            self.classifier.pipeline.check_pictures()
+        for start in range(0, len(files), BATCH):
+            names, paths = zip(*files[start : start + BATCH], strict=True)
+            yield Group(list(names), self.classifier.pipeline.images(list(paths), **self.options))
+
+    def _arrays(self, path: Path) -> Iterator[Group]:
+        """Of a table or an archive, whose pixels are told all together what range they are of.
+
+        Rows and columns stand in it as in the files of the training, which were no pictures either.
+        """
+        pipeline = self.classifier.pipeline
+        names = None
+        if path.suffix.lower() in ARCHIVES:
+            pixels = npz.read_images(path)
+        else:
+            shape = transposed_shape(pipeline.image_shape) if pipeline.transposed else pipeline.image_shape
+            pixels, names = read_unlabelled(path, shape), read_ids(path)
+        images = pipeline.images(pixels, transposed=pipeline.transposed, **self.options)
+        names = names or [str(number) for number in range(1, len(images) + 1)]
+        for start in range(0, len(images), BATCH):
+            yield Group(names[start : start + BATCH], images[start : start + BATCH])
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures below a folder; a line tells what else there is. Raises DataError if there are none."""
+    found = find_pictures(folder)
+    if not found.pictures:
+        raise DataError(f"{folder} holds no pictures; give a picture, a folder of pictures, a table or an npz archive")
+    if found.others:
+        print(f"{folder}: {found.others.total():,} files are left out ({told(found.others)})", file=sys.stderr)
+    return found.pictures
+
+
+def _print_json(predictions: _Predictions) -> None:
+    """A list, an element as soon as it is known."""
+    between = "[\n"
+    for prediction in predictions:
+        text = json.dumps(prediction, indent=2, ensure_ascii=False)
+        print(between + "  " + text.replace("\n", "\n  "), end="")
+        between = ",\n"
+    print("\n]")
+
+
+def _write_table(path: Path, predictions: _Predictions) -> None:
+    """A table of `id,label`, the form that competitions take."""
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"--csv {path}: there is no folder {path.parent}; make it, or give another")
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("id", "label"))
+    table.writerows((prediction["file"], prediction["class"]) for prediction in predictions)
+    atomic_write(path, text.getvalue().encode(errors="surrogateescape"))
+    print(f"{predictions.total:,} predictions: {path}")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from gpucnn.cli.device import choose_device
-from gpucnn.config.build import load_data
+from gpucnn.cli.evaluate import own_test_images
 from gpucnn.config.resolve import differing, resolve
 from gpucnn.data import Dataset
 from gpucnn.errors import InputError
@@ -26,22 +26,20 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"comparison: {page}")
 
 
-def print_report(subject: Subject, page: Path | None = None) -> None:
-    """Write a run's page and pictures, and print where the page is."""
-    print(f"report: {write_report(subject, page)}")
+def print_report(subject: Subject, page: Path | None = None, quiet: bool = False) -> None:
+    """Write a run's page and pictures, and print where the page is unless `quiet`."""
+    written = write_report(subject, page)
+    if not quiet:
+        print(f"report: {written}")
 
 
 def with_test_images(saved: SavedRun) -> Subject:
     """A run with its test images; without them, after a line that says why, if they are unavailable."""
     try:
-        test = load_data(saved.config, saved.dataset).test
+        return subject_of(saved, own_test_images(saved))
     except (InputError, OSError) as error:
         print(f"the report has no test images: {error}", file=sys.stderr)
         return subject_of(saved, None)
-    if test.image_shape != saved.image_shape or test.class_names != saved.class_names:
-        print("the report has no test images: the data is no longer what the run was trained on", file=sys.stderr)
-        return subject_of(saved, None)
-    return subject_of(saved, test)
 
 
 def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:

@@ -9,14 +9,14 @@ from typing import Any
 from gpucnn.cli.device import accept_config, choose_device
 from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
-from gpucnn.config.build import TrainingData, build_loaders, build_network, build_trainer, load_data
+from gpucnn.config.build import TrainingData, build_loaders, build_network, build_pipeline, build_trainer, load_data
 from gpucnn.config.resolve import differences, resolve, to_yaml
 from gpucnn.config.schema import Config
-from gpucnn.errors import ConfigError, InputError
+from gpucnn.errors import ConfigError
 from gpucnn.generators import manual_seed
 from gpucnn.report import Subject
 from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
-from gpucnn.runs.saved import DATA, SavedRun, describe_data, load_initial_weights, open_run
+from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, load_initial_weights, open_run
 from gpucnn.training import EpochRecord, Progress, Trainer
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
@@ -31,29 +31,32 @@ def run(arguments: argparse.Namespace) -> int:
     config = checked.config
     before = open_run(arguments.resume) if arguments.resume else None
     if before is not None:
+        config = drawn_as(config, getattr(before.config.data, DRAWN, ""))
         check_same(before.config, config, before.folder.path)
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
             return _already_finished(before, arguments.quiet)
     choose_device(arguments.device, config)
     data = load_data(config)
     _announce_data(data)
+    if before is not None:
+        data = before.same_data(data)
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     if before is None:
         load_initial_weights(config, net)
     trainer = build_trainer(config, net)
-    folder = _new_folder(arguments, config, data) if before is None else _same_folder(before, data)
+    folder = _new_folder(arguments, config) if before is None else before.folder
     try:
         with folder:
             if not arguments.quiet:
                 print(summarize(net, data.train.image_shape, config), end="\n\n", flush=True)
             result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
-        if not folder.last_path.is_file():
+        if not folder.resumable:
             raise  # there is no checkpoint to resume from
         return _interrupted(arguments, folder)
     _print_result(result, folder)
-    if config.report and not arguments.quiet:
+    if config.report:
         subject = Subject(
             folder,
             resolve(config),
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             data.loaded.used,
             data.test,
         )
-        print_report(subject)
+        print_report(subject, quiet=arguments.quiet)
     return 0
 
 
@@ -97,24 +100,15 @@ def _train(
             resume=resume,
             config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
+            pipeline=build_pipeline(config, data, trainer.net),
             on_record=progress if quiet or sys.stderr.isatty() else _print_epoch,
+            on_note=progress.note,
         )
 
 
-def _new_folder(arguments: argparse.Namespace, config: Config, data: TrainingData) -> RunFolder:
+def _new_folder(arguments: argparse.Namespace, config: Config) -> RunFolder:
     path = Path(arguments.run_dir) if arguments.run_dir else new_run_path(config.name)
-    environment = describe_environment() | {DATA: describe_data(data)}
-    return RunFolder.create(path, to_yaml(config), environment)
-
-
-def _same_folder(before: SavedRun, data: TrainingData) -> RunFolder:
-    """The folder of the run to resume. Raises InputError if its data is not the same."""
-    if before.dataset != data.loaded.used:
-        raise InputError(
-            f"--resume {before.folder.path}: the run was trained on {before.dataset}, and now {data.loaded.used} was "
-            "found; set GPUCNN_DATA_DIR as it was, or begin a new run"
-        )
-    return before.folder
+    return RunFolder.create(path, to_yaml(config), describe_environment())
 
 
 def _announce_data(data: TrainingData) -> None:
@@ -138,6 +132,9 @@ def _print_epoch(record: Record) -> None:
 
 def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
     print(f"test accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f} ({result['dataset']})")
+    weights = result.get("weights", {})
+    if weights.get("which") == "best":
+        print(f"weights: those of epoch {weights['epoch']}, the best (train.early_stop)")
     print(f"run: {folder.path}")
 
 
@@ -147,8 +144,8 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
     what = "early stopping ended it (train.early_stop)" if early else "raise train.epochs to continue it"
     print(f"{before.folder.path} is finished after {done} epochs; {what}")
     _print_result(result, before.folder)
-    if before.config.report and not quiet:
-        print_report(with_test_images(before))
+    if before.config.report:
+        print_report(with_test_images(before), quiet=quiet)
     return 0
 
 

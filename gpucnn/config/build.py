@@ -10,9 +10,11 @@ from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options
 from gpucnn.data import (
     Augment,
     Dataset,
+    Fingerprint,
     Loaded,
     Loader,
     Normalizer,
+    Pipeline,
     Source,
     draw_per_class,
     hold_out,
@@ -26,6 +28,7 @@ from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
 from gpucnn.tensor import Tensor
 from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
+from gpucnn.training.evaluation import outputs_of
 from gpucnn.training.losses import Loss
 
 EVALUATION_BATCH_SIZE = 256  # images; no gradients are kept
@@ -39,6 +42,22 @@ class TrainingData(NamedTuple):
     test: Dataset
     normalizer: Normalizer
     loaded: Loaded
+
+    @property
+    def parts(self) -> dict[str, Dataset]:
+        """The parts that there are, by name."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def fingerprint(self) -> Fingerprint:
+        """What the data are known by again."""
+        return Fingerprint.of(self.loaded.used, self.parts)
+
+    def renumbered(self, class_names: tuple[str, ...]) -> "TrainingData":
+        """The same with the classes in that order; see `Dataset.renumbered`."""
+        validation = None if self.validation is None else self.validation.renumbered(class_names)
+        train, test = self.train.renumbered(class_names), self.test.renumbered(class_names)
+        return self._replace(train=train, validation=validation, test=test)
 
 
 def load_data(config: Config, used: str | None = None) -> TrainingData:
@@ -91,6 +110,20 @@ def _held_out(data: Data, validation: int | float, loaded: Loaded) -> int | floa
     if isinstance(size, int) or isinstance(validation, float) or data.limit is None:
         return size
     return size / min(1.0, loaded.scaled(data.limit))
+
+
+def build_pipeline(config: Config, data: TrainingData, net: nn.Module) -> Pipeline:
+    """How the run's network sees pictures, and what its outputs mean."""
+    from_files = data.loaded.source.from_files
+    return Pipeline.of(
+        data.train,
+        data.fingerprint(),
+        outputs_of(net),
+        from_files=from_files,
+        background=getattr(config.data, "background", "white" if from_files else None),
+        invert=getattr(config.data, "invert", False),
+        transposed=config.data.transpose,
+    )
 
 
 def build_loaders(config: Config, data: TrainingData) -> Loaders:

@@ -205,6 +205,8 @@ def _fit_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path, maki
         options = _constructor_options(entry, kind, shape, init, path)
     try:
         layer = making(kind)(*inner, **options)
+        if isinstance(layer, nn.BatchNorm):
+            layer.frozen = entry.options.lr_scale == 0
         return layer, layer.output_shape(shape)
     except InputError as error:
         raise MisfitError(path, str(error).removeprefix(f"{kind.kind}: ")) from None
@@ -215,7 +217,7 @@ def _constructor_options(
 ) -> dict[str, Any]:
     """The arguments of the layer's constructor: the entry's options, and what the input's shape implies."""
     options = dict(entry.options)
-    if options.pop("lr_scale", 1.0) != 1 and not options.get("affine", True):
+    if options.pop("lr_scale", 1.0) not in (0, 1) and not options.get("affine", True):
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
     if "init" in options:
         options["init"] = options["init"] or init

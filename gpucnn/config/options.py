@@ -99,7 +99,9 @@ MEANINGS: dict[str, Meaning] = {
     "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),
     "bias": Meaning({}, "Whether each output has a trainable constant."),
     "init": Meaning({}, "How the weights are drawn at the start."),
-    "lr_scale": Meaning(ZERO_UP, "The layer's learning rate as a multiple of the optimizer's; 0 freezes it."),
+    "lr_scale": Meaning(
+        ZERO_UP, "The layer's learning rate as a multiple of the optimizer's; 0 freezes it, running statistics too."
+    ),
     "ceil_mode": Meaning({}, "Whether a last, partial window counts."),
     "count_include_pad": Meaning({}, "Whether the padding counts in the average."),
     "negative_slope": Meaning({}, "Slope for inputs below zero."),
@@ -122,6 +124,8 @@ MEANINGS: dict[str, Meaning] = {
     # early stopping
     "patience": Meaning(ONE_UP, "Epochs without improvement after which training stops."),
     "min_delta": Meaning(ZERO_UP, "Smallest change that counts as better."),
+    "keep": Meaning({}, "Whether a run ends with the weights of its best epoch by that figure, or with the last."),
+    "monitor": Meaning({}, "The figure that should improve."),
     # data
     "path": Meaning({}, "The file or folder of the images."),
     "size": Meaning(SIDE, "Pixels that every picture is brought to: one side, or [height, width]."),

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpucnn.errors import ConfigError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.numpy.changes import Changes, moved
+from gpucnn.kernels.interface import Changes
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def affine_maps(turn: np.ndarray, factor: np.ndarray, shift: np.ndarray) -> np.n
 
 def apply(images: np.ndarray, changes: Changes) -> np.ndarray:
     """Images (N, C, H, W), uint8 or float32, after the changes; `images` itself if there are none."""
+    warp = kernels_of(type(images)).warp
     if changes.maps is not None:
-        images = kernels_of(type(images)).warp.warped(images, changes.maps)
-    return moved(images, changes)
+        images = warp.warped(images, changes.maps)
+    return warp.moved(images, changes)

@@ -104,6 +104,14 @@ def read_unlabelled(path: Path | str, shape: tuple[int, ...]) -> np.ndarray:
     return _read(table, shape)[0]
 
 
+def read_ids(path: Path | str) -> list[str] | None:
+    """What the first column calls the lines of a table, where it numbers them; else None."""
+    table = open_table(path)
+    if 0 not in table.removed:
+        return None
+    return [table.fields(line)[0].decode("utf-8", "backslashreplace") for line in table.lines()]
+
+
 def _tables(train: Path, test: Path | float, label: int | str | None, header: bool | None) -> list[Table]:
     paths = [train] if isinstance(test, float) else [train, test]
     return [open_table(path, label, header) for path in paths]
@@ -134,10 +142,10 @@ def _image_shape(table: Table, shape: Shape | None) -> Shape:
 
 
 def _labels_alone(table: Table) -> Labels:
-    """All labels of a table, without parsing pixels. Raises DataError for a line with another number of fields."""
+    """All labels of a table, without parsing pixels."""
     texts, lines = [], []
     for line in table.lines():
-        texts.append(table.cut(line)[0])
+        texts.append(table.label_of(line))
         lines.append(line.number)
     return _several(Labels(table, texts, lines))
 

@@ -13,6 +13,7 @@ from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
 ClassNames = tuple[str | int, ...]  # as an option; numbers are converted to text
+_MOST_LISTED = 12  # classes in one sentence
 MAX_CLASSES = 65_536  # bounds the memory that a damaged label can cause
 
 
@@ -21,12 +22,15 @@ class Dataset:
     """Labelled images on the host.
 
     images: (N, C, H, W), uint8 (0..255) or float32; signals are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
-    converted to int64; class `k` is called `class_names[k]`. Raises DataError where the three do not fit together.
+    converted to int64; class `k` is called `class_names[k]`. keys: (N, 2) uint64, a name and a number under it, by
+    which `hold_out` draws an image independently of the others; without them it draws by position. Raises DataError
+    where they do not fit together.
     """
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
+    keys: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
@@ -49,7 +53,21 @@ class Dataset:
 
     def take(self, indices: np.ndarray | Sequence[int]) -> "Dataset":
         """The images at `indices`, in that order."""
-        return Dataset(self.images[indices], self.labels[indices], self.class_names)
+        keys = None if self.keys is None else self.keys[indices]
+        return Dataset(self.images[indices], self.labels[indices], self.class_names, keys)
+
+    def renumbered(self, class_names: tuple[str, ...]) -> "Dataset":
+        """The same images with the classes in another order, among others perhaps, matched by their names.
+
+        Raises DataError, with both lists, where there is a class that is none of them.
+        """
+        if self.class_names == class_names:
+            return self
+        number = {name: k for k, name in enumerate(class_names)}
+        if not number.keys() >= set(self.class_names):
+            raise DataError(f"its classes are {listed(self.class_names)}, the run's {listed(class_names)}")
+        new_label = np.array([number[name] for name in self.class_names], np.int64)
+        return Dataset(self.images, new_label[self.labels], class_names, self.keys)
 
     def limit(self, n: int) -> "Dataset":
         """At most `n` images: the first of each class, in the proportions of the whole and in the original order.
@@ -112,6 +130,12 @@ class Source:
                     f"Training pixels reach {highest[0]:g}, but {what} pixels {highest[1]:g}: "
                     "one of them was scaled to 0..1 and the other was not. Scale both alike."
                 )
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first of the names, as they stand in a sentence."""
+    names = list(names)
+    return ", ".join(map(repr, names[:_MOST_LISTED])) + (", ..." if len(names) > _MOST_LISTED else "")
 
 
 def with_defaults(load: Callable[..., Source], options: Mapping[str, Any]) -> SimpleNamespace:

@@ -7,11 +7,10 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from gpucnn.data.dataset import Dataset
+from gpucnn.data.dataset import Dataset, listed
 from gpucnn.data.kept import Kept
 
 _SAMPLED = 256  # images per part whose bytes are hashed; the others enter by their sum
-_MOST_NAMED = 5  # classes in one sentence
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -34,7 +33,10 @@ class PartPrint(Kept):
 
 
 class Fingerprint(Kept):
-    """The fingerprint of a data set as used in training: name, shape of the images, classes and parts."""
+    """The fingerprint of a data set as used in training: name, shape of the images, classes and parts.
+
+    Runs of version 0.1.0 recorded no parts; there are then none.
+    """
 
     dataset: str
     image_shape: tuple[Annotated[int, Field(ge=1)], ...]
@@ -61,7 +63,7 @@ class Fingerprint(Kept):
             said.append(f"images were {self.image_shape} and are {now.image_shape}")
         if self.class_names != now.class_names:
             said.append(_other_classes(self.class_names, now.class_names))
-        for name in {**self.parts, **now.parts}:
+        for name in {**self.parts, **now.parts} if self.parts else ():
             then, today = self.parts.get(name), now.parts.get(name)
             if then != today:
                 said.append(f"{name}: {_other_part(then, today)}")
@@ -71,8 +73,8 @@ class Fingerprint(Kept):
 def _other_classes(then: tuple[str, ...], now: tuple[str, ...]) -> str:
     gone, new = [name for name in then if name not in now], [name for name in now if name not in then]
     if not gone and not new:
-        return f"the classes were in the order {_named(then)} and are in the order {_named(now)}"
-    words = [f"{_named(names)} {what}" for names, what in ((gone, "gone"), (new, "new")) if names]
+        return f"the classes were in the order {listed(then)} and are in the order {listed(now)}"
+    words = [f"{listed(names)} {what}" for names, what in ((gone, "gone"), (new, "new")) if names]
     return f"of the classes {' and '.join(words)}"
 
 
@@ -86,10 +88,6 @@ def _other_part(then: PartPrint | None, now: PartPrint | None) -> str:
     if then.counts != now.counts:
         return "as many images as before, but other numbers of each class"
     return "as many images as before, but other pixels, labels or another order"
-
-
-def _named(names: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(map(repr, names[:_MOST_NAMED])) + (", ..." if len(names) > _MOST_NAMED else "")
 
 
 def _sum_of_bytes(images: np.ndarray) -> int:

@@ -1,5 +1,8 @@
 """Folders of pictures: one subfolder per class, or train/, val/ and test/ that hold such subfolders."""
 
+import hashlib
+import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +32,8 @@ PARTS = {
     "validation": ("val", "valid", "validation", "validation_set", "dev"),
     "test": ("test", "testing", "test_set"),
 }
+Drawn = Literal["name", "position"]  # what decides whether a picture is held out
+_LAST_NUMBER = re.compile(rb"([0-9]{1,18})([^0-9]*)$")
 _DEEPEST = 8  # folders that hold nothing but one folder, as archives leave them
 
 
@@ -39,6 +44,7 @@ def load(
     test: float = 0.2,
     invert: bool = False,
     background: Background = "white",
+    held_out_by: Drawn = "name",
     seed: int = 0,
 ) -> Source:
     """Read the pictures of every class; classes are the subfolders' names, sorted, numbers by their value.
@@ -46,10 +52,11 @@ def load(
     A class's pictures may lie in folders of its own. size: one side, or (H, W), that all are stretched to; without it
     all must have one size. channels: 1 (grey) or 3. Where `path` holds train/ and test/ or val/, these are the parts;
     without a test/ the images of val/ are the test images. Otherwise `test` of the images, stratified and drawn by
-    `seed`, are held out. invert: black becomes white. background: what shows through transparent parts. Raises
-    DataError; OSError where reading fails.
+    `seed`, are held out: about so many where held_out_by is name, as every picture is then drawn by its path and stays
+    in its part when others are added; or exactly so many by position, as version 0.1.0 drew. invert: black becomes
+    white. background: what shows through transparent parts. Raises DataError; OSError where reading fails.
     """
-    layout = _layout(path)
+    layout = _layout(path, held_out_by)
     height, width = _size(layout, size)
 
     def read(file: Path) -> np.ndarray:
@@ -58,7 +65,8 @@ def load(
     def part(name: str) -> Dataset:
         by_class = layout.parts[name]
         images = read_pictures([file for files in by_class for file in files], (channels, height, width), read, path)
-        return Dataset(images, np.repeat(np.arange(len(by_class)), [len(files) for files in by_class]), layout.names)
+        labels = np.repeat(np.arange(len(by_class)), [len(files) for files in by_class])
+        return Dataset(images, labels, layout.names, layout.keys(name) if held_out_by == "name" else None)
 
     parts = {name: part(name) for name in layout.parts}
     if "test" not in parts:
@@ -79,24 +87,42 @@ class _Layout:
     """The names of the classes, and for each part that exists the files of every class."""
 
     names: tuple[str, ...]
+    folders: dict[str, Path]
     parts: dict[str, list[list[Path]]]
     notes: tuple[str, ...]
 
+    def keys(self, part: str) -> np.ndarray:
+        """The keys of a part's pictures (N, 2), uint64, from their paths below its folder."""
+        paths = [file.relative_to(self.folders[part]).as_posix() for files in self.parts[part] for file in files]
+        return np.array([_key(os.fsencode(path)) for path in paths], np.uint64)
 
-def _layout(path: Path | str) -> _Layout:
+
+def _key(path: bytes) -> tuple[int, int]:
+    """A path as a key: a hash of it without its last number, and that number."""
+    found = _LAST_NUMBER.search(path)
+    name, number = (path, 0) if found is None else (path[: found.start()] + b"\0" + found[2], int(found[1]))
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"), number
+
+
+def _layout(path: Path | str, held_out_by: Drawn = "name") -> _Layout:
     top = _entered(Path(path))
     folders, notes = _part_folders(top)
     names = _class_names(folders["train"])
+    if held_out_by == "position":  # which hangs on the order of the classes, and 0.1.0 took numbers as text
+        names = tuple(sorted(names))
     found = {part: _found(folder, names) for part, folder in folders.items()}
     notes += _left_out(top, folders, total(each.others for part in found.values() for each in part))
     parts = {part: [each.pictures for each in classes] for part, classes in found.items()}
-    return _Layout(names, parts, tuple(notes))
+    return _Layout(names, folders, parts, tuple(notes))
 
 
 def _entered(path: Path) -> Path:
     """The folder that holds the classes or the parts: `path`, or the innermost of folders that hold one folder only."""
     if not path.is_dir():
-        raise DataError(f"{path} is not a folder. Give the folder that holds one subfolder of pictures per class.")
+        hint = " If it is an archive, unpack it." if path.is_file() else ""
+        raise DataError(
+            f"{path} is not a folder.{hint} Give the folder that holds one subfolder of pictures per class."
+        )
     for _ in range(_DEEPEST):
         inside = visible_folders(path)
         if len(inside) != 1 or _loose_pictures(path) or not visible_folders(inside[0]):

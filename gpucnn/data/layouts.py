@@ -1,5 +1,6 @@
 """Arrays of pictures with any order of axes, number of channels and size, brought to one form."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,9 @@ def as_array(given: Any) -> np.ndarray:
 def channels_first(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """One picture or several, in any usual order of axes -> (N, c, h, w), for a network that takes `shape` (C, H, W).
 
-    Of several interpretations, the one with the shape of the network's images is used, then one of their size, then any
-    with 1, 3 or 4 channels. Raises DataError if there is none, or more than one.
+    Of several interpretations, the one with the shape of the network's images is used, rows of their pixels
+    (N, C * H * W) included, then one of their size, then any with 1, 3 or 4 channels. Raises DataError if there is
+    none, or more than one.
     """
     readings = _readings(values, shape)
     for fits in (_exactly, _of_size, _of_channels):
@@ -92,6 +94,8 @@ def _readings(values: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
         readings = [values[:, None], values[None], np.moveaxis(values, -1, 0)[None]]  # (N, H, W), (C, H, W), (H, W, C)
     elif values.ndim == axes + 2:
         readings = [values, np.moveaxis(values, -1, 1)]  # (N, C, H, W), (N, H, W, C)
+    if values.ndim == 2 and values.shape[1] == math.prod(shape):
+        readings.append(values.reshape(-1, *shape))  # (N, C*H*W) -> (N, C, H, W)
     colours = {*_COLOURS, shape[0]} if axes == 2 else {shape[0]}
     return [reading for reading in readings if reading.shape[1] in colours]
 

@@ -10,7 +10,7 @@ from gpucnn.data.augment import Augment, apply
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.normalize import Normalizer
 from gpucnn.errors import ConfigError, DataError
-from gpucnn.kernels.numpy.changes import Changes
+from gpucnn.kernels.interface import Changes
 
 
 class Batch(NamedTuple):

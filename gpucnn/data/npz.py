@@ -142,6 +142,23 @@ def _number(
     return [np.array([number[str(word)] for word in part], np.int64) for part in words], classes
 
 
+def read_images(path: Path | str) -> np.ndarray:
+    """The images to ask a network for: the test images of an archive, else its only images, in any layout.
+
+    Raises DataError for an archive that holds none, or several; OSError.
+    """
+    with _archive(path) as archive:
+        held = _names(archive)
+        known = [_known(held, part, _IMAGES) for part in ("test", "train", "validation")]
+        several = [name for name in held if name not in {_known(held, part, _LABELS) for part in _PARTS}]
+        found = next((name for name in known if name), several[0] if len(several) == 1 else None)
+        if found is None:
+            raise DataError(
+                f"it holds {', '.join(sorted(held)[:20])}, of which none is known to be images; call them x_test."
+            )
+        return _array(archive, found)
+
+
 def read_arrays(path: Path | str, *names: str) -> list[np.ndarray]:
     """The arrays of these names. Raises DataError, OSError."""
     with _archive(path) as archive:

@@ -14,6 +14,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from gpucnn.data import layouts
+from gpucnn.data.centring import centred, ink_of
 from gpucnn.data.dataset import MAX_CLASSES, Dataset, checked_names
 from gpucnn.data.fingerprint import Fingerprint
 from gpucnn.data.image import Background, is_deep, open_picture, pixels_of, upright
@@ -101,25 +102,38 @@ class Pipeline(Kept):
         """(C, H, W) of an image; of a signal (C, W), of a volume (C, D, H, W)."""
         return self.channels, *self.size
 
-    def images(self, pictures: Any, *, invert: bool = False, transposed: bool = False) -> np.ndarray:
+    def images(
+        self, pictures: Any, *, invert: bool = False, centre: bool = False, transposed: bool = False
+    ) -> np.ndarray:
         """Pictures as images like those of the training, (N, C, H, W), uint8 or float32, before normalisation.
 
         pictures: the path of a file, a PIL image, or an array of numbers of any type and usual range: (H, W), (H, W, C)
         or (C, H, W) for one picture, (N, H, W), (N, H, W, C) or (N, C, H, W) for several, with 1, 3 or 4 (transparent)
-        channels; or a list of such. They are stretched to the size of the training images. invert: exchange black and
-        white (again, where training did). transposed: rows and columns stand exchanged, as in EMNIST's own files.
+        channels, or as one row (N, C * H * W); or a list of such. They are stretched to the size of the training
+        images. invert: exchange black and white (again, where training did). centre: scale and centre what is drawn as
+        in MNIST's images, on the ground of the training images, whatever its own. transposed: rows and columns stand
+        exchanged, as in EMNIST's own files.
 
         Raises DataError for ambiguous arrays and for files that are not pictures; OSError.
         """
-        read = _Reader(self, transposed)
+        read = _Reader(self, transposed, centre)
         images = np.concatenate([read.one(picture) for picture in _each(pictures)])
-        if self.invert != invert:
+        if self.invert != invert and not centre:
             images = self.pixels.inverted(images)
         return np.ascontiguousarray(images.swapaxes(2, 3) if transposed else images)
 
     def inputs(self, pictures: Any, normalizer: Normalizer, dtype: str = "float32", **options: bool) -> np.ndarray:
         """The network's input, (N, C, H, W) of the floating type `dtype`; `options` as for `images`."""
         return normalizer.apply(self.images(pictures, **options), dtype)
+
+    def check_pictures(self) -> None:
+        """Raise DataError unless the network takes pictures as files hold them."""
+        if len(self.size) != 2 or self.channels not in (1, 3):
+            shape = " x ".join(map(str, self.image_shape))
+            raise DataError(
+                f"The network was trained on arrays that are not pictures, {shape}; give such arrays from Python "
+                "(gpucnn.load(RUN)), or an npz archive of them."
+            )
 
     def opposed(self, images: np.ndarray) -> np.ndarray:
         """Whether the ground of images (N, C, H, W), as from `images`, is bright where training's was dark.
@@ -138,16 +152,21 @@ class Pipeline(Kept):
                 f"the network gave outputs of shape {outputs.shape}; expected (N, {len(self.class_names)}), one for "
                 "each class"
             )
-        if self.outputs == "probabilities":
-            return outputs
-        if self.outputs == "log_probabilities":
-            return np.exp(outputs)
-        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return as_probabilities(outputs, self.outputs)
 
     def classes(self, outputs: np.ndarray) -> list[str]:
         """The names of the most probable classes, given outputs (N, K). Raises ShapeError."""
         return [self.class_names[label] for label in self.probabilities(outputs).argmax(axis=1)]
+
+
+def as_probabilities(outputs: np.ndarray, kind: Outputs) -> np.ndarray:
+    """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax."""
+    if kind == "probabilities":
+        return outputs
+    if kind == "log_probabilities":
+        return np.exp(outputs)
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def grounds(images: np.ndarray, pixels: PixelRange) -> np.ndarray:
@@ -166,13 +185,19 @@ def common_ground(images: np.ndarray, pixels: PixelRange) -> Ground | None:
 
 
 class _Reader:
-    """Converts pictures of any kind to the form of one pipeline; `transposed` exchanges rows and columns."""
+    """Converts pictures of any kind to the form of one pipeline; `transposed` exchanges rows and columns.
 
-    def __init__(self, pipeline: Pipeline, transposed: bool) -> None:
+    `centre`: with what is drawn scaled and centred.
+    """
+
+    def __init__(self, pipeline: Pipeline, transposed: bool, centre: bool) -> None:
         self.channels, self.pixels, self.background = pipeline.channels, pipeline.pixels, pipeline.background
+        self.check = pipeline.check_pictures
+        self.centre, self.bright = centre, pipeline.ground == "bright"
         self.size = pipeline.size[::-1] if transposed else pipeline.size
-        if transposed and len(self.size) != 2:
-            raise DataError(f"Only pictures can be transposed, and images here are {pipeline.image_shape}.")
+        if (transposed or centre) and (len(self.size) != 2 or self.channels not in (1, 3)):
+            what = "transposed" if transposed else "centred"
+            raise DataError(f"Only pictures can be {what}, and images here are {pipeline.image_shape}.")
 
     def one(self, picture: Any) -> np.ndarray:
         """One picture or array -> (N, C, H, W)."""
@@ -183,12 +208,13 @@ class _Reader:
         return self._file(picture) if isinstance(picture, Image.Image) else self._array(picture)
 
     def _file(self, picture: Image.Image) -> np.ndarray:
-        if len(self.size) != 2 or self.channels not in (1, 3):
-            shape = " x ".join(map(str, (self.channels, *self.size)))
-            raise DataError(f"The network takes no picture, but arrays of {shape}; give it such arrays.")
+        self.check()
+        if self.centre:
+            return self._centred(pixels_of(picture, 1, ground=self.background)[0] / 255)[None]
         if is_deep(picture) and self.pixels.scale != BYTE:  # 8 bits would lose what training had
             values = np.asarray(upright(picture))
-            return self._colours(values[None, None], None if picture.mode == "F" else WORD)
+            between = BYTE.high < self.pixels.high < WORD.high  # 12 bits are stored in files of 16
+            return self._colours(values[None, None], None if picture.mode == "F" or between else WORD)
         return self.pixels.fit(self._bytes(picture)[None], BYTE)
 
     def _bytes(self, picture: Image.Image) -> np.ndarray:
@@ -198,7 +224,17 @@ class _Reader:
     def _array(self, given: Any) -> np.ndarray:
         values = layouts.as_array(given)
         values = layouts.channels_first(values, (self.channels, *self.size))
-        return self._colours(values, None)
+        if not self.centre:
+            return self._colours(values, None)
+        background = self.pixels.high if self.background == "white" else self.pixels.low
+        grey = layouts.with_channels(self.pixels.fit(values), 1, background, self.pixels.fraction)
+        return np.stack([self._centred(shades) for shades in self.pixels.fraction(grey[:, 0])])
+
+    def _centred(self, shades: np.ndarray) -> np.ndarray:
+        """A grey picture (h, w) from black, 0, to white, 1 -> (C, H, W), what is drawn on it scaled and centred."""
+        ink = centred(ink_of(shades), (self.size[0], self.size[1]))
+        image = self.pixels.fit(255 - ink if self.bright else ink, BYTE)
+        return np.broadcast_to(image, (self.channels, *self.size))
 
     def _colours(self, values: np.ndarray, scale: Scale | None) -> np.ndarray:
         """Numbers (N, c, h, w) of any range -> (N, C, H, W) in that of the training."""

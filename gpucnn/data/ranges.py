@@ -61,8 +61,9 @@ class PixelRange(Kept):
     def fit(self, values: np.ndarray, scale: Scale | None = None) -> np.ndarray:
         """Pixels of any type and range, converted to this range: uint8 or float32.
 
-        scale: theirs, where it is known; by default it is told by all of the numbers together. Raises DataError for
-        numbers whose meaning is open.
+        scale: theirs, where it is known; by default it is told by all of the numbers together. Where the training
+        images have a few levels only, black and white or 0..16, so has the result. Raises DataError for numbers whose
+        meaning is open.
         """
         if values.dtype.kind not in "buif" or not np.isfinite(values).all():
             raise DataError("Pixels must be finite numbers; here are others (NaN, infinite, or no numbers at all).")
@@ -75,7 +76,8 @@ class PixelRange(Kept):
                 "which is no range of pictures; give arrays of such numbers."
             )
         fraction = (values.astype(np.float64) - scale.low) / (scale.high - scale.low)
-        return self._whole(self.low + fraction * (self.high - self.low))
+        fitted = self.low + fraction * (self.high - self.low)
+        return self._whole(np.rint(fitted) if self.whole and self.high <= HIGHEST[1] else fitted)
 
     def fraction(self, pixels: np.ndarray) -> np.ndarray:
         """Numbers of this range as fractions from black, 0, to white, 1: float64."""

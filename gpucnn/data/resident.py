@@ -8,6 +8,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, load_cupy, to_device
 from gpucnn.data.loader import Batch, Loader
+from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
 
 MOST_IMAGES = 1 << 16  # the tables' capacity, unless a single batch is larger
@@ -17,7 +18,8 @@ class Resident:
     """The images, labels and tables of a loader's data set in device memory, at fixed addresses.
 
     Images are uint8 or float32 (see `can_reside`); labels class numbers (N,) or rows (N, classes).
-    A table has a row for each image of the batches that were laid out: its number, and how it is changed.
+    A table has a row for each image of the batches that were laid out: its number, and how it is changed. Raises
+    GpuMemoryError where the device has no room for the images.
     """
 
     def __init__(self, loader: Loader) -> None:
@@ -26,7 +28,7 @@ class Resident:
         rows = max(largest, min(MOST_IMAGES, len(loader.images)))
         self._indices = functools.lru_cache(maxsize=1)(loader.indices)  # the epoch's order, for each part of it
         self._drawn, self._shape = loader.changes, loader.image_shape
-        self._images, labels = to_device(loader.images), to_device(loader.labels)
+        self._images, labels = _there(loader.images), to_device(loader.labels)
         self._rows = labels if labels.ndim == 2 else None
         self._numbers = labels if labels.ndim == 1 else load_cupy().arange(len(labels))  # the batch's, or its rows'
         self._shift, self._scale = (
@@ -67,6 +69,17 @@ def can_reside(loader: Loader) -> bool:
     """Whether the kernels on a GPU read the loader's images (not float64) and labels (classes, or rows of them)."""
     labels = loader.labels
     return loader.images.dtype in (np.uint8, np.float32) and (labels.dtype == np.int64 or labels.ndim == 2)
+
+
+def _there(images: np.ndarray) -> Array:
+    """Images on the device. Raises GpuMemoryError where it has no room for them."""
+    try:
+        return to_device(images)
+    except MemoryError as error:
+        raise GpuMemoryError(
+            f"the data set, images {images.shape} of {images.dtype}, does not fit in the GPU's memory ({error}); give "
+            "fewer images (data.limit), or compute on the CPU"
+        ) from None
 
 
 def _fill(table: Array, parts: Sequence[np.ndarray]) -> None:

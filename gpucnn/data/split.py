@@ -3,6 +3,7 @@
 The order of use: `transposed`, `resplit`, `select_classes`, `draw_per_class`, `Dataset.limit`, and `hold_out` last.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -13,6 +14,9 @@ from gpucnn.data.dataset import Dataset, Source
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
+# Fractions of the square roots of 5, 2 and 3, times 2^64: no draw follows another.
+_STEPS = {"test": 0x3C6EF372FE94F82B, "validation": 0x6A09E667F3BCC909, "split": 0xBB67AE8584CAA73B}
+
 
 def hold_out(
     dataset: Dataset, size: int | float, seed: int = 0, stratified: bool = True, what: str = "validation"
@@ -20,12 +24,15 @@ def hold_out(
     """Split `dataset` into (the rest, the held-out images), both in their original order.
 
     `size` is a number of images (int) or a fraction between 0 and 1 (float). Stratified parts keep the
-    proportions of the classes. `what` names the option in messages. Raises DataError where a part would be
-    empty.
+    proportions of the classes. Of images with keys every one is drawn by its own key, so that a fraction is met about,
+    and an image stays in its part when others are added. `what` names the option in messages, and tells one draw of the
+    same seed from another. Raises DataError where a part would be empty.
     """
     count = _count(size, len(dataset), what)
     rng = np.random.default_rng(seed)
-    if stratified:
+    if dataset.keys is not None:
+        held = _held_by_key(dataset, size, stratified, _fractions(dataset.keys, what, seed))
+    elif stratified:
         parts = shares(dataset.class_counts, count)
         chosen = [rng.permutation(np.flatnonzero(dataset.labels == label))[:part] for label, part in enumerate(parts)]
         held = np.concatenate(chosen)
@@ -34,6 +41,40 @@ def hold_out(
     mask = np.zeros(len(dataset), dtype=bool)
     mask[held] = True
     return dataset.take(np.flatnonzero(~mask)), dataset.take(np.flatnonzero(mask))
+
+
+def _held_by_key(dataset: Dataset, size: int | float, stratified: bool, drawn: np.ndarray) -> np.ndarray:
+    """The indices of the images that are held out; drawn: a number of each from 0 to 1, (N,).
+
+    A fraction holds out those below it, yet, stratified, at least one image of every class, and not the only one.
+    """
+    if isinstance(size, float) and not stratified:
+        return np.flatnonzero(drawn < size)
+    parts = shares(dataset.class_counts, size) if isinstance(size, int) else None
+    held = []
+    for label, total in enumerate(dataset.class_counts):
+        order = np.flatnonzero(dataset.labels == label)
+        order = order[np.argsort(drawn[order], kind="stable")]
+        if parts is None:
+            below = int(np.count_nonzero(drawn[order] < size))
+            held.append(order[: min(max(below, 1), max(total - 1, 0))])
+        else:
+            held.append(order[: parts[label]])
+    return np.concatenate(held)
+
+
+def _fractions(keys: np.ndarray, purpose: str, seed: int) -> np.ndarray:
+    """A number from 0 to 1 for each key (N, 2), another for every purpose and seed.
+
+    Those of one name begin anywhere, by the mixing of splitmix64, and go on by an irrational step, so that of numbered
+    pictures nearly the same share lies below any bound.
+    """
+    salt = hashlib.blake2b(f"{purpose} {seed}".encode(), digest_size=8).digest()
+    begin = keys[:, 0] + np.frombuffer(salt, "<u8")
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        begin = (begin ^ (begin >> np.uint64(shift))) * np.uint64(factor)
+    begin ^= begin >> np.uint64(31)
+    return (begin + keys[:, 1] * np.uint64(_STEPS[purpose])) / 2.0**64
 
 
 def resplit(
@@ -46,13 +87,17 @@ def resplit(
     """Split the images again: `train` of them (a number or a fraction) for training, the rest for testing.
 
     images: "all" takes all images together, also those that the source has for validation; "train" the training images
-    alone. order: "random" draws by `seed`; "label" sorts by label first, so the last classes may occur in the
-    test images only.
+    alone. order: "random" draws by `seed`, images with keys each by its own; "label" sorts by label first, so the last
+    classes may occur in the test images only.
     """
     pool = _joined(source) if images == "all" else source.train
     count = _count(train, len(pool), "split.train")
     if order == "label":
         indices = np.argsort(pool.labels, kind="stable")
+    elif pool.keys is not None:
+        drawn = _fractions(pool.keys, "split", seed)
+        indices = np.argsort(drawn, kind="stable")
+        count = int(np.count_nonzero(drawn < train)) if isinstance(train, float) else count
     else:
         indices = np.random.default_rng(seed).permutation(len(pool))
     validation = None if images == "all" else source.validation
@@ -117,7 +162,9 @@ def _joined(source: Source) -> Dataset:
     parts = source.parts.values()
     images = np.concatenate([part.images for part in parts])  # (N + M, C, H, W)
     labels = np.concatenate([part.labels for part in parts])
-    return Dataset(images, labels, source.train.class_names)
+    keys = [part.keys for part in parts if part.keys is not None]
+    joined = np.concatenate(keys) if len(keys) == len(parts) else None
+    return Dataset(images, labels, source.train.class_names, joined)
 
 
 def _label_of(name: int | str, names: tuple[str, ...]) -> int:
@@ -135,4 +182,5 @@ def _only(dataset: Dataset, chosen: list[int]) -> Dataset:
     kept = np.flatnonzero(labels >= 0)
     if not kept.size:
         raise DataError(f"No image belongs to the classes {[dataset.class_names[k] for k in chosen]}.")
-    return Dataset(dataset.images[kept], labels[kept], tuple(dataset.class_names[k] for k in chosen))
+    taken = dataset.take(kept)
+    return replace(taken, labels=labels[kept], class_names=tuple(dataset.class_names[k] for k in chosen))

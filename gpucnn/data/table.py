@@ -69,6 +69,13 @@ class Table:
         with open_data(self.path) as file:
             yield from (line for line in _lines(file, self.path) if line.number >= self.first)
 
+    def label_of(self, line: Line) -> bytes:
+        """The label of a line alone, whose other fields are not looked at where the label is among the first."""
+        if self.separator == b" " or b'"' in line.text or self.label >= self._ends[0]:
+            return self.cut(line)[0]
+        fields = line.text.split(self.separator, self.label + 1)
+        return fields[self.label].strip() if len(fields) > self.label + 1 else self.cut(line)[0]
+
     def cut(self, line: Line) -> tuple[bytes, bytes]:
         """The label of a line, and its values separated by commas. Raises DataError for another number of fields."""
         text, separator = line.text, self.separator

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from gpucnn import nn
-from gpucnn.data import Normalizer
-from gpucnn.draw.centring import centred, resampled, whole
+from gpucnn.data.centring import centred, resampled, whole
+from gpucnn.data.ranges import BYTE
 from gpucnn.draw.drawing import Drawing
 from gpucnn.errors import DataError
 from gpucnn.report.architecture import layer_outputs
-from gpucnn.training import predict
+from gpucnn.runs.classifier import Classifier
+from gpucnn.training.evaluation import dtype_of
 
 MOST_MAPS = 32  # of a layer's maps
 MOST_UNITS = 512  # of a layer without maps
@@ -31,32 +32,26 @@ Output = tuple[str, nn.Module, np.ndarray]  # a layer's name, the layer, its out
 class Reader:
     """A trained network that reads drawings.
 
-    It takes images of `image_shape` (C, H, W), C being 1 or 3, that `normalizer` makes into numbers of type `dtype`.
-    Raises DataError for images of another kind.
+    Raises DataError for one that does not take pictures of one channel or three, in a range that pictures have.
     """
 
-    def __init__(
-        self,
-        net: nn.Sequential,
-        normalizer: Normalizer,
-        image_shape: tuple[int, ...],
-        class_names: tuple[str, ...],
-        dtype: str = "float32",
-    ) -> None:
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier, image_shape = classifier, classifier.pipeline.image_shape
         if len(image_shape) != 3 or image_shape[0] not in (1, 3):
             raise DataError(
                 f"the network takes no picture of one channel or three, but {' x '.join(map(str, image_shape))}; "
                 "draw for one that does, or give this one arrays from Python: gpucnn.load(RUN)"
             )
-        self.net, self.normalizer, self.image_shape, self.dtype = net, normalizer, image_shape, dtype
-        self.class_names = class_names
+        self.net, self.image_shape = classifier.net, image_shape
+        classifier.pipeline.pixels.fit(np.zeros(1, np.uint8), BYTE)  # refuses a range that drawings have not
 
     def describe(self) -> dict[str, Any]:
         """The parts that do not depend on the drawing: classes, layers, kernels."""
         blank = np.zeros(self.image_shape, np.uint8)
         return {
             "image": self.image_shape,
-            "classes": self.class_names,
+            "classes": self.classifier.classes,
+            "bright": self.classifier.pipeline.ground == "bright",
             "zero": ZERO,
             "layers": [_description(name, layer, output[0]) for name, layer, output in self._outputs(blank)],
         }
@@ -66,7 +61,7 @@ class Reader:
         image = self.image_of(drawing)
         return {
             "image": _text(image[0]),
-            "probabilities": predict(self.net, self._normalised(image))[0].tolist(),
+            "probabilities": self.classifier.probabilities(self._fitted(image))[0].tolist(),
             "layers": [_shades(_shown(output[0])) for _, _, output in self._outputs(image)],
         }
 
@@ -76,12 +71,13 @@ class Reader:
         grey = (centred if drawing.centre else whole)(drawing.ink, (height, width))
         return np.broadcast_to(255 - grey if drawing.invert else grey, self.image_shape)
 
-    def _normalised(self, image: np.ndarray) -> np.ndarray:
-        """(C, H, W) -> (1, C, H, W), as the network takes it."""
-        return self.normalizer.apply(image[None], self.dtype)
+    def _fitted(self, image: np.ndarray) -> np.ndarray:
+        """(C, H, W) of 0..255 -> (1, C, H, W) in the range of the training images."""
+        return self.classifier.pipeline.pixels.fit(image[None], BYTE)
 
     def _outputs(self, image: np.ndarray) -> Iterator[Output]:
-        return layer_outputs(self.net, self._normalised(image))
+        inputs = self.classifier.normalizer.apply(self._fitted(image), dtype_of(self.net).name)
+        return layer_outputs(self.net, inputs)
 
 
 def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Convolution in one, two and three dimensions, the linear map, and flatten, which goes between them."""
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,7 @@ class Convolution(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int, relu: bool) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
         out = empty((weight.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        least = 0.0 if relu else -math.inf
-        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, least, out)
+        kernels_of(type(x)).conv.forward(x, weight, bias[0] if bias else None, window, groups, relu, out)
         self.y = out if relu else None
         return out
 
@@ -54,7 +52,7 @@ class Linear(Function):
     def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
         self.x, self.weight = x, weight
         out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
-        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, 0.0 if relu else -math.inf)
+        kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, relu)
         self.y = out if relu else None
         return out
 
@@ -87,7 +85,7 @@ class Linear(Function):
         """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
         if out is not None:
             rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-            kernels_of(type(grad)).sums.row_sums(rows, out)
+            kernels_of(type(grad)).gemm.row_sums(rows, out)
 
 
 class Flatten(Function):

@@ -4,7 +4,7 @@ from gpucnn.backend import Array, empty
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.numpy.norm import Running
+from gpucnn.kernels.interface import Running
 from gpucnn.tensor import Function, Tensor
 
 __all__ = ["batch_norm"]

@@ -1,7 +1,6 @@
 """Pooling: the largest value or the average under a window, or over the whole map."""
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -34,11 +33,10 @@ class MaxPool(Function):
     def forward(self, x: Array, window: Window, relu: bool) -> Array:
         self.shape, self.window = x.shape, window
         out = empty((x.shape[0], *window.output_sizes(x.shape[1:-1]), x.shape[-1]), x)
-        least = 0.0 if relu else -math.inf
         if self.needs[0]:
-            self.winners = kernels_of(type(x)).pool.max_forward_winners(x, window, least, out)
+            self.winners = kernels_of(type(x)).pool.max_forward_winners(x, window, relu, out)
         else:
-            kernels_of(type(x)).pool.max_forward(x, window, least, out)
+            kernels_of(type(x)).pool.max_forward(x, window, relu, out)
         return out
 
     def backward(self, grad: Array) -> Array:

@@ -1,4 +1,4 @@
 """Kernels: arrays in, arrays out, no tape. Images are (C, spatial..., N): batch-last, C-contiguous.
 
-`numpy` is NumPy and CuPy alike, and always works; `c` is the same functions in C. `dispatch` says which compute.
+`interface` says what a set offers; `numpy`, `c` and `cuda` are the sets, and `dispatch` chooses one for an array.
 """

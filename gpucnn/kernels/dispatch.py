@@ -1,48 +1,49 @@
-"""Which set of kernels computes: C or CUDA; NumPy and CuPy by themselves where C was not built, or on request."""
+"""Which set of kernels computes: `c` or `cuda`, and `numpy` where C was not built or where it was asked for."""
 
 import functools
 import os
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from gpucnn.errors import InputError
 from gpucnn.kernels import c, cuda, numpy
 from gpucnn.kernels.c import library
+from gpucnn.kernels.interface import Kernels
 
-_asked: str | None = None
-_chosen: str | None = None  # "numpy", or the instruction set that the C kernels use
+# The choice is the process's, like the device: an array's type says which of the chosen sets computes.
+_asked: str | None = None  # the argument of the last `choose`
+_chosen: str | None = None  # what that came to: "numpy", or the instruction set that the C kernels use
 
 
 @functools.cache  # every operation asks; `choose` clears it
-def _kernels_of(kind: type) -> Any:
+def _kernels_of(kind: type) -> Kernels:
     if issubclass(kind, np.ndarray):
-        return numpy if chosen() == "numpy" else c
-    return numpy if asked() == "numpy" else cuda
+        return (numpy if chosen() == "numpy" else c).kernels
+    return (numpy if asked() == "numpy" else cuda).kernels
 
 
-# The kernels for arrays of a type, as in kernels_of(type(x)): modules activation, conv, ... of one name in each set.
-kernels_of: Callable[[type], Any] = _kernels_of
+# The kernels for arrays of a type, as in kernels_of(type(x)).conv.forward.
+kernels_of: Callable[[type], Kernels] = _kernels_of
 
 
 def asked() -> str:
-    """What was asked for last: of `choose`, else of GPUCNN_KERNELS. On a GPU all but `numpy` means CUDA."""
+    """The last argument of `choose`, at first the value of GPUCNN_KERNELS. On a GPU all but `numpy` means CUDA."""
     return _asked or requested()
 
 
 def chosen() -> str:
-    """The set that computes on the CPU; at first the one that GPUCNN_KERNELS asks for, or `auto`."""
+    """The set that computes on the CPU: `numpy` or an instruction set; at first by GPUCNN_KERNELS."""
     return _chosen or choose(requested())
 
 
 def requested() -> str:
-    """What GPUCNN_KERNELS asks for."""
+    """The value of the environment variable GPUCNN_KERNELS; `auto` where it is not set."""
     return os.environ.get("GPUCNN_KERNELS") or "auto"
 
 
 def choose(name: str) -> str:
-    """Let `numpy`, `auto` (the fastest there is) or one instruction set's C kernels compute; returns which.
+    """Let `numpy`, `auto` (the fastest available) or the C kernels of one instruction set compute; returns which.
 
     Raises InputError for another name, and for a set that was not built or that this processor does not run.
     """
@@ -62,7 +63,7 @@ def choose(name: str) -> str:
 
 
 def describe() -> str:
-    """The set that computes, and why it is that one, in a line."""
+    """The set that computes on the CPU, and why, in one line."""
     if chosen() != "numpy":
         return f"C, for {chosen()}"
     return f"NumPy: {library.why_none() or 'GPUCNN_KERNELS asks for it'}"

@@ -1,5 +1,6 @@
 """Modules that contain modules: Sequential, Residual, ModuleList."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeGuard, cast
 
@@ -155,6 +156,20 @@ def _pools_relu(layer: Module | None) -> TypeGuard[MaxPool]:
 def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear]:
     """Whether the layer has the forward of Convolution or Linear, which can apply ReLU in the same pass."""
     return type(layer).forward in (Convolution.forward, Linear.forward)
+
+
+@contextlib.contextmanager
+def unfused(net: Module) -> Iterator[None]:
+    """Inside the block each layer of `net` runs by itself: no ReLU within the layer before or behind it."""
+    containers = [module for module in net.modules() if isinstance(module, Sequential)]
+    try:
+        for module in containers:
+            module._planned = tuple(module.layers)
+            module._operations = tuple((number, layer, "forward") for number, layer in enumerate(module.layers))
+        yield
+    finally:
+        for module in containers:
+            module._planned, module._operations = (), ()
 
 
 class Residual(Sequential):

@@ -15,11 +15,13 @@ __all__ = ["BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 class BatchNorm(Layer):
     """Normalises each channel of (N, C) or (N, C, ...) to mean 0 and variance 1; see functional.batch_norm.
 
-    weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation.
+    weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation. A layer
+    that is `frozen` normalises by them in training too, and leaves them unchanged.
     """
 
     kind, inferred = "batch_norm", "num_features"
     axes: tuple[int, ...] = (1, 2, 3, 4)  # lengths of an input's shape, without the images
+    frozen = False
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         self.num_features = check_count(self.kind, "num_features", num_features)
@@ -33,9 +35,9 @@ class BatchNorm(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""
         self.output_shape(x.shape[1:])
-        running = self.running_mean, self.running_var
-        y = F.batch_norm(x, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
-        if self.training:
+        running, learning = (self.running_mean, self.running_var), self.training and not self.frozen
+        y = F.batch_norm(x, *running, self.weight, self.bias, learning, self.momentum, self.eps)
+        if learning:
             self.num_batches_tracked.data += 1
         return y
 

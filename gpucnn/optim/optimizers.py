@@ -9,7 +9,7 @@ import numpy as np
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.numpy.update import StepScales
+from gpucnn.kernels.interface import StepScales
 from gpucnn.optim.flat import FlatParameters, Place
 from gpucnn.tensor import Tensor
 
@@ -241,10 +241,12 @@ class SGD(Optimizer):
         kernels, momentum, decay = kernels_of(type(values)).update, group["momentum"], group["weight_decay"]
         if not momentum:
             kernels.sgd(values, gradients, scales, decay)
-        elif group["nesterov"]:
-            kernels.nesterov(values, gradients, *state, scales, momentum, decay)
+            return
+        [velocity] = state
+        if group["nesterov"]:
+            kernels.nesterov(values, gradients, velocity, scales, momentum, decay)
         else:
-            kernels.momentum(values, gradients, *state, scales, momentum, decay)
+            kernels.momentum(values, gradients, velocity, scales, momentum, decay)
 
 
 class Adam(Optimizer):
@@ -291,7 +293,8 @@ class Adam(Optimizer):
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
         update, decay = kernels_of(type(values)).update, self._decay(group)
-        update.adam(values, gradients, *state, scales, group["betas"], group["eps"], decay)
+        mean, square = state
+        update.adam(values, gradients, mean, square, scales, group["betas"], group["eps"], decay)
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""

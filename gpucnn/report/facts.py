@@ -109,9 +109,15 @@ def _notes(subject: Subject) -> Iterator[str]:
         yield f"Trained on {subject.dataset}, because {requested} was unavailable (data.fallback)."
     asked = subject.config["train"]["epochs"]
     if not subject.folder.finished:
-        yield f"Not finished: {done} of {asked} epochs are done. The figures are those of the best epoch so far."
-    elif done < asked:
+        keep = (subject.config["train"].get("early_stop") or {}).get("keep")
+        of = "best epoch so far" if keep == "best" else "last checkpoint"
+        yield f"Not finished: {done} of {asked} epochs are done. The figures are those of the {of}."
+        return
+    if done < asked:
         yield f"Early stopping ended the training after {done} of {asked} epochs (train.early_stop)."
+    weights = subject.folder.result().get("weights", {})
+    if weights.get("which") == "best":
+        yield f"The weights are those of epoch {weights['epoch']}, the best (train.early_stop)."
 
 
 def _headline(subject: Subject, curves: Facts) -> Headline:

@@ -1,8 +1,18 @@
 """Run folders: their files, training in one, and opening one that was trained before."""
 
+from gpucnn.runs.classifier import Classifier
 from gpucnn.runs.environment import describe_environment
 from gpucnn.runs.folder import RunFolder, new_run_path
 from gpucnn.runs.job import train_run
 from gpucnn.runs.saved import SavedRun, load, open_run
 
-__all__ = ["RunFolder", "SavedRun", "describe_environment", "load", "new_run_path", "open_run", "train_run"]
+__all__ = [
+    "Classifier",
+    "RunFolder",
+    "SavedRun",
+    "describe_environment",
+    "load",
+    "new_run_path",
+    "open_run",
+    "train_run",
+]

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +20,9 @@ from gpucnn.training.records import BATCH_HEADER, BatchRecord, EpochRecord
 
 CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
 METRICS, BATCHES = "metrics.jsonl", "batches.csv"
-MODEL, NORMALIZATION = "model.safetensors", "normalization.safetensors"
+MODEL, NORMALIZATION, PIPELINE = "model.safetensors", "normalization.safetensors", "pipeline.json"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
+PREVIOUS = "previous.safetensors"  # the last checkpoint but one
 LATEST = "latest"  # names the run that was started last
 RUNS = Path("runs")  # where runs go that are given no folder
 FIGURES = ("test_accuracy", "test_loss", "dataset")  # that result.json must have
@@ -81,13 +82,23 @@ class RunFolder:
 
     @property
     def model_path(self) -> Path:
-        """The last weights; written when the run is finished."""
+        """The weights that the run ends with; written when it is finished."""
         return self.path / MODEL
 
     @property
     def last_path(self) -> Path:
         """The newest checkpoint, from which a run resumes."""
         return self.path / CHECKPOINTS / LAST
+
+    @property
+    def previous_path(self) -> Path:
+        """The checkpoint before the newest, for when that is damaged."""
+        return self.path / CHECKPOINTS / PREVIOUS
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
+        return self.last_path.is_file() or self.previous_path.is_file()
 
     @property
     def best_path(self) -> Path:
@@ -126,7 +137,7 @@ class RunFolder:
         for log in self._logs.values():
             log.close()
         self._logs.clear()
-        if kind is not None and self._made is not None and not self.last_path.exists():
+        if kind is not None and self._made is not None and not self.resumable:
             _remove_new(self.path, self._made)
 
     def log(self, record: BatchRecord | EpochRecord) -> None:
@@ -139,27 +150,48 @@ class RunFolder:
     def save(self, state: State, best: bool = False) -> None:
         """Flush the logs; write `state` and their sizes as the last checkpoint, and as the best if it is.
 
-        The best is written first: if the process is killed in between, the run repeats the epoch and writes it again.
+        The checkpoint before is kept as the previous one. The best is written first: if the process is killed in
+        between, the run repeats the epoch and writes it again.
         """
         sizes = {name: log.flush() for name, log in self._logs.items()}
         state = State(state.tensors, {**state.values, "logs": sizes})
         if best:
             save_state(self.best_path, state)
-        save_state(self.last_path, state)
+        save_state(self.last_path, state, keep=self.previous_path)
 
-    def load(self, like: Mapping[str, np.ndarray]) -> State:
-        """The last checkpoint. Lines logged after it are removed. Raises CheckpointError as `load_state` does."""
-        if not self.last_path.exists():
+    def resume(self, like: Mapping[str, np.ndarray], accept: Callable[[State], None]) -> str | None:
+        """Give `accept` the last checkpoint; if that or `accept` raises CheckpointError, the one before it instead.
+
+        Lines logged after the checkpoint are removed. Returns a sentence where it was not the last, else None. Raises
+        the last checkpoint's CheckpointError if neither serves.
+        """
+        if not self.resumable:
             raise CheckpointError(
                 f"{self.path} was stopped before its first checkpoint; remove the folder and train again"
             )
-        state = load_state(self.last_path, like)
+        try:
+            self._load(self.last_path, like, accept)
+            return None
+        except CheckpointError as error:
+            fault = error
+        try:
+            self._load(self.previous_path, like, accept)
+        except CheckpointError:
+            raise fault from None
+        self.previous_path.replace(self.last_path)
+        return f"{fault}. Training goes on from the checkpoint before it"
+
+    def _load(self, path: Path, like: Mapping[str, np.ndarray], accept: Callable[[State], None]) -> None:
+        state = load_state(path, like)
         sizes = state.values.get("logs")
         if not isinstance(sizes, dict) or any(type(sizes.get(name)) is not int for name in self._logs):
-            raise CheckpointError(f"{self.last_path} is damaged: it does not say how long the logs were")
+            raise CheckpointError(f"{path} is damaged: it does not say how long the logs were")
         for name, log in self._logs.items():
             log.cut(sizes[name])
-        return state
+        try:
+            accept(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}; restore it, or train again") from None
 
     def write_model(self, weights: Mapping[str, np.ndarray]) -> None:
         """Write model.safetensors: a network's `state_dict()`."""
@@ -168,6 +200,10 @@ class RunFolder:
     def write_normalization(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Write normalization.safetensors: the shift and scale of pixels."""
         save_weights(self.path / NORMALIZATION, arrays)
+
+    def write_pipeline(self, text: str) -> None:
+        """Write pipeline.json: how pictures become the network's input, and its outputs classes."""
+        atomic_write(self.path / PIPELINE, text.encode())
 
     def normalization(self) -> dict[str, np.ndarray]:
         """The arrays of normalization.safetensors. Raises CheckpointError if it is missing or damaged."""
@@ -214,7 +250,7 @@ def find_run(run: str) -> RunFolder:
 def _refuse_taken(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"the run folder {path} is a file; give another --run-dir")
-    for name in (CONFIG, BATCHES, METRICS, RESULT, ENVIRONMENT, MODEL, NORMALIZATION, CHECKPOINTS):
+    for name in (CONFIG, BATCHES, METRICS, RESULT, ENVIRONMENT, MODEL, NORMALIZATION, PIPELINE, CHECKPOINTS):
         if os.path.lexists(path / name):
             raise _taken(path, name)
 
@@ -229,7 +265,7 @@ def _remove_new(path: Path, made: bool) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG, NORMALIZATION):
+    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG, NORMALIZATION, PIPELINE):
         (path / name).unlink(missing_ok=True)
 
 

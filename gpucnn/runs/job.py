@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from gpucnn import backend
+from gpucnn.data import Pipeline
 from gpucnn.data.loader import Batches, Loaders
-from gpucnn.errors import CheckpointError, TrainingError
+from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.folder import RunFolder
 from gpucnn.runs.interruption import Interruption
+from gpucnn.training.checkpoint import load_weights
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.trainer import Record, Trainer
 
@@ -31,23 +33,31 @@ def train_run(
     resume: bool = False,
     config_text: str | None = None,
     normalization: Mapping[str, np.ndarray] | None = None,
+    pipeline: Pipeline | None = None,
     on_record: Callable[[Record], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
     """Train in `folder`, which must be entered, until `epochs` are done; returns the contents of result.json.
 
     With `resume`, training continues from the last checkpoint and ends as if it had never stopped; `config_text`,
-    which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` is written
-    and training begins. A checkpoint is written at the start, after each epoch, every `checkpoint_seconds`, and on
-    Ctrl-C, which then raises KeyboardInterrupt. `on_record` is called with every record after it is logged.
+    which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` and
+    `pipeline` are written (the latter too where a run of version 0.1.0 resumes) and training begins. A checkpoint is
+    written at the start, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, which then raises
+    KeyboardInterrupt. `on_record` is called with every record after it is logged, `on_note` with what the user should
+    know: that the last checkpoint was damaged and the one before it was taken.
 
     Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
     files that cannot be written; the last checkpoint stays whole.
     """
     if resume:
-        _resume(folder, trainer)
+        fallen_back = folder.resume(trainer.state().tensors, trainer.load_state)
+        if fallen_back is not None and on_note is not None:
+            on_note(fallen_back)
     elif normalization is not None:
         folder.write_normalization(normalization)
+    if pipeline is not None:
+        folder.write_pipeline(pipeline.to_json())
     records = trainer.run(loaders.train, loaders.validation, epochs)
     if not resume:
         folder.save(trainer.state())
@@ -67,21 +77,26 @@ def train_run(
                 saved = time.monotonic()
             if interrupted:
                 raise KeyboardInterrupt
+    weights = _final_weights(folder, trainer)
     folder.write_model(trainer.net.state_dict())
     result = _result(trainer, loaders.test, class_names)
-    result |= {"dataset": dataset, "dataset_requested": dataset_requested}
+    result |= {"weights": weights, "dataset": dataset, "dataset_requested": dataset_requested}
     result |= {"device": str(backend.device()), "kernels": kernels_name()}
     folder.write_result(result)
     return result
 
 
-def _resume(folder: RunFolder, trainer: Trainer) -> None:
-    """Load the last checkpoint into `trainer`. Raises CheckpointError, naming the file."""
-    state = folder.load(trainer.state().tensors)
-    try:
-        trainer.load_state(state)
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder.last_path}: {error}; restore it, or train again") from None
+def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
+    """Give the network the weights that the run ends with: early stopping's best, else the last. Says which they are.
+
+    Raises CheckpointError if the best checkpoint is needed and damaged.
+    """
+    state, rule = trainer.train_state, trainer.early_stop
+    if rule is None or rule.keep == "last":
+        return {"epoch": state.epoch, "which": "last"}
+    if state.best.epoch != state.epoch:
+        load_weights(folder.best_path, trainer.net)
+    return {"epoch": state.best.epoch, "which": "best"}
 
 
 def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) -> dict[str, Any]:

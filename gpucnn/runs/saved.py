@@ -1,34 +1,53 @@
-"""Opening a saved run: its configuration, its network with the weights, its normalisation."""
+"""Opening a saved run: its configuration, its network with the weights, how it sees pictures."""
 
+import contextlib
+import functools
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from gpucnn import nn
-from gpucnn.config.build import TrainingData, build_network
+from gpucnn.config.build import TrainingData, build_early_stop, build_network
 from gpucnn.config.check import Checked, load_options
 from gpucnn.config.schema import Config
-from gpucnn.data import Normalizer
+from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
+from gpucnn.data.ranges import BYTE
 from gpucnn.data.untrusted import naming
-from gpucnn.errors import CheckpointError, InputError
-from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, RunFolder, find_run
+from gpucnn.errors import CheckpointError, DataError, InputError, ShapeError
+from gpucnn.runs.classifier import Classifier
+from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, PIPELINE, RunFolder, find_run
+from gpucnn.runs.pipelines import pipeline_without_file, read_pipeline
 from gpucnn.training import load_weights
+from gpucnn.training.evaluation import outputs_of
 
-DATA = "data"  # the entry of environment.json that `describe_data` makes
+DATA = "data"  # the entry of environment.json where version 0.1.0 described the data
+DRAWN = "held_out_by"  # the option of folders that 0.1.0 had not
 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run's folder, its configuration and the description of its data."""
+    """A run's folder, its configuration, and what it knows of its data."""
 
     folder: RunFolder
     checked: Checked
-    dataset: str
-    image_shape: tuple[int, ...]  # (C, H, W); of signals (C, W), of volumes (C, D, H, W)
-    class_names: tuple[str, ...]
+    known: Fingerprint
+    kept: Pipeline | None  # None for a run of version 0.1.0
+
+    @property
+    def dataset(self) -> str:
+        """The data set that it was trained on, which may be the fallback."""
+        return self.known.dataset
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(C, H, W); of signals (C, W), of volumes (C, D, H, W)."""
+        return self.known.image_shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the network's outputs."""
+        return self.known.class_names
 
     @property
     def config(self) -> Config:
@@ -36,12 +55,12 @@ class SavedRun:
         return self.checked.config
 
     def network(self) -> nn.Sequential:
-        """The trained network, in evaluation mode; for an unfinished run, that of the best epoch so far.
+        """The trained network, in evaluation mode; of an unfinished run, with the weights that it would end with.
 
         Raises CheckpointError if the weights are missing, damaged or of another network.
         """
         net = build_network(self.checked, self.image_shape, len(self.class_names))
-        load_weights(weights_of(self.folder), net)
+        load_weights(weights_of(self.folder, self.config), net)
         return net.eval()
 
     def normalizer(self) -> Normalizer:
@@ -49,34 +68,98 @@ class SavedRun:
         with naming(self.folder.path / NORMALIZATION):
             return Normalizer.from_arrays(self.folder.normalization(), self.image_shape)
 
-    def check_finite(self, figures: np.ndarray | float) -> None:
-        """Raise CheckpointError if `figures` that the trained network gave are not finite."""
-        if not np.isfinite(figures).all():
-            raise CheckpointError(
-                f"{self.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
-                "finite; train again, with a lower learning rate (optimizer.lr)"
+    @functools.cached_property
+    def pipeline(self) -> Pipeline:
+        """How the network sees pictures. Raises CheckpointError for a run of 0.1.0 from which it cannot be told."""
+        if self.kept is not None:
+            return self.kept
+        net = build_network(self.checked, self.image_shape, len(self.class_names))
+        return pipeline_without_file(self.folder, self.config, self.known, outputs_of(net))
+
+    def classifier(self) -> Classifier:
+        """The network with its pipeline. Raises CheckpointError, DataError."""
+        return Classifier(self.network(), self.pipeline, self.normalizer(), self.folder.path)
+
+    def same_data(self, data: TrainingData) -> TrainingData:
+        """The data to resume with, in the run's order of classes and with its normalisation.
+
+        Raises DataError that says what changed, if they are not those that it was trained on.
+        """
+        with _refusing(f"--resume {self.folder.path}: the data have other classes"):
+            data = data.renumbered(self.class_names)
+        changed = self.changes(data)
+        if changed:
+            raise DataError(
+                f"--resume {self.folder.path}: the data are not those that the run was trained on: "
+                f"{'; '.join(changed)}. Put them back (GPUCNN_DATA_DIR as it was), or begin a new run"
             )
+        return data._replace(normalizer=self.normalizer())
+
+    def changes(self, data: TrainingData) -> list[str]:
+        """What is not as it was when the run was trained, a sentence each."""
+        return self.known.differences(data.fingerprint())
+
+    def fitting(self, images: Dataset, of: str, from_files: bool = False) -> Dataset:
+        """Images of the data set `of` as the network knows them: in its range of pixels, labels by its classes' names.
+
+        from_files: whether the pixels come from picture files. Raises ShapeError for images of another shape, DataError
+        for other classes.
+        """
+        if images.image_shape != self.image_shape:
+            raise ShapeError(
+                f"the images of {of} are {_by(images.image_shape)}, and the network was trained on "
+                f"{_by(self.image_shape)}; give a data set of that shape"
+            )
+        with _refusing(f"{of} has other classes than {self.folder.path}"):
+            images = images.renumbered(self.class_names)
+        return replace(images, images=self.pipeline.pixels.fit(images.images, BYTE if from_files else None))
 
 
-def load(run: str | Path) -> nn.Sequential:
-    """The trained network of RUN, a run's folder or `latest`, in evaluation mode.
+def load(run: str | Path) -> Classifier:
+    """The trained network of RUN, a run's folder or `latest`, which takes pictures as files hold them.
 
-    It expects images normalised as in training. Raises InputError if there is no such run.
+    Raises InputError if there is no such run, or it is damaged.
     """
-    return open_run(str(run)).network()
+    return open_run(str(run)).classifier()
 
 
 def open_run(run: str) -> SavedRun:
     """Open RUN, a run's folder or `latest`. Raises InputError if there is none or its files are damaged."""
     folder = find_run(run)
     checked = load_options(str(folder.config_path))
-    described = _read_description(folder.path / ENVIRONMENT)
-    return SavedRun(folder, checked, **described)
+    kept = read_pipeline(folder)
+    known = _read_description(folder.path / ENVIRONMENT) if kept is None else kept.fingerprint
+    if kept is None:
+        checked = checked._replace(config=drawn_as(checked.config, "position"))
+    return SavedRun(folder, checked, known, kept)
 
 
-def weights_of(folder: RunFolder) -> Path:
-    """The file of a run's weights: the final ones, else the best or last checkpoint. Raises CheckpointError."""
-    for path in (folder.model_path, folder.best_path, folder.last_path):
+def drawn_as(config: Config, drawn: str) -> Config:
+    """The configuration with a folder's test images drawn so, where it does not say."""
+    data = config.data
+    if not hasattr(data, DRAWN) or DRAWN in data.model_fields_set:
+        return config
+    return config.model_copy(update={"data": data.model_copy(update={DRAWN: drawn})})
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """A shape in words, as in 1 x 28 x 28."""
+    return " x ".join(map(str, shape))
+
+
+def keeps_best(config: Config) -> bool:
+    """Whether a run ends with the weights of its best epoch, by early stopping; otherwise with the last."""
+    rule = build_early_stop(config)
+    return rule is not None and rule.keep == "best"
+
+
+def weights_of(folder: RunFolder, config: Config) -> Path:
+    """The file of a run's weights: the final ones; of an unfinished run, those that it would end with.
+
+    Raises CheckpointError if there are none.
+    """
+    best = [folder.best_path] if keeps_best(config) else []
+    for path in (folder.model_path, *best, folder.last_path, folder.previous_path):
         if path.is_file():
             return path
     raise CheckpointError(f"{folder.path} holds no weights: it was stopped before its first checkpoint; train it again")
@@ -87,28 +170,35 @@ def load_initial_weights(config: Config, net: nn.Module) -> None:
     if config.train.init_from is None:
         return
     try:
-        load_weights(weights_of(find_run(config.train.init_from)), net)
+        folder = find_run(config.train.init_from)
+        load_weights(weights_of(folder, load_options(str(folder.config_path)).config), net)
     except InputError as error:
         raise type(error)(f"train.init_from: {error}") from None
 
 
-def describe_data(data: TrainingData) -> dict[str, Any]:
-    """The description of the data that `SavedRun` needs, fit for JSON."""
-    return {
-        "dataset": data.loaded.used,
-        "image_shape": list(data.train.image_shape),
-        "class_names": list(data.train.class_names),
-    }
+@contextlib.contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Put `what` before the DataError that rises out of the block."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"{what}: {error}; classes are matched by their names, so give data that have the run's"
+        ) from None
 
 
-def _read_description(path: Path) -> dict[str, Any]:
-    """The description that `describe_data` made when the run began."""
+def _read_description(path: Path) -> Fingerprint:
+    """What version 0.1.0 wrote of the data when the run began."""
     try:
         described = json.loads(path.read_bytes())[DATA]
-        dataset, shape, names = described["dataset"], described["image_shape"], described["class_names"]
-        fits = len(shape) in (2, 3, 4) and all(type(size) is int and size > 0 for size in shape)
-        if not (fits and isinstance(dataset, str) and all(isinstance(name, str) for name in names)):
-            raise ValueError("the description of the data")
+        return Fingerprint(
+            dataset=described["dataset"],
+            image_shape=tuple(described["image_shape"]),
+            class_names=tuple(described["class_names"]),
+            parts={},
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is missing or damaged ({error}); restore it, or train again") from None
-    return {"dataset": dataset, "image_shape": tuple(shape), "class_names": tuple(names)}
+        raise CheckpointError(
+            f"{path} is missing or damaged ({str(error).splitlines()[0]}), and there is no {PIPELINE}; restore them, "
+            "or train again"
+        ) from None

@@ -83,7 +83,12 @@ class CapturedSteps:
         self._seen[images] += 1
         self._replays.get(images, lambda: self._work(images))()
 
+    def forget(self) -> None:
+        """Give back the memory of what was captured; it is captured anew."""
+        self._replays.clear()
+
     def _capture(self, images: int) -> None:
+        load_cupy().get_default_memory_pool().free_all_blocks()  # of the steps before: a graph has memory of its own
         try:
             self._replays[images] = capture(lambda: self._work(images), self._stream)
         except CaptureError as error:

@@ -1,11 +1,14 @@
 """States and weights in safetensors files: no pickle, whole or absent, the same bytes for the same content.
 
 A checkpoint is one file. Its arrays are the tensors `model.<name>` and `optimizer.<name>`.
-Everything else is one JSON text under one metadata key, for safetensors keeps metadata in an
-unordered map: two keys may change places.
+Everything else is one JSON text in the file's metadata.
+
+Every file has a checksum in its metadata: SHA-256 of the tensors' bytes and of the header without the checksum. A file
+that it does not match is refused. Files without one, such as PyTorch's, are taken as they are.
 """
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +23,10 @@ from gpucnn.errors import CheckpointError
 from gpucnn.files import atomic_write
 from gpucnn.nn import Module
 
-VALUES_KEY = "gpucnn"
+VALUES_KEY, CHECKSUM_KEY = "gpucnn", "gpucnn.sha256"  # of the metadata
+METADATA = "__metadata__"  # safetensors' name for it, in the header
+ALIGNMENT, LENGTH = 8, 8  # bytes: what a header is padded to, and the number before it that says how long it is
+PIECE = 2**20  # bytes read at a time
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
 MAX_HEADER = 16 * 2**20  # bytes: names and shapes of far more tensors than any network here has
 DTYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}  # NumPy's names: safetensors'
@@ -37,15 +43,18 @@ class State:
     values: dict[str, Any]
 
 
-def save_state(path: Path | str, state: State) -> None:
-    """Write `state` to `path`, whole or not at all. Raises OSError, for example for a full disk."""
-    atomic_write(path, _encode(state.tensors, {VALUES_KEY: _to_json(state.values)}))
+def save_state(path: Path | str, state: State, keep: Path | None = None) -> None:
+    """Write `state` to `path`, whole or not at all; `keep` becomes the name of the file that was there.
+
+    Raises OSError, for example for a full disk.
+    """
+    atomic_write(path, _encode(state.tensors, {VALUES_KEY: _to_json(state.values)}), keep)
 
 
 def load_state(path: Path | str, like: Mapping[str, np.ndarray]) -> State:
     """The state in `path`, whose tensors must have exactly the names, shapes and dtypes of `like`.
 
-    That is checked before anything is read, so a file takes no more memory than `like`.
+    That is checked before any tensor is loaded, so a file takes no more memory than `like`.
     Raises CheckpointError for a file that is damaged, truncated, not of this kind, or of another network.
     """
     with _opened(path) as file:
@@ -59,7 +68,7 @@ def load_state(path: Path | str, like: Mapping[str, np.ndarray]) -> State:
 
 def save_weights(path: Path | str, weights: Mapping[str, np.ndarray]) -> None:
     """Write a network's `state_dict()` to `path`, whole or not at all, under the names PyTorch uses."""
-    atomic_write(path, _encode(weights, None))
+    atomic_write(path, _encode(weights, {}))
 
 
 def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -100,10 +109,54 @@ def read_tensors(path: Path | str, max_bytes: int = 2**28) -> dict[str, np.ndarr
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
 
 
-def _encode(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None) -> bytes:
-    """The file's bytes. Arrays are copied to C order, since safetensors 0.8.0 writes others wrongly."""
+def _encode(tensors: Mapping[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+    """The file's bytes, the checksum among them.
+
+    Arrays are copied to C order, since safetensors 0.8.0 writes others wrongly. The header's keys are sorted here:
+    safetensors keeps metadata in an unordered map, and equal states are to make equal files.
+    """
     contiguous = {name: np.array(array, order="C") for name, array in tensors.items()}
-    return safetensors.numpy.save(contiguous, metadata)
+    content = memoryview(safetensors.numpy.save(contiguous, metadata))
+    end = LENGTH + int.from_bytes(content[:LENGTH], "little")
+    layouts, body = json.loads(bytes(content[LENGTH:end])), content[end:]
+    layouts.pop(METADATA, None)
+    digest = _digest(layouts, metadata)
+    digest.update(body)
+    text = _to_json({**layouts, METADATA: {**metadata, CHECKSUM_KEY: digest.hexdigest()}}).encode()
+    text = text.ljust(-(-len(text) // ALIGNMENT) * ALIGNMENT)
+    return b"".join([len(text).to_bytes(LENGTH, "little"), text, body])
+
+
+def _digest(layouts: Mapping[str, Any], metadata: Mapping[str, str]) -> "hashlib._Hash":
+    """The checksum of a header's two parts, whatever their spacing and order; the tensors' bytes are to follow."""
+    return hashlib.sha256(_to_json({"tensors": layouts, "metadata": metadata}).encode())
+
+
+def _check_sum(path: Path, size: int) -> None:
+    """Raise CheckpointError if `path`, whose header has `size` bytes, has a checksum that does not match."""
+    with path.open("rb") as file:
+        file.seek(LENGTH)
+        layouts = _layouts_in(file.read(size), path)
+        metadata = layouts.pop(METADATA, {})
+        expected = metadata.pop(CHECKSUM_KEY, None)
+        if expected is None:
+            return
+        digest = _digest(layouts, metadata)
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    if digest.hexdigest() != expected:
+        raise CheckpointError(
+            f"{path} is damaged: its bytes do not match its checksum, so it was changed after it was saved; "
+            "give another copy"
+        )
+
+
+def _layouts_in(text: bytes, path: Path) -> dict[str, Any]:
+    """A header, which safetensors has already taken for one."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: its header is no JSON ({error}); give another copy") from None
 
 
 def _to_json(values: dict[str, Any]) -> str:
@@ -122,17 +175,18 @@ def _from_json(text: str, path: Path | str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _opened(path: Path | str) -> Iterator[Any]:
-    """The safetensors file `path`, its header checked against its length; its tensors are not read yet."""
+    """The safetensors file `path`, checked against its length and its checksum; its tensors are not loaded yet."""
     path = Path(path)
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise CheckpointError(f"{path} {what}; expected a safetensors file that gpucnn or another program saved")
     with path.open("rb") as start:
-        header = int.from_bytes(start.read(8), "little")
+        header = int.from_bytes(start.read(LENGTH), "little")
     if header > MAX_HEADER:
         raise CheckpointError(f"{path} is no safetensors file: its header would take {header} bytes; give another copy")
     try:
         with safetensors.safe_open(path, framework="np") as file:
+            _check_sum(path, header)
             yield file
     except safetensors.SafetensorError as error:
         reason = str(error).removeprefix("Error while deserializing header: ")

@@ -8,6 +8,7 @@ import numpy as np
 from gpucnn.backend import Array, module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.nn import Module
+from gpucnn.nn.containers import unfused
 from gpucnn.tensor import Tensor, no_grad
 
 
@@ -41,7 +42,7 @@ def _first_layer(net: Module, batch: Batch) -> str | None:
     try:
         for name, module in leaves:
             vars(module)["forward"] = watched(module.forward, f"{name} ({type(module).__name__})")
-        with no_grad():
+        with no_grad(), unfused(net):
             net(Tensor.from_batch_last(to_device(batch.images)))
     finally:
         for _, module in leaves:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpucnn import functional as F
 from gpucnn import nn
 from gpucnn.backend import to_device
 from gpucnn.data.loader import Batch, Data, as_batches, to_batch_last
+from gpucnn.data.pipeline import Outputs, as_probabilities
 from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
 from gpucnn.nn import Module
@@ -49,7 +49,7 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
             outputs.append(output)
     scores = np.concatenate(outputs)  # (N, C)
     figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1])
-    return Evaluation(tally.loss, tally.accuracy, figures, _probabilities(net, Tensor(scores)))
+    return Evaluation(tally.loss, tally.accuracy, figures, as_probabilities(scores, outputs_of(net)))
 
 
 def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
@@ -57,13 +57,18 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
 
     uint8 images are divided by 255. Raises DataError if there are none.
     """
+    return as_probabilities(outputs(net, images, batch_size), outputs_of(net))
+
+
+def outputs(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    """What `net`, in evaluation mode, makes of the images, (N, K); see `predict`."""
     if images.ndim < 2 or not len(images):
         raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
     dtype, rows = dtype_of(net).name, []
     with evaluating(net):
         for start in range(0, len(images), batch_size):
             array = to_device(to_batch_last(images[start : start + batch_size], dtype))
-            rows.append(_probabilities(net, net(Tensor.from_batch_last(array))))
+            rows.append(net(Tensor.from_batch_last(array)).numpy())
     return np.concatenate(rows)
 
 
@@ -92,7 +97,13 @@ def dtype_of(net: Module) -> np.dtype:
     return next((parameter.dtype for parameter in net.parameters()), np.dtype(np.float32))
 
 
-def _probabilities(net: Module, output: Tensor) -> np.ndarray:
-    """The softmax of the output, or the output itself if the network ends in softmax."""
-    last = list(net.modules())[-1]
-    return output.numpy() if isinstance(last, nn.Softmax) else F.softmax(output, dim=1).numpy()
+def outputs_of(net: Module) -> Outputs:
+    """What the network's outputs are: probabilities if it ends in softmax or sigmoid, their logarithms, or logits."""
+    last = net
+    while isinstance(last, nn.Sequential) and len(last):
+        last = last[-1]
+    if last is net and not isinstance(net, nn.Sequential):  # of the user's own: what it made last
+        last = list(net.modules())[-1]
+    if isinstance(last, nn.Softmax | nn.Sigmoid):
+        return "probabilities"
+    return "log_probabilities" if isinstance(last, nn.LogSoftmax) else "logits"

@@ -39,6 +39,10 @@ class Progress:
         elif record.split == "train":
             self._count(record)
 
+    def note(self, text: str) -> None:
+        """Print a note on standard error, above the bar if there is one."""
+        tqdm.write(text, file=sys.stderr)
+
     def _count(self, record: BatchRecord) -> None:
         if self._bar is None:
             self._bar = tqdm(

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args
 
 from gpucnn.errors import CheckpointError, ConfigError
 from gpucnn.training.records import EpochRecord, StepResult
 
 Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
+ADDED = {"added": True}  # marks a field that checkpoints of version 0.1.0 lack: it takes its default then
 
 
 @dataclass
@@ -40,35 +41,45 @@ class Tally:
 
 @dataclass
 class Best:
-    """The best epoch so far (0: none yet), by validation accuracy, then by validation loss.
+    """The best epoch so far (0: none yet), by early stopping's figure, then validation accuracy, then validation loss.
 
-    Without validation data it is by training loss, and `accuracy` stays 0.
+    Without early stopping there is no such figure. Without validation data `loss` is that of training, and `accuracy`
+    stays 0.
     """
 
     epoch: int = 0
     accuracy: float = 0.0
     loss: float = 0.0
+    figure: float | None = field(default=None, metadata=ADDED)  # higher is better
 
-    def offer(self, record: EpochRecord) -> None:
+    def offer(self, record: EpochRecord, rule: "EarlyStop | None" = None) -> None:
         """Take over `record`'s epoch if it is better."""
         accuracy, loss = record.validation_accuracy, record.validation_loss
         if accuracy is None or loss is None:
             accuracy, loss = 0.0, record.train_loss
-        if not self.epoch or (accuracy, -loss) > (self.accuracy, -self.loss):
-            self.epoch, self.accuracy, self.loss = record.epoch, accuracy, loss
+        offered = Best(record.epoch, accuracy, loss, None if rule is None else rule.figure(record))
+        if not self.epoch or offered._rank(self) > self._rank(offered):
+            vars(self).update(vars(offered))
+
+    def _rank(self, other: "Best") -> tuple[float, ...]:
+        """What is compared with another's; the figure if both have one."""
+        figures = () if self.figure is None or other.figure is None else (self.figure,)
+        return (*figures, self.accuracy, -self.loss)
 
 
 @dataclass(frozen=True)
 class EarlyStop:
     """Stop after `patience` epochs in a row in which `monitor` did not improve by more than `min_delta`.
 
-    `monitor` is a figure of EpochRecord: a loss, which should fall, or an accuracy, which should rise.
+    `monitor` is a figure of EpochRecord: a loss, which should fall, or an accuracy, which should rise. `keep`: whether
+    a run ends with the weights of the epoch in which it was best, or with the last.
     Raises ConfigError for values out of range.
     """
 
     patience: int
     min_delta: float = 0.0
     monitor: Monitor = "validation_loss"
+    keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
         if self.patience < 1:
@@ -77,6 +88,8 @@ class EarlyStop:
             raise ConfigError(f"early_stop: min_delta is {self.min_delta}; it must be 0 or more")
         if self.monitor not in (monitors := get_args(Monitor)):
             raise ConfigError(f"early_stop: monitor is {self.monitor!r}; it can be {', '.join(monitors)}")
+        if self.keep not in ("best", "last"):
+            raise ConfigError(f"early_stop: keep is {self.keep!r}; it can be best or last")
 
     @property
     def needs_validation(self) -> bool:
@@ -128,9 +141,10 @@ class TrainState:
         self.seconds += seconds
         self.train_seconds += seconds
 
-    def close_epoch(self, record: EpochRecord) -> None:
-        """Count an epoch as done, and reset the sums for the next."""
-        self.best.offer(record)
+    def close_epoch(self, record: EpochRecord, rule: EarlyStop | None) -> None:
+        """Count an epoch as done, with what early stopping makes of it, and reset the sums for the next."""
+        self.best.offer(record, rule)
+        self.stopped = rule is not None and self.waiting.see(rule, record)
         self.epoch += 1
         self.train, self.validation, self.seconds = Tally(), Tally(), 0.0
 
@@ -157,11 +171,12 @@ def _check_tally(tally: Tally, where: str) -> None:
 def _like(example: Any, values: Any, where: str) -> Any:
     """`values` as a dataclass with the fields and kinds of `example`."""
     expected = vars(example)
-    if not isinstance(values, Mapping) or values.keys() != expected.keys():
+    needed = {each.name for each in fields(example) if not each.metadata.get("added")}
+    if not isinstance(values, Mapping) or not needed <= values.keys() <= expected.keys():
         raise CheckpointError(
             f"the checkpoint's {where} is damaged: expected {', '.join(expected)}; got {values!r:.200}"
         )
-    return type(example)(**{name: _field(expected[name], values[name], f"{where}.{name}") for name in expected})
+    return type(example)(**{name: _field(expected[name], values[name], f"{where}.{name}") for name in values})
 
 
 def _field(example: Any, value: Any, where: str) -> Any:

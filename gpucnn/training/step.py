@@ -10,7 +10,7 @@ from gpucnn import optim
 from gpucnn.backend import module_of, to_device
 from gpucnn.data.loader import Batch, Batches
 from gpucnn.errors import ShapeError
-from gpucnn.kernels.numpy.softmax import check_labels
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
@@ -83,7 +83,7 @@ def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
     Reading labels there would stop its queue; on a CPU the loss checks them itself.
     """
     if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.data) is not np:
-        check_labels(labels, output.shape[1])
+        kernels_of(type(labels)).softmax.check_labels(labels, output.shape[1])
 
 
 def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResult:

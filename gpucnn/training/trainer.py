@@ -18,7 +18,9 @@ from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
+from gpucnn.training.inputs import Inputs
 from gpucnn.training.losses import CrossEntropy, Loss
+from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
 from gpucnn.training.state import EarlyStop, Tally, TrainState
@@ -60,6 +62,8 @@ class Trainer:
         self.capture = capture
         self.train_state = TrainState()
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
+        self._trained_on: Batches | None = None
+        self._inputs: Inputs | None = None  # what its numbers meant, found out when it is asked for
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
@@ -97,18 +101,39 @@ class Trainer:
         """
         dtype = dtype_of(self.net).name
         batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
-        held_out = None if validation is None else as_batches(validation, batch_size, dtype)
+        self._trained_on, self._inputs = batches, None
+        held_out = None if validation is None else self._seen(validation, batch_size)
         self._check(epochs, len(batches), held_out)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
 
     def evaluate(self, data: Data, batch_size: int = BATCH_SIZE) -> Evaluation:
-        """Loss, accuracy and figures per class on `data`, the network in evaluation mode."""
-        return evaluate(self.net, data, self.loss, batch_size)
+        """Loss, accuracy and figures per class on `data`, the network in evaluation mode.
+
+        After a training a Dataset or arrays are seen as its images were; see `predict`.
+        """
+        return evaluate(self.net, self._seen(data, batch_size), self.loss, batch_size)
 
     def predict(self, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Class probabilities (N, C) of images (N, C, H, W), normalised as those that the network was trained on."""
+        """Class probabilities (N, C) of images (N, C, H, W) such as the training was given, of any type and range.
+
+        They are normalised as its images were. Without a training on a Loader, a Dataset or arrays they are taken as
+        `training.predict` takes them. Raises DataError for numbers whose meaning is open.
+        """
+        inputs = self._training_inputs()
+        if inputs is not None and len(images):
+            images = inputs.normalised(np.asarray(images), dtype_of(self.net).name)
         return predict(self.net, images, batch_size)
+
+    def _seen(self, data: Data, batch_size: int) -> Batches:
+        """`data` in batches, its numbers with the meaning that those of the training have."""
+        dtype, inputs = dtype_of(self.net).name, self._training_inputs()
+        return as_batches(data, batch_size, dtype) if inputs is None else inputs.batches(data, batch_size, dtype)
+
+    def _training_inputs(self) -> Inputs | None:
+        if self._inputs is None and isinstance(self._trained_on, Loader):
+            self._inputs = Inputs(self._trained_on)
+        return self._inputs
 
     def state(self) -> State:
         """Copies of everything that the next step and the next records depend on."""
@@ -184,17 +209,30 @@ class Trainer:
     ) -> Iterator[BatchRecord]:
         """Train on the epoch's remaining minibatches."""
         state = self.train_state
-        before = state.step - state.train.batches  # updates when the epoch began
         self.net.train()
         started = time.perf_counter()
-        for results in steps.results(
-            state.epoch, state.train.batches, lambda number: self._lr(before + number, total_steps)
-        ):
+        for results in self._results(steps, batches, total_steps):
             yield from self._records(results, time.perf_counter() - started)
             if not math.isfinite(results[-1].loss):
                 batch = next(batches.batches(state.epoch, first=state.train.batches))
                 raise self._not_finite("training", state.train, results[-1], batch, self._lr(state.step, total_steps))
             started = time.perf_counter()  # time that the caller takes is not training
+
+    def _results(
+        self, steps: HostSteps | CapturedSteps, batches: Batches, total_steps: int
+    ) -> Iterator[list[StepResult]]:
+        """What comes of the steps; where they run out of a GPU's memory, the error says how many images would fit."""
+        state = self.train_state
+        epoch, before = state.epoch, state.step - state.train.batches  # updates when the epoch began
+        try:
+            yield from steps.results(epoch, state.train.batches, lambda number: self._lr(before + number, total_steps))
+        except MemoryError as error:
+            if backend.device().kind == "cpu":
+                raise
+            if captured := isinstance(steps, CapturedSteps):
+                steps.forget()
+            batch = next(batches.batches(epoch, first=state.train.batches))
+            raise out_of_memory(self._step, batch, captured and self.capture, error) from None
 
     def _records(self, results: list[StepResult], seconds: float) -> Iterator[BatchRecord]:
         """Count the steps with finite losses, and yield their records."""
@@ -230,9 +268,7 @@ class Trainer:
             seconds=state.seconds,
             images_per_second=train.images / state.seconds,
         )
-        state.close_epoch(record)
-        if self.early_stop is not None:
-            state.stopped = state.waiting.see(self.early_stop, record)
+        state.close_epoch(record, self.early_stop)
         return record
 
     def _lr(self, step: int, total_steps: int) -> float:

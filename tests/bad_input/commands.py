@@ -22,7 +22,8 @@ report: false
 """
 TRAIN = "train x.yaml --run-dir run --quiet"
 GO_ON = "train x.yaml --resume run --quiet train.epochs=3"
-LAST, MODEL = "checkpoints/last.safetensors", "model.safetensors"  # in a run's folder
+LAST, PREVIOUS = "checkpoints/last.safetensors", "checkpoints/previous.safetensors"  # in a run's folder
+MODEL = "model.safetensors"
 Judge = Callable[..., None]  # the fixture `refused`
 
 

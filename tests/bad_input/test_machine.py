@@ -116,5 +116,5 @@ def test_a_name_that_the_terminal_cannot_show(folder, run) -> None:
     """Not UTF-8, as an old archive may hold it."""
     name = os.fsdecode(b"caf\xe9.png")
     bad.write_files(folder, {name: bad.png()})
-    done = process(f"predict run {name}", PYTHONIOENCODING="ascii")
+    done = process(f"predict run {name} --invert", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("caf\\udce9.png: ")

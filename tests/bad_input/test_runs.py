@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from gpucnn.cli import main
 from tests.bad_input import files as bad
-from tests.bad_input.commands import GO_ON, LAST, MODEL, TRAIN
+from tests.bad_input.commands import GO_ON, LAST, MODEL, PREVIOUS, TRAIN
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,16 @@ def remove(name: str) -> Callable[[Path], object]:
     return lambda run: (run / name).unlink()
 
 
+def last_alone(damage: Callable[[Path], object]) -> Callable[[Path], object]:
+    """The damage, and no checkpoint before it to fall back to."""
+
+    def done(run: Path) -> None:
+        damage(run)
+        (run / PREVIOUS).unlink()
+
+    return done
+
+
 def not_finite(run: Path) -> None:
     weights = safetensors.numpy.load_file(run / "model.safetensors")
     weights["0.weight"][0] = np.nan
@@ -79,19 +89,31 @@ RUNS: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
         "train x.yaml --resume run --quiet train.epochs=1",
         ("epochs is 1, but 2 are done or under way", "give at least 2"),
     ),
-    "a truncated checkpoint": (cut(LAST), GO_ON, (f"run/{LAST} is damaged, cut short or no safetensors file", "give")),
+    "a truncated checkpoint": (
+        last_alone(cut(LAST)),
+        GO_ON,
+        (f"run/{LAST} is damaged, cut short or no safetensors file", "give another copy"),
+    ),
     "a checkpoint that is garbage": (
-        spoil(LAST, b"garbage" * 99),
+        last_alone(spoil(LAST, b"garbage" * 99)),
         GO_ON,
         (f"run/{LAST} is no safetensors file", "give another copy"),
     ),
-    "an empty checkpoint": (spoil(LAST, b""), GO_ON, (f"run/{LAST} is damaged, cut short", "give another copy")),
+    "an empty checkpoint": (
+        last_alone(spoil(LAST, b"")),
+        GO_ON,
+        (f"run/{LAST} is damaged, cut short", "give another copy"),
+    ),
     "weights in place of a checkpoint": (
-        lambda run: shutil.copy(run / MODEL, run / LAST),
+        last_alone(lambda run: shutil.copy(run / MODEL, run / LAST)),
         GO_ON,
         (f"run/{LAST} is no checkpoint of gpucnn: it holds no state beside its tensors",),
     ),
-    "no checkpoint": (remove(LAST), GO_ON, ("run was stopped before its first checkpoint; remove the folder and",)),
+    "no checkpoint": (
+        last_alone(remove(LAST)),
+        GO_ON,
+        ("run was stopped before its first checkpoint; remove the folder and",),
+    ),
     "a log cut short": (
         spoil("batches.csv", b"split"),
         GO_ON,
@@ -117,18 +139,33 @@ RUNS: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] = {
         ("run/normalization.safetensors: 'shift' has shape (3, 1, 1), which does not fit images of (1, 28, 28)",),
     ),
     "no description": (
-        remove("environment.json"),
+        lambda run: [remove(name)(run) for name in ("pipeline.json", "environment.json")],
         "eval run",
-        ("run/environment.json is missing or damaged", "restore it, or train again"),
+        ("run/environment.json is missing or damaged", "there is no pipeline.json; restore them, or train again"),
     ),
-    "a description that is no JSON": (spoil("environment.json", b"{"), PREDICT, ("run/environment.json is missing",)),
+    "a pipeline that is no JSON": (
+        spoil("pipeline.json", b"{"),
+        PREDICT,
+        ("run/pipeline.json: the file: Invalid JSON", "Restore it, or train again"),
+    ),
+    "a pipeline of other images": (
+        lambda run: (run / "pipeline.json").write_text(
+            (run / "pipeline.json").read_text().replace('"channels": 1', '"channels": -1')
+        ),
+        PREDICT,
+        ("run/pipeline.json: channels: Input should be greater than or equal to 1",),
+    ),
     "a configuration that is no YAML": (spoil("config.yaml", b"name: ["), "eval run", ("run/config.yaml:1:8: not",)),
     "a picture that is not there": (
         lambda run: None,
         "predict run picture.png nothing.png",
         ("nothing.png: No such file or directory; give another path",),
     ),
-    "a folder for a picture": (lambda run: None, "predict run run", ("run is not a file but a folder or a device",)),
+    "a folder for a picture": (
+        lambda run: None,
+        "predict run run",
+        ("run holds no pictures; give a picture, a folder of pictures, a table",),
+    ),
     "a text called .png": (
         spoil("../picture.png", b"hello"),
         PREDICT,
@@ -176,7 +213,8 @@ def test_another_configuration_than_the_runs(run, refused) -> None:
 
 
 def test_a_checkpoint_of_another_network(run, a_wider_run, refused) -> None:
-    shutil.copy(a_wider_run / LAST, run / LAST)
+    for name in (LAST, PREVIOUS):
+        shutil.copy(a_wider_run / name, run / name)
     shutil.copy(a_wider_run / MODEL, run / MODEL)
     refused(GO_ON, f"run/{LAST} does not fit this network: model.0.weight has shape (5, 1, 5, 5), expected (4, 1, 5,")
     refused("eval run", f"run/{MODEL} does not fit this network: 0.weight has shape (5, 1, 5, 5)", "another file")
@@ -189,10 +227,28 @@ def test_a_checkpoint_of_another_version(run, refused) -> None:
     data = (run / LAST).read_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
+    del header["__metadata__"]["gpucnn.sha256"]
     header["__metadata__"]["gpucnn"] = header["__metadata__"]["gpucnn"].replace('"epoch":2', '"epoch":-2')
     new = json.dumps(header).encode()
     (run / LAST).write_bytes(len(new).to_bytes(8, "little") + new + data[8 + length :])
+    (run / PREVIOUS).unlink()
     refused(GO_ON, f"run/{LAST}: the checkpoint's position.", "epoch is damaged: -2; restore it, or train again")
+
+
+@pytest.mark.parametrize("damage", [cut(LAST), remove(LAST), spoil(LAST, b"garbage" * 99)])
+def test_a_damaged_checkpoint_with_another_before_it(damage, run, capsys) -> None:
+    damage(run)
+    assert main(GO_ON.split()) == 0
+    printed = capsys.readouterr().err
+    assert f"run/{LAST}" in printed and printed.endswith("Training goes on from the checkpoint before it\n")
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_weights_with_a_changed_byte(run, refused) -> None:
+    content = bytearray((run / MODEL).read_bytes())
+    content[-3] ^= 64
+    (run / MODEL).write_bytes(content)
+    refused("eval run", f"run/{MODEL} is damaged: its bytes do not match its checksum", "give another copy")
 
 
 def test_test_images_of_another_shape(folder, a_run_of_colours, refused) -> None:

@@ -19,7 +19,7 @@ from gpucnn.data import load_source
 from gpucnn.draw import DrawServer, Reader
 from gpucnn.runs.saved import open_run
 from tests.data.files import needs_real_data
-from tests.draw.conftest import NAMES, SHAPE, plain_normalizer, reader, served, server, small_network
+from tests.draw.conftest import NAMES, classifier, reader, served, server
 
 __all__ = ["reader", "server"]  # fixtures
 
@@ -73,7 +73,7 @@ def open_page(browser) -> Iterator[Open]:
 @pytest.fixture(scope="module")
 def lenet(mnist_run) -> Iterator[DrawServer]:
     saved = open_run(str(mnist_run))
-    with served(Reader(saved.network(), saved.normalizer(), saved.image_shape, saved.class_names)) as server:
+    with served(Reader(saved.classifier())) as server:
         yield server
 
 
@@ -272,7 +272,7 @@ def test_a_server_that_has_ended_is_told(reader, open_page) -> None:
 
 def test_names_are_no_markup(open_page) -> None:
     names = ("<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "a" * 300)
-    with served(Reader(small_network(), plain_normalizer(), SHAPE, names)) as server:
+    with served(Reader(classifier(names=names))) as server:
         page = open_page(server, width=390)
         draw(page, BAR)
         assert page.locator("#bars .name").evaluate_all("(all) => all.map((name) => name.textContent)") == list(names)
@@ -282,7 +282,7 @@ def test_names_are_no_markup(open_page) -> None:
 def test_five_hundred_channels_and_a_hundred_classes_are_shown_in_part(open_page) -> None:
     net = nn.Sequential(nn.Conv2d(1, 512, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(512 * 13 * 13, 100)).eval()
     names = tuple(f"class {number}" for number in range(100))
-    with served(Reader(net, plain_normalizer(), SHAPE, names)) as server:
+    with served(Reader(classifier(net, names=names))) as server:
         page = open_page(server, width=390)
         draw(page, BAR)
         assert page.locator(".layer .note").first.inner_text().startswith("32 of 512 maps of 13 × 13: ±")

@@ -20,6 +20,7 @@ model:
   - linear: {out_features: 10}
 optimizer: {name: adam, lr: 0.01}
 train: {epochs: 2, batch_size: 32}
+report: false
 """
 
 

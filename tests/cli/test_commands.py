@@ -67,8 +67,12 @@ def test_damaged_runs_are_told(run, fails) -> None:
     (run / "model.safetensors").write_bytes(whole[:-8])
     assert "model.safetensors is damaged, cut short" in fails(2, "eval", str(run))
     (run / "model.safetensors").write_bytes(whole)
-    (run / "environment.json").write_text("{}")
-    assert "environment.json is missing or damaged" in fails(2, "eval", str(run))
+    (run / "pipeline.json").write_text("{}")
+    assert "pipeline.json: channels: Field required" in fails(2, "eval", str(run))
+    (run / "pipeline.json").unlink()
+    assert "environment.json is missing or damaged ('data'), and there is no pipeline.json" in fails(
+        2, "eval", str(run)
+    )
     (run / "config.yaml").write_text("name: [")
     assert "config.yaml:1:8: not YAML" in fails(2, "eval", str(run))
 
@@ -128,9 +132,9 @@ def test_predict_of_what_is_no_picture(name, words, run, config, fails) -> None:
 
 
 def test_load_gives_the_trained_network(run) -> None:
-    net = load(run)
+    net = load(run).net
     assert not net.training and list(net.state_dict()) == ["0.weight", "0.bias", "3.weight", "3.bias"]
-    assert gpucnn.load(run).state_dict().keys() == net.state_dict().keys()
+    assert gpucnn.load(str(run)).classes == tuple("0123456789")
 
 
 # --- summary ----------------------------------------------------------------------------------------------------------

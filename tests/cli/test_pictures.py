@@ -9,17 +9,26 @@ from gpucnn.cli import main
 
 
 def test_a_training_ends_with_its_report(config, tmp_path, capsys) -> None:
-    assert main(["train", config, "--run-dir", "here", "train.epochs=1"]) == 0
+    assert main(["train", config, "--run-dir", "here", "train.epochs=1", "report=true"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "report: here/report.html"
     pictures = {"curves.png", "confusion.png", "kernels.png", "feature_maps.png"}
     assert {path.name for path in (tmp_path / "here").iterdir()} > pictures | {"report.html"}
 
 
-def test_report_false_and_quiet_draw_nothing(config, tmp_path, capsys) -> None:
-    for folder, argument in (("plain", "report=false"), ("quiet", "--quiet")):
-        assert main(["train", config, "--run-dir", folder, "train.epochs=1", argument]) == 0
+def test_report_false_draws_nothing(config, tmp_path, capsys) -> None:
+    assert main(["train", config, "--run-dir", "plain", "train.epochs=1", "report=false"]) == 0
+    assert "report" not in capsys.readouterr().out
+    assert not [*(tmp_path / "plain").glob("*.png"), *(tmp_path / "plain").glob("*.html")]
+
+
+def test_quiet_writes_the_report_and_says_nothing_of_it(config, tmp_path, capsys) -> None:
+    command = ["train", config, "train.epochs=1", "report=true", "--quiet"]
+    for folder in (["--run-dir", "quiet"], ["--resume", "quiet"]):
+        assert main([*command, *folder]) == 0
         assert "report" not in capsys.readouterr().out
-        assert not [*(tmp_path / folder).glob("*.png"), *(tmp_path / folder).glob("*.html")]
+        page = tmp_path / "quiet" / "report.html"
+        assert page.is_file()
+        page.unlink()
 
 
 def test_a_run_without_pictures_never_imports_matplotlib(config) -> None:
@@ -37,9 +46,9 @@ def test_a_picture_that_cannot_be_written_loses_nothing_and_a_resume_draws_it(
 
     with monkeypatch.context() as patched:
         patched.setattr("gpucnn.report.page.atomic_write", full)
-        message = fails(1, "train", config, "--run-dir", "here")
+        message = fails(1, "train", config, "--run-dir", "here", "report=true")
     assert "the disk is full while writing here/curves.png" in message and len(message.splitlines()) == 1
     assert (tmp_path / "here/result.json").is_file() and (tmp_path / "here/model.safetensors").is_file()
-    assert main(["train", config, "--resume", "here"]) == 0
+    assert main(["train", config, "--resume", "here", "report=true"]) == 0
     printed = capsys.readouterr().out
     assert "is finished after 2 epochs" in printed and "report: here/report.html" in printed

@@ -1,5 +1,6 @@
 """`gpucnn report`: what it writes, says and refuses."""
 
+import re
 from pathlib import Path
 
 from gpucnn.cli import main
@@ -60,9 +61,10 @@ def test_an_unfinished_run_has_a_report_without_a_result(run, capsys) -> None:
 
 def test_a_run_that_was_stopped_early_says_so(config, tmp_path) -> None:
     stop = "train.early_stop={patience: 1, monitor: validation_accuracy, min_delta: 1}"
-    assert main(["train", config, "--run-dir", "run", "train.epochs=9", stop]) == 0
+    assert main(["train", config, "--run-dir", "run", "train.epochs=9", "report=true", stop]) == 0
     text = Path("run/report.html").read_text(encoding="utf-8")
     assert "Early stopping ended the training after 2 of 9 epochs" in text
+    assert re.search(r"The weights are those of epoch [12], the best \(train\.early_stop\)", text)
 
 
 def test_a_run_on_its_fallback_is_told_by_it_and_the_network_is_not_asked(config, monkeypatch, capsys) -> None:
@@ -96,6 +98,6 @@ def test_without_its_data_a_report_has_the_figures_and_says_why(run, tmp_path, c
 
 
 def test_a_finished_run_that_is_resumed_has_its_report_again(config, capsys) -> None:
-    assert main(["train", config, "--run-dir", "run", "--quiet"]) == 0
-    assert main(["train", config, "--resume", "run"]) == 0
+    assert main(["train", config, "report=true", "--run-dir", "run", "--quiet"]) == 0
+    assert main(["train", config, "report=true", "--resume", "run"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "report: run/report.html"

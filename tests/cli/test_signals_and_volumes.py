@@ -23,6 +23,7 @@ model:
   - linear: {out_features: 3}
 optimizer: {name: adam, lr: 0.01}
 train: {epochs: 6, batch_size: 32}
+report: false
 """
 VOLUMES = """\
 name: volumes
@@ -37,6 +38,7 @@ model:
   - linear: {out_features: 3}
 optimizer: {name: adam, lr: 0.01}
 train: {epochs: 6, batch_size: 32}
+report: false
 """
 PATTERNS = np.array([[0, 3, -3, 3, 0], [0, 3, 3, 3, 0], [3, 0, -3, 0, 3]], np.float32)
 
@@ -79,7 +81,7 @@ def test_a_network_over_signals_learns(signals, tmp_path, capsys):
     assert result["test_accuracy"] > 0.75  # a third by guessing
     assert main(["eval", "run"]) == 0
     assert f"accuracy {result['test_accuracy']:.2%}" in capsys.readouterr().out
-    assert load("run")[0].weight.shape == (8, 2, 5)
+    assert load("run").net[0].weight.shape == (8, 2, 5)
 
 
 def test_it_goes_on_from_where_it_was(signals, tmp_path):
@@ -106,4 +108,6 @@ def test_what_is_for_pictures_alone_is_told(signals, tmp_path, fails):
     message = fails(2, "train", signals, "data.axes=4")
     assert "data.axes: given 4, expected one of 1, 2, 3" in message
     assert main(["train", signals, "--run-dir", "run", "--quiet", "train.epochs=1"]) == 0
-    assert "run was trained on arrays that are not pictures, 2 x 32" in fails(2, "predict", "run", "picture.png")
+    assert "The network was trained on arrays that are not pictures, 2 x 32" in fails(
+        2, "predict", "run", "picture.png"
+    )

@@ -244,10 +244,9 @@ def test_of_very_many_differences_the_first_are_told(run, fails) -> None:
 
 
 def test_a_run_on_other_data_is_refused(run, fails) -> None:
-    environment = json.loads((run / "environment.json").read_text())
-    environment["data"]["dataset"] = "mnist"
-    (run / "environment.json").write_text(json.dumps(environment))
-    assert "the run was trained on mnist, and now digits was found" in fails(
+    pipeline = (run / "pipeline.json").read_text()
+    (run / "pipeline.json").write_text(pipeline.replace('"dataset": "digits"', '"dataset": "mnist"'))
+    assert "the data set was mnist and is digits. Put them back (GPUCNN_DATA_DIR" in fails(
         2, "train", str(run / "config.yaml"), "--resume", str(run), "train.epochs=3"
     )
 

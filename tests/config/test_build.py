@@ -140,6 +140,21 @@ def test_a_layer_moves_by_its_own_learning_rate() -> None:
         assert name == "0.bias" or np.abs(way).max() > 1e-6  # batch normalisation takes the bias away again
 
 
+def test_a_frozen_batch_norm_keeps_its_running_statistics() -> None:
+    images = 7 * np.random.default_rng(0).random((8, 1, 28, 28)) + 2
+    for scale, moves in ((0, False), (0.5, True)):
+        trainer = trainer_of(f"model.1.batch_norm2d.lr_scale={scale}")
+        before = trainer.net[1].state_dict()
+        trainer.fit((images, np.arange(8) % 10), batch_size=4)
+        after = trainer.net[1].state_dict()
+        assert {name: bool((after[name] != before[name]).any()) for name in before} == dict.fromkeys(before, moves)
+
+
+def test_batch_norm_without_weights_can_be_frozen_too() -> None:
+    trainer = trainer_of("model.1.batch_norm2d={affine: false, lr_scale: 0}")
+    assert trainer.net[1].frozen
+
+
 def test_with_every_layer_but_the_last_frozen_the_schedule_goes_on() -> None:
     frozen = [f"model.{layer}.lr_scale=0" for layer in ("0.conv2d", "1.batch_norm2d", "3.residual.0.conv2d")]
     trainer = trainer_of(*frozen, "model.6.linear.lr_scale=3", "optimizer={name: sgd, lr: 0.5}")

@@ -6,7 +6,8 @@ import pytest
 from gpucnn.data import Augment
 from gpucnn.data.augment import affine_maps, apply
 from gpucnn.errors import ConfigError
-from gpucnn.kernels.numpy.changes import Changes, crop, cut_out
+from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.numpy.warp import crop, cut_out
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 6, 6), dtype=np.uint8)
 

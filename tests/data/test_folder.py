@@ -59,6 +59,11 @@ def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
 def test_faults_are_told(tmp_path):
     with pytest.raises(DataError, match="none is not a folder. Give the folder that holds one subfolder"):
         folder.load(tmp_path / "none")
+    (tmp_path / "pictures.zip").write_bytes(b"PK")
+    with pytest.raises(
+        DataError, match="pictures.zip is not a folder. If it is an archive, unpack it. Give the folder"
+    ):
+        folder.load(tmp_path / "pictures.zip")
     with pytest.raises(DataError, match="holds 0 subfolders; expected one per class, at least two"):
         folder.load(tmp_path)
     fill(tmp_path, {"a": 3, "b": 3})
@@ -148,7 +153,7 @@ def test_test_pictures_without_classes_are_left_for_predict(tmp_path):
     fill(tmp_path / "train", {"a": 5, "b": 5})
     fill(tmp_path, {"test": 3, "other": 1})
     source = folder.load(tmp_path, channels=1)
-    assert (len(source.train), len(source.test)) == (8, 2)
+    assert len(source.train) + len(source.test) == 10 and source.test.class_counts.min() > 0
     assert "test holds pictures without folders of classes: it is left out" in source.notes[0]
     assert source.notes[1].endswith("left out: other")
 

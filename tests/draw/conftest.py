@@ -3,14 +3,16 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 import gpucnn
 from gpucnn import nn
-from gpucnn.data import Normalizer
+from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
 from gpucnn.draw import DrawServer, Reader
+from gpucnn.runs import Classifier
 
 NAMES = ("one", "two", "three")
 SHAPE = (1, 28, 28)
@@ -26,14 +28,21 @@ def small_network() -> nn.Sequential:
     ).eval()
 
 
-def plain_normalizer(axes: int = 3) -> Normalizer:
-    """Pixels / 255."""
-    return Normalizer(np.zeros((1,) * axes), np.full((1,) * axes, 1 / 255))
+def classifier(
+    net: nn.Sequential | None = None, shape: tuple[int, ...] = SHAPE, names: tuple[str, ...] = NAMES, **options: Any
+) -> Classifier:
+    """A network that was trained on bright spots on a dark ground, uint8 unless `options` say another `dtype`."""
+    images = np.zeros((len(names), *shape), options.get("dtype", np.uint8))
+    images[..., 2:-2] = 255 * options.get("scale", 1)
+    train = Dataset(images, np.arange(len(names)), names)
+    pipeline = Pipeline.of(train, Fingerprint.of("drawings", {"train": train}), "logits")
+    normalizer = Normalizer.fit("unit", train)
+    return Classifier(small_network() if net is None else net, pipeline, normalizer)
 
 
 @pytest.fixture
 def reader() -> Reader:
-    return Reader(small_network(), plain_normalizer(), SHAPE, NAMES)
+    return Reader(classifier())
 
 
 @pytest.fixture

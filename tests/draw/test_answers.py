@@ -9,9 +9,9 @@ from gpucnn import Tensor, nn
 from gpucnn.draw import Reader
 from gpucnn.draw.answers import MOST_MAPS, MOST_SLICES, MOST_UNITS, ZERO
 from gpucnn.draw.drawing import Drawing
-from gpucnn.errors import DataError
+from gpucnn.errors import DataError, InputError
 from gpucnn.training import predict
-from tests.draw.conftest import NAMES, SHAPE, plain_normalizer, small_network
+from tests.draw.conftest import NAMES, SHAPE, classifier
 
 
 def drawing(centre: bool = True, invert: bool = False) -> Drawing:
@@ -57,7 +57,7 @@ def test_answers_are_what_the_layers_give(reader) -> None:
 
 def test_probabilities_are_those_of_predict(reader) -> None:
     shares = reader.answer(drawing())["probabilities"]
-    image = reader.normalizer.apply(reader.image_of(drawing())[None])
+    image = reader.classifier.normalizer.apply(reader.image_of(drawing())[None])
     assert sum(shares) == pytest.approx(1, abs=1e-5) and shares == predict(reader.net, image)[0].tolist()
 
 
@@ -74,7 +74,7 @@ def test_drawings_are_centred_or_taken_whole_and_may_be_inverted(reader) -> None
 
 def test_in_colour_every_channel_is_the_drawing() -> None:
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(2 * 30 * 30, 3)).eval()
-    reader = Reader(net, plain_normalizer(), (3, 32, 32), NAMES)
+    reader = Reader(classifier(net, (3, 32, 32)))
     image = reader.image_of(drawing())
     assert image.shape == (3, 32, 32) and (image == image[0]).all() and image.any()
     assert len(bytes_of(reader.answer(drawing())["image"])) == 32 * 32
@@ -84,7 +84,7 @@ def test_much_is_told_in_part() -> None:
     net = nn.Sequential(
         nn.Conv2d(1, 20, 3, padding="same"), nn.Conv2d(20, 512, 1), nn.Flatten(), nn.Linear(512 * 60 * 60, 3)
     )
-    reader = Reader(net.eval(), plain_normalizer(), (1, 60, 60), NAMES)
+    reader = Reader(classifier(net.eval(), (1, 60, 60)))
     first, second, flat, _ = reader.describe()["layers"]
     assert first["size"] == (30, 30) and first["shape"] == (20, 60, 60)  # larger than can be shown: half
     assert (second["shown"], second["shape"][0]) == (MOST_MAPS, 512)
@@ -98,10 +98,24 @@ def test_much_is_told_in_part() -> None:
 @pytest.mark.parametrize("shape", [(1, 100), (2, 28, 28), (1, 8, 8, 8)])
 def test_networks_for_other_images_are_refused(shape) -> None:
     with pytest.raises(DataError, match="takes no picture of one channel or three, but"):
-        Reader(small_network(), plain_normalizer(len(shape)), shape, NAMES)
+        Reader(classifier(shape=shape))
 
 
 def test_weights_that_are_not_finite_are_told(reader) -> None:
     reader.net[5].weight.data[0, 0] = np.nan
-    with pytest.raises(DataError, match="not finite; train it again"):
+    with pytest.raises(InputError, match="outputs are not finite"):
         reader.answer(drawing())
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float32, 1 / 255), (np.float32, 257.0), (np.uint8, 1 / 255)])
+def test_a_drawing_is_the_same_in_every_range_that_a_network_was_trained_on(dtype, scale, reader) -> None:
+    """White on black, whatever numbers stood for them in training."""
+    other = Reader(classifier(reader.net, dtype=dtype, scale=scale))
+    answers = [each.answer(drawing(centre=False))["probabilities"] for each in (reader, other)]
+    np.testing.assert_allclose(*answers, atol=0.02 if dtype == np.uint8 else 1e-6)
+    assert len({tuple(answer) for answer in (*answers, reader.answer(drawing(invert=True))["probabilities"])}) > 1
+
+
+def test_a_network_for_other_numbers_than_pictures_have_is_refused() -> None:
+    with pytest.raises(DataError, match="which is no range of pictures"):
+        Reader(classifier(dtype=np.float32, scale=1e6))

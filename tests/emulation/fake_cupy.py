@@ -179,10 +179,10 @@ class _Device:
         streams.synchronise("synchronising")
 
 
-class MemoryHook:
+class _MemoryHook:
     """Notified of what the pools take from the device: of one piece, when a block ends."""
 
-    def __enter__(self) -> "MemoryHook":
+    def __enter__(self) -> "_MemoryHook":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -190,7 +190,7 @@ class MemoryHook:
 
 
 cuda = SimpleNamespace(
-    MemoryHook=MemoryHook,
+    MemoryHook=_MemoryHook,
     cublas=SimpleNamespace(),
     Device=_Device,
     Stream=streams.Stream,

@@ -1,6 +1,5 @@
 """The CUDA kernels as functions of NumPy arrays, so that tests judge them as they do the C kernels."""
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -9,17 +8,15 @@ from tests.emulation.arrays import host_memory, ndarray, wrapped
 
 
 class OnHost:
-    """A module or a set of modules whose functions take and return NumPy arrays: their memory, not copies."""
+    """A set of kernels, or those of one kind, that take and return NumPy arrays: their memory, not copies."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
+    def __init__(self, kernels: Any) -> None:
+        self._kernels = kernels
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._module, name)
-        if isinstance(found, ModuleType):
-            return OnHost(found)
+        found = getattr(self._kernels, name)
         if not callable(found):
-            return found
+            return OnHost(found)
         return lambda *arguments, **keywords: each(
             host_memory, ndarray, found(*each(wrapped, np.ndarray, arguments), **each(wrapped, np.ndarray, keywords))
         )

@@ -1,5 +1,9 @@
-"""Every operation of gpucnn.functional: PyTorch, the gradient check, finite differences."""
+"""Every operation of gpucnn.functional before its judges: naive loops, PyTorch, differences, the kernels in NumPy.
 
+A new operation needs an `Operation` in one of the lists below, and nothing else here.
+"""
+
+import math
 from functools import partial
 
 import numpy as np
@@ -8,14 +12,22 @@ import pytest
 import gpucnn
 from gpucnn import functional as F
 from gpucnn.errors import InputError
-from tests.judges import Operation, agrees_with_torch, has_right_slopes, judged
+from tests import references
+from tests.devices import GPUS
+from tests.judges import (
+    Operation,
+    agrees_with_numpys_kernels,
+    agrees_with_torch,
+    close,
+    has_right_slopes,
+    judged,
+)
 
 pytestmark = pytest.mark.usefixtures("device")
 
 IMAGES = (4, 3, 5, 7)
 LABELS = np.array([2, 0, 1, 2, 3, 1])
 SOFT = np.random.default_rng(0).dirichlet(np.ones(4), 6)
-SUBSAMPLED = [IMAGES, (3,), (3,)]
 PAIRS = (2, 1, 0, 3)  # left, right, top, bottom
 
 
@@ -40,6 +52,13 @@ def their_batch_norm(training):
     return function
 
 
+def naive_batch_norm(training):
+    def function(x, weight=(1,) * 3, bias=(0,) * 3):
+        return references.batch_norm(x, *running(), weight, bias, training, 0.3, 1e-3)[0]
+
+    return function
+
+
 def scaled_tanh(torch, x):
     """LeCun et al. 1998, appendix A."""
     return 1.7159 * torch.tanh(2 * x / 3)
@@ -56,6 +75,11 @@ def their(name, *args, **options):
     return lambda torch, *inputs: getattr(torch.nn.functional, name)(*inputs, *args, **options)
 
 
+def loops(name, *args, **options):
+    """The function of that name in tests/references.py."""
+    return lambda *inputs: getattr(references, name)(*inputs, *args, **options)
+
+
 def against_rows(torch, x, reduction="mean", label_smoothing=0.0):
     rows = torch.tensor(SOFT, dtype=x.dtype)
     return torch.nn.functional.cross_entropy(x, rows, reduction=reduction, label_smoothing=label_smoothing)
@@ -70,74 +94,138 @@ def against_labels(torch, x, **options):
 
 
 CONVOLUTIONS = [
-    Operation("conv1d", F.conv1d, their("conv1d"), [(4, 3, 9), (5, 3, 3), (5,)]),
-    Operation("conv2d", F.conv2d, their("conv2d"), [IMAGES, (5, 3, 3, 2), (5,)]),
-    Operation("conv3d", F.conv3d, their("conv3d"), [(2, 3, 4, 5, 3), (2, 3, 2, 3, 1), (2,)]),
-    Operation("conv2d without bias", F.conv2d, their("conv2d"), [IMAGES, (5, 3, 3, 2)]),
+    Operation("conv1d", F.conv1d, their("conv1d"), [(4, 3, 9), (5, 3, 3), (5,)], naive=references.conv),
+    Operation("conv2d", F.conv2d, their("conv2d"), [IMAGES, (5, 3, 3, 2), (5,)], naive=references.conv),
+    Operation("conv3d", F.conv3d, their("conv3d"), [(2, 3, 4, 5, 3), (2, 3, 2, 3, 1), (2,)], naive=references.conv),
+    Operation("conv2d without bias", F.conv2d, their("conv2d"), [IMAGES, (5, 3, 3, 2)], naive=references.conv),
     Operation(
         "conv2d in PyTorch's argument order",
         lambda x, w, b: F.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), 3),
         their("conv2d", (2, 1), (1, 2), (1, 2), 3),
         [IMAGES, (6, 1, 3, 2), (6,)],
+        naive=loops("conv", (2, 1), (1, 2), (1, 2), 3),
     ),
 ]
 POOLINGS = [
-    Operation("max_pool1d", lambda x: F.max_pool1d(x, 3, 2, 1), their("max_pool1d", 3, 2, 1), [(4, 3, 9)]),
-    Operation("max_pool2d", lambda x: F.max_pool2d(x, 2), their("max_pool2d", 2), [IMAGES]),
-    Operation("max_pool3d", lambda x: F.max_pool3d(x, 2), their("max_pool3d", 2), [(2, 3, 4, 5, 3)]),
+    Operation(
+        "max_pool1d",
+        lambda x: F.max_pool1d(x, 3, 2, 1),
+        their("max_pool1d", 3, 2, 1),
+        [(4, 3, 9)],
+        naive=loops("max_pool", 3, 2, 1),
+    ),
+    Operation("max_pool2d", lambda x: F.max_pool2d(x, 2), their("max_pool2d", 2), [IMAGES], naive=loops("max_pool", 2)),
+    Operation(
+        "max_pool3d",
+        lambda x: F.max_pool3d(x, 2),
+        their("max_pool3d", 2),
+        [(2, 3, 4, 5, 3)],
+        naive=loops("max_pool", 2),
+    ),
     Operation(
         "max_pool2d in PyTorch's argument order",
         lambda x: F.max_pool2d(x, (2, 3), (1, 2), (1, 0), (1, 2), True),
         their("max_pool2d", (2, 3), (1, 2), (1, 0), (1, 2), True),
         [IMAGES],
+        naive=loops("max_pool", (2, 3), (1, 2), (1, 0), (1, 2), True),
     ),
-    Operation("avg_pool1d", lambda x: F.avg_pool1d(x, 3, 2, 1), their("avg_pool1d", 3, 2, 1), [(4, 3, 9)]),
-    Operation("avg_pool2d", lambda x: F.avg_pool2d(x, 2), their("avg_pool2d", 2), [IMAGES]),
-    Operation("avg_pool3d", lambda x: F.avg_pool3d(x, 2), their("avg_pool3d", 2), [(2, 3, 4, 5, 3)]),
+    Operation(
+        "avg_pool1d",
+        lambda x: F.avg_pool1d(x, 3, 2, 1),
+        their("avg_pool1d", 3, 2, 1),
+        [(4, 3, 9)],
+        naive=loops("avg_pool", 3, 2, 1),
+    ),
+    Operation("avg_pool2d", lambda x: F.avg_pool2d(x, 2), their("avg_pool2d", 2), [IMAGES], naive=loops("avg_pool", 2)),
+    Operation(
+        "avg_pool3d",
+        lambda x: F.avg_pool3d(x, 2),
+        their("avg_pool3d", 2),
+        [(2, 3, 4, 5, 3)],
+        naive=loops("avg_pool", 2),
+    ),
     Operation(
         "avg_pool2d in PyTorch's argument order",
         lambda x: F.avg_pool2d(x, (2, 3), (1, 2), (1, 0), True, False),
         their("avg_pool2d", (2, 3), (1, 2), (1, 0), True, False),
         [IMAGES],
+        naive=loops("avg_pool", (2, 3), (1, 2), (1, 0), True, False),
     ),
-    Operation("global_avg_pool2d", F.global_avg_pool2d, their("adaptive_avg_pool2d", 1), [IMAGES]),
-    Operation("global_max_pool2d", F.global_max_pool2d, their("adaptive_max_pool2d", 1), [IMAGES]),
+    Operation(
+        "global_avg_pool2d",
+        F.global_avg_pool2d,
+        their("adaptive_avg_pool2d", 1),
+        [IMAGES],
+        naive=loops("global_pool", np.mean),
+    ),
+    Operation(
+        "global_max_pool2d",
+        F.global_max_pool2d,
+        their("adaptive_max_pool2d", 1),
+        [IMAGES],
+        naive=loops("global_pool", np.max),
+    ),
 ]
 SUBSAMPLINGS = [
-    Operation(f"subsample2d {name}", partial(F.subsample2d, **options), partial(subsample, **options), SUBSAMPLED)
+    Operation(
+        f"subsample2d {name}",
+        partial(F.subsample2d, **options),
+        partial(subsample, **options),
+        [IMAGES, (3,), (3,)],
+        naive=loops("subsample", **options),
+    )
     for name, options in [("by 2", {}), ("by 3 x 2", {"kernel_size": (3, 2)}), ("by 1", {"kernel_size": 1})]
 ]
 PADDINGS = [
-    Operation("pad with zeros", lambda x: F.pad(x, PAIRS), their("pad", PAIRS), [IMAGES]),
-    Operation("pad with a value", lambda x: F.pad(x, PAIRS, value=-2.5), their("pad", PAIRS, value=-2.5), [IMAGES]),
-    Operation("pad replicating", lambda x: F.pad(x, PAIRS, "replicate"), their("pad", PAIRS, "replicate"), [IMAGES]),
-    Operation("pad reflecting", lambda x: F.pad(x, PAIRS, "reflect"), their("pad", PAIRS, "reflect"), [IMAGES]),
-    Operation("pad one axis", lambda x: F.pad(x, (1, 3)), their("pad", (1, 3)), [(4, 3, 5)]),
-    Operation("pad one axis of two", lambda x: F.pad(x, (1, 3)), their("pad", (1, 3)), [IMAGES]),
+    Operation(name, partial(F.pad, **options), their("pad", **theirs), [shape], naive=loops("pad", *options.values()))
+    for name, options, theirs, shape in [
+        ("pad with zeros", {"pad": PAIRS}, {"pad": PAIRS}, IMAGES),
+        ("pad with a value", {"pad": PAIRS, "mode": "zeros", "value": -2.5}, {"pad": PAIRS, "value": -2.5}, IMAGES),
+        ("pad replicating", {"pad": PAIRS, "mode": "replicate"}, {"pad": PAIRS, "mode": "replicate"}, IMAGES),
+        ("pad reflecting", {"pad": PAIRS, "mode": "reflect"}, {"pad": PAIRS, "mode": "reflect"}, IMAGES),
+        ("pad one axis", {"pad": (1, 3)}, {"pad": (1, 3)}, (4, 3, 5)),
+        ("pad one axis of two", {"pad": (1, 3)}, {"pad": (1, 3)}, IMAGES),
+    ]
 ]
 ROWS = [
-    Operation("linear", F.linear, their("linear"), [(6, 4), (3, 4), (3,)]),
-    Operation("linear without bias", F.linear, their("linear"), [(6, 4), (3, 4)]),
-    Operation("linear on rows of rows", F.linear, their("linear"), [(2, 5, 6, 4), (3, 4), (3,)]),
-    Operation("linear on a single row", F.linear, their("linear"), [(4,), (3, 4), (3,)]),
-    Operation("flatten", F.flatten, lambda torch, x: x.flatten(1), [IMAGES]),
-    Operation("flatten the last", lambda x: F.flatten(x, 2), lambda torch, x: x.flatten(2), [IMAGES]),
-    Operation("flatten all", lambda x: F.flatten(x, start_dim=0), lambda torch, x: x.flatten(0), [IMAGES]),
-    Operation("flatten rows", F.flatten, lambda torch, x: x.flatten(1), [(6, 4)]),
+    Operation("linear", F.linear, their("linear"), [(6, 4), (3, 4), (3,)], naive=references.linear),
+    Operation("linear without bias", F.linear, their("linear"), [(6, 4), (3, 4)], naive=references.linear),
+    Operation(
+        "linear on rows of rows", F.linear, their("linear"), [(2, 5, 6, 4), (3, 4), (3,)], naive=references.linear
+    ),
+    Operation("linear on a single row", F.linear, their("linear"), [(4,), (3, 4), (3,)], naive=references.linear),
+    Operation("flatten", F.flatten, lambda torch, x: x.flatten(1), [IMAGES], naive=lambda x: x.reshape(4, 105)),
+    Operation(
+        "flatten the last",
+        lambda x: F.flatten(x, 2),
+        lambda torch, x: x.flatten(2),
+        [IMAGES],
+        naive=lambda x: x.reshape(4, 3, 35),
+    ),
+    Operation(
+        "flatten all",
+        lambda x: F.flatten(x, start_dim=0),
+        lambda torch, x: x.flatten(0),
+        [IMAGES],
+        naive=lambda x: x.ravel(),
+    ),
+    Operation("flatten rows", F.flatten, lambda torch, x: x.flatten(1), [(6, 4)], naive=lambda x: x),
 ]
 ACTIVATIONS = [
-    Operation(f"{name} of {shape}", ours, theirs, [shape])
+    Operation(f"{name} of {shape}", ours, theirs, [shape], naive=references.each(of_one))
     for shape in [IMAGES, (6, 4), (5,), ()]
-    for name, ours, theirs in [
-        ("relu", F.relu, their("relu")),
-        ("leaky_relu", F.leaky_relu, their("leaky_relu")),
-        ("leaky_relu 0.3", lambda x: F.leaky_relu(x, 0.3), their("leaky_relu", 0.3)),
-        ("tanh", F.tanh, lambda torch, x: torch.tanh(x)),
-        ("scaled_tanh", F.scaled_tanh, scaled_tanh),
-        ("sigmoid", F.sigmoid, lambda torch, x: torch.sigmoid(x)),
+    for name, ours, theirs, of_one in [
+        ("relu", F.relu, their("relu"), lambda v: max(v, 0)),
+        ("leaky_relu", F.leaky_relu, their("leaky_relu"), lambda v: max(v, 0.01 * v)),
+        ("leaky_relu 0.3", lambda x: F.leaky_relu(x, 0.3), their("leaky_relu", 0.3), lambda v: max(v, 0.3 * v)),
+        ("tanh", F.tanh, lambda torch, x: torch.tanh(x), math.tanh),
+        ("scaled_tanh", F.scaled_tanh, scaled_tanh, lambda v: 1.7159 * math.tanh(2 * v / 3)),
+        ("sigmoid", F.sigmoid, lambda torch, x: torch.sigmoid(x), lambda v: 1 / (1 + math.exp(-v))),
     ]
 ] + [
-    Operation(f"{name} of {shape} along {dim}", lambda x, f=ours, d=dim: f(x, dim=d), their(name, dim=dim), [shape])
+    Operation(
+        f"{name} of {shape} along {dim}", partial(ours, dim=dim), their(name, dim=dim), [shape], naive=loops(name, dim)
+    )
     for name, ours in [("softmax", F.softmax), ("log_softmax", F.log_softmax)]
     for shape, dim in [
         ((6, 4), 1),
@@ -150,7 +238,13 @@ ACTIVATIONS = [
     ]
 ]
 NORMALISATIONS = [
-    Operation(f"batch_norm {mode} {shape}", ours_batch_norm(training), their_batch_norm(training), [shape, *affine])
+    Operation(
+        f"batch_norm {mode} {shape}",
+        ours_batch_norm(training),
+        their_batch_norm(training),
+        [shape, *affine],
+        naive=naive_batch_norm(training),
+    )
     for mode, training in [("training", True), ("evaluating", False)]
     for shape, affine in [
         (IMAGES, [(3,), (3,)]),
@@ -160,37 +254,64 @@ NORMALISATIONS = [
     ]
 ]
 LOSSES = [
-    Operation("cross_entropy", lambda x: F.cross_entropy(x, LABELS), against_labels, [(6, 4)]),
-    Operation("cross_entropy on rows", ours_against_rows, against_rows, [(6, 4)]),
+    Operation(
+        "cross_entropy",
+        lambda x: F.cross_entropy(x, LABELS),
+        against_labels,
+        [(6, 4)],
+        naive=loops("cross_entropy", LABELS),
+    ),
+    Operation("cross_entropy on rows", ours_against_rows, against_rows, [(6, 4)], naive=loops("cross_entropy", SOFT)),
     Operation(
         "cross_entropy, summed and smoothed",
         lambda x: F.cross_entropy(x, LABELS, "sum", 0.1),
         lambda torch, x: against_labels(torch, x, reduction="sum", label_smoothing=0.1),
         [(6, 4)],
+        naive=loops("cross_entropy", LABELS, "sum", 0.1),
     ),
     Operation(
         "cross_entropy on rows, summed and smoothed",
         lambda x: ours_against_rows(x, reduction="sum", label_smoothing=0.1),
         lambda torch, x: against_rows(torch, x, "sum", 0.1),
         [(6, 4)],
+        naive=loops("cross_entropy", SOFT, "sum", 0.1),
     ),
-    Operation("mse_loss", F.mse_loss, their("mse_loss"), [(6, 4), (6, 4)]),
+    Operation("mse_loss", F.mse_loss, their("mse_loss"), [(6, 4), (6, 4)], naive=references.mse),
     Operation(
         "mse_loss summed",
         lambda x, t: F.mse_loss(x, t, "sum"),
         their("mse_loss", reduction="sum"),
         [IMAGES, IMAGES],
+        naive=loops("mse", "sum"),
     ),
 ]
 OPERATIONS = [*CONVOLUTIONS, *POOLINGS, *SUBSAMPLINGS, *PADDINGS, *ROWS, *ACTIVATIONS, *NORMALISATIONS, *LOSSES]
+
+
+def terms_of(arrays):
+    """How many terms a gradient sums at most."""
+    return max(a.size for a in arrays)
+
+
+@judged(OPERATIONS)
+def test_equals_the_naive_loops(operation):
+    arrays = operation.inputs()
+    found = operation.ours(*map(gpucnn.Tensor, arrays)).numpy()
+    close(found, operation.naive(*arrays), operation.name, terms_of(arrays))
+
+
+@judged(OPERATIONS)
+@pytest.mark.parametrize("device", ["c", *GPUS], indirect=True)
+def test_every_set_of_kernels_gives_what_numpys_gives(device, operation):
+    arrays = operation.inputs("float32")
+    agrees_with_numpys_kernels(operation.ours, *arrays, terms=terms_of(arrays))
 
 
 @judged(OPERATIONS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_agrees_with_pytorch(torch, operation, dtype):
     arrays = operation.inputs(dtype)
-    terms = max(a.size for a in arrays)  # no gradient sums over more
-    agrees_with_torch(torch, operation.ours, lambda *a: operation.theirs(torch, *a), *arrays, terms=terms)
+    agrees_with_torch(torch, operation.ours, lambda *a: operation.theirs(torch, *a), *arrays, terms=terms_of(arrays))
 
 
 @judged(OPERATIONS)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gpucnn.kernels import c
-from gpucnn.kernels import cuda as cuda_kernels
+from gpucnn.kernels import cuda as cuda_set
 from tests.devices import GPUS, on
 from tests.emulation.proxy import OnHost
 from tests.kernels.on_gpu import OnGpu
@@ -17,7 +17,8 @@ SETS = ["avx512", "avx2", "plain"]  # of instructions, that C is compiled for
 def kernels(place: str) -> Iterator[Any]:
     """The kernels of a place, as functions of NumPy arrays."""
     with on(place):
-        yield {"cuda": OnGpu(cuda_kernels), "cuda-emulated": OnHost(cuda_kernels)}.get(place, c)
+        sets = {"cuda": OnGpu(cuda_set.kernels), "cuda-emulated": OnHost(cuda_set.kernels)}
+        yield sets.get(place, c.kernels)
 
 
 @pytest.fixture(params=[*SETS, *GPUS])

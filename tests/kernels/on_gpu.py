@@ -1,7 +1,6 @@
 """The CUDA kernels on a GPU as functions of NumPy arrays, so that tests judge them as they do the C kernels."""
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,14 @@ from tests.emulation.proxy import each
 
 
 class OnGpu:
-    """A module or a set of modules whose functions take NumPy arrays there, and bring back what became of them."""
+    """A set of kernels, or those of one kind, that take NumPy arrays there, and bring back what became of them."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
+    def __init__(self, kernels: Any) -> None:
+        self._kernels = kernels
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._module, name)
-        if isinstance(found, ModuleType):
-            return OnGpu(found)
-        return _there_and_back(found) if callable(found) else found
+        found = getattr(self._kernels, name)
+        return _there_and_back(found) if callable(found) else OnGpu(found)
 
 
 def _there_and_back(function: Callable[..., Any]) -> Callable[..., Any]:

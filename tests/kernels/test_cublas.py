@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import math
 import sys
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -14,8 +13,8 @@ from gpucnn import Tensor, nn
 from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
-from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import columns, conv, cublas, gemm, precision, program
+from gpucnn.kernels.numpy import kernels as reference
 from tests.configurations import COUNT, convolution
 from tests.emulation.proxy import OnHost
 from tests.judges import close
@@ -184,10 +183,10 @@ def test_any_products(cuda, monkeypatch, shape, dtype, rng):
             a, b = rng.standard_normal((*a_stack, rows, depth)), rng.standard_normal((*stack, depth, count))
             a, b = (lying(x.astype(dtype), turned & bit) for x, bit in ((a, 1), (b, 2)))
             bias = rng.standard_normal(rows).astype(dtype) if turned % 3 else None
-            least = -math.inf if turned % 2 else 0.0
+            relu = not turned % 2
             found, expected = np.full((*stack, rows, count), np.nan, dtype), np.empty((*stack, rows, count), dtype)
-            cuda.gemm.matmul(a, b, found, bias, least)
-            reference.gemm.matmul(a, b, expected, bias, least)
+            cuda.gemm.matmul(a, b, found, bias, relu)
+            reference.gemm.matmul(a, b, expected, bias, relu)
             close(found, expected, (shape, stack, a_stack, turned), terms=depth)
 
 
@@ -281,11 +280,11 @@ def judge_convolution(cuda, x, w, bias, window, groups, what, error=1):
     grad = np.random.default_rng(1).standard_normal(shape).astype(x.dtype)
     results = []
     for kernels in (cuda.conv, reference.conv):
-        out, by_weight, by_x = np.full_like(grad, np.nan), np.full_like(w, np.nan), np.full_like(x, np.nan)
-        kernels.forward(x, w, bias, window, groups, 0.0, out)
-        kernels.backward_weight(x, grad, window, groups, by_weight)
+        out, grad_weight, by_x = np.full_like(grad, np.nan), np.full_like(w, np.nan), np.full_like(x, np.nan)
+        kernels.forward(x, w, bias, window, groups, True, out)
+        kernels.backward_weight(x, grad, window, groups, grad_weight)
         kernels.backward_input(w, grad, window, groups, by_x)
-        results.append((out, by_weight, by_x))
+        results.append((out, grad_weight, by_x))
     for found, expected in zip(*results, strict=True):
         close(found, expected, what, terms=x.size * error**2)
 

@@ -17,7 +17,7 @@ REGISTERS, UNIT = 1 << 16, 8  # of a multiprocessor; a thread is given whole uni
 SHARED = 48 << 10  # bytes that a block has on every GPU without asking for more
 STACK = {"pad_backward": 256}  # bytes of a thread: the places that have a pixel's value, along five axes
 MOST_STACK = 16  # of all others: more than that would be registers that did not suffice
-# Kernels of float arrays that compute with doubles, too: what is summed over many threads, and an optimizer's rates.
+# Kernels of float arrays that compute with doubles, too: what is summed over many threads, and step scales.
 SUMMING = {"moments", "training_forward", "gradient_sums", "backward", "cross_entropy", "scaled_sum", "tally"}
 SUMMING |= {"row_sums", "squares", "clip"}
 BY_RATES = {"begin", "sgd", "momentum", "nesterov", "adam"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn import backend, generators
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy import kernels as reference
 
 DTYPES = ["float32", "float64"]
 # Key, counter and words, each from the lowest to the highest 32 bits: those published with Random123 for this generator

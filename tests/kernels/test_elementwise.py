@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy import kernels as reference
 from tests.judges import close
 
 DTYPES = ["float32", "float64"]
@@ -56,11 +56,11 @@ def test_sigmoids_are_the_references(compiled, length, dtype):
 def test_sums_of_rows(compiled, shape, dtype, rng):
     rows = (rng.standard_normal(shape) + 1).astype(dtype)
     out = np.full(shape[0], np.nan, dtype)
-    compiled.sums.row_sums(rows, out)
+    compiled.gemm.row_sums(rows, out)
     exact = rows.sum(axis=1, dtype=np.longdouble)
     np.testing.assert_allclose(out, exact, rtol=2e-6 if dtype == "float32" else 1e-14)
     expected = np.empty_like(out)
-    reference.sums.row_sums(rows, expected)
+    reference.gemm.row_sums(rows, expected)
     close(out, expected, terms=shape[1])
 
 
@@ -68,7 +68,7 @@ def test_a_sum_does_not_depend_on_what_stands_beside_it(compiled, rng):
     """The order of a row's additions is its length's, whatever the number of rows."""
     rows = rng.standard_normal((100, 33_000)).astype("float32")
     whole, one = np.empty(100, "float32"), np.empty(1, "float32")
-    compiled.sums.row_sums(rows, whole)
+    compiled.gemm.row_sums(rows, whole)
     for row in (0, 63, 64, 99):
-        compiled.sums.row_sums(rows[row : row + 1], one)
+        compiled.gemm.row_sums(rows[row : row + 1], one)
         assert one == whole[row]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gpucnn.data.augment import Augment, apply
-from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.numpy.changes import Changes
+from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.numpy import kernels as reference
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import numpy as reference
-from gpucnn.kernels.numpy.norm import Running
+from gpucnn.kernels.interface import Running
+from gpucnn.kernels.numpy import kernels as reference
 from tests.judges import close
 
 

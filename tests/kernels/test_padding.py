@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy import kernels as reference
 from tests.judges import close
 
 CASES = [

@@ -1,15 +1,14 @@
 """Compiled pooling against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
 
 from gpucnn.functional.pooling import pooling_window
 from gpucnn.geometry import Sliding, make_window, sides_of
-from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import program
+from gpucnn.kernels.numpy import kernels as reference
 from tests.configurations import COUNT, pooling
 from tests.judges import close
 
@@ -34,14 +33,14 @@ def cases(kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("least", [-math.inf, 0.0])
-def test_the_maximum_and_its_gradient(compiled, least, dtype):
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_maximum_and_its_gradient(compiled, relu, dtype):
     for config, window, _, x, grad in cases("max", dtype):
         results = []
         for pool in (compiled.pool, reference.pool):
             alone, y, by_x = np.full_like(grad, np.nan), np.full_like(grad, np.nan), np.full_like(x, np.nan)
-            pool.max_forward(x, window, least, alone)
-            winners = pool.max_forward_winners(x, window, least, y)
+            pool.max_forward(x, window, relu, alone)
+            winners = pool.max_forward_winners(x, window, relu, y)
             pool.max_backward(grad, winners, window, by_x)
             assert np.array_equal(alone, y), config
             results.append((y, by_x))
@@ -68,9 +67,9 @@ def test_a_nan_is_the_largest_and_has_no_gradient_behind_relu(compiled, images):
     x = np.zeros((1, 4, images), "float32")
     x[0, 1], x[0, 2:] = np.nan, 1
     window = make_window("pool", (4,), 2, 2)
-    for least, gradient in ((-math.inf, [0, 5, 5, 0]), (0.0, [0, 0, 5, 0])):
+    for relu, gradient in ((False, [0, 5, 5, 0]), (True, [0, 0, 5, 0])):
         y, by_x = np.empty((1, 2, images), "float32"), np.empty_like(x)
-        winners = compiled.pool.max_forward_winners(x, window, least, y)
+        winners = compiled.pool.max_forward_winners(x, window, relu, y)
         compiled.pool.max_backward(np.full_like(y, 5), winners, window, by_x)
         assert np.isnan(y[0, 0]).all() and (y[0, 1] == 1).all()
         assert (by_x[0] == np.array(gradient)[:, None]).all()
@@ -81,7 +80,7 @@ def test_windows_of_more_taps_than_a_byte_can_number(compiled, kernel, rng):
     x, window = rng.standard_normal((2, 310, 3)), make_window("pool", (310,), kernel, 4)
     y = np.empty((2, *window.output_sizes((310,)), 3))
     by_x = np.empty_like(x)
-    winners = compiled.pool.max_forward_winners(x, window, -math.inf, y)
+    winners = compiled.pool.max_forward_winners(x, window, False, y)
     compiled.pool.max_backward(np.ones_like(y), winners, window, by_x)
     assert np.array_equal(y[:, 0], x[:, :kernel].max(axis=1))
     assert by_x.sum() == y.size and (x[by_x > 0] >= y.min()).all()
@@ -94,9 +93,9 @@ def test_large_pooling_is_shared_among_threads_and_stays_the_same(compiled, rng)
         expected = np.empty((shape[0], *window.output_sizes(shape[1:-1]), shape[-1]), "float32")
         y, by_x, by_reference = np.empty_like(expected), np.empty_like(x), np.empty_like(x)
         reference.pool.max_backward(
-            expected, reference.pool.max_forward_winners(x, window, -math.inf, expected), window, by_reference
+            expected, reference.pool.max_forward_winners(x, window, False, expected), window, by_reference
         )
-        compiled.pool.max_backward(expected, compiled.pool.max_forward_winners(x, window, -math.inf, y), window, by_x)
+        compiled.pool.max_backward(expected, compiled.pool.max_forward_winners(x, window, False, y), window, by_x)
         assert np.array_equal(y, expected)
         assert np.array_equal(by_x, by_reference)
 
@@ -121,7 +120,7 @@ def test_arrays_that_need_wide_indices(cuda, monkeypatch):
                 monkeypatch.setattr(program, "MOST_INT", most)
                 y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
                 if kind == "max":
-                    winners = cuda.pool.max_forward_winners(x, window, 0.0, y)
+                    winners = cuda.pool.max_forward_winners(x, window, True, y)
                     cuda.pool.max_backward(grad, winners, window, by_x)
                 else:
                     cuda.pool.average_forward(x, window, counted, y)

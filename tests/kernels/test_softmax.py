@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.errors import InputError
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy import kernels as reference
 from tests import references
 from tests.judges import close
 

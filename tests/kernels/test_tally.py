@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy import kernels as reference
 
 
 def tables(groups=2):
@@ -16,31 +16,31 @@ def test_the_loss_and_the_correct_ones_are_noted_at_their_step(compiled, shape, 
     scores = rng.integers(-2, 3, shape).astype(dtype)  # ties
     labels = rng.integers(0, shape[0], shape[1])
     for kernels in (compiled, reference):
-        losses, corrects, rates = tables()
-        before = rates.copy()
-        kernels.softmax.tally(scores, labels, np.array(0.25, dtype), np.array([2]), losses, corrects, rates)
+        losses, corrects, scales = tables()
+        before = scales.copy()
+        kernels.softmax.tally(scores, labels, np.array(0.25, dtype), np.array([2]), losses, corrects, scales)
         assert losses.tolist() == [0, 0, 0.25, 0]
         assert corrects.tolist() == [0, 0, (scores.argmax(axis=0) == labels).sum(), 0]
-        assert np.array_equal(rates, before)
+        assert np.array_equal(scales, before)
 
 
 def test_nan_is_the_largest_score(compiled):
     scores = np.array([[1, np.nan, 1, np.nan], [2, np.inf, np.nan, np.nan]], "float32")
-    losses, corrects, rates = tables()
+    losses, corrects, scales = tables()
     labels = np.array([1, 0, 1, 0])
     assert np.array_equal(scores.argmax(axis=0), labels)
-    compiled.softmax.tally(scores, labels, np.array(1, "float32"), np.array([0]), losses, corrects, rates)
+    compiled.softmax.tally(scores, labels, np.array(1, "float32"), np.array([0]), losses, corrects, scales)
     assert corrects[0] == 4
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
 def test_a_loss_that_is_not_finite_halts_all_groups(compiled, loss):
     for kernels in (compiled, reference):
-        losses, corrects, rates = tables(groups=3)
+        losses, corrects, scales = tables(groups=3)
         arrays = np.zeros((2, 3), "float32"), np.zeros(3, np.int64), np.array(loss, "float32")
-        kernels.softmax.tally(*arrays, np.array([0]), losses, corrects, rates)
+        kernels.softmax.tally(*arrays, np.array([0]), losses, corrects, scales)
         assert np.array_equal(losses[:1], [loss], equal_nan=True)
-        assert rates[:, 3].tolist() == [1, 1, 1]
-        assert rates[:, :3].tolist() == tables(groups=3)[2][:, :3].tolist()
-        kernels.softmax.tally(*arrays[:2], np.array(1, "float32"), np.array([1]), losses, corrects, rates)
-        assert rates[:, 3].tolist() == [1, 1, 1], "once halted it stays so"
+        assert scales[:, 3].tolist() == [1, 1, 1]
+        assert scales[:, :3].tolist() == tables(groups=3)[2][:, :3].tolist()
+        kernels.softmax.tally(*arrays[:2], np.array(1, "float32"), np.array([1]), losses, corrects, scales)
+        assert scales[:, 3].tolist() == [1, 1, 1], "once halted it stays so"

@@ -11,9 +11,9 @@ from gpucnn import Tensor
 from gpucnn.backend import load_cupy, to_device
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import make_window
-from gpucnn.kernels import numpy as reference
 from gpucnn.kernels.cuda import gemm, plans, program
 from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.numpy import kernels as reference
 from tests.judges import agrees, close, forward_backward, upstream
 
 OUTS = {16: 13, 8: 15, 4: 3, 2: 3, 1: 1}  # that fill tiles of so many in part
@@ -62,12 +62,12 @@ def judge(kernels, x, outs, window, groups, dtype, bias=True):
     grad = rng.standard_normal((len(weight), *window.output_sizes(x.shape[1:-1]), x.shape[-1])).astype(dtype)
     results = []
     for conv in (kernels.conv, reference.conv):
-        out, by_weight, by_x = (np.full_like(like, np.nan) for like in (grad, weight, x))
-        conv.forward(x, weight, bias, window, groups, 0.0 if groups > 1 else -math.inf, out)
-        by_bias = None if bias is None else np.full_like(bias, np.nan)
-        conv.backward_weight(x, grad, window, groups, by_weight, by_bias)
+        out, grad_weight, by_x = (np.full_like(like, np.nan) for like in (grad, weight, x))
+        conv.forward(x, weight, bias, window, groups, groups > 1, out)
+        grad_bias = None if bias is None else np.full_like(bias, np.nan)
+        conv.backward_weight(x, grad, window, groups, grad_weight, grad_bias)
         conv.backward_input(weight, grad, window, groups, by_x)
-        results.append((out, by_x, by_weight, by_bias)[: 3 if bias is None else 4])
+        results.append((out, by_x, grad_weight, grad_bias)[: 3 if bias is None else 4])
     for name, found, expected in zip(("out", "by x", "by weight", "by bias"), *results, strict=False):
         close(found, expected, f"{name}: {x.shape}, {weight.shape}, {window}", terms=x.size)
 
@@ -119,8 +119,8 @@ def test_arrays_that_are_not_aligned_are_read_one_by_one(cuda, launched, planned
     x[...] = rng.standard_normal(x.shape)
     weight = rng.standard_normal((3, 2, 3, 2)).astype("float32")
     found, expected = (np.empty((3, *window.output_sizes((5, 6)), 4), "float32") for _ in range(2))
-    cuda.conv.forward(x, weight, None, window, 1, -math.inf, found)
-    reference.conv.forward(x, weight, None, window, 1, -math.inf, expected)
+    cuda.conv.forward(x, weight, None, window, 1, False, found)
+    reference.conv.forward(x, weight, None, window, 1, False, expected)
     close(found, expected)
     assert all(name.endswith("x1") for name in launched)
 
@@ -130,7 +130,7 @@ def test_nan_and_what_it_does_not_reach(cuda):
     x = np.ones((1, 3, 3, 4), "float32")
     x[0, 0, 0, 1] = np.nan
     out = np.empty((1, 3, 3, 4), "float32")
-    cuda.conv.forward(x, np.ones((1, 1, 1, 1), "float32"), None, make_window("conv", (3, 3), (1, 1)), 1, 0.0, out)
+    cuda.conv.forward(x, np.ones((1, 1, 1, 1), "float32"), None, make_window("conv", (3, 3), (1, 1)), 1, True, out)
     assert np.array_equal(out, x, equal_nan=True)
 
 
@@ -173,7 +173,7 @@ def test_tiles_of_products(cuda, launched, monkeypatch, shape, side, dtype, rng)
         bias = rng.standard_normal(rows).astype(dtype) if lying & 1 else None
         found, expected = np.full((*stack, rows, columns), np.nan, dtype), np.empty((*stack, rows, columns), dtype)
         for kernels, out in ((cuda, found), (reference, expected)):
-            kernels.gemm.matmul(a, b, out, bias, 0.0 if lying & 2 else -math.inf)
+            kernels.gemm.matmul(a, b, out, bias, bool(lying & 2))
         close(found, expected, (shape, stack, a_stack, lying), terms=max(1, depth))
     assert launched == {f"matmul_{side}x{side}"}
 

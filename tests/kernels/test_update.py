@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gpucnn import backend
-from gpucnn.kernels import cuda as cuda_kernels
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.cuda import kernels as cuda_kernels
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.numpy.update import StepScales
+from gpucnn.kernels.interface import StepScales
+from gpucnn.kernels.numpy import kernels as reference
 
 STEPS = {
     "sgd": (0, lambda count: (StepScales(0.1 / count), 0.01)),
@@ -51,12 +51,12 @@ def test_a_parameter_moves_alike_wherever_it_stands(compiled, name):
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_rates_in_device_memory_are_those_given_by_value(cuda, name):
+def test_scales_in_device_memory_are_those_given_by_value(cuda, name):
     rng = np.random.default_rng(0)
     arrays = [abs(rng.standard_normal(1000)).astype("float32") for _ in range(2 + STEPS[name][0])]
-    rates, *arguments = STEPS[name][1](3)
+    scales, *arguments = STEPS[name][1](3)
     results = []
-    for given in (rates, np.array([*rates, 0.0])):
+    for given in (scales, np.array([*scales, 0.0])):
         results.append([array.copy() for array in arrays])
         getattr(cuda.update, name)(*results[-1], given, *arguments)
     for found, expected in zip(*results, strict=True):
@@ -66,8 +66,8 @@ def test_rates_in_device_memory_are_those_given_by_value(cuda, name):
 @pytest.mark.parametrize("name", STEPS)
 def test_where_it_halts_nothing_moves(cuda, name):
     arrays = [np.full(1000, number, "float32") for number in range(2 + STEPS[name][0])]
-    rates, *arguments = STEPS[name][1](3)
-    getattr(cuda.update, name)(*arrays, np.array([*rates, 1.0]), *arguments)
+    scales, *arguments = STEPS[name][1](3)
+    getattr(cuda.update, name)(*arrays, np.array([*scales, 1.0]), *arguments)
     for number, array in enumerate(arrays):
         assert (array == number).all()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.kernels import numpy as reference
+from gpucnn.kernels.numpy import kernels as reference
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 5, 8), (2, 1, 1), (1, 9, 4)])

@@ -4,6 +4,7 @@ import errno
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -65,7 +66,9 @@ def test_lines_past_the_checkpoint_are_cut_on_load(tmp_path):
         folder.log(batch(2))
         folder.log(EpochRecord(1, 0.5, 0.75, None, None, 0.05, 2.0, 32.0))
     with RunFolder.open(tmp_path / "run") as folder:
-        assert folder.load(TENSORS).values["step"] == 1
+        loaded = []
+        assert folder.resume(TENSORS, loaded.append) is None
+        assert [state.values["step"] for state in loaded] == [1]
         folder.log(batch(3))
     lines = (tmp_path / "run" / "batches.csv").read_text().splitlines()
     assert [line.split(",")[2] for line in lines[1:]] == ["1", "3"]
@@ -84,7 +87,7 @@ def test_a_log_that_lost_lines_is_not_gone_on_with(tmp_path):
             match=r"batches\.csv was changed after the checkpoint: it had \d+ bytes and has 6",
         ),
     ):
-        folder.load(TENSORS)
+        folder.resume(TENSORS, print)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,61 @@ def test_a_checkpoint_must_say_how_long_the_logs_were(tmp_path, logs):
     create(tmp_path / "run")
     run_folder.save_state(tmp_path / "run" / "checkpoints" / "last.safetensors", State(TENSORS, {"logs": logs}))
     with RunFolder.open(tmp_path / "run") as folder, pytest.raises(CheckpointError):
-        folder.load(TENSORS)
+        folder.resume(TENSORS, print)
+
+
+def spoil(path):
+    """Change the last of the tensors' bytes."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def two_checkpoints(path):
+    with create(path) as folder:
+        for step in (1, 2, 3):
+            folder.log(batch(step))
+            folder.save(State(TENSORS, {"step": step}))
+    return RunFolder.open(path)
+
+
+def test_the_checkpoint_before_the_last_takes_the_place_of_a_damaged_one(tmp_path):
+    folder, loaded = two_checkpoints(tmp_path / "run"), []
+    spoil(folder.last_path)
+    with folder:
+        note = folder.resume(TENSORS, loaded.append)
+    assert [state.values["step"] for state in loaded] == [2]
+    assert re.match(
+        r".*last\.safetensors is damaged: .* checksum.* Training goes on from the checkpoint before it", note
+    )
+    lines = (tmp_path / "run" / "batches.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in lines[1:]] == ["1", "2"]
+    assert run_folder.load_state(folder.last_path, TENSORS).values["step"] == 2  # so that it is not lost at the next
+    assert not folder.previous_path.exists()
+
+
+def test_a_checkpoint_that_is_missing_or_not_accepted_is_replaced_too(tmp_path):
+    def only_earlier(state):
+        if state.values["step"] == 3:
+            raise CheckpointError("of another optimizer")
+
+    folder = two_checkpoints(tmp_path / "a")
+    with folder:
+        assert "last.safetensors: of another optimizer" in folder.resume(TENSORS, only_earlier)
+    folder = two_checkpoints(tmp_path / "b")
+    folder.last_path.unlink()
+    with folder:
+        assert "last.safetensors does not exist" in folder.resume(TENSORS, only_earlier)
+
+
+def test_two_damaged_checkpoints_are_refused_and_left_alone(tmp_path):
+    folder = two_checkpoints(tmp_path / "run")
+    spoil(folder.last_path)
+    spoil(folder.previous_path)
+    before = {path: path.read_bytes() for path in folder.last_path.parent.iterdir()}
+    with folder, pytest.raises(CheckpointError, match=r"last\.safetensors is damaged"):
+        folder.resume(TENSORS, print)
+    assert {path: path.read_bytes() for path in folder.last_path.parent.iterdir()} == before
 
 
 def test_the_best_checkpoint_is_written_beside_the_last(tmp_path):
@@ -171,7 +228,7 @@ def test_a_run_without_a_checkpoint_says_so(tmp_path):
         create(tmp_path / "run") as folder,
         pytest.raises(CheckpointError, match="stopped before its first checkpoint"),
     ):
-        folder.load(TENSORS)
+        folder.resume(TENSORS, print)
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
@@ -234,7 +291,7 @@ def test_a_folder_with_a_checkpoint_stays(tmp_path):
     before = sorted((tmp_path / "run").rglob("*"))
     folder.last_path.unlink()
     with pytest.raises(CheckpointError), RunFolder.open(tmp_path / "run") as folder:
-        folder.load(TENSORS)
+        folder.resume(TENSORS, print)
     assert sorted([*(tmp_path / "run").rglob("*"), folder.last_path]) == before
 
 

@@ -13,7 +13,8 @@ from gpucnn.data import Normalizer
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.runs import RunFolder, describe_environment, train_run
 from gpucnn.runs.environment import kernels_name
-from gpucnn.training import EpochRecord, Loaders, MeanSquaredError, evaluate, load_weights
+from gpucnn.training import EarlyStop, EpochRecord, Loaders, MeanSquaredError, evaluate, load_weights
+from gpucnn.training.checkpoint import read_weights
 from tests.training import examples
 
 NAMES = ("row 0", "row 2", "row 4")
@@ -48,6 +49,7 @@ def test_the_folder_holds_what_it_is_to_hold(finished):
         "normalization.safetensors",
         "checkpoints",
         "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors",
         "checkpoints/best.safetensors",
     }
     assert folder.finished
@@ -58,8 +60,9 @@ def test_result_json(finished):
     assert json.loads((folder.path / "result.json").read_text()) == result
     assert set(result) == {
         *("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "parameters"),
-        *("train_seconds", "dataset", "dataset_requested", "device", "kernels"),
+        *("train_seconds", "weights", "dataset", "dataset_requested", "device", "kernels"),
     }
+    assert result["weights"] == {"epoch": 2, "which": "last"}
     evaluation = evaluate(trainer.net, examples.loaders().test)
     assert result["test_loss"] == evaluation.loss
     assert result["test_accuracy"] == evaluation.accuracy
@@ -102,6 +105,29 @@ def test_the_saved_weights_are_the_last_and_the_best_are_a_checkpoint(finished):
     )
     assert evaluate(other, examples.loaders().validation).accuracy == best["validation_accuracy"]
     assert evaluate(other, examples.loaders().validation).loss == pytest.approx(best["validation_loss"])
+
+
+def test_early_stopping_ends_with_the_best_epochs_weights(tmp_path):
+    """Of a network that learns too fast, an epoch before the last is the best."""
+    results, models = {}, {}
+    for keep in ("best", "last"):
+        trainer = examples.trainer(early_stop=EarlyStop(patience=2, monitor="validation_loss", keep=keep))
+        trainer.optimizer.lr = 0.1
+        trainer.schedule = None
+        with RunFolder.create(tmp_path / keep, "", {}) as folder:
+            results[keep] = job(folder, trainer, examples.loaders(), epochs=20)
+        models[keep] = trainer.net.state_dict()
+        saved = read_weights(folder.model_path, models[keep])
+        assert all(saved[name].tobytes() == array.tobytes() for name, array in models[keep].items())
+    lines = (tmp_path / "best" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["validation_loss"] for line in lines]
+    best = int(np.argmin(losses)) + 1
+    assert len(losses) == best + 2
+    assert results["best"]["weights"] == {"epoch": best, "which": "best"}
+    assert results["last"]["weights"] == {"epoch": best + 2, "which": "last"}
+    expected = read_weights(tmp_path / "best" / "checkpoints" / "best.safetensors", models["best"])
+    assert all(expected[name].tobytes() == array.tobytes() for name, array in models["best"].items())
+    assert any((models["last"][name] != array).any() for name, array in models["best"].items())
 
 
 def test_the_saved_normalization_is_the_training_sets(finished):
@@ -147,7 +173,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path, number):
     assert len(lines) == 1 + number
     other = examples.trainer(seed=5)
     with RunFolder.open(tmp_path / "run") as folder:
-        other.load_state(folder.load(other.state().tensors))
+        assert folder.resume(other.state().tensors, other.load_state) is None
     assert other.train_state == trainer.train_state
     assert not folder.finished
 

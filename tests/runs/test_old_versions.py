@@ -37,7 +37,6 @@ def test_a_run_of_0_1_0_resumes(run, on_numpy):
 
 
 def test_the_weights_of_a_run_of_0_1_0_load(run):
-    net = gpucnn.load(run)
-    scores = net(gpucnn.Tensor(np.zeros((2, 1, 28, 28), np.float32))).numpy()
+    scores = gpucnn.load(run).net(gpucnn.Tensor(np.zeros((2, 1, 28, 28), np.float32))).numpy()
     assert scores.shape == (2, 10)
     assert np.isfinite(scores).all()

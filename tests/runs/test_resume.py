@@ -174,6 +174,18 @@ def test_a_full_disk_then_resume(whole, tmp_path, monkeypatch, number):
     assert outcome(tmp_path / "run") == whole
 
 
+def test_a_damaged_checkpoint_then_resume_from_the_one_before(whole, tmp_path):
+    press = stop_at(PER_EPOCH + 3, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", on_record=press)
+    last = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    last.write_bytes(last.read_bytes().replace(b"epoch", b"epocH"))
+    notes = []
+    train(tmp_path / "run", resume=True, on_note=notes.append)
+    assert len(notes) == 1 and "do not match its checksum" in notes[0]
+    assert outcome(tmp_path / "run") == whole
+
+
 def test_a_finished_run_is_not_trained_further(whole, tmp_path):
     train(tmp_path / "run")
     train(tmp_path / "run", resume=True)
@@ -222,6 +234,18 @@ def test_early_stopping_counts_on_after_a_resume():
         others, other = continued(stop_after, rule)
         assert [without_times(vars(record)) for record in others] == [without_times(vars(record)) for record in records]
         assert without_times(other.state().values) == without_times(trainer.state().values)
+
+
+def test_an_interrupted_run_with_early_stopping_ends_with_the_same_weights(tmp_path, monkeypatch):
+    rule = EarlyStop(patience=2, monitor="train_loss", min_delta=1.0)  # the first epoch is the best but one
+    monkeypatch.setattr(examples, "EarlyStop", lambda **options: rule)
+    train(tmp_path / "whole", epochs=6)
+    press = stop_at(PER_EPOCH + 3, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", on_record=press, epochs=6)
+    train(tmp_path / "run", resume=True, epochs=6)
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert RunFolder.open(tmp_path / "run").result()["weights"]["which"] == "best"
 
 
 def damaged(**changes):

@@ -142,6 +142,21 @@ def test_the_turns_change_and_one_measures_at_a_time(fakes, tmp_path, monkeypatc
     assert last_prepared < min(number for number, (do, _) in enumerate(asked) if do == "measure")
 
 
+def test_processes_stay_for_the_next_workload(fakes, tmp_path, monkeypatch):
+    started = []
+    start = Worker.__init__
+    monkeypatch.setattr(Worker, "__init__", lambda self, *given: started.append(given[0].name) or start(self, *given))
+    workloads = ["--workload", "lenet-64", "--workload", "lenet-256"]
+    bench_gpu.main([*workloads, "--contestant", "gpucnn-eager", "--contestant", "jax", "--out", str(tmp_path)])
+    assert {len(figures) for figures in results(tmp_path)["steps"].values()} == {4}
+    # JAX's peak of memory cannot be set back: a process serves one workload (the first has described itself, too).
+    assert Counter(started) == {
+        **dict.fromkeys(["gpucnn-eager-float32", "gpucnn-eager-tf32"], 1),
+        "jax-float32": 2,
+        "jax-tf32": 2,
+    }
+
+
 def test_a_process_that_does_not_answer_is_given_up(fakes, tmp_path):
     fakes(jax_tf32="is slow")
     with (tmp_path / "log").open("w") as log, Worker(CONTESTANTS["jax-tf32"], tmp_path, log) as worker:

@@ -53,7 +53,7 @@ def trainer(dtype="float32", seed=0, early_stop=None):
         optim.AdamW(net.parameters(), lr=0.01),
         schedule=optim.OneCycle(warmup=0.3),
         clip_norm=2.0,
-        early_stop=early_stop or EarlyStop(patience=50),
+        early_stop=early_stop or EarlyStop(patience=50, keep="last"),
     )
 
 

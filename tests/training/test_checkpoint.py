@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 
 from gpucnn.errors import CheckpointError
-from gpucnn.training.checkpoint import State, load_state, read_weights, save_state, save_weights
+from gpucnn.training.checkpoint import State, load_state, read_tensors, read_weights, save_state, save_weights
 
 
 def example(dtype=np.float32):
@@ -126,6 +126,63 @@ def test_a_checkpoint_with_a_broken_state_is_refused(tmp_path, text):
     path.write_bytes(safetensors.numpy.save({"a": np.zeros(1, np.float32)}, {"gpucnn": text}))
     with pytest.raises(CheckpointError, match="damaged: the state beside its tensors"):
         load_state(path, {"a": np.zeros(1, np.float32)})
+
+
+def changed_byte(content, rng):
+    """The file with one byte changed, anywhere."""
+    changed = bytearray(content)
+    changed[rng.integers(len(content))] ^= rng.integers(1, 256)
+    return bytes(changed)
+
+
+KINDS = {
+    "a checkpoint": (lambda path, state: save_state(path, state), lambda path, like: load_state(path, like)),
+    "weights": (lambda path, state: save_weights(path, state.tensors), lambda path, like: read_weights(path, like)),
+    "all tensors": (lambda path, state: save_weights(path, state.tensors), lambda path, like: read_tensors(path)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_changed_byte_is_refused_or_harmless(tmp_path, kind):
+    """Harmless are changes to the spacing of the header, and to the checksum's name."""
+    save, load = KINDS[kind]
+    path, state, rng = tmp_path / "file", example(), np.random.default_rng(0)
+    save(path, state)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(2000):
+        path.write_bytes(changed_byte(whole, rng))
+        try:
+            back = load(path, state.tensors)
+        except CheckpointError as error:
+            assert str(error).startswith(f"{path} ")
+            refused += 1
+            continue
+        if isinstance(back, State):
+            assert {name: back.values[name] for name in state.values} == state.values
+            back = back.tensors
+        assert {name: array.tobytes() for name, array in back.items()} == {
+            name: array.tobytes() for name, array in state.tensors.items()
+        }
+    assert refused > 1900
+
+
+def test_a_change_that_safetensors_does_not_see_is_told_as_damage(tmp_path):
+    path, state = tmp_path / "file", example()
+    save_state(path, state)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert safetensors.numpy.load_file(path).keys() == state.tensors.keys()
+    for load, like in ((load_state, state.tensors), (read_weights, {"0.weight": state.tensors["model.0.weight"]})):
+        with pytest.raises(CheckpointError, match="do not match its checksum, so it was changed after it was saved"):
+            load(path, like)
+
+
+def test_files_without_a_checksum_load(tmp_path):
+    state = example()
+    (tmp_path / "w").write_bytes(safetensors.numpy.save(state.tensors))
+    assert read_weights(tmp_path / "w", state.tensors).keys() == state.tensors.keys()
+    assert read_tensors(tmp_path / "w").keys() == state.tensors.keys()
+    (tmp_path / "c").write_bytes(safetensors.numpy.save(state.tensors, {"gpucnn": json.dumps(state.values)}))
+    assert load_state(tmp_path / "c", state.tensors).values == state.values
 
 
 def test_missing_files_and_folders(tmp_path):

@@ -268,6 +268,7 @@ def test_early_stopping_ends_the_run():
         ({"patience": 1, "min_delta": -1.0}, "min_delta is -1.0; it must be 0 or more"),
         ({"patience": 1, "min_delta": math.nan}, "min_delta is nan"),
         ({"patience": 1, "monitor": "loss"}, "monitor is 'loss'; it can be validation_loss, validation_accuracy"),
+        ({"patience": 1, "keep": "first"}, "keep is 'first'; it can be best or last"),
     ],
 )
 def test_early_stopping_checks_its_options(options, words):
@@ -291,6 +292,18 @@ def test_the_best_epoch_is_by_validation_accuracy_then_loss_or_by_training_loss(
     for epoch, (accuracy, loss) in enumerate(figures, 1):
         held_out = None if accuracy is None else loss
         seen.offer(EpochRecord(epoch, loss, 0.9, held_out, accuracy, 0.1, 1.0, 1.0))
+    assert seen.epoch == best
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("validation_loss", 3), ("train_loss", 4), ("train_accuracy", 1)])
+def test_with_early_stopping_the_best_epoch_is_by_its_figure(monitor, best):
+    from gpucnn.training.state import Best
+
+    seen, rule = Best(), EarlyStop(patience=9, monitor=monitor)
+    rows = [(0.9, 0.5, 3.0, 0.8), (0.8, 0.5, 2.0, 0.9), (0.7, 0.5, 1.0, 0.7), (0.6, 0.5, 1.0, 0.6)]
+    for epoch, (train_loss, train_accuracy, loss, accuracy) in enumerate(rows, 1):
+        train_accuracy += epoch == 1
+        seen.offer(EpochRecord(epoch, train_loss, train_accuracy, loss, accuracy, 0.1, 1.0, 1.0), rule)
     assert seen.epoch == best
 
 

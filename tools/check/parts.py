@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import bench_gpu
 from bench.gpu.contestants import OURS
@@ -105,7 +105,7 @@ def smoke(record: Record) -> str:
 
 def tests(record: Record) -> str:
     """The project's tests that run on a GPU, several processes at a time."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "cuda and not emulated"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "on_gpu"]
     processes = min(MOST_PROCESSES, usable_cores())
     code, text = _run([*command, "-n", str(processes), *record.scale.tests], record.out / TESTS, TESTS_SECONDS)
     if code:
@@ -122,7 +122,7 @@ def memcheck(record: Record) -> str:
     log = record.out / MEMORY
     command = [*sanitizer, "--tool", "memcheck", "--error-exitcode", "9", "--log-file", str(log)]
     program = "import cupy, runpy; cupy.cuda.set_allocator(None); runpy.run_module('check.smoke', run_name='__main__')"
-    code, text = _run([*command, sys.executable, "-c", program, "--few"], None, MEMORY_SECONDS)
+    code, text = _run([*command, sys.executable, "-c", program, "--few"], record.caches / MEMORY, MEMORY_SECONDS)
     said = log.read_text(errors="replace") if log.exists() else ""
     summary = re.findall(r"ERROR SUMMARY: .*", said)
     if code == 9 or (summary and "0 errors" not in summary[-1]):
@@ -160,22 +160,20 @@ def _sanitizer() -> Sequence[str] | None:
     return None
 
 
-def _run(command: Sequence[str], file: Path | None, seconds: float) -> tuple[int, str]:
-    """A command's exit code and what it printed, which also goes to `file`; ended after so many seconds."""
+def _run(command: Sequence[str], file: Path, seconds: float) -> tuple[int, str]:
+    """A command's exit code and what it printed, all of which goes to `file`; ended after so many seconds."""
     path = os.pathsep.join([str(ROOT / "tools"), os.environ.get("PYTHONPATH", "")])
-    target: IO[str] | int = file.open("w") if file else subprocess.PIPE
-    process = subprocess.Popen(
-        command, stdout=target, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}
-    )
-    try:
-        said, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        said, _ = process.communicate()
-        said = f"{said or ''}\nended after {seconds:.0f} s"
-    if file is not None:
-        said = file.read_text(errors="replace") + (said or "")
-    return process.returncode, said or ""
+    with file.open("w") as target:
+        process = subprocess.Popen(
+            command, stdout=target, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            print(f"\nended after {seconds:.0f} s", file=target)
+    return process.returncode, file.read_text(errors="replace")
 
 
 def _last_line(text: str) -> str:

@@ -496,6 +496,7 @@ function recolour() {
 
 network = await (await fetch("/network")).json();
 const [channels, height, width] = network.image;
+element("invert").checked = network.bright; // drawings are bright on dark
 const scale = LONGER_SIDE / Math.max(height, width);
 [canvas.height, canvas.width] = [Math.ceil(height * scale), Math.ceil(width * scale)];
 [element("seen").height, element("seen").width] = [height, width];

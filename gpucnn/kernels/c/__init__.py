@@ -1,19 +1,24 @@
-"""The kernels in C, over NumPy arrays; those that C would not make faster are the reference's."""
+"""The kernels in C, over NumPy arrays; those that C would not make faster are inherited from `numpy`."""
 
-from gpucnn.kernels.c import activation, conv, gather, gemm, norm, pool, softmax, sums, update, warp
-from gpucnn.kernels.numpy import padding, step
+from gpucnn.kernels import numpy
+from gpucnn.kernels.c.activation import Activation
+from gpucnn.kernels.c.conv import Conv
+from gpucnn.kernels.c.gather import Gather
+from gpucnn.kernels.c.gemm import Gemm
+from gpucnn.kernels.c.norm import Norm
+from gpucnn.kernels.c.pool import Pool
+from gpucnn.kernels.c.softmax import Softmax
+from gpucnn.kernels.c.update import Update
+from gpucnn.kernels.c.warp import Warp
 
-__all__ = [
-    "activation",
-    "conv",
-    "gather",
-    "gemm",
-    "norm",
-    "padding",
-    "pool",
-    "softmax",
-    "step",
-    "sums",
-    "update",
-    "warp",
-]
+kernels = numpy.kernels._replace(
+    activation=Activation(),
+    conv=Conv(),
+    gather=Gather(),
+    gemm=Gemm(),
+    norm=Norm(),
+    pool=Pool(),
+    softmax=Softmax(),
+    update=Update(),
+    warp=Warp(),
+)

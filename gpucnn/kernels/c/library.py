@@ -9,10 +9,10 @@ from gpucnn import threads
 
 SETS = ("avx512", "avx2", "plain")  # the widest first
 
-c: Any = None  # the module that computes, once `load` has chosen it
+c: Any = None  # the module that computes, set by `load`; looked up at each call, so that a choice takes effect at once
 
 
-@functools.cache
+@functools.cache  # what was built and what the processor runs stay the same
 def usable() -> dict[str, Any]:
     """The modules that were built and that this processor runs, by the name of their instruction set."""
     if why_none():
@@ -21,7 +21,7 @@ def usable() -> dict[str, Any]:
     return {name: _module(name) for name in SETS if plain.supports(name) and _was_built(name)}
 
 
-@functools.cache
+@functools.cache  # as above
 def why_none() -> str | None:
     """Why no module is usable; None where one is."""
     if not _was_built("plain"):

@@ -5,7 +5,6 @@ neighbours, at even distances: a Meeting says how many, the first of them, and w
 those of source/*.h.
 """
 
-import functools
 import itertools
 import math
 from typing import NamedTuple
@@ -13,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gpucnn.geometry import Sizes, Window
+from gpucnn.kernels.plans import AXES, POINT, Axis, axes_of, cached_by_shape
 
-AXES = 3
 BLOCK_ROWS = 6  # outs that the C code takes together
 PART_BYTES = 1 << 19  # of x and the gradient that a part of the rows reads: within the second cache
 PARTS_BYTES = 1 << 26  # of sums over parts
@@ -29,21 +28,7 @@ class Meetings(NamedTuple):
     source_step: int
 
 
-class Axis(NamedTuple):
-    """A window along one axis."""
-
-    size: int
-    outputs: int
-    kernel: int
-    stride: int
-    before: int
-    dilation: int
-
-
-POINT = Axis(1, 1, 1, 1, 0, 1)
-
-
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def forward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
     """The Plan of out = convolution of x (I, spatial..., N) by weight (O, I / groups, kernel...)."""
     axes = axes_of(window, x[1:-1])
@@ -52,7 +37,7 @@ def forward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
     return _plan([of_outputs(axis) for axis in axes], axes, [axis.size for axis in axes], numbers, steps)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def backward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
     """The Plan of the gradient by x: the same contraction, from the outputs' gradient to x's."""
     axes = axes_of(window, x[1:-1])
@@ -61,7 +46,7 @@ def backward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray
     return _plan([of_pixels(axis) for axis in axes], axes, [axis.outputs for axis in axes], numbers, steps)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) -> tuple[np.ndarray, int]:
     """The WeightPlan of the gradient by the weight, and how many parts the rows of the outputs are cut into."""
     axes = axes_of(window, x[1:-1])
@@ -78,19 +63,11 @@ def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) 
     return np.array(header + overlaps, np.int64), parts
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) -> np.ndarray:
     """The Plan of out (rows, columns) = w · x (summed, columns), where w[r, s] is at r · row_step + s · sum_step."""
     one = Meetings(np.array([[1, 0, 0]]), 1, 1)
     return _plan([one] * AXES, [POINT] * AXES, [1] * AXES, (1, rows, summed, columns), (0, row_step, sum_step))
-
-
-def axes_of(window: Window, sizes: Sizes) -> list[Axis]:
-    """The window along each of three axes over an input of `sizes`."""
-    outputs = window.output_sizes(sizes)
-    befores = [before for before, _ in window.padding]
-    given = zip(sizes, outputs, window.kernel, window.stride, befores, window.dilation, strict=True)
-    return [POINT] * (AXES - len(sizes)) + [Axis(*axis) for axis in given]
 
 
 def of_outputs(axis: Axis) -> Meetings:

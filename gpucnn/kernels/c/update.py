@@ -1,41 +1,35 @@
-"""One optimizer step in C: each array is read and written once. Arguments as in numpy/update.py."""
+"""Optimizer steps in C: each array is read and written once."""
 
 from gpucnn.backend import Array
+from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.numpy.update import StepScales, clip_by_norm, clip_by_value
-
-__all__ = ["adam", "clip_by_norm", "clip_by_value", "momentum", "nesterov", "sgd"]
+from gpucnn.kernels.interface import Scales
 
 
-def sgd(parameters: Array, gradient: Array, scales: StepScales, weight_decay: float) -> None:
-    """p -= size · d, with d = g + weight_decay · p."""
-    library.c.sgd(gradient, scales.size, weight_decay, parameters)
+class Update(numpy.Update):
+    def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
+        library.c.sgd(gradient, scales.size, weight_decay, parameters)
 
+    def momentum(
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
+    ) -> None:
+        library.c.momentum(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
-def momentum(
-    parameters: Array, gradient: Array, velocity: Array, scales: StepScales, momentum: float, weight_decay: float
-) -> None:
-    """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
-    library.c.momentum(gradient, velocity, scales.size, momentum, weight_decay, parameters)
+    def nesterov(
+        self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
+    ) -> None:
+        library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
-
-def nesterov(
-    parameters: Array, gradient: Array, velocity: Array, scales: StepScales, momentum: float, weight_decay: float
-) -> None:
-    """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
-    library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
-
-
-def adam(
-    parameters: Array,
-    gradient: Array,
-    mean: Array,
-    square: Array,
-    scales: StepScales,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-) -> None:
-    """p = shrink · p - size · mean / (root · sqrt(square) + eps), with d = g + weight_decay · p."""
-    size, root, shrink = scales
-    library.c.adam(gradient, mean, square, size, *betas, root, eps, weight_decay, shrink, parameters)
+    def adam(
+        self,
+        parameters: Array,
+        gradient: Array,
+        mean: Array,
+        square: Array,
+        scales: Scales,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+    ) -> None:
+        size, root, shrink = scales
+        library.c.adam(gradient, mean, square, size, *betas, root, eps, weight_decay, shrink, parameters)

@@ -1,14 +1,12 @@
 """Convolution by 3 x 3 kernels of stride 1 with fewer products (source/winograd.h), and where that pays."""
 
-import functools
-import math
-
 import numpy as np
 
 from gpucnn import threads
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sizes, Window
 from gpucnn.kernels.c import library
+from gpucnn.kernels.plans import cached_by_shape
 
 PIXELS = 16  # of a tile that 2 x 2 outputs read
 STRIP_BYTES, PAD_BYTES = 256, 64  # as in winograd.h
@@ -36,23 +34,23 @@ def pays(window: Window, groups: int, out: Sizes, ins: int) -> bool:
     )
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
-    """As conv.forward."""
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, relu: bool, out: Array) -> None:
+    """As Conv.forward."""
     outs, ins = len(weight) // groups, weight.shape[1]
     before = tuple(before for before, _ in window.padding)
     plan = _plan((groups, outs, ins), out.shape, x.shape, before, (outs * ins * 9, ins * 9, 9), False, x.itemsize)
-    library.c.winograd(plan, x, weight, bias, least, _memory(plan, x), out)
+    library.c.winograd(plan, x, weight, bias, relu, _memory(plan, x), out)
 
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """As conv.backward_input: the convolution of grad by flipped kernels."""
+    """As Conv.backward_input: the convolution of grad by flipped kernels."""
     outs, ins = len(weight) // groups, weight.shape[1]
     before = tuple(2 - before for before, _ in window.padding)
     plan = _plan((groups, ins, outs), out.shape, grad.shape, before, (outs * ins * 9, 9, ins * 9), True, grad.itemsize)
-    library.c.winograd(plan, grad, weight, None, -math.inf, _memory(plan, grad), out)
+    library.c.winograd(plan, grad, weight, None, False, _memory(plan, grad), out)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def _plan(
     channels: Sizes, out: Sizes, x: Sizes, before: Sizes, steps: Sizes, flipped: bool, itemsize: int
 ) -> np.ndarray:

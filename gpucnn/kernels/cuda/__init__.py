@@ -1,19 +1,26 @@
-"""The kernels in CUDA, over CuPy arrays; those that a GPU would not run faster are the reference's."""
+"""The kernels in CUDA, over CuPy arrays; those that a GPU would not run faster are inherited from `numpy`."""
 
-from gpucnn.kernels.cuda import activation, conv, gather, gemm, norm, padding, pool, softmax, step, sums, update
-from gpucnn.kernels.numpy import warp
+from gpucnn.kernels import numpy
+from gpucnn.kernels.cuda.activation import Activation
+from gpucnn.kernels.cuda.conv import Conv
+from gpucnn.kernels.cuda.gather import Gather
+from gpucnn.kernels.cuda.gemm import Gemm
+from gpucnn.kernels.cuda.norm import Norm
+from gpucnn.kernels.cuda.padding import Padding
+from gpucnn.kernels.cuda.pool import Pool
+from gpucnn.kernels.cuda.softmax import Softmax
+from gpucnn.kernels.cuda.step import Step
+from gpucnn.kernels.cuda.update import Update
 
-__all__ = [
-    "activation",
-    "conv",
-    "gather",
-    "gemm",
-    "norm",
-    "padding",
-    "pool",
-    "softmax",
-    "step",
-    "sums",
-    "update",
-    "warp",
-]
+kernels = numpy.kernels._replace(
+    activation=Activation(),
+    conv=Conv(),
+    gather=Gather(),
+    gemm=Gemm(),
+    norm=Norm(),
+    padding=Padding(),
+    pool=Pool(),
+    softmax=Softmax(),
+    step=Step(),
+    update=Update(),
+)

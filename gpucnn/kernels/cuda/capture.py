@@ -1,7 +1,7 @@
-"""Work on a GPU captured once, as a CUDA graph, and launched again and again: one launch in place of dozens.
+"""Work on a GPU captured once as a CUDA graph, and launched many times: one launch in place of dozens.
 
-What is captured is launches with their arguments, so addresses and numbers given by the host stay what they were: what
-changes from one launch of the graph to the next must lie in device memory.
+A graph holds launches with their arguments, so addresses and numbers that the host gave stay the same: what changes
+from one launch of the graph to the next must lie in device memory.
 """
 
 import contextlib
@@ -17,28 +17,28 @@ class CaptureError(RuntimeError):
 
 
 def new_stream() -> Any:
-    """A stream that work can be captured on: `with stream:` makes it the one that all is launched on."""
+    """A stream that work can be captured on; `with stream:` makes it the current one."""
     return load_cupy().cuda.Stream(non_blocking=True)
 
 
 class Replay:
-    """Captured work: a call launches it on its stream. When this goes, its graph and then the graph's memory go."""
+    """Captured work: a call launches it on its stream. Its graph and then the graph's memory are freed with it."""
 
     def __init__(self, graph: Any, stream: Any, pool: Any) -> None:
         cuda = load_cupy().cuda
         self._held, self._stream = [graph], stream
         device = cuda.Device(cuda.runtime.getDevice())
-        weakref.finalize(self, _release, self._held, pool, device).atexit = False  # what a process has ends with it
+        weakref.finalize(self, _release, self._held, pool, device).atexit = False  # exiting frees everything
 
     def __call__(self) -> None:
         self._held[0].launch(self._stream)
 
 
 def capture(work: Callable[[], Any], stream: Any) -> Replay:
-    """What launches all that `work` launches on the current `stream`; `work` is called once here, and launches nothing.
+    """Capture what `work` launches on the current `stream`. `work` is called once, and nothing runs yet.
 
-    Arrays that it makes lie in memory of their own, which what is returned keeps; those made before, which it uses, are
-    to be kept by the caller. Raises CaptureError, with the cause.
+    Arrays that `work` makes lie in memory that the returned Replay owns; the caller keeps the arrays made before that
+    `work` uses. Raises CaptureError, with the cause.
     """
     pool = load_cupy().cuda.MemoryPool()
     try:
@@ -55,14 +55,14 @@ def _graph(work: Callable[[], Any], stream: Any, pool: Any) -> Any:
             work()
         return stream.end_capture()
     except BaseException:
-        with contextlib.suppress(Exception):  # the capture is broken, and says so again
+        with contextlib.suppress(Exception):  # ending a broken capture raises once more
             stream.end_capture()
         pool.free_all_blocks()
         raise
 
 
 def _release(held: list[Any], pool: Any, device: Any) -> None:
-    """Let the graph in `held` go, and then give back its memory, which CuPy's pool would not do by itself."""
+    """Free the graph in `held` and then its memory, which CuPy's pool would not free by itself."""
     held.clear()
     with device:
         pool.free_all_blocks()

@@ -1,4 +1,4 @@
-"""Convolution as a matrix of what every tap reads, and products by cuBLAS. Shapes as in numpy/conv.py.
+"""Convolution as a matrix of what every tap reads, and products by cuBLAS. Shapes as in interface.Conv.
 
 The matrix is made in tiles of bounded memory: of places, or of input channels where pixels must not be shared.
 """
@@ -10,20 +10,20 @@ from gpucnn.backend import Array, empty
 from gpucnn.geometry import Window, split
 from gpucnn.kernels.cuda import cublas, gemm, plans, program
 
-TILE_BYTES = 1 << 28  # a GPU wants its work in as few pieces as its memory allows
+TILE_BYTES = 1 << 28  # a GPU computes fastest in as few pieces as its memory allows
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
-    """out[o] = max(sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], least)."""
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, relu: bool, out: Array) -> None:
+    """As Conv.forward: weight · columns."""
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
     result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
     for places, columns in _tiles(x, window, groups):
         cublas.multiply(matrix, columns, result[:, :, places])
-    gemm.finish(out.reshape(1, len(out), -1), bias, least)
+    gemm.finish(out.reshape(1, len(out), -1), bias, relu)
 
 
 def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out = the gradient by the weight: grad · columnsᵀ, the tiles added up in their order."""
+    """As Conv.backward_weight, without the bias: grad · columnsᵀ, the tiles added up in their order."""
     grads = grad.reshape(groups, out.shape[0] // groups, -1)  # (G, O/G, L)
     result = out.reshape(groups, out.shape[0] // groups, -1)  # (G, O/G, I/G·K)
     for places, columns in _tiles(x, window, groups):
@@ -31,7 +31,7 @@ def backward_weight(x: Array, grad: Array, window: Window, groups: int, out: Arr
 
 
 def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out = the gradient by the input: columns weightᵀ · grad, each pixel the sum of those that read it."""
+    """As Conv.backward_input: columns weightᵀ · grad, of which each pixel sums those that read it."""
     outs, taps = weight.shape[0] // groups, math.prod(window.kernel)
     matrix = weight.reshape(groups, outs, weight.shape[1], taps)  # (G, O/G, I/G, K)
     grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)

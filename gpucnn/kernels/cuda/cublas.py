@@ -1,4 +1,4 @@
-"""cuBLAS, called by itself: what CuPy calls of it cannot be captured in a CUDA graph.
+"""cuBLAS, called directly: CuPy's own calls of it cannot be captured in a CUDA graph.
 
 Signatures and numbers are those of cuBLAS 12 and 13, https://docs.nvidia.com/cuda/cublas/.
 """
@@ -22,7 +22,7 @@ STATUSES = {
     15: "NOT_SUPPORTED",
     16: "LICENSE_ERROR",
 }
-AS_IT_LIES, TRANSPOSED = 0, 1  # cublasOperation_t, of matrices that lie column by column
+AS_IT_LIES, TRANSPOSED = 0, 1  # cublasOperation_t, of matrices stored by columns
 REAL_32, REAL_64 = 0, 1  # cudaDataType_t
 COMPUTE_32 = {"float32": 68, "tf32": 77, "bf16": 75}  # cublasComputeType_t: 32F, 32F_FAST_TF32, 32F_FAST_16BF
 COMPUTE_64 = 70  # 64F
@@ -50,7 +50,7 @@ SIGNATURES = {
 }
 
 
-@functools.cache
+@functools.cache  # loaded once
 def library() -> Any:
     """cuBLAS, with its functions' signatures. Raises DeviceError where it is not found."""
     try:
@@ -71,7 +71,7 @@ def library() -> Any:
 
 
 class Handle:
-    """cuBLAS on one device, with a workspace of its own: one that cuBLAS took while a graph is captured would not last.
+    """cuBLAS on one device, with its own workspace: one that cuBLAS allocates during a capture would not outlive it.
 
     Work goes to CuPy's current stream.
     """
@@ -99,14 +99,14 @@ class Handle:
             raise DeviceError(f"{name} failed: CUBLAS_STATUS_{STATUSES.get(status, status)}")
 
 
-@functools.cache
+@functools.cache  # each has a workspace of up to 32 MiB
 def handle(device: int) -> Handle:
     """The process's one handle for a device."""
     return Handle(device)
 
 
 class Operand(NamedTuple):
-    """How a stack of matrices lies, in cuBLAS's words."""
+    """The memory layout of a stack of matrices, in the terms of cuBLAS."""
 
     operation: int
     address: int
@@ -116,7 +116,7 @@ class Operand(NamedTuple):
 
 
 class Scalars(NamedTuple):
-    """What a product is multiplied by, and what is there before; in memory that must outlive the call."""
+    """The factors of a product and of the previous contents; in memory that must outlive the call."""
 
     alpha: ctypes.c_float | ctypes.c_double
     beta: ctypes.c_float | ctypes.c_double
@@ -131,7 +131,7 @@ def multiply(a: Array, b: Array, out: Array, add: bool = False) -> None:
     (multiply_one if len(out) == 1 else multiply_stack)(a, b, out, add)
 
 
-# cuBLAS thinks in columns: to it, a matrix that lies row by row is its transpose. So outᵀ = bᵀ aᵀ is asked for.
+# cuBLAS stores matrices by columns, so it takes a matrix stored by rows for its transpose: it computes outᵀ = bᵀ aᵀ.
 
 
 def multiply_one(a: Array, b: Array, out: Array, add: bool = False) -> None:
@@ -172,7 +172,7 @@ def _operands(a: Array, b: Array, out: Array, add: bool) -> tuple[Operand, Opera
 
 
 def _operand(x: Array) -> Operand:
-    """How x (B, R, C) lies."""
+    """The memory layout of x (B, R, C)."""
     step, row, column = (stride // x.itemsize for stride in x.strides)
     _, rows, columns = x.shape
     if column == 1 or columns == 1:

@@ -1,41 +1,38 @@
-"""A minibatch out of a set of images on the device, in one launch. Shapes as in numpy/gather.py."""
+"""A minibatch out of a set of images on the device, in one launch."""
 
-import functools
 import math
 
 import numpy as np
 
 from gpucnn.backend import Array
 from gpucnn.geometry import Sizes
+from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.numpy.changes import Changes
-from gpucnn.kernels.numpy.gather import normalised
-
-__all__ = ["batch", "normalised"]
+from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.plans import cached_by_shape
 
 SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
 
 
-def batch(
-    images: Array,
-    labels: Array,
-    order: Array,
-    cursor: Array,
-    changes: Changes,
-    shift: Array,
-    scale: Array,
-    out: Array,
-    chosen: Array,
-) -> None:
-    """The minibatch of N images that begins at place cursor[0] of an epoch's `order` (E,), changed and normalised.
-
-    out (C, H, W, N), chosen (N,) its labels. A number of no image gives NaN, and the label -1.
-    """
-    images, kind = _pixels(images)
-    shape = _shape(images.shape, len(chosen), changes.border, changes.side)
-    drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
-    arrays = (images, labels, order, cursor, *drawn, shift, scale, out, chosen)
-    program.run("gather", f"batch_{kind}{program.wide(images, out)}", out.dtype, out.size, shape, *arrays)
+class Gather(numpy.Gather):
+    def batch(
+        self,
+        images: Array,
+        labels: Array,
+        order: Array,
+        cursor: Array,
+        changes: Changes,
+        shift: Array,
+        scale: Array,
+        out: Array,
+        chosen: Array,
+    ) -> None:
+        """A number of no image gives NaN, and the label -1."""
+        images, kind = _pixels(images)
+        shape = _shape(images.shape, len(chosen), changes.border, changes.side)
+        drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
+        arrays = (images, labels, order, cursor, *drawn, shift, scale, out, chosen)
+        program.run("gather", f"batch_{kind}{program.wide(images, out)}", out.dtype, out.size, shape, *arrays)
 
 
 def _pixels(images: Array) -> tuple[Array, str]:
@@ -45,7 +42,7 @@ def _pixels(images: Array) -> tuple[Array, str]:
     return program.contiguous(images.astype(np.float32, copy=False)), "floats"
 
 
-@functools.lru_cache(maxsize=256)
+@cached_by_shape
 def _shape(images: Sizes, batch: int, border: int, side: int) -> np.ndarray:
     """The Shape of source/gather.cu, of images (M, C, H, W); signals and volumes are channels of one row."""
     channels, *sizes = images[1:]

@@ -1,10 +1,9 @@
-"""How convolutions are laid over a GPU: windows as structs by value, tiles, and how many threads share the work.
+"""How the work of a convolution is divided on a GPU: tiles, threads that share a sum, and the structs that say so.
 
 The structs are those of source/*.cu. One and two spatial axes are three, the first of size 1. The numbers that say
-which tile to take are for a GPU of about 130 multiprocessors; they were reckoned, not measured.
+which tile to take are for a GPU of about 130 multiprocessors; they are estimates, not measurements.
 """
 
-import functools
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes, Window
-from gpucnn.kernels.c.plans import Axis, axes_of
+from gpucnn.kernels.plans import Axis, axes_of, cached_by_shape
 
 STAGED = 2048  # numbers that a block of a contraction keeps in shared memory
 CONTRACTIONS = [(16, 4), (8, 4), (4, 4), (8, 1), (2, 4), (4, 1), (1, 4), (1, 1)]  # outs x images of a thread
@@ -67,7 +66,7 @@ def of_pixels(axis: Axis) -> tuple[int, ...]:
     return axis.size, axis.outputs, axis.kernel, *linear, axis.stride // common, -(axis.dilation // common)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def forward(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -> Launch:
     """The convolution of x (I, spatial..., N) by weight (O, I / groups, kernel...).
 
@@ -78,7 +77,7 @@ def forward(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -
     return _contraction(axes, (groups, outs, ins, x[-1]), (outs * ins * taps, ins * taps, taps), quads)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def backward(window: Window, groups: int, x: Sizes, weight: Sizes, quads: bool) -> Launch:
     """The gradient by x: the same contraction, from the outputs' gradient to x's."""
     outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
@@ -94,7 +93,7 @@ def _contraction(axes: list[tuple[int, ...]], numbers: tuple[int, ...], steps: t
     lanes = LANES if slices > 1 else THREADS
     blocks = groups * -(-outs // high) * -(-places * images // (wide * lanes))
     fitting = min(ins, STAGED // (taps * high))
-    chunk = fitting // slices * slices or fitting  # as many for each slice, where that can be
+    chunk = fitting // slices * slices or fitting  # as many for each slice, if possible
     plan = struct([*numbers, *steps, slices, chunk, *(number for axis in axes for number in axis)])
     return Launch(f"contract_{high}x{wide}", blocks, lanes * slices, plan)
 
@@ -116,7 +115,7 @@ def _share(groups: int, outs: int, ins: int, columns: int, taps: int, quads: boo
     return shares[-1]
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def weight(window: Window, groups: int, x: Sizes, weight: Sizes, biased: bool, quads: bool) -> tuple[Launch, int]:
     """The gradient by the weight (and by a bias), and in how many parts of the places and images it is summed."""
     axes = _axes(window, x)

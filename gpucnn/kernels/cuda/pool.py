@@ -1,9 +1,8 @@
-"""Pooling in CUDA, in one pass over what it reads and writes. Shapes as in numpy/pool.py.
+"""Pooling in CUDA, in one pass over what it reads and writes.
 
 The winners of max-pooling are numbers of taps, of out's shape: uint8 where a byte holds them all, else int32.
 """
 
-import functools
 import math
 from typing import Any
 
@@ -11,10 +10,11 @@ import numpy as np
 
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides, Sizes, Window
-from gpucnn.kernels.c.plans import AXES, axes_of
+from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
+from gpucnn.kernels.plans import AXES, axes_of, cached_by_shape
 
-MOST_TAPS = 255  # that a byte numbers, with one number left for none
+MOST_TAPS = 255  # that a byte can number, with one number left for none
 
 POOLING = np.dtype(
     [("channels", np.int32), ("images", np.int32)]
@@ -23,58 +23,41 @@ POOLING = np.dtype(
 )
 
 
-def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
-    """out (C, outputs..., N) = the largest value under the window, but no less than `least`: -inf, or 0 for ReLU."""
-    _max_forward(x, window, least, None, out)
+class Pool(numpy.Pool):
+    def max_forward(self, x: Array, window: Window, relu: bool, out: Array) -> None:
+        _max_forward(x, window, relu, None, out)
 
+    def max_forward_winners(self, x: Array, window: Window, relu: bool, out: Array) -> Array:
+        winners = empty(out.shape, x, np.uint8 if math.prod(window.kernel) <= MOST_TAPS else np.int32)
+        _max_forward(x, window, relu, winners, out)
+        return winners
 
-def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> Array:
-    """As max_forward; returns what max_backward asks for."""
-    winners = empty(out.shape, x, np.uint8 if math.prod(window.kernel) <= MOST_TAPS else np.int32)
-    _max_forward(x, window, least, winners, out)
-    return winners
+    def max_backward(self, grad: Array, winners: Array, window: Window, out: Array) -> None:
+        pooling = _pooling(window, None, out.shape)
+        _run("max_backward", pooling, grad, out, *_by_type(winners))
 
+    def tap_counts(self, window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Sides:
+        """The kernels count for themselves which taps lie on the input and its padding."""
+        return counted
 
-def max_backward(grad: Array, winners: Array, window: Window, out: Array) -> None:
-    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above `least`."""
-    pooling = _pooling(window, None, out.shape)
-    _run("max_backward", pooling, grad, out, *_by_type(winners))
+    def average_forward(self, x: Array, window: Window, counts: Sides, out: Array) -> None:
+        _run("average_forward", _pooling(window, counts, x.shape), x, out)
 
+    def average_backward(self, grad: Array, window: Window, counts: Sides, out: Array) -> None:
+        _run("average_backward", _pooling(window, counts, out.shape), grad, out)
 
-def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Sides:
-    """What average_forward asks for: the kernels count for themselves which taps lie on the input and its padding."""
-    return counted
+    def global_average_forward(self, x: Array, out: Array) -> None:
+        program.run("pool", "global_average_forward", x.dtype, out.size, x.size // out.size, x.shape[-1], x, out)
 
+    def global_average_backward(self, grad: Array, out: Array) -> None:
+        pixels = out.size // grad.size
+        program.run("pool", "global_average_backward", grad.dtype, out.size, pixels, grad.shape[-1], grad, out)
 
-def average_forward(x: Array, window: Window, counts: Sides, out: Array) -> None:
-    """out (C, outputs..., N) = the sum under the window over the taps that count."""
-    _run("average_forward", _pooling(window, counts, x.shape), x, out)
+    def global_max_forward(self, x: Array, out: Array) -> Array:
+        return self.max_forward_winners(x, _whole(x.shape[1:-1]), False, out)
 
-
-def average_backward(grad: Array, window: Window, counts: Sides, out: Array) -> None:
-    """out (C, spatial..., N) = for each pixel the sum of grad over the counts of the windows it lies in."""
-    _run("average_backward", _pooling(window, counts, out.shape), grad, out)
-
-
-def global_average_forward(x: Array, out: Array) -> None:
-    """out (C, 1, 1, N) = the mean of each map of x (C, H, W, N)."""
-    program.run("pool", "global_average_forward", x.dtype, out.size, x.size // out.size, x.shape[-1], x, out)
-
-
-def global_average_backward(grad: Array, out: Array) -> None:
-    """out (C, H, W, N) = grad (C, 1, 1, N), shared out among the pixels of its map."""
-    pixels = out.size // grad.size
-    program.run("pool", "global_average_backward", grad.dtype, out.size, pixels, grad.shape[-1], grad, out)
-
-
-def global_max_forward(x: Array, out: Array) -> Array:
-    """out (C, 1, 1, N) = the largest value of each map of x (C, H, W, N); returns what global_max_backward asks for."""
-    return max_forward_winners(x, _whole(x.shape[1:-1]), -math.inf, out)
-
-
-def global_max_backward(grad: Array, winners: Array, out: Array) -> None:
-    """out (C, H, W, N) = grad (C, 1, 1, N) at the first largest value of each map, 0 elsewhere."""
-    max_backward(grad, winners, _whole(out.shape[1:-1]), out)
+    def global_max_backward(self, grad: Array, winners: Array, out: Array) -> None:
+        self.max_backward(grad, winners, _whole(out.shape[1:-1]), out)
 
 
 def _whole(sizes: Sizes) -> Window:
@@ -82,8 +65,8 @@ def _whole(sizes: Sizes) -> Window:
     return Window(sizes, sizes, ((0, 0),) * len(sizes), (1,) * len(sizes))
 
 
-def _max_forward(x: Array, window: Window, least: float, winners: Array | None, out: Array) -> None:
-    _run("max_forward", _pooling(window, None, x.shape), x, out, float(least), *_by_type(winners))
+def _max_forward(x: Array, window: Window, relu: bool, winners: Array | None, out: Array) -> None:
+    _run("max_forward", _pooling(window, None, x.shape), x, out, int(relu), *_by_type(winners))
 
 
 def _run(name: str, pooling: np.ndarray, x: Array, out: Array, *arguments: Any) -> None:
@@ -96,7 +79,7 @@ def _by_type(winners: Array | None) -> tuple[Array | None, Array | None]:
     return (winners, None) if winners is not None and winners.dtype == np.uint8 else (None, winners)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def _pooling(window: Window, counted: Sides | None, x: Sizes) -> np.ndarray:
     """The Pooling of source/pool.cu over x (C, spatial..., N), of which `counted` padding counts."""
     axes = axes_of(window, x[1:-1])

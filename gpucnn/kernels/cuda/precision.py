@@ -1,15 +1,15 @@
-"""How exactly a GPU multiplies float32 arrays: as they are, or with factors rounded for its tensor cores.
+"""The precision in which a GPU multiplies float32 arrays: full, or with factors rounded for its tensor cores.
 
-Only the products that cuBLAS computes are rounded: of large matrices (gemm.py says from where on), and of convolutions
-with many outputs and taps (conv.py). Smaller ones, which would lose more by the detour than tensor cores gain, are
-exact in every precision; so is float64.
+Only the products that cuBLAS computes are rounded: those of large matrices (gemm.py has the limit), and of convolutions
+with many outputs and taps (conv.py). Smaller ones, which rounding would not make faster, are computed in full in every
+precision; so is float64.
 """
 
 from gpucnn.errors import InputError
 
 PRECISIONS = ("float32", "tf32", "bf16")  # of the factors: 24, 11 and 8 significant bits; sums are float32
 
-_current = "float32"
+_current = "float32"  # of the process, like the device: no operation has an argument for it
 
 
 def set(name: str) -> None:  # noqa: A001 - it is called as precision.set

@@ -1,4 +1,4 @@
-"""The sources in CUDA C++: compiled when first used, or all at once, once for each floating type; and launched.
+"""Compiling and launching the CUDA sources: each once for each floating type, when first used or all at once.
 
 A kernel's parameters are pointers, given as arrays (or None for a null pointer); `long long`, given as int; `double`,
 given as float; and structs by value, given as a NumPy array of one element.
@@ -43,7 +43,7 @@ def options(dtype: Any) -> tuple[str, ...]:
 def load_all(dtype: Any) -> None:
     """Compile and load every kernel for arrays of a floating type now, in threads, and not when it is first launched.
 
-    Kernels that are loaded one by one cost a second each, and CUDA need not allow it during a capture.
+    Loaded one by one, kernels take a second each, and CUDA may not allow loading during a capture.
     """
     cuda = load_cupy().cuda
     device = cuda.Device(cuda.runtime.getDevice())
@@ -57,12 +57,12 @@ def load_all(dtype: Any) -> None:
         list(threads.map(load, sources()))  # raises what they raise
 
 
-@functools.cache
+@functools.cache  # every launch asks for one
 def _kernel(source: str, name: str, dtype: np.dtype) -> Any:
     return _module(source, dtype).get_function(name)
 
 
-@functools.cache
+@functools.cache  # compiled once in a process
 def _module(source: str, dtype: np.dtype) -> Any:
     return load_cupy().RawModule(code=text(source), options=options(dtype))
 
@@ -72,7 +72,7 @@ def launch(
 ) -> None:
     """Let `blocks` of `threads` run one kernel of a source, on the current stream.
 
-    Raises ValueError for an array that is not C-contiguous: the kernels know no strides.
+    Raises ValueError for an array that is not C-contiguous: the kernels take no strides.
     """
     for argument in arguments:
         if not isinstance(argument, int | float | None) and not argument.flags.c_contiguous:
@@ -87,7 +87,7 @@ def run(source: str, name: str, dtype: np.dtype, count: int, *arguments: Any) ->
 
 
 def wide(*arrays: Array) -> str:
-    """How the name of a kernel ends whose indices have 64 bits, where these arrays need that."""
+    """The suffix of a kernel's name: that of the version with indices of 64 bits where these arrays need it."""
     return "_wide" if max(array.size for array in arrays) > MOST_INT else ""
 
 
@@ -97,7 +97,7 @@ def contiguous(array: Array) -> Array:
 
 
 def joined(arrays: Sequence[Array]) -> list[Array]:
-    """The arrays, where those that follow one another in a flat array, such as a bank, are one."""
+    """The arrays, with those that follow one another in a flat array, such as an optimizer's, joined into one."""
     runs: list[Array] = []
     for array in arrays:
         if runs and _follows(array, runs[-1]):

@@ -1,15 +1,13 @@
-"""Softmax and cross-entropy in CUDA, each in one pass. Arguments as in numpy/softmax.py."""
+"""Softmax and cross-entropy in CUDA, each in one pass; `tally` in one launch."""
 
-import functools
 import math
 
 import numpy as np
 
 from gpucnn.backend import Array, empty
+from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.numpy.softmax import check_labels
-
-__all__ = ["check_labels", "cross_entropy", "log_softmax", "log_softmax_backward", "softmax_backward", "tally"]
+from gpucnn.kernels.plans import cached_by_shape
 
 COLUMNS = np.dtype([(name, np.int64) for name in ("count", "classes", "inner", "columns", "groups")])
 MOST_GROUPS = 16  # that share a column whose classes lie apart
@@ -18,49 +16,39 @@ ONE_BLOCK_COLUMNS, ONE_BLOCK_NUMBERS = 1 << 10, 1 << 15  # what one block does s
 MOST_THREADS = 1 << 10
 
 
-def cross_entropy(
-    logits: Array, labels: Array, smoothing: float, scale: float, gradient: Array | None, losses: Array
-) -> Array:
-    """losses (..., N) of logits (C, ..., N) against class numbers (..., N); returns scale · their sum, ().
+class Softmax(numpy.Softmax):
+    def cross_entropy(
+        self, logits: Array, labels: Array, smoothing: float, scale: float, gradient: Array | None, losses: Array
+    ) -> Array:
+        total = empty((), logits)
+        numbers = program.contiguous(labels.astype(np.int64, copy=False))
+        one_block = losses.size <= ONE_BLOCK_COLUMNS and logits.size <= ONE_BLOCK_NUMBERS
+        shape, blocks, threads = _columns(losses.size, len(logits), losses.size, one_block)
+        sums = None if blocks == 1 else empty((blocks,), logits, np.float64)
+        arrays = (float(smoothing), float(scale), gradient, losses, sums, total)
+        program.launch("softmax", "cross_entropy", logits.dtype, (blocks,), (threads,), shape, logits, numbers, *arrays)
+        if sums is not None:
+            one = (1,), (MOST_THREADS,)
+            program.launch("softmax", "scaled_sum", logits.dtype, *one, blocks, sums, float(scale), total)
+        return total
 
-    `gradient` (C, ..., N), where it is wanted, becomes that of scale · losses. A label outside 0..C-1 makes its loss
-    NaN.
-    """
-    total = empty((), logits)
-    numbers = program.contiguous(labels.astype(np.int64, copy=False))
-    one_block = losses.size <= ONE_BLOCK_COLUMNS and logits.size <= ONE_BLOCK_NUMBERS
-    shape, blocks, threads = _columns(losses.size, len(logits), losses.size, one_block)
-    sums = None if blocks == 1 else empty((blocks,), logits, np.float64)
-    arrays = (float(smoothing), float(scale), gradient, losses, sums, total)
-    program.launch("softmax", "cross_entropy", logits.dtype, (blocks,), (threads,), shape, logits, numbers, *arrays)
-    if sums is not None:
-        one = (1,), (MOST_THREADS,)
-        program.launch("softmax", "scaled_sum", logits.dtype, *one, blocks, sums, float(scale), total)
-    return total
+    def log_softmax(self, x: Array, axis: int) -> Array:
+        return _along("log_softmax", axis, x)
 
+    def log_softmax_backward(self, grad: Array, log_probabilities: Array, axis: int) -> Array:
+        return _along("log_softmax_backward", axis, grad, log_probabilities)
 
-def log_softmax(x: Array, axis: int) -> Array:
-    """x - log(sum(exp(x))) along `axis`."""
-    return _along("log_softmax", axis, x)
+    def softmax_backward(self, grad: Array, probabilities: Array, axis: int) -> Array:
+        return _along("softmax_backward", axis, grad, probabilities)
 
-
-def log_softmax_backward(grad: Array, log_probabilities: Array, axis: int) -> Array:
-    """The gradient by x of log_softmax: grad - softmax · sum(grad)."""
-    return _along("log_softmax_backward", axis, grad, log_probabilities)
-
-
-def softmax_backward(grad: Array, probabilities: Array, axis: int) -> Array:
-    """The gradient by x of softmax: softmax · (grad - sum(grad · softmax))."""
-    return _along("softmax_backward", axis, grad, probabilities)
-
-
-def tally(scores: Array, labels: Array, loss: Array, step: Array, losses: Array, corrects: Array, rates: Array) -> None:
-    """Note down a step with number step[0], in one launch: its loss (), and how many images it tells right."""
-    classes, images = scores.shape
-    scores = program.contiguous(scores)
-    threads = min(MOST_THREADS, max(32, _power(images)))
-    noted = (loss, step, losses.size, losses, corrects, rates.size // 4, rates)
-    program.launch("softmax", "tally", scores.dtype, (1,), (threads,), classes, images, scores, labels, *noted)
+    def tally(
+        self, scores: Array, labels: Array, loss: Array, step: Array, losses: Array, corrects: Array, scales: Array
+    ) -> None:
+        classes, images = scores.shape
+        scores = program.contiguous(scores)
+        threads = min(MOST_THREADS, max(32, _power(images)))
+        noted = (loss, step, losses.size, losses, corrects, scales.size // 4, scales)
+        program.launch("softmax", "tally", scores.dtype, (1,), (threads,), classes, images, scores, labels, *noted)
 
 
 def _along(name: str, axis: int, *arrays: Array) -> Array:
@@ -74,7 +62,7 @@ def _along(name: str, axis: int, *arrays: Array) -> Array:
     return out
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def _columns(count: int, classes: int, inner: int, one_block: bool) -> tuple[np.ndarray, int, int]:
     """The Columns of source/softmax.cu, and how many blocks of how many threads they take."""
     if one_block:

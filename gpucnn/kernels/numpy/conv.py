@@ -1,11 +1,9 @@
 """Convolution as im2col and GEMM, in tiles: the column matrix exists for a range of output rows at a time only.
 
-Shapes: x (I, spatial..., N), weight (O, I / groups, kernel...), outputs (O, outputs..., N); G groups, K taps, and
-L = outputs · N places. A tile is a range of the first output axis, or of input channels; the pool of threads shares
-them.
+Shapes, beside those of interface.Conv: G groups, K taps, and L = outputs · N places. A tile is a range of the first
+output axis, or of input channels; the pool of threads shares them.
 """
 
-import functools
 import math
 import operator
 
@@ -14,89 +12,91 @@ import numpy as np
 from gpucnn import threads
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sides, Sizes, Window, split, unpadded_places
+from gpucnn.kernels import interface
+from gpucnn.kernels.plans import cached_by_shape
 
 CPU_TILE_BYTES = 1 << 22  # columns of 4 MiB, or of one row or channel: few large pieces, within the last-level cache
-GPU_TILE_BYTES = 1 << 28  # a GPU wants its work in as few pieces as its memory allows
-WORTH_SHARING = 1 << 19  # bytes of columns that take longer to work through than a thread to wake
+GPU_TILE_BYTES = 1 << 28  # a GPU computes fastest in as few pieces as its memory allows
+WORTH_SHARING = 1 << 19  # bytes of columns whose work outweighs waking a thread
 WIDE = 32  # rows of a product from which BLAS runs well
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int, least: float, out: Array) -> None:
-    """out[o] = max(sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], least)."""
-    xp = module_of(x)
-    matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
-    result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
-    view = window_view(padded(x, window, 0), window, out.shape[1:-1])
-    tiles = _tiles(out.shape[1:-1], view.size * x.itemsize, xp is np)
+class Conv(interface.Conv):
+    def forward(
+        self, x: Array, weight: Array, bias: Array | None, window: Window, groups: int, relu: bool, out: Array
+    ) -> None:
+        xp = module_of(x)
+        matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
+        result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
+        view = window_view(padded(x, window, 0), window, out.shape[1:-1])
+        tiles = _tiles(out.shape[1:-1], view.size * x.itemsize, xp is np)
 
-    def tile(index: int) -> None:
-        places, columns = im2col(view, *tiles[index], groups)
-        xp.matmul(matrix, columns, out=result[:, :, places])
-        if bias is not None:
-            result[:, :, places] += bias.reshape(groups, -1, 1)
-        if least > -math.inf:
-            xp.maximum(result[:, :, places], least, out=result[:, :, places])
+        def tile(index: int) -> None:
+            places, columns = im2col(view, *tiles[index], groups)
+            xp.matmul(matrix, columns, out=result[:, :, places])
+            if bias is not None:
+                result[:, :, places] += bias.reshape(groups, -1, 1)
+            if relu:
+                xp.maximum(result[:, :, places], 0, out=result[:, :, places])
 
-    threads.run(tile, len(tiles), x)
+        threads.run(tile, len(tiles), x)
 
+    def backward_weight(
+        self, x: Array, grad: Array, window: Window, groups: int, grad_weight: Array, grad_bias: Array | None = None
+    ) -> None:
+        """The product grad · columnsᵀ, the tiles added up in their order.
 
-def backward_weight(
-    x: Array, grad: Array, window: Window, groups: int, out: Array, by_bias: Array | None = None
-) -> None:
-    """out = the gradient by the weight: grad · columnsᵀ, the tiles summed in their order; by_bias as backward_bias.
+        With few output channels that product is too thin for BLAS. So R neighbouring output rows are taken together, as
+        if each were a channel of its own, over a window that reaches over the input rows of all R; the parts of the
+        product that belong to the R rows are then added up.
+        """
+        xp = module_of(x)
+        outputs, outs = grad.shape[1:-1], grad_weight.shape[0] // groups
+        rows, tall = _rows_together(window, outputs, outs)
+        grads = grad.reshape(groups, outs, outputs[0] // rows, rows, -1).swapaxes(2, 3)  # (G, O/G, R, rows/R, rest·N)
+        grads = grads.reshape(groups, outs * rows, -1)  # (G, O/G·R, L/R): a copy where R > 1
+        view = window_view(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]))
+        tiles = _tiles((outputs[0] // rows, *outputs[1:]), view.size * x.itemsize, xp is np)
+        shape = (groups, outs * rows, grad_weight.shape[1] * math.prod(tall.kernel))  # (G, O/G·R, I/G·K)
+        parts = empty((len(tiles), *shape), x)
 
-    With few output channels that product is too thin for BLAS. So R neighbouring output rows are taken together, as if
-    each were a channel of its own, over a window that reaches over the input rows of all R; what the product then says
-    of each of the R rows is added up.
-    """
-    xp = module_of(x)
-    outputs, outs = grad.shape[1:-1], out.shape[0] // groups
-    rows, tall = _rows_together(window, outputs, outs)
-    grads = grad.reshape(groups, outs, outputs[0] // rows, rows, -1).swapaxes(2, 3)  # (G, O/G, R, rows/R, rest·N)
-    grads = grads.reshape(groups, outs * rows, -1)  # (G, O/G·R, L/R): a copy where R > 1
-    view = window_view(padded(x, window, 0), tall, (outputs[0] // rows, *outputs[1:]))
-    tiles = _tiles((outputs[0] // rows, *outputs[1:]), view.size * x.itemsize, xp is np)
-    shape = (groups, outs * rows, out.shape[1] * math.prod(tall.kernel))  # (G, O/G·R, I/G·K)
-    parts = empty((len(tiles), *shape), x)
+        def tile(index: int) -> None:
+            places, columns = im2col(view, *tiles[index], groups)
+            xp.matmul(grads[:, :, places], columns.swapaxes(1, 2), out=parts[index])
 
-    def tile(index: int) -> None:
-        places, columns = im2col(view, *tiles[index], groups)
-        xp.matmul(grads[:, :, places], columns.swapaxes(1, 2), out=parts[index])
+        threads.run(tile, len(tiles), x)
+        by_row = parts.sum(axis=0).reshape(
+            grad_weight.shape[0], rows, grad_weight.shape[1], *tall.kernel
+        )  # (O, R, I/G, tall kernel...)
+        grad_weight.fill(0)
+        for row in range(rows):
+            start = row * window.stride[0]
+            grad_weight += by_row[:, row, :, start : start + window.kernel[0]]
+        if grad_bias is not None:
+            self.backward_bias(grad, grad_bias)
 
-    threads.run(tile, len(tiles), x)
-    by_row = parts.sum(axis=0).reshape(out.shape[0], rows, out.shape[1], *tall.kernel)  # (O, R, I/G, tall kernel...)
-    out.fill(0)
-    for row in range(rows):
-        start = row * window.stride[0]
-        out += by_row[:, row, :, start : start + window.kernel[0]]
-    if by_bias is not None:
-        backward_bias(grad, by_bias)
+    def backward_bias(self, grad: Array, out: Array) -> None:
+        module_of(grad).sum(grad.reshape(grad.shape[0], -1), axis=1, out=out)
 
+    def backward_input(self, weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
+        """The product weightᵀ · grad as columns, which are added up where they came from.
 
-def backward_bias(grad: Array, out: Array) -> None:
-    """out[o] = the sum of grad over places and images."""
-    module_of(grad).sum(grad.reshape(grad.shape[0], -1), axis=1, out=out)
+        A tile is a range of one group's input channels, so that tiles share no pixel.
+        """
+        outputs, images, outs = grad.shape[1:-1], grad.shape[-1], weight.shape[0] // groups
+        matrix = weight.reshape(groups, outs, weight.shape[1], -1)  # (G, O/G, I/G, K)
+        grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)
+        channels = out.reshape(groups, weight.shape[1], *out.shape[1:])  # (G, I/G, spatial..., N)
+        ranges = _tiles(weight.shape[1:], weight[0].size * grads[0, 0].nbytes, module_of(grad) is np)
 
+        def tile(index: int) -> None:
+            group, (start, stop) = index // len(ranges), ranges[index % len(ranges)]
+            columns = empty((stop - start, *window.kernel, *outputs, images), grad)
+            by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
+            module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
+            col2im(columns, window, channels[group, start:stop])
 
-def backward_input(weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-    """out = the gradient by the input: columns weightᵀ · grad, added up where they came from.
-
-    A tile is a range of one group's input channels, so that tiles share no pixel.
-    """
-    outputs, images, outs = grad.shape[1:-1], grad.shape[-1], weight.shape[0] // groups
-    matrix = weight.reshape(groups, outs, weight.shape[1], -1)  # (G, O/G, I/G, K)
-    grads = grad.reshape(groups, outs, -1)  # (G, O/G, L)
-    channels = out.reshape(groups, weight.shape[1], *out.shape[1:])  # (G, I/G, spatial..., N)
-    ranges = _tiles(weight.shape[1:], weight[0].size * grads[0, 0].nbytes, module_of(grad) is np)
-
-    def tile(index: int) -> None:
-        group, (start, stop) = index // len(ranges), ranges[index % len(ranges)]
-        columns = empty((stop - start, *window.kernel, *outputs, images), grad)
-        by_tap = matrix[group, :, start:stop].reshape(outs, -1)  # (O/G, channels·K)
-        module_of(grad).matmul(by_tap.T, grads[group], out=columns.reshape(by_tap.shape[1], -1))
-        col2im(columns, window, channels[group, start:stop])
-
-    threads.run(tile, groups * len(ranges), grad)
+        threads.run(tile, groups * len(ranges), grad)
 
 
 def padded(x: Array, window: Window, value: float) -> Array:
@@ -110,7 +110,7 @@ def bordered(x: Array, sides: Sides, value: float) -> Array:
     ends = tuple(map(operator.add, befores, x.shape))
     out = empty(tuple(map(operator.add, ends, afters)), x)
     inside = tuple(map(slice, befores, ends))
-    for axis, (before, end) in enumerate(zip(befores, ends, strict=True)):  # the borders alone: the inside comes last
+    for axis, (before, end) in enumerate(zip(befores, ends, strict=True)):  # the borders first, the inside last
         if before:
             out[(*inside[:axis], slice(0, before))] = value
         if end < out.shape[axis]:
@@ -150,7 +150,7 @@ def col2im(columns: Array, window: Window, out: Array) -> None:
         target += by_tap[(slice(None), tap, *places)]
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def _tiles(lengths: Sizes, columns_bytes: int, on_cpu: bool) -> tuple[tuple[int, int], ...]:
     """Ranges of the first of `lengths`, for columns of so many bytes.
 
@@ -161,7 +161,7 @@ def _tiles(lengths: Sizes, columns_bytes: int, on_cpu: bool) -> tuple[tuple[int,
     return split(lengths[0], 2 * -(-columns_bytes // (2 * CPU_TILE_BYTES)) if columns_bytes > WORTH_SHARING else 1)
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def _rows_together(window: Window, outputs: Sizes, outs: int) -> tuple[int, Window]:
     """How many output rows to take together: enough to make the product WIDE, at no more than twice the work.
 

@@ -1,47 +1,39 @@
-"""A minibatch out of a set of images: chosen, changed, turned into batch-last memory, and normalised."""
+"""A minibatch out of a set of images, in NumPy; CuPy's arrays are brought to the host and back."""
 
 import numpy as np
 
 from gpucnn.backend import Array, module_of, to_host
-from gpucnn.kernels.numpy import warp
-from gpucnn.kernels.numpy.changes import Changes, moved
+from gpucnn.kernels import interface
+from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.numpy.warp import Warp
 
 
-def normalised(images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """(x - shift) · scale for the images (any number, C, H, W) at `indices` (N,): (C, H, W, N) of shift's dtype.
+class Gather(interface.Gather):
+    def normalised(self, images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        chosen = images[indices]
+        turned = np.ascontiguousarray(chosen.reshape(len(chosen), -1).T)  # while a pixel may still be one byte
+        turned = turned.reshape(*images.shape[1:], -1)  # (C·H·W, N) -> (C, H, W, N)
+        out = np.empty(turned.shape, shift.dtype)
+        np.subtract(turned, shift[..., None], out=out)
+        np.multiply(out, scale[..., None], out=out)
+        return out
 
-    shift and scale are each (1, 1, 1), (C, 1, 1) or (C, H, W). On the host, where data sets lie.
-    """
-    chosen = images[indices]
-    turned = np.ascontiguousarray(chosen.reshape(len(chosen), -1).T)  # while a pixel may still be one byte
-    turned = turned.reshape(*images.shape[1:], -1)  # (C·H·W, N) -> (C, H, W, N)
-    out = np.empty(turned.shape, shift.dtype)
-    np.subtract(turned, shift[..., None], out=out)
-    np.multiply(out, scale[..., None], out=out)
-    return out
-
-
-def batch(
-    images: Array,
-    labels: Array,
-    order: Array,
-    cursor: Array,
-    changes: Changes,
-    shift: Array,
-    scale: Array,
-    out: Array,
-    chosen: Array,
-) -> None:
-    """The minibatch of N images that begins at place cursor[0], (1,) int64, of an epoch's `order` (E,) int64.
-
-    out (C, H, W, N) = (x - shift) · scale for those of images (M, C, H, W), uint8 or float32, after the `changes` of
-    their places in the order (arrays of E rows); shift and scale are (C, H, W). chosen (N,) = their labels (M,).
-    Signals (C, W) and volumes (C, D, H, W) are taken without changes.
-    """
-    places = slice(int(cursor[0]), int(cursor[0]) + len(chosen))
-    taken, here = to_host(images[order[places]]), changes.each(lambda array: to_host(array[places]))
-    if here.maps is not None:
-        taken = warp.warped(taken, here.maps)
-    made = normalised(moved(taken, here), np.arange(len(taken)), to_host(shift), to_host(scale))
-    out[...] = module_of(out).asarray(made)
-    chosen[...] = labels[order[places]]
+    def batch(
+        self,
+        images: Array,
+        labels: Array,
+        order: Array,
+        cursor: Array,
+        changes: Changes,
+        shift: Array,
+        scale: Array,
+        out: Array,
+        chosen: Array,
+    ) -> None:
+        places = slice(int(cursor[0]), int(cursor[0]) + len(chosen))
+        taken, here = to_host(images[order[places]]), changes.each(lambda array: to_host(array[places]))
+        if here.maps is not None:
+            taken = Warp().warped(taken, here.maps)
+        made = self.normalised(Warp().moved(taken, here), np.arange(len(taken)), to_host(shift), to_host(scale))
+        out[...] = module_of(out).asarray(made)
+        chosen[...] = labels[order[places]]

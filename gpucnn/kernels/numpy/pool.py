@@ -1,79 +1,105 @@
-"""Pooling over windows of (C, spatial..., N): maximum and average."""
+"""Pooling in NumPy and CuPy: one pass over a view of the input for each tap of the window."""
 
-import functools
 import math
 
 import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sides, Sizes, Window, padded_places, unpadded_places
+from gpucnn.kernels import interface
 from gpucnn.kernels.numpy.conv import padded
+from gpucnn.kernels.plans import cached_by_shape
 
 
-def max_forward(x: Array, window: Window, least: float, out: Array) -> None:
-    """out (C, outputs..., N) = the largest value under the window, but no less than `least`: -inf, or 0 for ReLU.
+class Pool(interface.Pool):
+    def max_forward(self, x: Array, window: Window, relu: bool, out: Array) -> None:
+        xp = module_of(x)
+        first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
+        xp.copyto(out, first)
+        for view in others:
+            xp.maximum(view, out, out=out)
+        if relu:
+            xp.maximum(out, 0, out=out)
 
-    Padding is -inf.
-    """
-    xp = module_of(x)
-    first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
-    xp.copyto(out, first)
-    for view in others:
-        xp.maximum(view, out, out=out)
-    if least > -math.inf:
-        xp.maximum(out, least, out=out)
+    def max_forward_winners(self, x: Array, window: Window, relu: bool, out: Array) -> list[Array]:
+        """The winners are a list of boolean arrays of out's shape.
+
+        For every tap but the first, one says where the tap beats all before it; with `relu`, another comes first, and
+        says where the result is above 0.
+        """
+        xp = module_of(x)
+        first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
+        xp.copyto(out, first)
+        beaten = []
+        for view in others:
+            beaten.append(xp.greater(view, out, out=empty(out.shape, x, dtype=bool)))
+            xp.maximum(view, out, out=out)
+        if not relu:
+            return beaten
+        xp.maximum(out, 0, out=out)
+        return [xp.greater(out, 0, out=empty(out.shape, x, dtype=bool)), *beaten]
+
+    def max_backward(self, grad: Array, winners: list[Array], window: Window, out: Array) -> None:
+        """From the last tap to the first: one that beat all before it takes the gradient that no later one took."""
+        xp, outputs, taps = module_of(grad), grad.shape[1:-1], math.prod(window.kernel)
+        above, beaten = winners[: len(winners) - taps + 1], winners[len(winners) - taps + 1 :]
+        rest = empty(grad.shape, grad)
+        xp.multiply(grad, above[0], out=rest) if above else xp.copyto(rest, grad)
+        if _cover(window, out.shape[1:-1], outputs):
+            first, *others = _taps(out, window, outputs)
+            for view, wins in zip(reversed(others), reversed(beaten), strict=True):
+                xp.multiply(rest, wins, out=view)
+                xp.subtract(rest, view, out=rest)
+            first[...] = rest
+            return
+        out.fill(0)
+        share = empty(grad.shape, grad)
+        for tap in range(len(beaten), 0, -1):
+            xp.multiply(rest, beaten[tap - 1], out=share)
+            xp.subtract(rest, share, out=rest)
+            _add(share, window, tap, out)
+        _add(rest, window, 0, out)
+
+    def tap_counts(self, window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
+        return module_of(like).asarray(_tap_counts(window, counted, sizes, outputs), dtype=like.dtype)
+
+    def average_forward(self, x: Array, window: Window, counts: Array, out: Array) -> None:
+        xp = module_of(x)
+        first, *others = _taps(padded(x, window, 0), window, out.shape[1:-1])
+        xp.copyto(out, first)
+        for view in others:
+            xp.add(out, view, out=out)
+        xp.divide(out, counts, out=out)
+
+    def average_backward(self, grad: Array, window: Window, counts: Array, out: Array) -> None:
+        each = module_of(grad).divide(grad, counts, out=empty(grad.shape, grad))
+        if _cover(window, out.shape[1:-1], grad.shape[1:-1]):
+            for view in _taps(out, window, grad.shape[1:-1]):
+                view[...] = each
+            return
+        out.fill(0)
+        for tap in range(math.prod(window.kernel)):
+            _add(each, window, tap, out)
+
+    def global_average_forward(self, x: Array, out: Array) -> None:
+        module_of(x).mean(x, axis=(1, 2), keepdims=True, out=out)
+
+    def global_average_backward(self, grad: Array, out: Array) -> None:
+        out[...] = grad / (out.shape[1] * out.shape[2])
+
+    def global_max_forward(self, x: Array, out: Array) -> Array:
+        maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
+        winners = maps.argmax(axis=1)[:, None]
+        out[...] = module_of(x).take_along_axis(maps, winners, axis=1).reshape(out.shape)
+        return winners
+
+    def global_max_backward(self, grad: Array, winners: Array, out: Array) -> None:
+        out.fill(0)
+        maps = out.reshape(out.shape[0], -1, out.shape[-1])  # (C, H·W, N)
+        module_of(grad).put_along_axis(maps, winners, grad.reshape(out.shape[0], 1, -1), axis=1)
 
 
-def max_forward_winners(x: Array, window: Window, least: float, out: Array) -> list[Array]:
-    """As max_forward; returns what max_backward asks for, boolean arrays of out's shape.
-
-    For every tap but the first they say where it beats all taps before it, so that ties go to the first, as in PyTorch;
-    with a `least`, one more says first where the result is above that.
-    """
-    xp = module_of(x)
-    first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
-    xp.copyto(out, first)
-    beaten = []
-    for view in others:
-        beaten.append(xp.greater(view, out, out=empty(out.shape, x, dtype=bool)))
-        xp.maximum(view, out, out=out)
-    if least == -math.inf:
-        return beaten
-    xp.maximum(out, least, out=out)
-    return [xp.greater(out, least, out=empty(out.shape, x, dtype=bool)), *beaten]
-
-
-def max_backward(grad: Array, winners: list[Array], window: Window, out: Array) -> None:
-    """out (C, spatial..., N) = grad handed to the tap that won each window, where the result is above `least`.
-
-    From the last tap to the first: a tap that beat all before it takes the gradient that no later tap has taken.
-    """
-    xp, outputs, taps = module_of(grad), grad.shape[1:-1], math.prod(window.kernel)
-    above, beaten = winners[: len(winners) - taps + 1], winners[len(winners) - taps + 1 :]
-    rest = empty(grad.shape, grad)
-    xp.multiply(grad, above[0], out=rest) if above else xp.copyto(rest, grad)
-    if _cover(window, out.shape[1:-1], outputs):
-        first, *others = _taps(out, window, outputs)
-        for view, wins in zip(reversed(others), reversed(beaten), strict=True):
-            xp.multiply(rest, wins, out=view)
-            xp.subtract(rest, view, out=rest)
-        first[...] = rest
-        return
-    out.fill(0)
-    share = empty(grad.shape, grad)
-    for tap in range(len(beaten), 0, -1):
-        xp.multiply(rest, beaten[tap - 1], out=share)
-        xp.subtract(rest, share, out=rest)
-        _add(share, window, tap, out)
-    _add(rest, window, 0, out)
-
-
-def tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
-    """How many taps of each window count: those over the input and its `counted` padding. (outputs..., 1)"""
-    return module_of(like).asarray(_tap_counts(window, counted, sizes, outputs), dtype=like.dtype)
-
-
-@functools.lru_cache(maxsize=256)
+@cached_by_shape
 def _tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes) -> np.ndarray:
     counts = np.ones((1,) * (len(sizes) + 1))
     for axis, (size, count, (before, after)) in enumerate(zip(sizes, outputs, counted, strict=True)):
@@ -85,59 +111,12 @@ def _tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes) ->
     return counts
 
 
-def average_forward(x: Array, window: Window, counts: Array, out: Array) -> None:
-    """out (C, outputs..., N) = the sum under the window over counts (outputs..., 1)."""
-    xp = module_of(x)
-    first, *others = _taps(padded(x, window, 0), window, out.shape[1:-1])
-    xp.copyto(out, first)
-    for view in others:
-        xp.add(out, view, out=out)
-    xp.divide(out, counts, out=out)
-
-
-def average_backward(grad: Array, window: Window, counts: Array, out: Array) -> None:
-    """out (C, spatial..., N) = for each pixel the sum of grad / counts over the windows it lies in."""
-    each = module_of(grad).divide(grad, counts, out=empty(grad.shape, grad))
-    if _cover(window, out.shape[1:-1], grad.shape[1:-1]):
-        for view in _taps(out, window, grad.shape[1:-1]):
-            view[...] = each
-        return
-    out.fill(0)
-    for tap in range(math.prod(window.kernel)):
-        _add(each, window, tap, out)
-
-
-def global_average_forward(x: Array, out: Array) -> None:
-    """out (C, 1, 1, N) = the mean of each map of x (C, H, W, N)."""
-    module_of(x).mean(x, axis=(1, 2), keepdims=True, out=out)
-
-
-def global_average_backward(grad: Array, out: Array) -> None:
-    """out (C, H, W, N) = grad (C, 1, 1, N), shared out among the pixels of its map."""
-    out[...] = grad / (out.shape[1] * out.shape[2])
-
-
-def global_max_forward(x: Array, out: Array) -> Array:
-    """out (C, 1, 1, N) = the largest value of each map of x (C, H, W, N); returns what global_max_backward asks for."""
-    maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
-    winners = maps.argmax(axis=1)[:, None]
-    out[...] = module_of(x).take_along_axis(maps, winners, axis=1).reshape(out.shape)
-    return winners
-
-
-def global_max_backward(grad: Array, winners: Array, out: Array) -> None:
-    """out (C, H, W, N) = grad (C, 1, 1, N) at the first largest value of each map, 0 elsewhere."""
-    out.fill(0)
-    maps = out.reshape(out.shape[0], -1, out.shape[-1])  # (C, H·W, N)
-    module_of(grad).put_along_axis(maps, winners, grad.reshape(out.shape[0], 1, -1), axis=1)
-
-
 def _taps(x: Array, window: Window, outputs: Sizes) -> list[Array]:
     """For each tap in order, what it reads of the padded x for every output: a view (C, outputs..., N)."""
     return list(map(x.__getitem__, padded_places(window, outputs)))
 
 
-@functools.lru_cache(maxsize=1024)
+@cached_by_shape
 def _cover(window: Window, sizes: Sizes, outputs: Sizes) -> bool:
     """Whether the windows cover every pixel exactly once, so that each tap's share can be written, not added."""
     together = window.kernel == window.stride and not window.padded and set(window.dilation) == {1}

@@ -1,32 +1,40 @@
-"""Images turned, scaled and moved, sampled between pixels. On the host, where data sets lie."""
+"""Images changed one by one, in NumPy: turned, scaled and moved between pixels; and moved by whole pixels."""
 
 import numpy as np
 
+from gpucnn.kernels import interface
+from gpucnn.kernels.interface import Changes
 
-def warped(images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Images (N, C, H, W), uint8 or float32, each by its map (N, 4): new images of the same shape and type.
 
-    A map is the cosine and the sine of the turn, each over the scale, and how far to move down and to the right, in
-    pixels; turn and scale are about the centre ((H - 1) / 2, (W - 1) / 2). What lies outside an image is 0.
-    """
-    n, channels, height, width = images.shape
-    row, column = _origins(height, width, maps)  # (N, H, W) each
-    top, left = np.floor(row), np.floor(column)
-    down, right = row - top, column - left
-    # One zero before the image and two after it hold every neighbour of a point in [-1, H] x [-1, W].
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 2), (1, 2)))
-    stride = width + 3
-    corner = (top.astype(np.intp) + 1) * stride + left.astype(np.intp) + 1
-    corner += (np.arange(n) * (channels * (height + 3) * stride))[:, None, None]
-    weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
-    rounding = np.float32(0.5 if images.dtype == np.uint8 else 0)  # conversion to integers cuts off
-    out = np.empty_like(images)
-    for channel in range(channels):
-        flat = padded.reshape(-1)[channel * (height + 3) * stride :]  # begins with this channel of image 0
-        neighbours = (flat[corner + step] for step in (0, 1, stride, stride + 1))
-        values = sum(weight * pixels for weight, pixels in zip(weights, neighbours, strict=True))
-        out[:, channel] = values + rounding
-    return out
+class Warp(interface.Warp):
+    def warped(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        n, channels, height, width = images.shape
+        row, column = _origins(height, width, maps)  # (N, H, W) each
+        top, left = np.floor(row), np.floor(column)
+        down, right = row - top, column - left
+        # One zero before the image and two after it hold every neighbour of a point in [-1, H] x [-1, W].
+        padded = np.pad(images, ((0, 0), (0, 0), (1, 2), (1, 2)))
+        stride = width + 3
+        corner = (top.astype(np.intp) + 1) * stride + left.astype(np.intp) + 1
+        corner += (np.arange(n) * (channels * (height + 3) * stride))[:, None, None]
+        weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
+        rounding = np.float32(0.5 if images.dtype == np.uint8 else 0)  # conversion to integers cuts off
+        out = np.empty_like(images)
+        for channel in range(channels):
+            flat = padded.reshape(-1)[channel * (height + 3) * stride :]  # begins with this channel of image 0
+            neighbours = (flat[corner + step] for step in (0, 1, stride, stride + 1))
+            values = sum(weight * pixels for weight, pixels in zip(weights, neighbours, strict=True))
+            out[:, channel] = values + rounding
+        return out
+
+    def moved(self, images: np.ndarray, changes: Changes) -> np.ndarray:
+        if changes.offsets is not None:
+            images = crop(images, changes.border, changes.offsets)
+        if changes.flips is not None:
+            images = np.where(changes.flips[:, None, None, None], images[..., ::-1], images)
+        if changes.centres is not None:
+            images = cut_out(images, changes.side, changes.centres)
+        return images
 
 
 def _origins(height: int, width: int, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -42,3 +50,21 @@ def _origins(height: int, width: int, maps: np.ndarray) -> tuple[np.ndarray, np.
     row = cosine * down + sine * right + middle_row
     column = cosine * right - sine * down + middle_column
     return np.clip(row, -1, height, out=row), np.clip(column, -1, width, out=column)
+
+
+def crop(images: np.ndarray, padding: int, offset: np.ndarray) -> np.ndarray:
+    """Surround images (N, C, H, W) by `padding` zeros and cut H x W out at offset (N, 2)."""
+    height, width = images.shape[2:]
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    return windows[np.arange(len(images)), :, offset[:, 0], offset[:, 1]]  # (N, C, H, W)
+
+
+def cut_out(images: np.ndarray, size: int, centre: np.ndarray) -> np.ndarray:
+    """Set what a square of side `size` about centre (N, 2) covers of images (N, C, H, W) to 0."""
+    height, width = images.shape[2:]
+    first = centre - size // 2  # (N, 2)
+    rows = np.arange(height) - first[:, :1]  # (N, H): the row's place in the square
+    columns = np.arange(width) - first[:, 1:]  # (N, W)
+    hidden = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
+    return np.where(hidden[:, None], images.dtype.type(0), images)

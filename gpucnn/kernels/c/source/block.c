@@ -12,7 +12,7 @@
  * less 0 is that weight; plus 0 would be an addition, as it turns -0 into 0. */
 #define BLOCK(name, LOAD, STORE)                                                                                    \
     INLINE void NAME(name)(const int rows, const int vectors, int64_t count, const Sums *sums, const real *x,       \
-                           const real *w, ptrdiff_t w_row, const real *bias, int first, real least, real *out,      \
+                           const real *w, ptrdiff_t w_row, const real *bias, int first, int relu, real *out,        \
                            ptrdiff_t out_row) {                                                                     \
         (void)count;                                                                                                \
         NAME(vector) sum[BLOCK_ROWS][BLOCK_VECTORS];                                                                \
@@ -50,7 +50,7 @@
         }                                                                                                           \
         UNROLL for (int r = 0; r < rows; r++) {                                                                     \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                STORE(out + r * out_row + v * NAME(LANES), NAME(at_least)(sum[r][v], least), count);                \
+                STORE(out + r * out_row + v * NAME(LANES), relu ? NAME(positive)(sum[r][v]) : sum[r][v], count);    \
             }                                                                                                       \
         }                                                                                                           \
     }
@@ -64,11 +64,11 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
 #undef STORE_ALL
 
 #define CASE(rows, block, vectors)                                                                                  \
-    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, least, out, out_row); break;
+    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, relu, out, out_row); break;
 
 #define SIZED(name, block, vectors)                                                                                 \
     static void NAME(name)(int rows, int64_t count, const Sums *sums, const real *x, const real *w,                 \
-                           ptrdiff_t w_row, const real *bias, int first, real least, real *out, ptrdiff_t out_row) { \
+                           ptrdiff_t w_row, const real *bias, int first, int relu, real *out, ptrdiff_t out_row) {  \
         switch (rows) {                                                                                             \
             CASE(1, block, vectors)                                                                                 \
             CASE(2, block, vectors)                                                                                 \

@@ -1,6 +1,6 @@
 /* The innermost part of every contraction: a few rows of a product, their sums in registers.
  *
- *     out[r, v] = max(bias[r] + sum over four nested loops of w[r] * x[v], least)
+ *     out[r, v] = bias[r] + sum over four nested loops of w[r] * x[v], with relu no less than 0
  */
 #ifndef GPUCNN_BLOCK_H
 #define GPUCNN_BLOCK_H
@@ -14,11 +14,11 @@ typedef struct {
 } Sums;
 
 /* (rows, up to BLOCK_ROWS; how many neighbouring numbers v; loops; x; w, and its step from a row to the next; bias or
- * NULL; whether sums start from the bias, else from out; least; out, and its step from a row to the next) */
+ * NULL; whether sums start from the bias, else from out; relu; out, and its step from a row to the next) */
 typedef void (*Block_float)(int, int64_t, const Sums *, const float *, const float *, ptrdiff_t, const float *, int,
-                            float, float *, ptrdiff_t);
+                            int, float *, ptrdiff_t);
 typedef void (*Block_double)(int, int64_t, const Sums *, const double *, const double *, ptrdiff_t, const double *, int,
-                             double, double *, ptrdiff_t);
+                             int, double *, ptrdiff_t);
 
 /* The widest block for so many numbers, and how many of them it takes. */
 Block_float block_for_float(int64_t length, int64_t *taken);

@@ -3,7 +3,6 @@
 #include "block.h"
 #include "threads.h"
 
-#include <math.h>
 #include <stddef.h>
 
 #define SOURCE_BYTES (1 << 15) /* of x that a block of places reads at a time: they stay in the first cache */
@@ -36,12 +35,12 @@ typedef struct {
     const Plan *plan;
     const real *x, *w, *bias;
     real *out;
-    real least;        /* of the result */
+    int relu;                                   /* whether results are no less than 0 */
     int64_t out_parts, row_parts, column_parts; /* that different tasks take */
 } NAME(Work);
 
-/* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block of
- * outs reads it again, and channels that lie a multiple of 4096 bytes apart push each other out of the first cache. */
+/* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block
+ * of outs reads it again, and channels that lie a multiple of 4096 bytes apart evict each other from the first cache. */
 static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
     real *to = panel;
     for (int64_t i = 0; i < sums->count[0]; i++) {
@@ -100,7 +99,7 @@ static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, int64_t g
         Sums part = line->sums;
         part.count[0] = count[0] - from < together ? count[0] - from : together;
         const real *x = line->x + from * part.x[0] + at, *w = line->w + from * part.w[0];
-        real least = from + part.count[0] < count[0] ? -(real)INFINITY : work->least;
+        int relu = work->relu && from + part.count[0] == count[0];
         if (packs) {
             NAME(pack)(&part, x, taken, panel);
             x = panel;
@@ -108,7 +107,7 @@ static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, int64_t g
         for (int64_t b = 0; b < blocks; b++) {
             int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
             block((int)(last - first), taken, &part, x, w + first * plan->w_out, plan->w_out,
-                  bias ? bias + first : NULL, from == 0, least, line->out + first * out_row + at, out_row);
+                  bias ? bias + first : NULL, from == 0, relu, line->out + first * out_row + at, out_row);
         }
         from += part.count[0];
     } while (from < count[0]);
@@ -142,11 +141,11 @@ static void NAME(fill_rows)(void *context, int64_t index) {
     }
 }
 
-void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, real least, real *out) {
+void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, int relu, real *out) {
     const int64_t *o = plan->out_sizes;
     int64_t rows = o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
     int64_t row_parts = (rows + ROWS_TOGETHER - 1) / ROWS_TOGETHER, parts = plan->groups * row_parts;
-    NAME(Work) work = {plan, x, w, bias, out, least, 1, row_parts, 1};
+    NAME(Work) work = {plan, x, w, bias, out, relu, 1, row_parts, 1};
     if (parts < LEAST_TASKS && plan->images >= BLOCK_VECTORS * NAME(LANES)) {
         work.column_parts = least_of(o[2], (LEAST_TASKS + parts - 1) / parts);
         parts *= work.column_parts;

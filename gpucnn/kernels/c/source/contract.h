@@ -30,8 +30,8 @@ typedef struct {
     Meeting tables[]; /* one a place of the first axis, then of the second; then the runs of the third */
 } Plan;
 
-/* `bias` may be NULL; results below `least` become `least`: 0 for ReLU, -inf for none. */
-void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, float least, float *out);
-void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, double least, double *out);
+/* `bias` may be NULL; with `relu` results below 0 become 0. */
+void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, int relu, float *out);
+void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, int relu, double *out);
 
 #endif

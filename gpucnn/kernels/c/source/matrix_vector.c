@@ -14,7 +14,8 @@
 typedef struct {
     const real *w, *x, *bias;
     int64_t rows, columns;
-    real least, *out;
+    int relu;
+    real *out;
 } NAME(Product);
 
 /* `rows` rows from `row` on. */
@@ -40,7 +41,7 @@ INLINE void NAME(block)(const NAME(Product) *p, int64_t row, const int rows) {
         for (int lane = 0; lane < LANES; lane++) {
             total += sum[r][lane];
         }
-        p->out[row + r] = total < p->least ? p->least : total;
+        p->out[row + r] = p->relu && total < 0 ? 0 : total;
     }
 }
 
@@ -55,9 +56,9 @@ static void NAME(some_rows)(void *context, int64_t index) {
     }
 }
 
-void NAME(matrix_vector)(const real *w, int64_t rows, int64_t columns, const real *x, const real *bias, real least,
+void NAME(matrix_vector)(const real *w, int64_t rows, int64_t columns, const real *x, const real *bias, int relu,
                          real *out) {
-    NAME(Product) product = {w, x, bias, rows, columns, least, out};
+    NAME(Product) product = {w, x, bias, rows, columns, relu, out};
     int64_t tasks = (rows + TASK_ROWS - 1) / TASK_ROWS;
     if (rows * columns >= WORTH_SHARING) {
         run(NAME(some_rows), &product, tasks);

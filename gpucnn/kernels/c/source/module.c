@@ -1,7 +1,7 @@
 /* The kernels as a Python module: each function takes NumPy arrays, checks them, and computes without Python's lock.
  *
- * Compiled once for each instruction set, under the name MODULE. What shapes belong together is the business of the
- * Python files beside this folder.
+ * Compiled once for each instruction set, under the name MODULE. Types are checked here; that shapes fit together is
+ * left to the Python files in the folder above.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -96,11 +96,11 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
         Py_RETURN_NONE;                                                                                             \
     }
 
-KERNEL(contract, "irronr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].data)
-KERNEL(matrix_vector, "rwwronr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, a[5].number, a[6].data)
+KERNEL(contract, "irrowr", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data)
+KERNEL(matrix_vector, "rwwrowr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)
 KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
-KERNEL(winograd, "irronrr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].data, a[6].data)
+KERNEL(winograd, "irrowrr", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
 KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
 KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)

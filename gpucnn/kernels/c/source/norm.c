@@ -12,7 +12,7 @@
 
 typedef struct {
     const real *x, *grad, *mean, *inverse, *weight, *bias;
-    real *means, *variances, *by_weight, *by_bias, *out;
+    real *means, *variances, *grad_weight, *grad_bias, *out;
     int own;
     int64_t length;
 } NAME(Norm);
@@ -76,11 +76,12 @@ static void NAME(backward_of_row)(void *context, int64_t row) {
     const real mean = n->mean[row], inverse = n->inverse[row], factor = n->weight[row] * inverse;
     real *restrict out = n->out + row * n->length;
     const int64_t length = n->length;
-    double by_bias = NAME(sum_of_row)(grad, grad, 0, length);
-    double by_weight = NAME(sum_of_products)(grad, x, mean, length) * inverse;
-    n->by_bias[row] = (real)by_bias;
-    n->by_weight[row] = (real)by_weight;
-    const real level = n->own ? (real)(by_bias / length) : 0, slope = n->own ? (real)(by_weight * inverse / length) : 0;
+    double grad_bias = NAME(sum_of_row)(grad, grad, 0, length);
+    double grad_weight = NAME(sum_of_products)(grad, x, mean, length) * inverse;
+    n->grad_bias[row] = (real)grad_bias;
+    n->grad_weight[row] = (real)grad_weight;
+    const real level = n->own ? (real)(grad_bias / length) : 0;
+    const real slope = n->own ? (real)(grad_weight * inverse / length) : 0;
     for (int64_t i = 0; i < length; i++) {
         out[i] = (grad[i] - level - (x[i] - mean) * slope) * factor;
     }
@@ -109,9 +110,9 @@ void NAME(norm_forward)(const real *x, const real *mean, const real *inverse, co
 }
 
 void NAME(norm_backward)(const real *grad, const real *x, const real *mean, const real *inverse, const real *weight,
-                         int own, int64_t rows, int64_t length, real *by_weight, real *by_bias, real *out) {
+                         int own, int64_t rows, int64_t length, real *grad_weight, real *grad_bias, real *out) {
     NAME(Norm) context = {.x = x, .grad = grad, .mean = mean, .inverse = inverse, .weight = weight, .own = own,
-                          .length = length, .by_weight = by_weight, .by_bias = by_bias, .out = out};
+                          .length = length, .grad_weight = grad_weight, .grad_bias = grad_bias, .out = out};
     NAME(each_row)(NAME(backward_of_row), &context, rows);
 }
 #endif

@@ -16,10 +16,10 @@ void norm_forward_double(const double *x, const double *mean, const double *inve
 
 /* The gradients of norm_forward by x (out), weight and bias; `own`: mean and inverse are x's own, and depend on it. */
 void norm_backward_float(const float *grad, const float *x, const float *mean, const float *inverse,
-                         const float *weight, int own, int64_t rows, int64_t length, float *by_weight, float *by_bias,
-                         float *out);
+                         const float *weight, int own, int64_t rows, int64_t length, float *grad_weight,
+                         float *grad_bias, float *out);
 void norm_backward_double(const double *grad, const double *x, const double *mean, const double *inverse,
-                          const double *weight, int own, int64_t rows, int64_t length, double *by_weight,
-                          double *by_bias, double *out);
+                          const double *weight, int own, int64_t rows, int64_t length, double *grad_weight,
+                          double *grad_bias, double *out);
 
 #endif

@@ -151,7 +151,7 @@ INLINE real NAME(if_equal)(uint8_t a, uint8_t b, real value) {
     return kept.value;
 }
 
-/* The gradient by one pixel: what the outputs hand on that it won. */
+/* The gradient by one pixel: the sum over the outputs that it won. */
 static void NAME(fill_handed_on)(const NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,
                                  uint8_t *winners, real *restrict out) {
     int64_t images = pooling->plan->images;

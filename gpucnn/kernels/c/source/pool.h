@@ -8,7 +8,7 @@
 
 #include "contract.h"
 
-#define NO_TAP 255 /* the winner of a window that hands no gradient on; so a window has at most 255 taps */
+#define NO_TAP 255 /* of a window that passes no gradient on; so a window has at most 255 taps */
 
 typedef struct {
     int64_t channels, images;

@@ -1,4 +1,4 @@
-/* Softmax with cross-entropy against class numbers. */
+/* Softmax with cross-entropy for class numbers. */
 #ifndef GPUCNN_SOFTMAX_H
 #define GPUCNN_SOFTMAX_H
 

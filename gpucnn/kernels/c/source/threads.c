@@ -123,7 +123,7 @@ static void start_helpers(void) {
     for (; pool.started < atomic_load(&pool.wanted); pool.started++) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, help, (void *)(uintptr_t)atomic_load(&job.number)) != 0) {
-            atomic_store(&pool.wanted, pool.started); /* the machine gives no more: those there are do the work */
+            atomic_store(&pool.wanted, pool.started); /* no more can be started: those that run do the work */
             return;
         }
         pthread_detach(thread);

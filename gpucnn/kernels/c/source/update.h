@@ -1,4 +1,4 @@
-/* One optimizer step over flat arrays of `length`, in place and in one pass. Formulas as in numpy/update.py. */
+/* One optimizer step over flat arrays of `length`, in place and in one pass. Formulas as in interface.Update. */
 #ifndef GPUCNN_UPDATE_H
 #define GPUCNN_UPDATE_H
 

@@ -51,17 +51,16 @@ typedef VECTOR(double, SHORT_BYTES) short_double;
 
 enum { LANES_float = VECTOR_BYTES / sizeof(float), LANES_double = VECTOR_BYTES / sizeof(double) };
 
-/* max(values, least), but what is not a number stays so. */
-#define AT_LEAST(type, integer)                                                                                     \
-    INLINE vector_##type at_least_##type(vector_##type values, type least) {                                        \
+/* max(values, 0), but what is not a number stays so. */
+#define POSITIVE(type, integer)                                                                                     \
+    INLINE vector_##type positive_##type(vector_##type values) {                                                    \
         typedef VECTOR(integer, VECTOR_BYTES) integers;                                                             \
-        vector_##type leasts = (vector_##type){0} + least;                                                          \
-        integers below = (integers)(values < leasts);                                                               \
-        return (vector_##type)(((integers)values & ~below) | ((integers)leasts & below));                           \
+        integers below = (integers)(values < (vector_##type){0});                                                   \
+        return (vector_##type)((integers)values & ~below);                                                          \
     }
-AT_LEAST(float, int32_t)
-AT_LEAST(double, int64_t)
-#undef AT_LEAST
+POSITIVE(float, int32_t)
+POSITIVE(double, int64_t)
+#undef POSITIVE
 
 /* The first `count` numbers of a vector, which is all there is in memory; the others are 0. */
 #if defined(__AVX512F__)

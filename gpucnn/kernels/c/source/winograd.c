@@ -39,7 +39,7 @@ typedef struct {
     const real *x, *w, *bias;
     real *out;
     real *kernels, *memory; /* (groups, 16, outs, ins); (workers, strips, 16, ins * STRIP + PAD) */
-    real least;
+    int relu;
     int64_t numbers;   /* of one channel's tiles */
     atomic_llong next; /* the first block that no worker has taken */
 } NAME(Winograd);
@@ -147,6 +147,10 @@ INLINE void NAME(transform_products)(NAME(vector) m[PIXELS]) {
     }
 }
 
+INLINE NAME(vector) NAME(finished)(const NAME(Winograd) *work, NAME(vector) values) {
+    return work->relu ? NAME(positive)(values) : values;
+}
+
 /* The tile's outputs of one channel from its products (16, BLOCK_ROWS, STRIP). */
 static void NAME(write_tile)(const NAME(Winograd) *work, int64_t channel, const Segment *segment,
                              const real *products) {
@@ -169,7 +173,7 @@ static void NAME(write_tile)(const NAME(Winograd) *work, int64_t channel, const 
         NAME(transform_products)(m);
         UNROLL for (int p = 0; p < 4; p++) {
             if (to[p]) {
-                *(NAME(vector) *)(to[p] + at) = NAME(at_least)(m[p] + bias, work->least);
+                *(NAME(vector) *)(to[p] + at) = NAME(finished)(work, m[p] + bias);
             }
         }
     }
@@ -180,7 +184,7 @@ static void NAME(write_tile)(const NAME(Winograd) *work, int64_t channel, const 
         NAME(transform_products)(m);
         UNROLL for (int p = 0; p < 4; p++) {
             if (to[p]) {
-                NAME(store_some)(to[p] + at, NAME(at_least)(m[p] + bias, work->least), segment->length - at);
+                NAME(store_some)(to[p] + at, NAME(finished)(work, m[p] + bias), segment->length - at);
             }
         }
     }
@@ -198,7 +202,7 @@ static void NAME(multiply_strip)(const NAME(Winograd) *work, int64_t group, int6
         for (int64_t at = 0, taken = 0; at < stop - start; at += taken) {
             NAME(Block) block = NAME(block_for)(stop - start - at, &taken);
             block(rows, taken, &sums, pixels + at, kernels + p * plan->outs * plan->ins, plan->ins, NULL, 1,
-                  -(real)INFINITY, products[p][0] + at, NAME(STRIP));
+                  0, products[p][0] + at, NAME(STRIP));
         }
     }
     for (int64_t number = start; number < stop;) {
@@ -233,7 +237,7 @@ static void NAME(fill_block)(const NAME(Winograd) *work, int64_t group, int64_t 
     }
 }
 
-/* One worker: block after block, until none is left. Which worker fills a block shows in no result. */
+/* One worker: block after block, until none is left. The results do not depend on which worker fills a block. */
 static void NAME(fill_blocks)(void *context, int64_t worker) {
     NAME(Winograd) *work = context;
     const WinogradPlan *plan = work->plan;
@@ -249,12 +253,12 @@ static void NAME(fill_blocks)(void *context, int64_t worker) {
     }
 }
 
-void NAME(winograd)(const WinogradPlan *plan, const real *x, const real *w, const real *bias, real least,
+void NAME(winograd)(const WinogradPlan *plan, const real *x, const real *w, const real *bias, int relu,
                     real *memory, real *out) {
     int64_t kernels = plan->groups * plan->outs * plan->ins * PIXELS;
     int64_t numbers = blocks_of(plan->out_sizes[0], 2) * blocks_of(plan->out_sizes[1], 2) * plan->images;
     NAME(Winograd) work = {.plan = plan, .x = x, .w = w, .bias = bias, .out = out, .kernels = memory,
-                           .memory = memory + kernels, .least = least, .numbers = numbers};
+                           .memory = memory + kernels, .relu = relu, .numbers = numbers};
     if (kernels * TAPS >= WORTH_SHARING) {
         run(NAME(transform_kernels), &work, plan->groups * plan->outs);
     } else {

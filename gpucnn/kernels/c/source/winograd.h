@@ -35,10 +35,10 @@ typedef struct {
 #define PAD_BYTES 64
 
 /* `memory`: for the kernels groups * 16 * outs * ins numbers, then for each worker strips * 16 * (ins * STRIP_BYTES +
- * PAD_BYTES) bytes. `bias` may be NULL; results below `least` become `least`: 0 for ReLU, -inf for none. */
-void winograd_float(const WinogradPlan *plan, const float *x, const float *w, const float *bias, float least,
+ * PAD_BYTES) bytes. `bias` may be NULL; with `relu` results below 0 become 0. */
+void winograd_float(const WinogradPlan *plan, const float *x, const float *w, const float *bias, int relu,
                     float *memory, float *out);
-void winograd_double(const WinogradPlan *plan, const double *x, const double *w, const double *bias, double least,
+void winograd_double(const WinogradPlan *plan, const double *x, const double *w, const double *bias, int relu,
                      double *memory, double *out);
 
 #endif

@@ -1,4 +1,4 @@
-// What every source begins with. REAL, float or double, is given to the compiler.
+// The beginning of every source. REAL, float or double, is given to the compiler.
 
 #define KERNEL extern "C" __global__ void
 

@@ -86,7 +86,7 @@ __device__ void add_slices(int slices, int slice, int lane, int lanes, REAL *sha
 
 // Blocks count tiles of outs, then groups, then places: neighbouring blocks read the same sources.
 template <int OUTS, int IMAGES>
-__device__ void contract(const Contraction &plan, const REAL *source, const REAL *weight, const REAL *bias, REAL least,
+__device__ void contract(const Contraction &plan, const REAL *source, const REAL *weight, const REAL *bias, bool relu,
                          REAL *out) {
     alignas(16) __shared__ REAL shared[STAGED];
     const Axis *axes = plan.axes;
@@ -127,51 +127,51 @@ __device__ void contract(const Contraction &plan, const REAL *source, const REAL
 #pragma unroll
         for (int n = 0; n < IMAGES; n++) {
             const REAL sum = sums[r][n] + more;
-            result.at[n] = sum < least ? least : sum;  // NaN stays
+            result.at[n] = relu && sum < 0 ? 0 : sum;  // NaN stays
         }
         if (r < outs) *(Pack<IMAGES> *)out = result;
         out += step;  // so, and not by an index, the compiler joins all stores of a Pack
     }
 }
 
-KERNEL contract_1x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_1x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<1, 1>(plan, source, weight, bias, least, out);
+    contract<1, 1>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_4x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_4x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<4, 1>(plan, source, weight, bias, least, out);
+    contract<4, 1>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_8x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_8x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<8, 1>(plan, source, weight, bias, least, out);
+    contract<8, 1>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_1x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_1x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<1, 4>(plan, source, weight, bias, least, out);
+    contract<1, 4>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_2x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_2x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<2, 4>(plan, source, weight, bias, least, out);
+    contract<2, 4>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_4x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_4x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<4, 4>(plan, source, weight, bias, least, out);
+    contract<4, 4>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_8x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_8x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                     REAL *out) {
-    contract<8, 4>(plan, source, weight, bias, least, out);
+    contract<8, 4>(plan, source, weight, bias, relu, out);
 }
 
-KERNEL contract_16x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, double least,
+KERNEL contract_16x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
                      REAL *out) {
-    contract<16, 4>(plan, source, weight, bias, least, out);
+    contract<16, 4>(plan, source, weight, bias, relu, out);
 }
 
 // One column row for each channel of the tile and tap, of `packs` of IMAGES for the tile's places; a tile has

@@ -4,7 +4,7 @@
 // and hidden as the tables say. Images are (M, pixels), of bytes or floats. A number of no image makes NaN, and nothing
 // is read.
 
-// Every kernel is there twice: with indices of 32 bits, and "wide" for arrays that have more numbers than those count.
+// There are two versions of a kernel: with indices of 32 bits, and "wide" for arrays of more numbers than these count.
 
 // What happens to the images of an epoch, a row for each, in this order; null where nothing of that kind does.
 struct Shape {

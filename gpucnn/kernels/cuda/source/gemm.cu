@@ -78,8 +78,8 @@ template <class T> __device__ void add_slices(int slice, int member, REAL *share
             sums[e / T::WIDE][e % T::WIDE] += shared[(other * count + e) * T::MEMBERS + member];
 }
 
-// sums = left rows times right columns over depths begin to end. What comes next is fetched before what is there is
-// multiplied. Whole in the threads of the first slice only.
+// sums = left rows times right columns over depths begin to end. The next tile is fetched before the present one is
+// multiplied. The sums are complete in the threads of the first slice only.
 template <class T, class Left, class Right>
 __device__ void multiply(const Left &left, const Right &right, int begin, int end, REAL (&sums)[T::HIGH][T::WIDE]) {
     typedef Stage<T, T::ROWS> Rows;
@@ -127,8 +127,8 @@ struct Lines {
     }
 };
 
-// out (batch, rows, columns) = a (batch or 1, rows, depth) b (batch, depth, columns), plus bias (rows,); at least
-// `least`. Turned: a or b lies transposed. a_step and b_step lead from one matrix of the batch to the next. gemm.py
+// out (batch, rows, columns) = a (batch or 1, rows, depth) b (batch, depth, columns), plus bias (rows,); with relu no
+// less than 0. Turned: a or b lies transposed. a_step and b_step lead from one matrix of the batch to the next. gemm.py
 // gives no more than fits into an int.
 struct Product {
     int rows, columns, depth, a_turned, b_turned;
@@ -138,7 +138,7 @@ struct Product {
 
 // a_sums (rows,), or null, are the sums of a's rows: as if a column of ones stood in b behind the last.
 template <class T>
-__device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const REAL *bias, REAL least, REAL *out,
+__device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const REAL *bias, bool relu, REAL *out,
                        REAL *a_sums) {
     const int column = blockIdx.x % plan.column_tiles * T::COLUMNS;
     const int row = blockIdx.x / plan.column_tiles % plan.row_tiles * T::ROWS;
@@ -163,27 +163,27 @@ __device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const 
                 continue;
             }
             const REAL sum = sums[i][j] + (bias ? bias[r + i] : 0);
-            out[(Integer)i * plan.columns + j] = sum < least ? least : sum;  // NaN stays
+            out[(Integer)i * plan.columns + j] = relu && sum < 0 ? 0 : sum;  // NaN stays
         }
 }
 
-KERNEL matmul_8x8(Product plan, const REAL *a, const REAL *b, const REAL *bias, double least, REAL *out,
+KERNEL matmul_8x8(Product plan, const REAL *a, const REAL *b, const REAL *bias, Integer relu, REAL *out,
                   REAL *a_sums) {
-    matmul<Tile<8, 8, 128, 1, 1, 4, 1>>(plan, a, b, bias, least, out, a_sums);
+    matmul<Tile<8, 8, 128, 1, 1, 4, 1>>(plan, a, b, bias, relu, out, a_sums);
 }
 
 KERNEL __launch_bounds__(256, 2) matmul_32x32(Product plan, const REAL *a, const REAL *b, const REAL *bias,
-                                              double least, REAL *out, REAL *a_sums) {
-    matmul<Tile<32, 32, 64, 4, 4, 4, 1>>(plan, a, b, bias, least, out, a_sums);
+                                              Integer relu, REAL *out, REAL *a_sums) {
+    matmul<Tile<32, 32, 64, 4, 4, 4, 1>>(plan, a, b, bias, relu, out, a_sums);
 }
 
-// x (batch, rows, columns) plus bias (rows,), at least `least`, in place. So many blocks have one row each.
-KERNEL finish(Integer blocks, Integer rows, Integer columns, const REAL *bias, double least, REAL *x) {
+// x (batch, rows, columns) plus bias (rows,), with relu no less than 0, in place. So many blocks have one row each.
+KERNEL finish(Integer blocks, Integer rows, Integer columns, const REAL *bias, Integer relu, REAL *x) {
     const unsigned row = blockIdx.x / (unsigned)blocks;
     const Integer column = (Integer)(blockIdx.x - row * (unsigned)blocks) * blockDim.x + threadIdx.x;
     if (column >= columns) return;
     const REAL sum = x[row * columns + column] + (bias ? bias[row % (unsigned)rows] : 0);
-    x[row * columns + column] = sum < (REAL)least ? (REAL)least : sum;  // NaN stays
+    x[row * columns + column] = relu && sum < 0 ? 0 : sum;  // NaN stays
 }
 
 struct Gradient {
@@ -247,10 +247,10 @@ template <int RUN> struct Outs {
     }
 };
 
-// Blocks count columns, then rows, then groups, then parts: out (outs, ins of a group, taps) and by_bias (outs,), or
+// Blocks count columns, then rows, then groups, then parts: out (outs, ins of a group, taps) and grad_bias (outs,), or
 // null, of every part.
 template <class T>
-__device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
+__device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
     __shared__ Column table[T::COLUMNS];
     const Axis *axes = plan.axes;
     const int taps = axes[0].taps * axes[1].taps * axes[2].taps, all_columns = plan.ins * taps;
@@ -272,7 +272,7 @@ __device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, 
     __syncthreads();
     const int row = group * plan.outs + first_row, begin = part * plan.share, end = min(begin + plan.share, depths);
     const Outs<T::RUN> left = {grad + (Integer)row * depths, plan.outs - first_row, depths, end};
-    const Taps<T::RUN> right = {x, table, &plan, all_columns - first_column, end, by_bias != nullptr};
+    const Taps<T::RUN> right = {x, table, &plan, all_columns - first_column, end, grad_bias != nullptr};
     REAL sums[T::HIGH][T::WIDE] = {};
     multiply<T>(left, right, begin, end, sums);
     if (threadIdx.x >= T::MEMBERS) return;
@@ -285,22 +285,22 @@ __device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, 
         for (int j = 0; j < T::WIDE; j++) {
             if (r + i >= left.outs) continue;
             if (c + j < right.columns) out[(Integer)i * all_columns + j] = sums[i][j];
-            if (right.ones && c + j == right.columns) by_bias[start + row + r + i] = sums[i][j];
+            if (right.ones && c + j == right.columns) grad_bias[start + row + r + i] = sums[i][j];
         }
 }
 
-KERNEL gradient_16x32x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
-    gradient<Tile<16, 32, 64, 2, 2, 1, 1>>(plan, x, grad, out, by_bias);
+KERNEL gradient_16x32x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
+    gradient<Tile<16, 32, 64, 2, 2, 1, 1>>(plan, x, grad, out, grad_bias);
 }
 
-KERNEL gradient_16x32x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
-    gradient<Tile<16, 32, 64, 2, 2, 1, 4>>(plan, x, grad, out, by_bias);
+KERNEL gradient_16x32x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
+    gradient<Tile<16, 32, 64, 2, 2, 1, 4>>(plan, x, grad, out, grad_bias);
 }
 
-KERNEL gradient_64x64x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
-    gradient<Tile<64, 64, 32, 8, 4, 1, 1>>(plan, x, grad, out, by_bias);
+KERNEL gradient_64x64x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
+    gradient<Tile<64, 64, 32, 8, 4, 1, 1>>(plan, x, grad, out, grad_bias);
 }
 
-KERNEL gradient_64x64x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *by_bias) {
-    gradient<Tile<64, 64, 32, 8, 4, 1, 4>>(plan, x, grad, out, by_bias);
+KERNEL gradient_64x64x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
+    gradient<Tile<64, 64, 32, 8, 4, 1, 4>>(plan, x, grad, out, grad_bias);
 }

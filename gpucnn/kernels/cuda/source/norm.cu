@@ -127,13 +127,13 @@ gradient_sums(Rows rows, const REAL *grad, const REAL *x, const REAL *means, dou
 // `own`: mean and variance are the rows' own, and depend on x.
 KERNEL __launch_bounds__(MOST_THREADS)
 backward(Rows rows, const REAL *grad, const REAL *x, const double *sums, const REAL *means, const REAL *inverses,
-         const REAL *weight, Integer own, REAL *by_weight, REAL *by_bias, REAL *out) {
+         const REAL *weight, Integer own, REAL *grad_weight, REAL *grad_bias, REAL *out) {
     const Part at = part_of(rows, blockIdx.x);
     const REAL mean = means[at.row], inverse = inverses[at.row], factor = inverse * weight[at.row];
     const Pair pair = sums ? sums_of_row(rows, at, sums) : sums_of_part(at, grad, x, mean);
     if (threadIdx.x == 0 && blockIdx.x % rows.parts == 0) {
-        by_bias[at.row] = (REAL)pair.first;
-        by_weight[at.row] = (REAL)(pair.second * inverse);
+        grad_bias[at.row] = (REAL)pair.first;
+        grad_weight[at.row] = (REAL)(pair.second * inverse);
     }
     const REAL level = own ? (REAL)(pair.first / rows.length) : 0;
     const REAL slope = own ? (REAL)(pair.second * inverse * inverse / rows.length) : 0;

@@ -9,7 +9,7 @@ struct Pooling {
     int least[3], most[3];  // where what is counted of the padded input begins, and where it ends
 };
 
-// Every kernel is there twice: with indices of 32 bits, and "wide" for arrays that have more numbers than those count.
+// There are two versions of a kernel: with indices of 32 bits, and "wide" for arrays of more numbers than these count.
 
 // A number's place in an array (channels, sizes..., images): `row` is that of channel and axes before `at`.
 template <class Index> struct Place {
@@ -100,9 +100,9 @@ __device__ inline REAL taps_counted(const Pooling &p, const int *at) {
     return (REAL)count;
 }
 
-// The largest value, and the first tap it came from; no tap (-1) where the result is `least` alone. NaN is the largest.
+// The largest value, and the first tap it came from; no tap (-1) where ReLU gives no gradient. NaN is the largest.
 template <class Index, int SIDE>
-__device__ void largest(const Pooling &p, Index number, const REAL *x, REAL least, unsigned char *bytes, int *numbers,
+__device__ void largest(const Pooling &p, Index number, const REAL *x, bool relu, unsigned char *bytes, int *numbers,
                         REAL *out) {
     REAL best = -infinity();
     int winner = -1;
@@ -113,10 +113,10 @@ __device__ void largest(const Pooling &p, Index number, const REAL *x, REAL leas
             winner = tap;
         }
     });
-    if (best <= least && least > -infinity()) {
-        best = least;
+    if (relu && best <= 0) {
+        best = 0;
     }
-    if (!(best > least) && least > -infinity()) {
+    if (relu && !(best > 0)) {
         winner = -1;
     }
     out[number] = best;
@@ -128,30 +128,30 @@ __device__ void largest(const Pooling &p, Index number, const REAL *x, REAL leas
 }
 
 template <class Index>
-__device__ void largest_of_kernel(const Pooling &p, Index number, const REAL *x, REAL least, unsigned char *bytes,
+__device__ void largest_of_kernel(const Pooling &p, Index number, const REAL *x, bool relu, unsigned char *bytes,
                                   int *numbers, REAL *out) {
     const int *kernel = p.kernel;
     if (kernel[0] == 1 && kernel[1] == 2 && kernel[2] == 2) {
-        largest<Index, 2>(p, number, x, least, bytes, numbers, out);
+        largest<Index, 2>(p, number, x, relu, bytes, numbers, out);
     } else if (kernel[0] == 1 && kernel[1] == 3 && kernel[2] == 3) {
-        largest<Index, 3>(p, number, x, least, bytes, numbers, out);
+        largest<Index, 3>(p, number, x, relu, bytes, numbers, out);
     } else {
-        largest<Index, 0>(p, number, x, least, bytes, numbers, out);
+        largest<Index, 0>(p, number, x, relu, bytes, numbers, out);
     }
 }
 
 // The winners are written to `bytes` or to `numbers`, whichever is not null.
-KERNEL max_forward(Integer count, Pooling pooling, const REAL *x, double least, unsigned char *bytes, int *numbers,
+KERNEL max_forward(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,
                    REAL *out) {
     if (thread_number() < count) {
-        largest_of_kernel(pooling, (int)thread_number(), x, (REAL)least, bytes, numbers, out);
+        largest_of_kernel(pooling, (int)thread_number(), x, relu, bytes, numbers, out);
     }
 }
 
-KERNEL max_forward_wide(Integer count, Pooling pooling, const REAL *x, double least, unsigned char *bytes,
+KERNEL max_forward_wide(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes,
                         int *numbers, REAL *out) {
     if (thread_number() < count) {
-        largest_of_kernel(pooling, thread_number(), x, (REAL)least, bytes, numbers, out);
+        largest_of_kernel(pooling, thread_number(), x, relu, bytes, numbers, out);
     }
 }
 

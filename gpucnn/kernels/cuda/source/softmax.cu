@@ -135,10 +135,10 @@ softmax_backward(Columns shape, const REAL *grad, const REAL *probabilities, REA
     each(shape, at, [&](Integer i, Integer) { out[i] = (grad[i] - sum) * probabilities[i]; });
 }
 
-// One block notes down what a step gave: its loss, how many of `images` it tells right, and whether to halt.
+// One block records the result of a step: its loss, how many of `images` are predicted right, and whether to halt.
 KERNEL __launch_bounds__(MOST_THREADS)
 tally(Integer classes, Integer images, const REAL *scores, const Integer *labels, const REAL *loss, const Integer *step,
-      Integer steps, double *losses, Integer *corrects, Integer groups, double *rates) {
+      Integer steps, double *losses, Integer *corrects, Integer groups, double *scales) {
     double right = 0;
     for (Integer n = threadIdx.x; n < images; n += blockDim.x) {
         Integer first = 0;
@@ -158,6 +158,6 @@ tally(Integer classes, Integer images, const REAL *scores, const Integer *labels
         corrects[*step] = (Integer)right;
     }
     for (Integer group = threadIdx.x; group < groups && !isfinite(*loss); group += blockDim.x) {
-        rates[4 * group + 3] = 1;
+        scales[4 * group + 3] = 1;
     }
 }

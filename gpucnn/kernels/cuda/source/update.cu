@@ -1,51 +1,51 @@
 #include "common.cuh"
 
 // One optimizer step, a thread for each element. What changes from step to step comes by value, or from device memory
-// where `rates` is not null: size, root, shrink and halt, of which a halt other than 0 lets nothing move.
+// where `scales` is not null: size, root, shrink and halt, and where halt is not 0 nothing changes.
 
-__device__ inline bool halted(const double *rates) { return rates && rates[3] != 0; }
+__device__ inline bool halted(const double *scales) { return scales && scales[3] != 0; }
 
-KERNEL sgd(Integer count, const double *rates, double size, double decay, const REAL *gradient, REAL *parameters) {
+KERNEL sgd(Integer count, const double *scales, double size, double decay, const REAL *gradient, REAL *parameters) {
     Integer i = thread_number();
-    if (i < count && !halted(rates)) {
+    if (i < count && !halted(scales)) {
         REAL given = parameters[i];
-        parameters[i] = given - (REAL)(rates ? rates[0] : size) * (gradient[i] + (REAL)decay * given);
+        parameters[i] = given - (REAL)(scales ? scales[0] : size) * (gradient[i] + (REAL)decay * given);
     }
 }
 
-KERNEL momentum(Integer count, const double *rates, double size, double momentum, double decay, const REAL *gradient,
+KERNEL momentum(Integer count, const double *scales, double size, double momentum, double decay, const REAL *gradient,
                 REAL *velocity, REAL *parameters) {
     Integer i = thread_number();
-    if (i < count && !halted(rates)) {
+    if (i < count && !halted(scales)) {
         REAL given = parameters[i];
         REAL moved = (REAL)momentum * velocity[i] + (gradient[i] + (REAL)decay * given);
         velocity[i] = moved;
-        parameters[i] = given - (REAL)(rates ? rates[0] : size) * moved;
+        parameters[i] = given - (REAL)(scales ? scales[0] : size) * moved;
     }
 }
 
-KERNEL nesterov(Integer count, const double *rates, double size, double momentum, double decay, const REAL *gradient,
+KERNEL nesterov(Integer count, const double *scales, double size, double momentum, double decay, const REAL *gradient,
                 REAL *velocity, REAL *parameters) {
     Integer i = thread_number();
-    if (i < count && !halted(rates)) {
+    if (i < count && !halted(scales)) {
         REAL given = parameters[i], d = gradient[i] + (REAL)decay * given;
         REAL moved = (REAL)momentum * velocity[i] + d;
         velocity[i] = moved;
-        parameters[i] = given - (REAL)(rates ? rates[0] : size) * (d + (REAL)momentum * moved);
+        parameters[i] = given - (REAL)(scales ? scales[0] : size) * (d + (REAL)momentum * moved);
     }
 }
 
-KERNEL adam(Integer count, const double *rates, double size, double root, double shrink, double beta1, double beta2,
+KERNEL adam(Integer count, const double *scales, double size, double root, double shrink, double beta1, double beta2,
             double eps, double decay, const REAL *gradient, REAL *mean, REAL *square, REAL *parameters) {
     Integer i = thread_number();
-    if (i < count && !halted(rates)) {
+    if (i < count && !halted(scales)) {
         REAL given = parameters[i], d = gradient[i] + (REAL)decay * given;
         REAL first = (REAL)beta1 * mean[i] + (REAL)(1 - beta1) * d;
         REAL second = (REAL)beta2 * square[i] + (REAL)(1 - beta2) * (d * d);
         mean[i] = first;
         square[i] = second;
-        REAL step = first / ((REAL)(rates ? rates[1] : root) * sqrt(second) + (REAL)eps);
-        parameters[i] = (REAL)(rates ? rates[2] : shrink) * given - (REAL)(rates ? rates[0] : size) * step;
+        REAL step = first / ((REAL)(scales ? scales[1] : root) * sqrt(second) + (REAL)eps);
+        parameters[i] = (REAL)(scales ? scales[2] : shrink) * given - (REAL)(scales ? scales[0] : size) * step;
     }
 }
 

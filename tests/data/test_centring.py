@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.data import load_source
-from gpucnn.draw.centring import centred, resampled, whole
+from gpucnn.data.centring import centred, resampled, whole
 from gpucnn.runs.saved import open_run
 from gpucnn.training import predict
 from tests.data.files import needs_real_data

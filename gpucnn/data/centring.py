@@ -1,4 +1,4 @@
-"""From a drawing to an image: ink scaled and centred as in MNIST's images.
+"""From a drawing to an image: ink told from the ground it is on, scaled and centred as in MNIST's images.
 
 Those were made so (Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits): the ink is scaled to fit
 a box of 20 x 20 pixels, keeping its aspect, and shifted so that its centre of mass is in the middle of 28 x 28 pixels.
@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+_NOISE = 6  # median deviations of the border's pixels from the ground that are still ground
+_FAINT = 0.2  # of the strongest ink: what is fainter is noise or a shadow, where the ground is not even
 SIDE, BOX = 28, 20  # of MNIST's images, and of the box that their ink fits; other sizes in this proportion
 
 Size = tuple[int, int]  # (H, W)
@@ -27,6 +29,24 @@ def centred(ink: np.ndarray, size: Size) -> np.ndarray:
         boxed = resampled(trimmed, _fitting(trimmed.shape, size))
         image[_place(boxed, size)] = boxed
     return np.rint(image).astype(np.uint8)
+
+
+def ink_of(shades: np.ndarray) -> np.ndarray:
+    """The ink (h, w), uint8, of a grey picture (h, w) from 0 to 1: how far pixels are from the ground, on its far side.
+
+    The ground is the median of the border. Where it is even, all ink is kept; where it is not, as in photographs, what
+    does not stand out from it is none.
+    """
+    border = np.concatenate([shades[0], shades[-1], shades[:, 0], shades[:, -1]])
+    ground = np.median(border)
+    away = shades - ground if ground < 0.5 else ground - shades
+    noise = _NOISE * np.median(np.abs(border - ground))
+    strongest = away.max()
+    if strongest <= noise:
+        return np.zeros(shades.shape, np.uint8)
+    if noise > 0:
+        away = np.where(away > max(noise, _FAINT * strongest), away, 0)
+    return np.rint(away.clip(0) * (255 / strongest)).astype(np.uint8)
 
 
 def whole(ink: np.ndarray, size: Size) -> np.ndarray:

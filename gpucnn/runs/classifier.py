@@ -1,0 +1,93 @@
+"""A trained network that takes pictures as files hold them, and answers with the names of classes."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gpucnn import nn
+from gpucnn.data import Normalizer, Pipeline
+from gpucnn.errors import CheckpointError
+from gpucnn.training.evaluation import BATCH_SIZE, dtype_of, outputs
+
+
+class Classifier:
+    """What `gpucnn.load(RUN)` returns: the network with all that training did to its pictures.
+
+    net: the network, in evaluation mode. pipeline, normalizer: how it sees pictures. where: the run, in messages.
+    """
+
+    def __init__(
+        self, net: nn.Sequential, pipeline: Pipeline, normalizer: Normalizer, where: object = "the run"
+    ) -> None:
+        self.net, self.pipeline, self.normalizer, self.where = net, pipeline, normalizer, where
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.pipeline.image_shape))
+        return f"<classifier of {self.where}: pictures of {shape}, {len(self.classes)} classes>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the columns of `predict_proba`."""
+        return self.pipeline.class_names
+
+    def predict(self, pictures: Any, **options: bool) -> list[str]:
+        """The name of the likeliest class of every picture; see `predict_proba`."""
+        return [self.classes[label] for label in self.predict_proba(pictures, **options).argmax(axis=1)]
+
+    def predict_proba(self, pictures: Any, **options: bool) -> np.ndarray:
+        """Probabilities (N, classes) of one picture or several.
+
+        pictures: the path of a file, a PIL image, an array of numbers of any type, range and order of axes, or a list
+        of these, with the options `invert`, `centre` and `transposed`; see `Pipeline.images`. A network that ends in
+        softmax or sigmoid gives its own answer. Warns where the ground of pictures is bright and training's was dark,
+        or the other way round.
+
+        Raises DataError for pictures whose meaning is open, CheckpointError if the network's outputs are not finite.
+        """
+        rows, opposed = [], 0
+        for some in _in_batches(pictures):
+            images = self.pipeline.images(some, **options)
+            opposed += int(self.pipeline.opposed(images).sum())
+            rows.append(self.probabilities(images))
+        probabilities = np.concatenate(rows)
+        if opposed:
+            message = self.about_grounds(opposed, len(probabilities))
+            warnings.warn(f"{message}; invert=True exchanges black and white", stacklevel=2)
+        return probabilities
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities (N, classes) of images (N, C, H, W) as `Pipeline.images` gives them. Raises CheckpointError."""
+        dtype = dtype_of(self.net).name
+        parts = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
+        scores = np.concatenate([outputs(self.net, self.normalizer.apply(part, dtype)) for part in parts])
+        check_finite(scores, self.where)
+        return self.pipeline.probabilities(scores)
+
+    def about_grounds(self, opposed: int, total: int) -> str:
+        """What is said of `opposed` of `total` pictures whose ground is not that of the training images."""
+        trained = self.pipeline.ground
+        shown = "bright" if trained == "dark" else "dark"
+        are = "1 picture has" if opposed == 1 else f"{opposed:,} pictures have"
+        return f"{are} a {shown} ground (of {total:,}), and training's was {trained}: the answers may be wrong"
+
+
+def check_finite(figures: np.ndarray | float, where: object) -> None:
+    """Raise CheckpointError if `figures` that the trained network of the run `where` gave are not finite."""
+    if not np.isfinite(figures).all():
+        raise CheckpointError(
+            f"{where}: the network's outputs are not finite, so its weights are damaged or were never "
+            "finite; train again, with a lower learning rate (optimizer.lr)"
+        )
+
+
+def _in_batches(pictures: Any) -> Iterator[Any]:
+    """A list of files some at a time, so that they are not all in memory; anything else as it is."""
+    if isinstance(pictures, list | tuple) and all(isinstance(each, str | Path | Image.Image) for each in pictures):
+        for start in range(0, max(len(pictures), 1), BATCH_SIZE):
+            yield pictures[start : start + BATCH_SIZE]
+    else:
+        yield pictures

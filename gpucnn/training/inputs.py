@@ -1,0 +1,39 @@
+"""What the numbers of training images meant, so that others mean the same, whatever their type."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from gpucnn.data.dataset import Dataset
+from gpucnn.data.loader import Batches, Data, Loader, as_batches
+from gpucnn.data.ranges import HIGHEST, recognise
+
+
+class Inputs:
+    """The range and the normalisation of a Loader's images."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.normalizer = loader.normalizer
+        pixels = recognise(loader.images)
+        # Small whole numbers and numbers below 0 may be anything: they are taken as they are.
+        self._pixels = pixels if pixels.known and pixels.low == 0 and pixels.high != HIGHEST[1] else None
+
+    def normalised(self, images: np.ndarray, dtype: str) -> np.ndarray:
+        """Images (N, ...) like those of the training, of any type -> (N, ...) as the network takes them.
+
+        Raises DataError for numbers that are not of the training's range, nor of another that pictures have.
+        """
+        return self.normalizer.apply(self._fitted(images), dtype)
+
+    def batches(self, data: Data, batch_size: int, dtype: str) -> Batches:
+        """`data` in batches: a Dataset or arrays seen as the training's were, a Loader as it is."""
+        if isinstance(data, Dataset):
+            data = replace(data, images=self._fitted(data.images))
+        elif isinstance(data, tuple) and len(data) == 2:
+            data = self._fitted(np.asarray(data[0])), data[1]
+        else:
+            return as_batches(data, batch_size, dtype)
+        return Loader(data, batch_size, self.normalizer, dtype=dtype)
+
+    def _fitted(self, images: np.ndarray) -> np.ndarray:
+        return images if self._pixels is None or images.ndim != 4 else self._pixels.fit(images)

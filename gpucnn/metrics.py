@@ -1,13 +1,16 @@
 """Metrics of classification: accuracy, confusion matrix, precision, recall and F1, of NumPy arrays."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gpucnn.errors import InputError
+
+NORMAL_95 = 1.959963984540054  # standard deviations that 95 % of a normal distribution lie within
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -46,9 +49,36 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: int) ->
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)  # (C·C,) -> (C, C)
 
 
+class Interval(NamedTuple):
+    """The bounds of a share, between which it lies with a certain confidence."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.2%} to {self.high:.2%}"
+
+
+def wilson_interval(correct: int, total: int, deviations: float = NORMAL_95) -> Interval:
+    """The interval of the share that `correct` of `total` stand for; `deviations`: of the normal distribution.
+
+    E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927. Of nothing it is 0 to 1.
+    Raises InputError for counts that cannot be.
+    """
+    if not 0 <= correct <= total:
+        raise InputError(f"{correct} correct of {total}; expected between 0 and {total}")
+    if not total:
+        return Interval(0.0, 1.0)
+    share, spread = correct / total, deviations**2 / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    low = 0.0 if correct == 0 else middle - half
+    return Interval(low, 1.0 if correct == total else middle + half)
+
+
 @dataclass(frozen=True)
 class Averages:
-    """Precision, recall and F1 over all classes."""
+    """Precision, recall and F1 over the classes."""
 
     precision: float
     recall: float
@@ -91,9 +121,14 @@ class Classification:
         return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
 
     @property
+    def interval(self) -> Interval:
+        """The 95 % interval of the accuracy."""
+        return wilson_interval(int(np.trace(self.confusion)), int(self.confusion.sum()))
+
+    @property
     def macro(self) -> Averages:
-        """The unweighted mean over all classes, including those without images."""
-        return self._average(np.ones(len(self.confusion)))
+        """The unweighted mean over the classes that occur, among the labels or among the predictions."""
+        return self._average((self.confusion.sum(axis=0) + self.support > 0).astype(np.float64))
 
     @property
     def weighted(self) -> Averages:
@@ -118,6 +153,7 @@ class Classification:
             "macro": vars(self.macro),
             "weighted": vars(self.weighted),
             "confusion_matrix": self.confusion.tolist(),
+            "interval": list(self.interval),
         }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpucnn.errors import InputError
-from gpucnn.metrics import Classification, accuracy, classify, confusion_matrix, top_k_accuracy
+from gpucnn.metrics import Classification, accuracy, classify, confusion_matrix, top_k_accuracy, wilson_interval
 
 # Class 0: 2 of 3 found, 2 of 3 calls right. Class 1: 1 of 2 and 1 of 2. Class 2: 0 of 1, called once, wrong.
 LABELS = [0, 0, 0, 1, 1, 2]
@@ -66,7 +66,44 @@ def test_as_dict_is_the_shape_of_result_json():
             "f1": pytest.approx(2 / 3),
         },
         "confusion_matrix": [[1, 0], [1, 1]],
+        "interval": [pytest.approx(0.2077, abs=1e-4), pytest.approx(0.9385, abs=1e-4)],
     }
+
+
+def test_classes_that_do_not_occur_do_not_count_in_the_mean():
+    """Of ten classes two occur, and all is right: the mean is 1, as scikit-learn has it, not 0.2."""
+    figures = classify([3, 3, 7], [3, 3, 7], 10)
+    assert figures.macro.precision == figures.macro.recall == figures.macro.f1 == 1.0
+    figures = classify([3, 3, 7], [3, 5, 7], 10)  # 5 was predicted, so it counts
+    assert figures.macro.recall == pytest.approx((0.5 + 1 + 0) / 3)
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "expected"),
+    [  # of the textbook's form: (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n)
+        (0, 10, (0.0, 0.2775327998628892)),
+        (10, 10, (0.7224672001371107, 1.0)),
+        (9873, 10_000, (0.9849106380508621, 0.9893151171370764)),
+        (1, 3, (0.06149194472039615, 0.7923403991979523)),
+        (0, 0, (0.0, 1.0)),
+    ],
+)
+def test_wilsons_interval(correct, total, expected):
+    assert wilson_interval(correct, total) == pytest.approx(expected, abs=1e-12)
+
+
+def test_wilsons_interval_holds_what_it_says():
+    """Of shares drawn many times, about 95 % of the intervals hold the true one."""
+    rng = np.random.default_rng(0)
+    for share, total in ((0.9, 100), (0.5, 30), (0.98, 1000)):
+        drawn = rng.binomial(total, share, 2000)
+        held = [low <= share <= high for low, high in (wilson_interval(int(n), total) for n in drawn)]
+        assert np.mean(held) == pytest.approx(0.95, abs=0.025)
+
+
+def test_counts_that_cannot_be_are_refused():
+    with pytest.raises(InputError, match="4 correct of 3; expected between 0 and 3"):
+        wilson_interval(4, 3)
 
 
 @pytest.mark.parametrize("classes", [2, 5, 12])
@@ -84,9 +121,7 @@ def test_against_scikit_learn(classes):
             np.testing.assert_allclose(ours, theirs)
         for name in ("macro", "weighted"):
             average = getattr(figures, name)
-            theirs = metrics.precision_recall_fscore_support(
-                labels, predictions, labels=numbers, average=name, zero_division=0.0
-            )[:3]
+            theirs = metrics.precision_recall_fscore_support(labels, predictions, average=name, zero_division=0.0)[:3]
             np.testing.assert_allclose((average.precision, average.recall, average.f1), theirs)
         assert accuracy(labels, predictions) == pytest.approx(metrics.accuracy_score(labels, predictions))
         scores = rng.random((len(labels), classes))

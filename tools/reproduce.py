@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import results_page
 
 import gpucnn
-from gpucnn.config.build import build_loaders, build_network, load_data
+from gpucnn.config.build import build_loaders, build_network, counted, load_data
 from gpucnn.config.check import load_config
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.files import atomic_write
@@ -229,6 +229,7 @@ def _twin(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     gpucnn.set_device("cpu")
     checked = load_config(config, overrides)
     data = load_data(checked.config)
+    checked = counted(checked, len(data.train.class_names))
     manual_seed(checked.config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     torch.set_num_threads(1)

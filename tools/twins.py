@@ -54,12 +54,14 @@ def build_twin(
 def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures:
     """Train `twin` as the configuration says, on the minibatches that gpucnn is trained on; its figures then.
 
-    Raises InputError for a loss that has no twin here, for early stopping, and without test images.
+    Raises InputError for a loss that has no twin here, for early stopping and plateaus, and without test images.
     """
-    if config.loss.name != "cross_entropy" or config.train.early_stop is not None or loaders.test is None:
+    waits = config.train.early_stop is not None or config.schedule.name == "plateau"
+    if config.loss.name != "cross_entropy" or waits or loaders.test is None:
         raise InputError(
             f"a PyTorch twin trains with cross_entropy, for a fixed number of epochs, and is tested; given loss "
-            f"{config.loss.name}, early_stop {config.train.early_stop}: leave --twins out"
+            f"{config.loss.name}, schedule {config.schedule.name}, early_stop {config.train.early_stop}: "
+            "leave --twins out"
         )
     loss = nn.CrossEntropyLoss(**config.loss.beside_name())
     optimizer = _optimizer(config, twin)

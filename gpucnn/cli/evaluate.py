@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
     figures = evaluate(saved.network(), loader, build_loss(saved.config))
     check_finite(figures.loss, saved.folder.path)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
-    print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}\n")
+    print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}")
+    print(f"interval of the accuracy (95 %): {figures.classification.interval}\n")
     print(per_class(figures.classification, test.class_names))
 
 

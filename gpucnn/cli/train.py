@@ -9,7 +9,15 @@ from typing import Any
 from gpucnn.cli.device import accept_config, choose_device
 from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
-from gpucnn.config.build import TrainingData, build_loaders, build_network, build_pipeline, build_trainer, load_data
+from gpucnn.config.build import (
+    TrainingData,
+    build_loaders,
+    build_network,
+    build_pipeline,
+    build_trainer,
+    counted,
+    load_data,
+)
 from gpucnn.config.resolve import differences, resolve, to_yaml
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError
@@ -31,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = checked.config
     before = open_run(arguments.resume) if arguments.resume else None
     if before is not None:
-        config = drawn_as(config, getattr(before.config.data, DRAWN, ""))
+        checked = counted(checked, len(before.class_names))
+        config = drawn_as(checked.config, getattr(before.config.data, DRAWN, ""))
         check_same(before.config, config, before.folder.path)
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
             return _already_finished(before, arguments.quiet)
@@ -40,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     _announce_data(data)
     if before is not None:
         data = before.same_data(data)
+    if before is None:
+        checked = counted(checked, len(data.train.class_names))
+        config = checked.config
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     if before is None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gpucnn import nn, optim
-from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales
+from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales, with_classes
 from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options
 from gpucnn.data import (
     Augment,
@@ -148,14 +148,21 @@ def evaluation_loader(dataset: Dataset, normalizer: Normalizer, dtype: str) -> L
     return Loader(dataset, EVALUATION_BATCH_SIZE, normalizer, dtype=dtype)
 
 
+def counted(checked: Checked, classes: int) -> Checked:
+    """The configuration with the number of classes in place of the word, as a run keeps it."""
+    model = with_classes(checked.config.model, classes)
+    return checked._replace(config=checked.config.model_copy(update={"model": model}))
+
+
 def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Sequential:
     """The network for images of `shape` (C, H, W), with initial weights drawn from the process's generator.
 
+    Without a number of classes, a layer of `out_features: classes` is built with one output.
     Raises ConfigError with the place of a layer that does not fit.
     """
     config = checked.config
     try:
-        layers, output = build_layers(config.model, shape, config.init)
+        layers, output = build_layers(with_classes(config.model, classes), shape, config.init)
         check_outputs(config.model, output, config.loss.name, classes)
     except MisfitError as error:
         raise ConfigError(str(fault_of(error, checked.document))) from None

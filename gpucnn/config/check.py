@@ -11,12 +11,22 @@ from gpucnn import nn
 from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
-from gpucnn.config.layers import Layer, MisfitError, OneLayer, check_outputs, fault_of, output_shape, written_out
+from gpucnn.config.layers import (
+    Layer,
+    MisfitError,
+    OneLayer,
+    check_outputs,
+    fault_of,
+    output_shape,
+    with_classes,
+    written_out,
+)
 from gpucnn.config.overrides import apply_overrides
 from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
 from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
+from gpucnn.optim.schedules import Monitored
 from gpucnn.tensor import Tensor
 
 
@@ -70,10 +80,10 @@ def _part_faults(checked: Checked) -> list[Fault]:
     config, document = checked
     parts: dict[Path, Callable[[], object]] = {
         ("optimizer",): lambda: build_optimizer(config, [Tensor([0.0], requires_grad=True)]),
-        ("schedule",): lambda: build_schedule(config),
+        ("schedule",): lambda: _check_monitored(config, build_schedule(config)),
         ("loss",): lambda: build_loss(config),
         ("data", "augment"): lambda: build_augment(config),
-        ("train", "early_stop"): lambda: _check_early_stop(config),
+        ("train", "early_stop"): lambda: _check_monitored(config, build_early_stop(config)),
     }
     faults = []
     for path, build in parts.items():
@@ -84,14 +94,13 @@ def _part_faults(checked: Checked) -> list[Fault]:
     return faults
 
 
-def _check_early_stop(config: Config) -> None:
-    """Raise ConfigError if early stopping monitors validation images and there are none.
+def _check_monitored(config: Config, rule: object) -> None:
+    """Raise ConfigError if early stopping, or a schedule, monitors validation images and there are none.
 
     Whether data that may bring their own validation images do is known only when they are read.
     """
-    rule = build_early_stop(config)
     none = not config.data.validation and config.data.name not in MAY_VALIDATE
-    if rule is not None and rule.needs_validation and none:
+    if isinstance(rule, Monitored) and rule.needs_validation and none:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
 
 
@@ -110,6 +119,7 @@ def network_faults(document: Document) -> list[Fault]:
         return [Fault(document.place(("data",)), words)]
     try:
         init = document.data.get("init")
+        entries = with_classes(entries, classes)
         output = output_shape(entries, shape, init if init in nn.init.NAMES else None)
         if len(entries) == len(document.data["model"]):
             check_outputs(entries, output, _loss_name(document.data), classes)
@@ -123,6 +133,14 @@ def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
     shape, classes = peek(data.name, source_options(data))
     shape = transposed_shape(shape) if data.transpose else shape
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
+
+
+def stated_shape(data: Data) -> tuple[int, ...] | None:
+    """The shape of images that the options alone tell, for data that are not there; None if they do not."""
+    channels, size, shape = (getattr(data, name, None) for name in ("channels", "size", "shape"))
+    if size is not None:
+        shape = (channels, size, size) if isinstance(size, int) else (channels, *size)
+    return transposed_shape(shape) if shape and data.transpose else shape
 
 
 def _write_layers_out(data: dict[str, Any]) -> None:

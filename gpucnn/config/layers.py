@@ -3,9 +3,10 @@
 Input sizes are inferred layer by layer.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, create_model, model_serializer, model_validator
 
@@ -19,6 +20,7 @@ from gpucnn.nn.layer import undrawn
 
 Shape = tuple[int, ...]  # without the batch: (C, H, W) or (F,)
 PROBABILITIES = ("softmax", "log_softmax")
+OUTPUTS, CLASSES = "out_features", "classes"  # the option, and the word for as many as the data have classes
 
 
 class OneLayer(Options):
@@ -67,7 +69,46 @@ def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
     if layer.inferred is None:
         return options_model(name, layer)
     options = options_model(name, layer, skip=(layer.inferred,))
-    return create_model(name, __base__=options, __doc__=options.__doc__, lr_scale=field("lr_scale", float, 1.0))
+    added: dict[str, Any] = {"lr_scale": field("lr_scale", float, 1.0)}
+    if OUTPUTS in options.model_fields:
+        added[OUTPUTS] = field(OUTPUTS, int | Literal[CLASSES], inspect.Parameter.empty)
+    return create_model(name, __base__=options, __doc__=options.__doc__, **added)
+
+
+def counts_classes(entry: OneLayer) -> bool:
+    """Whether a layer has as many outputs as the data have classes."""
+    return getattr(entry.options, OUTPUTS, None) == CLASSES
+
+
+def with_classes(entries: Sequence[OneLayer], classes: int | None) -> list[OneLayer]:
+    """The entries with the number of classes in place of the word; unchanged if it is None, not known yet.
+
+    Raises MisfitError if the word stands on another layer than the last that learns.
+    """
+    for path in _misplaced(entries):
+        raise MisfitError(path, f"{OUTPUTS}: {CLASSES} is for the last layer that learns; give a number")
+    if classes is None:
+        return list(entries)
+    return [_with_outputs(entry, classes) if counts_classes(entry) else entry for entry in entries]
+
+
+def _misplaced(entries: Sequence[OneLayer], path: Path = ("model",)) -> Iterator[Path]:
+    """The places of layers that count classes and are not the last that learns."""
+    for position, entry in enumerate(entries):
+        here = (*path, position)
+        if entry.name == "residual":
+            yield from _misplaced(entry.options, (*here, "residual"))
+        elif counts_classes(entry) and (len(path) > 1 or any(map(_learns, entries[position + 1 :]))):
+            yield here
+
+
+def _learns(entry: OneLayer) -> bool:
+    """Whether there are parameters in a layer, or in a layer inside it."""
+    return any(map(_learns, entry.options)) if entry.name == "residual" else nn.LAYERS[entry.name].inferred is not None
+
+
+def _with_outputs(entry: OneLayer, outputs: int) -> OneLayer:
+    return entry.model_copy(update={entry.name: entry.options.model_copy(update={OUTPUTS: outputs})})
 
 
 def lr_scales(entries: Sequence[OneLayer], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -169,14 +210,14 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
         raise MisfitError(
             path,
             f"the network's output has shape {shape}, expected one number per class; "
-            f"add flatten and linear: {{out_features: {classes or 'number of classes'}}}",
+            f"add flatten and linear: {{{OUTPUTS}: {classes or CLASSES}}}",
         )
     if classes is not None and shape[0] != classes:
         override = f" (model.{path[1]}.linear.out_features={classes})" if entries[-1].name == "linear" else ""
         raise MisfitError(
             path,
             f"the network has {shape[0]} outputs, expected {classes}, one per class of the data; "
-            f"let its last linear layer have out_features: {classes}{override}",
+            f"let its last linear layer have {OUTPUTS}: {classes}{override}, or {OUTPUTS}: {CLASSES}",
         )
 
 
@@ -221,6 +262,8 @@ def _constructor_options(
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
     if "init" in options:
         options["init"] = options["init"] or init
+    if options.get(OUTPUTS) == CLASSES:
+        options[OUTPUTS] = 1  # for want of data; what depends on it is told per class
     if kind.inferred:
         options[kind.inferred] = shape[0]
     return options

@@ -88,7 +88,9 @@ BELOW_ONE: dict[str, Any] = {"ge": 0, "lt": 1}
 MEANINGS: dict[str, Meaning] = {
     # layers
     "out_channels": Meaning({"ge": 1, "le": 65536}, "Number of feature maps the layer makes."),
-    "out_features": Meaning({"ge": 1, "le": 1_000_000}, "Number of outputs."),
+    "out_features": Meaning(
+        {"ge": 1, "le": 1_000_000}, "Number of outputs; `classes`: as many as the data have classes."
+    ),
     "kernel_size": Meaning(SIDE, "Size of the window in pixels: one number, or one per axis."),
     "stride": Meaning(SIDE, "How far the window moves: one number, or one per axis."),
     "padding": Meaning(

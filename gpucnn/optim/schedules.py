@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-from gpucnn.errors import InputError
+from gpucnn.errors import ConfigError, InputError
 
-__all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "OneCycle", "Schedule", "Step"]
+__all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "OneCycle", "Plateau", "Schedule", "Step"]
+
+Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
 
 
 def _rise(step: int, total: int, warmup: float) -> tuple[float, float]:
@@ -99,10 +102,59 @@ class OneCycle(Linear):
     warmup: float = 0.2
 
 
+class Monitored:
+    """What waits for a figure of EpochRecord to improve: for a loss to fall, or for an accuracy to rise."""
+
+    patience: int
+    min_delta: float
+    monitor: Monitor
+
+    def check(self, name: str) -> None:
+        """Raise ConfigError for values out of range, calling it by its `name`."""
+        if self.patience < 1:
+            raise ConfigError(f"{name}: patience is {self.patience}; it must be at least 1 epoch")
+        if not 0 <= self.min_delta < math.inf:
+            raise ConfigError(f"{name}: min_delta is {self.min_delta}; it must be 0 or more")
+        if self.monitor not in (monitors := get_args(Monitor)):
+            raise ConfigError(f"{name}: monitor is {self.monitor!r}; it can be {', '.join(monitors)}")
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the figure is one of validation."""
+        return self.monitor.startswith("validation")
+
+    def figure(self, record: Any) -> float:
+        """The monitored figure of an EpochRecord, negated for a loss so that higher is better."""
+        value = getattr(record, self.monitor)
+        return -value if self.monitor.endswith("loss") else value
+
+
+@dataclass(frozen=True)
+class Plateau(Monitored, Constant):
+    """Multiplied by `gamma` after `patience` epochs in a row without improvement, down to `final`.
+
+    The Trainer keeps count: `factor` alone is 1.
+    """
+
+    patience: int = 10
+    gamma: float = 0.1
+    min_delta: float = 0.0
+    monitor: Monitor = "validation_loss"
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.check("plateau")
+        if not 0 < self.gamma < 1:
+            raise InputError(f"plateau: gamma is {self.gamma}; expected a fraction between 0 and 1")
+        if not 0 <= self.final <= 1:
+            raise InputError(f"plateau: final is {self.final}; expected a fraction of 0 to 1")
+
+
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "step": Step,
     "cosine": Cosine,
     "linear": Linear,
     "one_cycle": OneCycle,
+    "plateau": Plateau,
 }

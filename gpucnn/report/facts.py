@@ -7,10 +7,10 @@ import numpy as np
 
 from gpucnn.data import Loader
 from gpucnn.errors import InputError
-from gpucnn.metrics import Averages, Classification
+from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
 from gpucnn.report.architecture import chosen_options, layer_facts
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
-from gpucnn.report.history import read_confusion
+from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
@@ -123,19 +123,34 @@ def _notes(subject: Subject) -> Iterator[str]:
 def _headline(subject: Subject, curves: Facts) -> Headline:
     """The most important figures, with remarks."""
     result = subject.folder.result() if subject.folder.finished else {}
+    recorded = read_confusion(subject.folder) if result else None
+    remarks = [] if recorded is None else [_interval(Classification(recorded[0]).interval)]
     environment, epochs = subject.environment(), curves["epochs"]
     seconds = result.get("train_seconds") or sum(second or 0.0 for second in epochs["seconds"])
     accuracy, loss, validation = result.get("test_accuracy"), result.get("test_loss"), epochs["validation_accuracy"][-1]
     parameters = sum(parameter.size for parameter in subject.net.parameters())
     speed = np.median([each for each in epochs["images_per_second"] if each is not None] or [0.0])
     return [
-        ["test accuracy", _percent(accuracy), "" if loss is None else f"loss {loss:.4f}"],
-        ["validation accuracy", _percent(validation), f"after epoch {epochs['epoch'][-1]}"],
+        ["test accuracy", _percent(accuracy), ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
+        ["validation accuracy", _percent(validation), _of_validation(subject, validation, epochs["epoch"][-1])],
         ["training time", _duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
         ["data", subject.dataset, " × ".join(map(str, subject.image_shape)) + f", {len(subject.class_names)} classes"],
         ["device", str(result.get("device", environment.get("device", "unknown"))), _computing(result, environment)],
         ["parameters", f"{parameters:,}", f"{subject.net.multiply_adds(subject.image_shape):,} multiply-adds an image"],
     ]  # fmt: skip
+
+
+def _of_validation(subject: Subject, accuracy: float | None, epoch: int) -> str:
+    """The remark on a validation accuracy: which epoch's it is, and its interval."""
+    batches = read_batches(subject.folder)
+    images = int(batches["images"][(batches["split"] == "validation") & (batches["epoch"] == epoch)].sum())
+    if accuracy is None or not images:
+        return f"after epoch {epoch}"
+    return f"after epoch {epoch}, {_interval(wilson_interval(round(accuracy * images), images))}"
+
+
+def _interval(interval: Interval) -> str:
+    return f"95 % interval {_percent(interval.low)} to {_percent(interval.high)}"
 
 
 def _computing(result: Facts, environment: Facts) -> str:

@@ -18,6 +18,7 @@ from gpucnn.training.checkpoint import load_weights
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.trainer import Record, Trainer
 
+NO_FIGURES = ("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "interval")
 CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch
 
 
@@ -103,7 +104,7 @@ def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) 
     """The figures of the trained network on the test images; None without such images."""
     figures: dict[str, Any]
     if test is None:
-        figures = dict.fromkeys(("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix"))
+        figures = dict.fromkeys(NO_FIGURES)
     else:
         evaluation = trainer.evaluate(test)
         if not math.isfinite(evaluation.loss):

@@ -5,11 +5,11 @@ from typing import Any
 
 from gpucnn.data.loader import Loaders
 from gpucnn.training.checkpoint import State, load_weights, save_weights
+from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord
-from gpucnn.training.state import EarlyStop
 from gpucnn.training.trainer import Trainer
 
 __all__ = [

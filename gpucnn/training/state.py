@@ -3,13 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-from gpucnn.errors import CheckpointError, ConfigError
+from gpucnn.errors import CheckpointError
+from gpucnn.optim.schedules import Plateau
+from gpucnn.training.early_stop import ADDED, Best, EarlyStop, Waiting
 from gpucnn.training.records import EpochRecord, StepResult
-
-Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
-ADDED = {"added": True}  # marks a field that checkpoints of version 0.1.0 lack: it takes its default then
 
 
 @dataclass
@@ -40,86 +39,6 @@ class Tally:
 
 
 @dataclass
-class Best:
-    """The best epoch so far (0: none yet), by early stopping's figure, then validation accuracy, then validation loss.
-
-    Without early stopping there is no such figure. Without validation data `loss` is that of training, and `accuracy`
-    stays 0.
-    """
-
-    epoch: int = 0
-    accuracy: float = 0.0
-    loss: float = 0.0
-    figure: float | None = field(default=None, metadata=ADDED)  # higher is better
-
-    def offer(self, record: EpochRecord, rule: "EarlyStop | None" = None) -> None:
-        """Take over `record`'s epoch if it is better."""
-        accuracy, loss = record.validation_accuracy, record.validation_loss
-        if accuracy is None or loss is None:
-            accuracy, loss = 0.0, record.train_loss
-        offered = Best(record.epoch, accuracy, loss, None if rule is None else rule.figure(record))
-        if not self.epoch or offered._rank(self) > self._rank(offered):
-            vars(self).update(vars(offered))
-
-    def _rank(self, other: "Best") -> tuple[float, ...]:
-        """What is compared with another's; the figure if both have one."""
-        figures = () if self.figure is None or other.figure is None else (self.figure,)
-        return (*figures, self.accuracy, -self.loss)
-
-
-@dataclass(frozen=True)
-class EarlyStop:
-    """Stop after `patience` epochs in a row in which `monitor` did not improve by more than `min_delta`.
-
-    `monitor` is a figure of EpochRecord: a loss, which should fall, or an accuracy, which should rise. `keep`: whether
-    a run ends with the weights of the epoch in which it was best, or with the last.
-    Raises ConfigError for values out of range.
-    """
-
-    patience: int
-    min_delta: float = 0.0
-    monitor: Monitor = "validation_loss"
-    keep: Literal["best", "last"] = "best"
-
-    def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ConfigError(f"early_stop: patience is {self.patience}; it must be at least 1 epoch")
-        if not 0 <= self.min_delta < math.inf:
-            raise ConfigError(f"early_stop: min_delta is {self.min_delta}; it must be 0 or more")
-        if self.monitor not in (monitors := get_args(Monitor)):
-            raise ConfigError(f"early_stop: monitor is {self.monitor!r}; it can be {', '.join(monitors)}")
-        if self.keep not in ("best", "last"):
-            raise ConfigError(f"early_stop: keep is {self.keep!r}; it can be best or last")
-
-    @property
-    def needs_validation(self) -> bool:
-        """Whether the figure is one of validation."""
-        return self.monitor.startswith("validation")
-
-    def figure(self, record: EpochRecord) -> float:
-        """The monitored figure, negated for a loss so that higher is better."""
-        value = getattr(record, self.monitor)
-        return -value if self.monitor.endswith("loss") else value
-
-
-@dataclass
-class Waiting:
-    """Early stopping's memory: the best figure (higher is better), and how many epochs have passed since."""
-
-    figure: float | None = None
-    epochs: int = 0
-
-    def see(self, rule: EarlyStop, record: EpochRecord) -> bool:
-        """Count an epoch; returns whether to stop."""
-        figure = rule.figure(record)
-        if self.figure is None or figure > self.figure + rule.min_delta:
-            self.figure, self.epochs = figure, 0
-        else:
-            self.epochs += 1
-        return self.epochs >= rule.patience
-
-
-@dataclass
 class TrainState:
     """How far training is, between two minibatches or two epochs."""
 
@@ -133,6 +52,8 @@ class TrainState:
     best: Best = field(default_factory=Best)
     waiting: Waiting = field(default_factory=Waiting)
     stopped: bool = False  # by early stopping
+    plateau: Waiting = field(default_factory=Waiting, metadata=ADDED)
+    lowered: float = field(default=1.0, metadata=ADDED)  # what plateaus multiply the learning rate by
 
     def advance(self, result: StepResult, seconds: float) -> None:
         """Count one update of the weights, which took `seconds`."""
@@ -147,6 +68,12 @@ class TrainState:
         self.stopped = rule is not None and self.waiting.see(rule, record)
         self.epoch += 1
         self.train, self.validation, self.seconds = Tally(), Tally(), 0.0
+
+    def lower(self, rule: Plateau, record: EpochRecord) -> None:
+        """Lower the learning rate if the epoch is the last of a plateau."""
+        if self.plateau.see(rule, record):
+            self.lowered = max(rule.final, self.lowered * rule.gamma)
+            self.plateau.epochs = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The values, fit for JSON."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,18 @@ from gpucnn.data.resident import can_reside
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
 from gpucnn.kernels import dispatch
 from gpucnn.nn import Module
+from gpucnn.optim.schedules import Monitored
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
+from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.inputs import Inputs
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
-from gpucnn.training.state import EarlyStop, Tally, TrainState
+from gpucnn.training.state import Tally, TrainState
 from gpucnn.training.step import HostSteps, Step
 
 TRAIN_STATE = "position"  # its name in a checkpoint, since version 0.1.0
@@ -67,11 +69,18 @@ class Trainer:
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
-        self, train: Data, validation: Data | None = None, epochs: int = 1, batch_size: int = 64, seed: int = 0
+        self,
+        train: Data,
+        validation: Data | None = None,
+        epochs: int = 1,
+        batch_size: int = 64,
+        seed: int = 0,
+        on_record: Callable[[Record], object] | None = None,
     ) -> list[EpochRecord]:
         """Train until `epochs` epochs are done, and return their records. See `run` for the arguments.
 
-        Shows a progress bar on a terminal. Raises InputError as `run` does, and if those epochs are done already.
+        Shows a progress bar on a terminal, and calls `on_record` with every BatchRecord and EpochRecord. Raises
+        InputError as `run` does, and if those epochs are done already.
         """
         if self.train_state.epoch >= epochs:
             raise InputError(
@@ -82,6 +91,8 @@ class Trainer:
             records = []
             for record in self.run(train, validation, epochs, batch_size, seed):
                 progress(record)
+                if on_record is not None:
+                    on_record(record)
                 if isinstance(record, EpochRecord):
                     records.append(record)
         return records
@@ -182,11 +193,12 @@ class Trainer:
                 f"training stopped within an epoch of {state.steps_per_epoch} minibatches, and the data now make "
                 f"{steps_per_epoch}; give the same data and batch_size"
             )
-        if self.early_stop is not None and self.early_stop.needs_validation and held_out is None:
-            raise ConfigError(
-                f"early_stop monitors {self.early_stop.monitor}, but there are no validation images; hold some out "
-                "(data.validation), or monitor train_loss"
-            )
+        for name, rule in (("early_stop", self.early_stop), ("plateau", self.schedule)):
+            if isinstance(rule, Monitored) and rule.needs_validation and held_out is None:
+                raise ConfigError(
+                    f"{name} monitors {rule.monitor}, but there are no validation images; hold some out "
+                    "(data.validation), or monitor train_loss"
+                )
 
     def _run(self, batches: Batches, held_out: Batches | None, epochs: int) -> Iterator[Record]:
         total_steps = epochs * len(batches)
@@ -269,13 +281,17 @@ class Trainer:
             images_per_second=train.images / state.seconds,
         )
         state.close_epoch(record, self.early_stop)
+        if isinstance(self.schedule, optim.Plateau):
+            state.lower(self.schedule, record)
         return record
 
     def _lr(self, step: int, total_steps: int) -> float:
         """The learning rate of update number `step`, from 0 on."""
         if self.schedule is None:
             return self.optimizer.lr
-        return self.optimizer.base_lr * self.schedule.factor(step, total_steps, self.train_state.steps_per_epoch)
+        state = self.train_state
+        factor = self.schedule.factor(step, total_steps, state.steps_per_epoch) * state.lowered
+        return self.optimizer.base_lr * factor
 
     def _not_finite(self, part: str, tally: Tally, result: StepResult, batch: Batch, lr: float) -> TrainingError:
         return TrainingError(

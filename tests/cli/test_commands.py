@@ -22,6 +22,13 @@ def digit(tmp_path) -> str:
     return str(tmp_path / "seven.png")
 
 
+def test_summary_without_data_says_classes(capsys) -> None:
+    assert main(["summary", "my_images"]) == 0
+    *_, last, totals = capsys.readouterr().out.splitlines()
+    assert last.split()[:4] == ["14", "linear", "classes", "65"] and "64 x classes" in last
+    assert totals.startswith("23,761 parameters") and totals.endswith("for a single class")
+
+
 # --- eval -------------------------------------------------------------------------------------------------------------
 
 
@@ -30,6 +37,9 @@ def test_eval_finds_what_training_found(run, capsys) -> None:
     assert main(["eval", str(run)]) == 0
     printed = capsys.readouterr().out
     assert f"accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f}" in printed
+    low, high = result["interval"]
+    assert low < result["test_accuracy"] < high
+    assert f"interval of the accuracy (95 %): {low:.2%} to {high:.2%}\n" in printed
     table = [line.split() for line in printed.splitlines() if line[:1].isdigit()]
     assert [row[0] for row in table] == list("0123456789")
     assert sum(int(row[4]) for row in table) == 360
@@ -264,6 +274,25 @@ def test_config_validate_of_pictures_that_are_not_there(fails) -> None:
 def test_config_schema_is_json(capsys) -> None:
     assert main(["config", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["properties"].keys() >= {"data", "model", "train"}
+
+
+def test_a_folder_of_any_number_of_classes_trains_as_it_is_and_resumes(tmp_path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("dark", "grey", "light"):
+        (tmp_path / "my_images" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "my_images" / name / f"{number}.png")
+    command = ["train", "my_images", "--quiet", "device=cpu", "report=false", "data.size=8"]
+    assert main([*command, "--run-dir", "run", "train.epochs=1"]) == 0
+    kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert kept["model"][-1]["linear"]["out_features"] == 3
+    assert main([*command, "--resume", "run", "train.epochs=2"]) == 0
+    assert main(["train", "run/config.yaml", "--quiet", "--run-dir", "again"]) == 0
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (tmp_path / "run/model.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main(["summary", "run"]) == 0
+    assert "195" in capsys.readouterr().out.splitlines()[-2].split()  # 3 · (64 + 1)
 
 
 def test_a_folder_of_pictures_from_training_to_prediction(tmp_path, capsys) -> None:

@@ -6,9 +6,10 @@ from PIL import Image
 
 import gpucnn
 from gpucnn import nn, optim
-from gpucnn.config.build import build_loaders, build_network, build_trainer, load_data
+from gpucnn.config.build import build_loaders, build_network, build_trainer, counted, load_data
 from gpucnn.config.check import Checked, check, data_shape, load_options
 from gpucnn.config.layers import options_of
+from gpucnn.config.resolve import differences
 from gpucnn.config.yaml_reader import read_yaml
 from gpucnn.data import DownloadError
 from gpucnn.errors import ConfigError, DataError
@@ -74,6 +75,28 @@ def test_a_network_that_does_not_fit_the_data_is_told_with_its_place() -> None:
         build_network(checked(), (1, 28, 28), 3)
     with pytest.raises(ConfigError, match=r"^x.yaml:4:5: model layer 0 \(conv2d\): the window does not fit"):
         build_network(checked(), (1, 4, 4), 10)
+
+
+def test_a_network_has_as_many_outputs_as_the_data_have_classes() -> None:
+    given = checked("model.6.linear.out_features=classes")
+    assert build_network(given, (1, 28, 28), 7)[6].out_features == 7
+    resolved = counted(given, 7).config
+    assert dict(resolved.model[6].options)["out_features"] == 7
+    assert given.config.model[6].options.out_features == "classes"  # the configuration given is left as it was
+    assert differences(counted(given, 10).config, checked().config) == []
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "[flatten, linear: {out_features: classes}, relu, linear: {out_features: 10}]",
+        "[flatten, residual: [linear: {out_features: classes}], linear: {out_features: 10}]",
+        "[flatten, linear: {out_features: classes}, residual: [linear: {out_features: 10}]]",
+    ],
+)
+def test_classes_stands_on_the_last_layer_that_learns(model: str) -> None:
+    with pytest.raises(ConfigError, match=r"out_features: classes is for the last layer that learns; give a number"):
+        checked(f"model={model}")
 
 
 def test_the_trainer_has_what_the_configuration_says() -> None:

@@ -221,6 +221,13 @@ def test_early_stopping_needs_validation_images() -> None:
     assert told.startswith("x.yaml:15:20: train.early_stop: monitors validation_loss, but data.validation is 0")
 
 
+def test_a_plateau_needs_validation_images_too() -> None:
+    text = changed("validation: 100, ", "").replace("{name: cosine}", "{name: plateau, patience: 2}")
+    (told,) = faults_of(text)
+    assert told.startswith("x.yaml:14:1: schedule: monitors validation_loss, but data.validation is 0")
+    assert checked(text.replace("patience: 2", "monitor: train_loss")).schedule.monitor == "train_loss"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [

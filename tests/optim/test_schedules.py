@@ -48,6 +48,21 @@ def test_warm_up_rises_in_a_line_to_one_and_what_follows_only_falls(name, warmup
         assert falls == pytest.approx([falls[0]] * len(falls))
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gamma": 1.0}, "plateau: gamma is 1.0; expected a fraction between 0 and 1"),
+        ({"final": 2.0}, "plateau: final is 2.0; expected a fraction of 0 to 1"),
+        ({"patience": 0}, "plateau: patience is 0; it must be at least 1 epoch"),
+        ({"min_delta": -1.0}, "plateau: min_delta is -1.0"),
+        ({"monitor": "loss"}, "plateau: monitor is 'loss'; it can be validation_loss"),
+    ],
+)
+def test_plateau_checks_its_options(options, words):
+    with pytest.raises(InputError, match=words):
+        optim.Plateau(**options)
+
+
 def test_one_cycles_default_warm_up_is_a_fifth():
     assert factors("one_cycle") == factors("one_cycle", warmup=0.2)
     assert factors("one_cycle") == pytest.approx(factors("linear", warmup=0.2))

@@ -234,7 +234,10 @@ def test_runs_are_compared_up_to_the_number_of_colours(tmp_path) -> None:
     texts = Elements((tmp_path / "comparison.html").read_text(encoding="utf-8")).texts
     told = json.loads(next(text for text in texts if text.startswith('{"title"')))
     assert told["differences"] == [["train.epochs", "3", "4"]] and len(told["runs"]) == 2
-    assert told["results"][0] == ["test accuracy", "90.00 % (loss 0.3000)", "90.00 % (loss 0.3000)"]
+    assert told["results"][0] == [
+        "test accuracy",
+        *["90.00 % (loss 0.3000, 95 % interval 62.12 % to 96.26 %)"] * 2,
+    ]
 
 
 def test_a_page_is_made_of_the_files_in_its_folder() -> None:

@@ -60,7 +60,7 @@ def test_result_json(finished):
     assert json.loads((folder.path / "result.json").read_text()) == result
     assert set(result) == {
         *("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "parameters"),
-        *("train_seconds", "weights", "dataset", "dataset_requested", "device", "kernels"),
+        *("interval", "train_seconds", "weights", "dataset", "dataset_requested", "device", "kernels"),
     }
     assert result["weights"] == {"epoch": 2, "which": "last"}
     evaluation = evaluate(trainer.net, examples.loaders().test)

@@ -11,7 +11,7 @@ import results_page
 import gpucnn
 from gpucnn import Tensor, no_grad
 from gpucnn.cli import main
-from gpucnn.config.build import build_network
+from gpucnn.config.build import build_network, counted
 from gpucnn.config.check import data_shape, load_config, shipped_configs
 from tests.devices import kept
 
@@ -221,6 +221,7 @@ def test_the_twin_computes_what_the_network_does(torch, rng, name):
     row = reproduce.ROWS[name]
     checked = load_config(row.config or name, [*row.overrides, "dtype=float64"])
     shape, classes = data_shape(checked.config.data)
+    checked = counted(checked, classes)
     net = build_network(checked, shape, classes).eval()
     twin = build_twin(checked.config.model, shape, net.state_dict(), "float64").eval()
     images = rng.standard_normal((3, *shape))

@@ -1,6 +1,7 @@
 """The loop: what it computes, what it reports, when it stops, what it says when it breaks."""
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -205,6 +206,64 @@ def test_epochs_count_from_the_beginning():
         trainer.fit(points(), epochs=3)
 
 
+def lowered(figures, **options):
+    """What the learning rate is multiplied by after each epoch of those training losses."""
+    from gpucnn.training.state import TrainState
+
+    state, found = TrainState(), []
+    for epoch, loss in enumerate(figures, 1):
+        record = EpochRecord(epoch, loss, 0.5, None, None, 0.1, 1.0, 1.0)
+        state.lower(optim.Plateau(monitor="train_loss", **options), record)
+        found.append(state.lowered)
+    return found
+
+
+def test_a_plateau_lowers_the_learning_rate_and_patience_begins_again():
+    flat = [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5]
+    assert lowered(flat, patience=2, gamma=0.5) == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
+    assert lowered(flat, patience=1, gamma=0.5, final=0.2) == [1, 0.5, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2]
+    assert lowered([3, 2.9, 2.8, 2.7], patience=2, gamma=0.5, min_delta=0.5) == [1, 1, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("stop_after", [1, 6, 13])
+def test_a_plateau_is_kept_in_the_state(stop_after):
+    """With no change of the loss asked for enough, every second epoch lowers; another trainer goes on alike."""
+
+    def trainer(seed):
+        gpucnn.manual_seed(seed)
+        schedule = optim.Plateau(patience=2, gamma=0.5, min_delta=100.0)
+        return examples.plain_trainer(examples.network(), lr=0.1, schedule=schedule)
+
+    def rates(records):
+        return [record.lr for record in records if isinstance(record, EpochRecord)]
+
+    data = examples.loaders()
+    whole = list(trainer(0).run(data.train, data.validation, epochs=6))
+    assert rates(whole) == pytest.approx([0.1, 0.1, 0.1, 0.05, 0.05, 0.025])
+    first = trainer(0)
+    records = list(itertools.islice(first.run(data.train, data.validation, epochs=6), 9 * 2 + stop_after))
+    state, second = first.state(), trainer(9)
+    second.load_state(state)
+    records += second.run(data.train, data.validation, epochs=6)
+    assert rates(records) == rates(whole)
+    assert [record.loss for record in records if isinstance(record, BatchRecord)] == [
+        record.loss for record in whole if isinstance(record, BatchRecord)
+    ]
+
+
+def test_a_plateau_of_validation_images_needs_some():
+    trainer = examples.plain_trainer(linear(), schedule=optim.Plateau())
+    with pytest.raises(ConfigError, match="plateau monitors validation_loss, but there are no validation images"):
+        trainer.fit(points())
+
+
+def test_fit_calls_a_function_with_every_record():
+    seen, data = [], examples.loaders()
+    returned = examples.trainer().fit(data.train, data.validation, epochs=2, on_record=seen.append)
+    assert len(seen) == 2 * (5 + 3 + 1)
+    assert [record for record in seen if isinstance(record, EpochRecord)] == returned
+
+
 def test_without_a_schedule_the_optimizers_rate_is_left_alone():
     trainer = examples.plain_trainer(linear(), lr=0.1)
     assert trainer.fit(points(), epochs=1)[0].lr == 0.1
@@ -227,7 +286,7 @@ def test_evaluating_between_records_changes_nothing():
 
 def stopped_after(monitor, figures, patience=2, min_delta=0.0):
     """The epoch after which early stopping stops, given one figure per epoch."""
-    from gpucnn.training.state import Waiting
+    from gpucnn.training.early_stop import Waiting
 
     rule, waiting = EarlyStop(patience, min_delta, monitor), Waiting()
     for epoch, figure in enumerate(figures, 1):
@@ -286,7 +345,7 @@ def test_early_stopping_checks_its_options(options, words):
     ],
 )
 def test_the_best_epoch_is_by_validation_accuracy_then_loss_or_by_training_loss(figures, best):
-    from gpucnn.training.state import Best
+    from gpucnn.training.early_stop import Best
 
     seen = Best()
     for epoch, (accuracy, loss) in enumerate(figures, 1):
@@ -297,7 +356,7 @@ def test_the_best_epoch_is_by_validation_accuracy_then_loss_or_by_training_loss(
 
 @pytest.mark.parametrize(("monitor", "best"), [("validation_loss", 3), ("train_loss", 4), ("train_accuracy", 1)])
 def test_with_early_stopping_the_best_epoch_is_by_its_figure(monitor, best):
-    from gpucnn.training.state import Best
+    from gpucnn.training.early_stop import Best
 
     seen, rule = Best(), EarlyStop(patience=9, monitor=monitor)
     rows = [(0.9, 0.5, 3.0, 0.8), (0.8, 0.5, 2.0, 0.9), (0.7, 0.5, 1.0, 0.7), (0.6, 0.5, 1.0, 0.6)]

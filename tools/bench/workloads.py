@@ -54,10 +54,12 @@ WORKLOADS = {
 def network_of(config: str) -> Network:
     """The network of a configuration with ten classes, or as many as its data has."""
     from gpucnn.config.check import data_shape, load_config  # here: the processes that measure load it not
+    from gpucnn.config.layers import with_classes
 
     checked = load_config(config).config
     shape, classes = data_shape(checked.data)
-    return Network([_entry(layer.name, layer.options) for layer in checked.model], shape, classes or 10)
+    layers = with_classes(checked.model, classes or 10)
+    return Network([_entry(layer.name, layer.options) for layer in layers], shape, classes or 10)
 
 
 def _entry(name: str, options: Any) -> Entry:

@@ -54,7 +54,7 @@ class Truth:
 
     def __init__(self, run: Path) -> None:
         saved = open_run(str(run))
-        self.net, self.test = load(str(run)), load_data(saved.config).test
+        self.net, self.test = load(str(run)).net, load_data(saved.config).test
         self.images = saved.normalizer().apply(self.test.images)
         self.predictions = predict(self.net, self.images).argmax(axis=1)
         self.layers = {facts.name: facts for facts in layer_facts(self.net, saved.image_shape)}

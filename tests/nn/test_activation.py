@@ -12,6 +12,7 @@ import pytest
 import gpucnn
 from gpucnn import nn
 from gpucnn.functional.activation import activation
+from gpucnn.kernels.c import library
 from tests.emulation import device as emulation
 
 SOFTSIGN = '''
@@ -58,6 +59,8 @@ with on(place):
 def test_a_new_activation_is_one_file(place, tmp_path):
     if place == "cuda-emulated" and emulation.why_not:
         pytest.skip(emulation.why_not)
+    if place == "c" and not library.usable():
+        pytest.skip("the C kernels were not built")
     package = Path(gpucnn.__file__).parent
     shutil.copytree(package, tmp_path / "gpucnn", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "gpucnn/functional/activation.py").open("a") as file:

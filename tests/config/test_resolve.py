@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from gpucnn.config.check import check, load_options, shipped_configs
+from gpucnn.config.layers import written_out
 from gpucnn.config.resolve import differences, differing, resolve, to_yaml
 from gpucnn.config.schema import Config, json_schema
 from gpucnn.config.yaml_reader import read_yaml
@@ -48,8 +49,7 @@ def test_a_resolved_configuration_resolves_to_itself(name: str) -> None:
 
 
 def _layers_written_out(data: dict) -> dict:
-    data["model"] = [{layer: {}} if isinstance(layer, str) else layer for layer in data["model"]]
-    return data
+    return data | {"model": written_out(data["model"])}
 
 
 def test_a_resolved_configuration_is_checked_like_any_other() -> None:

@@ -98,7 +98,7 @@ def test_a_shipped_configuration_has_a_report_without_warnings(name, open_file, 
     shown = open_file(page)
     images = json.loads(Path("run/result.json").read_text())["confusion_matrix"]
     assert sum(int(text) for text in shown.locator("#confusion td[role=gridcell]").all_inner_texts()) == np.sum(images)
-    assert shown.locator("#architecture li.layer[data-layer]").count() == len(facts_of(page)["layers"])
+    assert shown.locator("#architecture li[data-layer]").count() == len(facts_of(page)["layers"])
     assert shown.locator("#maps .of-layer").count() == len(facts_of(page)["layers"])
     convolutions = sum(layer["kind"].startswith("conv") for layer in facts_of(page)["layers"])
     assert shown.locator("#kernels .of-layer").count() == convolutions

@@ -66,7 +66,7 @@ function architecture() {
         layer.kind === "residual"
           ? el(
               "li",
-              {class: "residual"},
+              {class: "residual", "data-layer": layer.name},
               el(
                 "p",
                 {class: "small"},

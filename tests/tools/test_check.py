@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from check import cases, launches, missing_wheels, parts, smoke
+from check import cases, launches, parts, smoke
 from check.record import PAGE, Part, PartError, Record
 
 SCRIPT = Path(__file__).parents[2] / "tools/check_gpu.sh"
@@ -56,18 +56,19 @@ def test_a_command_is_ended_in_time_and_keeps_what_it_said(tmp_path):
     assert code == 0 and text.strip() == (tmp_path / "said.txt").read_text().strip() == "done"
 
 
-def test_wheels_are_lacking_where_a_package_is_absent_or_excluded(tmp_path, monkeypatch):
-    installed = {"numpy": "2.0.0", "safetensors": "0.8.0", "pyyaml": "6.0.2"}
-
-    def version(name):
-        if name not in installed:
-            raise missing_wheels.importlib.metadata.PackageNotFoundError(name)
-        return installed[name]
-
-    monkeypatch.setattr(missing_wheels.importlib.metadata, "version", version)
-    for name in ("PyYAML-6.0.3", "safetensors-0.7.0", "pydantic-2.14.4"):
-        (tmp_path / f"{name}-py3-none-any.whl").touch()
-    assert [path.name.split("-")[0] for path in missing_wheels.missing(tmp_path)] == ["pydantic", "safetensors"]
+def test_wheels_are_lacking_where_a_package_is_absent_or_excluded(tmp_path):
+    """In a process of its own: in one that has imported pip, setuptools can no longer be imported."""
+    wheels, installed = tmp_path / "wheels", tmp_path / "installed"
+    wheels.mkdir()
+    for name, version in {"pyyaml": "6.0.2", "safetensors": "0.8.0"}.items():
+        folder = installed / f"{name}-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    for name in ("PyYAML-6.0.3", "safetensors-0.7.0", "nowhere_installed-2.14.4"):
+        (wheels / f"{name}-py3-none-any.whl").touch()
+    command = [sys.executable, SCRIPT.parent / "check/missing_wheels.py", wheels]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(installed)}, check=True)
+    assert [Path(line).name.split("-")[0] for line in done.stdout.splitlines()] == ["nowhere_installed", "safetensors"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--wheels"], ["a", "b"], ["--rehearse", "a"], ["--nonsense"]])

@@ -122,13 +122,21 @@ def get_array_module(*arguments: Any) -> Any:
 
 
 class RawModule:
-    """A source with kernels."""
+    """A source with kernels, compiled when `compile` is called, or when a kernel is first asked for."""
 
     def __init__(self, code: str, options: tuple[str, ...] = (), **_: Any) -> None:
-        self._kernels = compiler.compiled(code, tuple(options))
+        self._code, self._options = code, tuple(options)
+        self._kernels: dict[str, compiler.Kernel] | None = None
+
+    def compile(self, log_stream: Any = None) -> None:
+        """Compile now."""
+        self._kernels = compiler.compiled(self._code, self._options)
 
     def get_function(self, name: str) -> "_Kernel":
         """Raises KeyError where there is no such kernel."""
+        if self._kernels is None:
+            self.compile()
+        assert self._kernels is not None
         return _Kernel(self._kernels[name])
 
 

@@ -22,6 +22,7 @@ WINDOWS = [
     make_window("conv", (5, 6), (2, 3), stride=(2, 1), padding=1, dilation=(3, 2)),
     make_window("conv", (5, 6), (3, 2), stride=2, padding=1, dilation=(2, 4)),
 ]
+GRADIENTS = ("LOW_GRADIENT", "SMALL_GRADIENT", "LARGE_GRADIENT")
 LAUNCHES = [plans.forward, plans.backward, plans.weight]
 
 
@@ -73,11 +74,12 @@ def judge(kernels, x, outs, window, groups, dtype, bias=True):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("threads", [1, 300, 10**6])
+@pytest.mark.parametrize("busy", [1, 10**7])
 @pytest.mark.parametrize("tile", plans.CONTRACTIONS)
-def test_tiles_of_a_contraction(cuda, launched, planned, tile, threads, dtype):
+@pytest.mark.parametrize("most_slices", [3, 8])
+def test_tiles_of_a_contraction(cuda, launched, planned, tile, most_slices, busy, dtype):
     """Full and in part, of one group and more; sums of one thread, and shared by few and by many."""
-    planned(CONTRACTIONS=[tile], ENOUGH_THREADS=threads)
+    planned(CONTRACTIONS=[tile], BUSY=busy, MOST_SLICES=most_slices)
     high, wide = tile
     for groups, images in itertools.product((1, 2), (4, 12) if wide == 4 else (1, 3, 4)):
         for window in WINDOWS:
@@ -95,14 +97,15 @@ def test_batches(cuda, images):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("blocks", [1, 100])
 @pytest.mark.parametrize("images", [20, 21])
-@pytest.mark.parametrize("outs", [6, 70])
+@pytest.mark.parametrize("outs", [6, 14, 70])
 def test_tiles_of_the_gradient_by_the_weight(cuda, launched, planned, outs, images, blocks, dtype):
     """Small and large, of one group and more, in one part and in several, by fours of images and one by one."""
-    tiles = {name: getattr(plans, name)._replace(enough=blocks) for name in ("SMALL_GRADIENT", "LARGE_GRADIENT")}
+    tiles = {name: getattr(plans, name)._replace(enough=blocks) for name in GRADIENTS}
     planned(**tiles)
     for groups, window, bias in itertools.product((1, 2), WINDOWS, (False, True)):
         judge(cuda, (groups * 9, 5, 6, images), outs, window, groups, dtype, bias)
-    assert f"gradient_{'16x32' if outs == 6 else '64x64'}x{4 if images == 20 else 1}" in launched
+    tile = {6: "8x32", 14: "16x32", 70: "64x64"}[outs]
+    assert f"gradient_{tile}x{4 if images == 20 else 1}" in launched
     assert ("column_sums" in launched) == (blocks > 1)
 
 
@@ -112,7 +115,7 @@ def test_a_long_window_is_staged_in_pieces(cuda):
 
 @pytest.mark.parametrize("cuda", ["cuda-emulated"], indirect=True)  # on a GPU a copy of an array is always aligned
 def test_arrays_that_are_not_aligned_are_read_one_by_one(cuda, launched, planned, rng):
-    planned(ENOUGH_THREADS=1)
+    planned(BUSY=1)
     window, memory = WINDOWS[0], np.zeros(2 * 5 * 6 * 4 + 4, "float32")
     start = next(i for i in range(4) if memory[i:].ctypes.data % 16)
     x = memory[start : start + 2 * 5 * 6 * 4].reshape(2, 5, 6, 4)
@@ -158,11 +161,12 @@ def test_a_channel_that_an_int_does_not_count_is_refused():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("side", [8, 32])
+@pytest.mark.parametrize("side", [8, 16, 32])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (10, 84, 64), (7, 13, 33), (70, 130, 35), (40, 400, 1), (33, 0, 5)])
 def test_tiles_of_products(cuda, launched, monkeypatch, shape, side, dtype, rng):
     """Of matrices that lie straight, transposed and neither, of stacks of one and both, with bias and ReLU."""
-    monkeypatch.setattr(gemm, "ENOUGH_BLOCKS", 0 if side == 32 else 10**9)
+    monkeypatch.setattr(gemm, "SIDES", (side,))
+    monkeypatch.setattr(gemm, "ENOUGH_BLOCKS", 0)
     rows, depth, columns = shape
     for stack, a_stack, lying in itertools.product([(), (2, 3)], [False, True], range(5)):
         a = rng.standard_normal((*(stack if a_stack else ()), rows, depth)).astype(dtype)

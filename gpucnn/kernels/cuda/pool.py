@@ -33,18 +33,17 @@ class Pool(numpy.Pool):
         return winners
 
     def max_backward(self, grad: Array, winners: Array, window: Window, out: Array) -> None:
-        pooling = _pooling(window, None, out.shape)
-        _run("max_backward", pooling, grad, out, *_by_type(winners))
+        _run("max_backward", window, None, out.shape, grad, out, *_by_type(winners))
 
     def tap_counts(self, window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Sides:
         """The kernels count for themselves which taps lie on the input and its padding."""
         return counted
 
     def average_forward(self, x: Array, window: Window, counts: Sides, out: Array) -> None:
-        _run("average_forward", _pooling(window, counts, x.shape), x, out)
+        _run("average_forward", window, counts, x.shape, x, out)
 
     def average_backward(self, grad: Array, window: Window, counts: Sides, out: Array) -> None:
-        _run("average_backward", _pooling(window, counts, out.shape), grad, out)
+        _run("average_backward", window, counts, out.shape, grad, out)
 
     def global_average_forward(self, x: Array, out: Array) -> None:
         program.run("pool", "global_average_forward", x.dtype, out.size, x.size // out.size, x.shape[-1], x, out)
@@ -66,12 +65,15 @@ def _whole(sizes: Sizes) -> Window:
 
 
 def _max_forward(x: Array, window: Window, relu: bool, winners: Array | None, out: Array) -> None:
-    _run("max_forward", _pooling(window, None, x.shape), x, out, int(relu), *_by_type(winners))
+    _run("max_forward", window, None, x.shape, x, out, int(relu), *_by_type(winners))
 
 
-def _run(name: str, pooling: np.ndarray, x: Array, out: Array, *arguments: Any) -> None:
-    """One thread for each number of `out`."""
-    program.run("pool", name + program.wide(x, out), x.dtype, out.size, pooling, x, *arguments, out)
+def _run(name: str, window: Window, counted: Sides | None, sizes: Sizes, x: Array, out: Array, *arguments: Any) -> None:
+    """One thread for each number of `out`, or for each four of neighbouring images, over an input of `sizes`."""
+    wide = program.wide(x, out)
+    images = 4 if not wide and program.quads(x, out) else 1
+    pooling = _pooling(window, counted, (*sizes[:-1], sizes[-1] // images))
+    program.run("pool", name + (wide or f"_{images}"), x.dtype, out.size // images, pooling, x, *arguments, out)
 
 
 def _by_type(winners: Array | None) -> tuple[Array | None, Array | None]:
@@ -81,7 +83,7 @@ def _by_type(winners: Array | None) -> tuple[Array | None, Array | None]:
 
 @cached_by_shape
 def _pooling(window: Window, counted: Sides | None, x: Sizes) -> np.ndarray:
-    """The Pooling of source/pool.cu over x (C, spatial..., N), of which `counted` padding counts."""
+    """The Pooling of source/pool.cu over x (C, spatial..., N or N / 4), of which `counted` padding counts."""
     axes = axes_of(window, x[1:-1])
     sides = [(0, 0)] * (AXES - len(window.kernel)) + list(counted or window.padding)
     pooling = np.zeros(1, POOLING)

@@ -64,7 +64,9 @@ def _kernel(source: str, name: str, dtype: np.dtype) -> Any:
 
 @functools.cache  # compiled once in a process
 def _module(source: str, dtype: np.dtype) -> Any:
-    return load_cupy().RawModule(code=text(source), options=options(dtype))
+    module = load_cupy().RawModule(code=text(source), options=options(dtype))
+    module.compile()  # now: CuPy would wait until a kernel is asked for
+    return module
 
 
 def launch(

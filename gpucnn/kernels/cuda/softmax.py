@@ -10,7 +10,7 @@ from gpucnn.kernels.cuda import program
 from gpucnn.kernels.plans import cached_by_shape
 
 COLUMNS = np.dtype([(name, np.int64) for name in ("count", "classes", "inner", "columns", "groups")])
-MOST_GROUPS = 16  # that share a column whose classes lie apart
+MOST_GROUPS, ONE_BLOCK_GROUPS = 16, 4  # that share a column whose classes lie apart, of many blocks and of one
 FEW = 1 << 13  # columns, of which a block's threads then share each
 ONE_BLOCK_COLUMNS, ONE_BLOCK_NUMBERS = 1 << 10, 1 << 15  # what one block does sooner than many could be summed up
 MOST_THREADS = 1 << 10
@@ -67,7 +67,7 @@ def _columns(count: int, classes: int, inner: int, one_block: bool) -> tuple[np.
     """The Columns of source/softmax.cu, and how many blocks of how many threads they take."""
     if one_block:
         columns = _power(count)
-        groups = min(MOST_GROUPS, _power(classes), MOST_THREADS // columns)
+        groups = min(ONE_BLOCK_GROUPS, _power(classes), MOST_THREADS // columns)
     elif inner == 1:  # a column's numbers are neighbours: so are its threads
         columns, groups = 1, min(MOST_THREADS, _power(classes))
     else:

@@ -45,11 +45,32 @@ __device__ void stage(const REAL *weight, const Contraction &plan, int taps, int
     }
 }
 
-// Add what the taps of one channel meet.
-template <int OUTS, int IMAGES>
+// Add what the taps of one line meet: `count` of them, from one source and one staged weight on, by these steps. All TAPS
+// are read before the first is used, so that they are waited for together.
+template <int OUTS, int IMAGES, int TAPS>
+__device__ inline void add_line(const REAL *__restrict__ from, const REAL *by, int count, int step, int by_step,
+                                REAL (&sums)[OUTS][IMAGES]) {
+    Pack<IMAGES> x[TAPS];
+#pragma unroll
+    for (int k = 0; k < TAPS; k++)
+        if (k < count) x[k] = *(const Pack<IMAGES> *)(from + k * step);
+#pragma unroll
+    for (int k = 0; k < TAPS; k++) {
+        if (k >= count) continue;
+        const Pack<OUTS> w = *(const Pack<OUTS> *)(by + k * by_step);
+#pragma unroll
+        for (int r = 0; r < OUTS; r++)
+#pragma unroll
+            for (int n = 0; n < IMAGES; n++) sums[r][n] += w.at[r] * x[k].at[n];
+    }
+}
+
+// Add what the taps of one channel meet, TAPS at a time along the last axis.
+template <int OUTS, int IMAGES, int TAPS>
 __device__ inline void add_channel(const REAL *__restrict__ source, const REAL *staged, const Contraction &plan,
                                    const Meeting (&meets)[3], REAL (&sums)[OUTS][IMAGES]) {
     const Axis *axes = plan.axes;
+    const int step = axes[2].source_step * plan.images, by_step = axes[2].tap_step * OUTS;
     for (int i = 0; i < meets[0].count; i++)
         for (int j = 0; j < meets[1].count; j++) {
             const int above = meets[0].source + i * axes[0].source_step;
@@ -57,16 +78,8 @@ __device__ inline void add_channel(const REAL *__restrict__ source, const REAL *
             const int tap = (meets[0].tap + i * axes[0].tap_step) * axes[1].taps + meets[1].tap + j * axes[1].tap_step;
             const REAL *from = source + (beside * axes[2].sources + meets[2].source) * plan.images;
             const REAL *by = staged + (tap * axes[2].taps + meets[2].tap) * OUTS;
-            for (int k = 0; k < meets[2].count; k++) {
-                const Pack<IMAGES> x = *(const Pack<IMAGES> *)from;
-                const Pack<OUTS> w = *(const Pack<OUTS> *)by;
-#pragma unroll
-                for (int r = 0; r < OUTS; r++)
-#pragma unroll
-                    for (int n = 0; n < IMAGES; n++) sums[r][n] += w.at[r] * x.at[n];
-                from += axes[2].source_step * plan.images;
-                by += axes[2].tap_step * OUTS;
-            }
+            for (int k = 0; k < meets[2].count; k += TAPS)
+                add_line<OUTS, IMAGES, TAPS>(from + k * step, by + k * by_step, meets[2].count - k, step, by_step, sums);
         }
 }
 
@@ -112,8 +125,13 @@ __device__ void contract(const Contraction &plan, const REAL *source, const REAL
         const int channels = min(plan.chunk, plan.ins - begin);
         stage<OUTS>(weight + (Integer)begin * plan.in_step, plan, taps, channels, outs, shared);
         __syncthreads();
-        for (int s = slice; s < channels; s += plan.slices)
-            add_channel<OUTS, IMAGES>(source + (begin + s) * sources, shared + s * taps * OUTS, plan, meets, sums);
+        for (int s = slice; s < channels; s += plan.slices) {
+            const REAL *from = source + (begin + s) * sources, *by = shared + s * taps * OUTS;
+            if (axes[2].taps <= 3)
+                add_channel<OUTS, IMAGES, 3>(from, by, plan, meets, sums);
+            else
+                add_channel<OUTS, IMAGES, 5>(from, by, plan, meets, sums);
+        }
         __syncthreads();
     }
     if (plan.slices > 1) add_slices<OUTS, IMAGES>(plan.slices, slice, lane, lanes, shared, sums);
@@ -174,34 +192,42 @@ KERNEL contract_16x4(Contraction plan, const REAL *source, const REAL *weight, c
     contract<16, 4>(plan, source, weight, bias, relu, out);
 }
 
-// One column row for each channel of the tile and tap, of `packs` of IMAGES for the tile's places; a tile has
+// A column row for each channel of the tile and tap, of `packs` of IMAGES for the tile's places; a tile has
 // `channels` of each group's `ins` channels, from the first on, and places from `start` on.
 struct Columns {
     int ins, first, channels, images;
     int start, places;
-    int blocks;  // for one row, or one channel of the result
+    int blocks;  // for one channel, of x or of the result
     Axis axes[3];
 };
 
-// columns (groups, channels, taps, places, images) = what each tap reads of x, 0 beside it. axes are the outputs'.
+// columns (groups, channels, taps, places, images) = what each tap reads of x, 0 beside it; a thread has all taps of one
+// channel and place. axes are the outputs'.
 template <int IMAGES> __device__ void to_columns(const Columns &plan, const REAL *x, REAL *columns) {
     const Axis *axes = plan.axes;
     const unsigned packs = plan.images / IMAGES, number = blockIdx.x % plan.blocks * blockDim.x + threadIdx.x;
     if (number >= plan.places * packs) return;
-    const int taps = axes[0].taps * axes[1].taps * axes[2].taps, line = blockIdx.x / plan.blocks;
-    const int tap = line % taps, channel = line / taps, tap_row = tap / axes[2].taps;
+    const int channel = blockIdx.x / plan.blocks, taps = axes[0].taps * axes[1].taps * axes[2].taps;
     const int place = plan.start + number / packs, image = number % packs * IMAGES, row = place / axes[2].places;
-    const int i = row / axes[1].places * axes[0].scale + axes[0].offset + tap_row / axes[1].taps * axes[0].slope;
-    const int j = row % axes[1].places * axes[1].scale + axes[1].offset + tap_row % axes[1].taps * axes[1].slope;
-    const int k = place % axes[2].places * axes[2].scale + axes[2].offset + tap % axes[2].taps * axes[2].slope;
-    const bool inside = i >= 0 && i < axes[0].sources && j >= 0 && j < axes[1].sources && k >= 0 && k < axes[2].sources;
+    const int i = row / axes[1].places * axes[0].scale + axes[0].offset;  // where the first tap is
+    const int j = row % axes[1].places * axes[1].scale + axes[1].offset;
+    const int k = place % axes[2].places * axes[2].scale + axes[2].offset;
     const Integer from = (Integer)channel / plan.channels * plan.ins + plan.first + channel % plan.channels;
-    Pack<IMAGES> result = {};
-    if (inside) {
-        const Integer pixel = ((from * axes[0].sources + i) * axes[1].sources + j) * axes[2].sources + k;
-        result = *(const Pack<IMAGES> *)(x + pixel * plan.images + image);
-    }
-    *(Pack<IMAGES> *)(columns + ((Integer)line * plan.places * packs + number) * IMAGES) = result;
+    const Integer step = (Integer)plan.places * plan.images;  // from one tap's column row to the next
+    x += from * axes[0].sources * axes[1].sources * axes[2].sources * plan.images + image;
+    columns += (Integer)channel * taps * step + (Integer)number * IMAGES;
+    for (int a = 0, d = i; a < axes[0].taps; a++, d += axes[0].slope)
+        for (int b = 0, h = j; b < axes[1].taps; b++, h += axes[1].slope) {
+            const bool inside = d >= 0 && d < axes[0].sources && h >= 0 && h < axes[1].sources;
+            const Integer line = ((Integer)d * axes[1].sources + h) * axes[2].sources;
+            for (int c = 0, w = k; c < axes[2].taps; c++, w += axes[2].slope) {
+                Pack<IMAGES> result = {};
+                if (inside && w >= 0 && w < axes[2].sources)
+                    result = *(const Pack<IMAGES> *)(x + (line + w) * plan.images);
+                *(Pack<IMAGES> *)columns = result;
+                columns += step;
+            }
+        }
 }
 
 // out = for each pixel the sum over the columns of the taps that read it, in their order. axes are the pixels'.

@@ -169,7 +169,12 @@ __device__ void matmul(const Product &plan, const REAL *a, const REAL *b, const 
 
 KERNEL matmul_8x8(Product plan, const REAL *a, const REAL *b, const REAL *bias, Integer relu, REAL *out,
                   REAL *a_sums) {
-    matmul<Tile<8, 8, 128, 1, 1, 4, 1>>(plan, a, b, bias, relu, out, a_sums);
+    matmul<Tile<8, 8, 128, 2, 2, 16, 1>>(plan, a, b, bias, relu, out, a_sums);
+}
+
+KERNEL matmul_16x16(Product plan, const REAL *a, const REAL *b, const REAL *bias, Integer relu, REAL *out,
+                    REAL *a_sums) {
+    matmul<Tile<16, 16, 64, 2, 2, 4, 1>>(plan, a, b, bias, relu, out, a_sums);
 }
 
 KERNEL __launch_bounds__(256, 2) matmul_32x32(Product plan, const REAL *a, const REAL *b, const REAL *bias,
@@ -289,12 +294,20 @@ __device__ void gradient(const Gradient &plan, const REAL *x, const REAL *grad, 
         }
 }
 
+KERNEL gradient_8x32x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
+    gradient<Tile<8, 32, 64, 2, 4, 4, 1>>(plan, x, grad, out, grad_bias);
+}
+
+KERNEL gradient_8x32x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
+    gradient<Tile<8, 32, 64, 2, 4, 4, 4>>(plan, x, grad, out, grad_bias);
+}
+
 KERNEL gradient_16x32x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
-    gradient<Tile<16, 32, 64, 2, 2, 1, 1>>(plan, x, grad, out, grad_bias);
+    gradient<Tile<16, 32, 64, 4, 4, 4, 1>>(plan, x, grad, out, grad_bias);
 }
 
 KERNEL gradient_16x32x4(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {
-    gradient<Tile<16, 32, 64, 2, 2, 1, 4>>(plan, x, grad, out, grad_bias);
+    gradient<Tile<16, 32, 64, 4, 4, 4, 4>>(plan, x, grad, out, grad_bias);
 }
 
 KERNEL gradient_64x64x1(Gradient plan, const REAL *x, const REAL *grad, REAL *out, REAL *grad_bias) {

@@ -1,15 +1,19 @@
 #include "common.cuh"
 
-// Pooling of (C, D, H, W, N), a thread for each number that is written: forward an output and the pixels under its
-// window, backward a pixel and the outputs whose windows reach it. One and two spatial axes are three.
+// Pooling of (C, D, H, W, N), a thread for each number that is written, or for each four of neighbouring images: forward
+// an output and the pixels under its window, backward a pixel and the outputs whose windows reach it. One and two spatial
+// axes are three. Kernels come for one number and for four, and "wide", with indices of 64 bits.
 struct Pooling {
-    int channels, images;
+    int channels, images;  // images: those of one number, or the fours of them
     int size[3], outputs[3];  // of the input, and of the outputs
     int kernel[3], stride[3], before[3], dilation[3];
     int least[3], most[3];  // where what is counted of the padded input begins, and where it ends
 };
 
-// There are two versions of a kernel: with indices of 32 bits, and "wide" for arrays of more numbers than these count.
+// The images of one place that a thread has.
+template <class Number, int COUNT> struct alignas(COUNT * sizeof(Number) < 16 ? COUNT * sizeof(Number) : 16) Images {
+    Number at[COUNT];
+};
 
 // A number's place in an array (channels, sizes..., images): `row` is that of channel and axes before `at`.
 template <class Index> struct Place {
@@ -23,8 +27,8 @@ template <class Index> struct Place {
         number /= sizes[2];
         at[1] = (int)(number % sizes[1]);
         number /= sizes[1];
-        at[0] = (int)(number % sizes[0]);
-        channel = number / sizes[0];
+        channel = sizes[0] == 1 ? number : number / sizes[0];  // one and two axes spare the division
+        at[0] = (int)(number - channel * sizes[0]);
     }
 };
 
@@ -51,16 +55,15 @@ __device__ void each_pixel(const Pooling &p, const Place<Index> &place, Visit vi
     }
 }
 
-// The outputs along one axis whose windows may reach a pixel: from `last` down to `first`.
-struct Reach {
-    int first, last;
-};
+// The outputs along one axis whose windows may reach a pixel: from `last` down to the first that is not `beyond`.
+__device__ inline int last_output(const Pooling &p, int axis, int pixel) {
+    const unsigned from = pixel + p.before[axis];
+    const int last = (int)(p.stride[axis] == 1 ? from : from / (unsigned)p.stride[axis]);
+    return last < p.outputs[axis] ? last : p.outputs[axis] - 1;
+}
 
-__device__ inline Reach reach(const Pooling &p, int axis, int pixel) {
-    const int from = pixel + p.before[axis], furthest = from - (p.kernel[axis] - 1) * p.dilation[axis];
-    const int first = furthest <= 0 ? 0 : (furthest + p.stride[axis] - 1) / p.stride[axis];
-    const int last = from / p.stride[axis];
-    return {first, last < p.outputs[axis] ? last : p.outputs[axis] - 1};
+__device__ inline bool beyond(const Pooling &p, int axis, int pixel, int output) {
+    return output < 0 || pixel + p.before[axis] - output * p.stride[axis] >= p.kernel[axis] * p.dilation[axis];
 }
 
 // The tap along one axis that an output has on a pixel; -1 where the pixel lies between two of them.
@@ -73,14 +76,15 @@ __device__ inline int tap_on(const Pooling &p, int axis, int pixel, int output) 
 // taps' order.
 template <class Index, class Visit>
 __device__ void each_output(const Pooling &p, const Place<Index> &place, Visit visit) {
-    const Reach reaches[3] = {reach(p, 0, place.at[0]), reach(p, 1, place.at[1]), reach(p, 2, place.at[2])};
-    for (int d = reaches[0].last; d >= reaches[0].first; d--) {
-        const int i = tap_on(p, 0, place.at[0], d);
-        for (int h = reaches[1].last; h >= reaches[1].first; h--) {
-            const int j = tap_on(p, 1, place.at[1], h);
+    const int *pixel = place.at;
+    const int lasts[3] = {last_output(p, 0, pixel[0]), last_output(p, 1, pixel[1]), last_output(p, 2, pixel[2])};
+    for (int d = lasts[0]; !beyond(p, 0, pixel[0], d); d--) {
+        const int i = tap_on(p, 0, pixel[0], d);
+        for (int h = lasts[1]; !beyond(p, 1, pixel[1], h); h--) {
+            const int j = tap_on(p, 1, pixel[1], h);
             const Index row = ((place.channel * p.outputs[0] + d) * p.outputs[1] + h) * p.outputs[2];
-            for (int w = reaches[2].last; w >= reaches[2].first; w--) {
-                const int k = tap_on(p, 2, place.at[2], w);
+            for (int w = lasts[2]; !beyond(p, 2, pixel[2], w); w--) {
+                const int k = tap_on(p, 2, pixel[2], w);
                 if (i >= 0 && j >= 0 && k >= 0) {
                     const int at[3] = {d, h, w};
                     visit((row + w) * p.images + place.image, (i * p.kernel[1] + j) * p.kernel[2] + k, at);
@@ -101,121 +105,174 @@ __device__ inline REAL taps_counted(const Pooling &p, const int *at) {
 }
 
 // The largest value, and the first tap it came from; no tap (-1) where ReLU gives no gradient. NaN is the largest.
-template <class Index, int SIDE>
+template <class Index, int COUNT, int SIDE>
 __device__ void largest(const Pooling &p, Index number, const REAL *x, bool relu, unsigned char *bytes, int *numbers,
                         REAL *out) {
-    REAL best = -infinity();
-    int winner = -1;
+    Pack<COUNT> best = {};
+    Images<int, COUNT> winner;
+#pragma unroll
+    for (int n = 0; n < COUNT; n++) winner.at[n] = -1;
     each_pixel<Index, SIDE>(p, Place<Index>(p, p.outputs, number), [&](Index i, int tap) {
-        const REAL given = x[i];
-        if (given > best || given != given || winner < 0) {
-            best = given;
-            winner = tap;
-        }
+        const Pack<COUNT> given = ((const Pack<COUNT> *)x)[i];
+#pragma unroll
+        for (int n = 0; n < COUNT; n++)
+            if (given.at[n] > best.at[n] || given.at[n] != given.at[n] || winner.at[n] < 0) {
+                best.at[n] = given.at[n];
+                winner.at[n] = tap;
+            }
     });
-    if (relu && best <= 0) {
-        best = 0;
+    Images<unsigned char, COUNT> in_bytes;
+#pragma unroll
+    for (int n = 0; n < COUNT; n++) {
+        if (winner.at[n] < 0) best.at[n] = -infinity();
+        if (relu && !(best.at[n] > 0)) winner.at[n] = -1;
+        if (relu && best.at[n] <= 0) best.at[n] = 0;
+        in_bytes.at[n] = (unsigned char)winner.at[n];  // -1: 255
     }
-    if (relu && !(best > 0)) {
-        winner = -1;
-    }
-    out[number] = best;
+    ((Pack<COUNT> *)out)[number] = best;
     if (bytes) {
-        bytes[number] = (unsigned char)winner;  // -1: 255
+        ((Images<unsigned char, COUNT> *)bytes)[number] = in_bytes;
     } else if (numbers) {
-        numbers[number] = winner;
+        ((Images<int, COUNT> *)numbers)[number] = winner;
     }
 }
 
-template <class Index>
+template <class Index, int COUNT>
 __device__ void largest_of_kernel(const Pooling &p, Index number, const REAL *x, bool relu, unsigned char *bytes,
                                   int *numbers, REAL *out) {
     const int *kernel = p.kernel;
     if (kernel[0] == 1 && kernel[1] == 2 && kernel[2] == 2) {
-        largest<Index, 2>(p, number, x, relu, bytes, numbers, out);
+        largest<Index, COUNT, 2>(p, number, x, relu, bytes, numbers, out);
     } else if (kernel[0] == 1 && kernel[1] == 3 && kernel[2] == 3) {
-        largest<Index, 3>(p, number, x, relu, bytes, numbers, out);
+        largest<Index, COUNT, 3>(p, number, x, relu, bytes, numbers, out);
     } else {
-        largest<Index, 0>(p, number, x, relu, bytes, numbers, out);
+        largest<Index, COUNT, 0>(p, number, x, relu, bytes, numbers, out);
     }
 }
 
 // The winners are written to `bytes` or to `numbers`, whichever is not null.
-KERNEL max_forward(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,
-                   REAL *out) {
+KERNEL max_forward_1(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,
+                     REAL *out) {
     if (thread_number() < count) {
-        largest_of_kernel(pooling, (int)thread_number(), x, relu, bytes, numbers, out);
+        largest_of_kernel<unsigned, 1>(pooling, (unsigned)thread_number(), x, relu, bytes, numbers, out);
+    }
+}
+
+KERNEL max_forward_4(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,
+                     REAL *out) {
+    if (thread_number() < count) {
+        largest_of_kernel<unsigned, 4>(pooling, (unsigned)thread_number(), x, relu, bytes, numbers, out);
     }
 }
 
 KERNEL max_forward_wide(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes,
                         int *numbers, REAL *out) {
     if (thread_number() < count) {
-        largest_of_kernel(pooling, thread_number(), x, relu, bytes, numbers, out);
+        largest_of_kernel<Integer, 1>(pooling, thread_number(), x, relu, bytes, numbers, out);
     }
 }
 
-template <class Index>
+template <class Index, int COUNT>
 __device__ void handed_on(const Pooling &p, Index number, const REAL *grad, const unsigned char *bytes,
                           const int *numbers, REAL *out) {
-    REAL sum = 0;
+    Pack<COUNT> sum = {};
     each_output(p, Place<Index>(p, p.size, number), [&](Index i, int tap, const int *) {
-        if ((bytes ? bytes[i] : numbers[i]) == tap) {
-            sum += grad[i];
+        const Pack<COUNT> given = ((const Pack<COUNT> *)grad)[i];
+        Images<unsigned char, COUNT> in_bytes = {};
+        Images<int, COUNT> winner = {};
+        if (bytes) {
+            in_bytes = ((const Images<unsigned char, COUNT> *)bytes)[i];
+        } else {
+            winner = ((const Images<int, COUNT> *)numbers)[i];
         }
+#pragma unroll
+        for (int n = 0; n < COUNT; n++)
+            if ((bytes ? in_bytes.at[n] : winner.at[n]) == tap) sum.at[n] += given.at[n];
     });
-    out[number] = sum;
+    ((Pack<COUNT> *)out)[number] = sum;
 }
 
-KERNEL max_backward(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,
-                    REAL *out) {
+KERNEL max_backward_1(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,
+                      REAL *out) {
     if (thread_number() < count) {
-        handed_on(pooling, (int)thread_number(), grad, bytes, numbers, out);
+        handed_on<unsigned, 1>(pooling, (unsigned)thread_number(), grad, bytes, numbers, out);
+    }
+}
+
+KERNEL max_backward_4(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,
+                      REAL *out) {
+    if (thread_number() < count) {
+        handed_on<unsigned, 4>(pooling, (unsigned)thread_number(), grad, bytes, numbers, out);
     }
 }
 
 KERNEL max_backward_wide(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes,
                          const int *numbers, REAL *out) {
     if (thread_number() < count) {
-        handed_on(pooling, thread_number(), grad, bytes, numbers, out);
+        handed_on<Integer, 1>(pooling, thread_number(), grad, bytes, numbers, out);
     }
 }
 
-template <class Index> __device__ void average(const Pooling &p, Index number, const REAL *x, REAL *out) {
+template <class Index, int COUNT>
+__device__ void average(const Pooling &p, Index number, const REAL *x, REAL *out) {
     const Place<Index> place(p, p.outputs, number);
-    REAL sum = 0;
-    each_pixel<Index, 0>(p, place, [&](Index i, int) { sum += x[i]; });
-    out[number] = sum / taps_counted(p, place.at);
+    Pack<COUNT> sum = {};
+    each_pixel<Index, 0>(p, place, [&](Index i, int) {
+        const Pack<COUNT> given = ((const Pack<COUNT> *)x)[i];
+#pragma unroll
+        for (int n = 0; n < COUNT; n++) sum.at[n] += given.at[n];
+    });
+    const REAL taps = taps_counted(p, place.at);
+#pragma unroll
+    for (int n = 0; n < COUNT; n++) sum.at[n] /= taps;
+    ((Pack<COUNT> *)out)[number] = sum;
 }
 
-KERNEL average_forward(Integer count, Pooling pooling, const REAL *x, REAL *out) {
+KERNEL average_forward_1(Integer count, Pooling pooling, const REAL *x, REAL *out) {
     if (thread_number() < count) {
-        average(pooling, (int)thread_number(), x, out);
+        average<unsigned, 1>(pooling, (unsigned)thread_number(), x, out);
+    }
+}
+
+KERNEL average_forward_4(Integer count, Pooling pooling, const REAL *x, REAL *out) {
+    if (thread_number() < count) {
+        average<unsigned, 4>(pooling, (unsigned)thread_number(), x, out);
     }
 }
 
 KERNEL average_forward_wide(Integer count, Pooling pooling, const REAL *x, REAL *out) {
     if (thread_number() < count) {
-        average(pooling, thread_number(), x, out);
+        average<Integer, 1>(pooling, thread_number(), x, out);
     }
 }
 
-template <class Index> __device__ void shares(const Pooling &p, Index number, const REAL *grad, REAL *out) {
-    REAL sum = 0;
-    each_output(p, Place<Index>(p, p.size, number),
-                [&](Index i, int, const int *at) { sum += grad[i] / taps_counted(p, at); });
-    out[number] = sum;
+template <class Index, int COUNT>
+__device__ void shares(const Pooling &p, Index number, const REAL *grad, REAL *out) {
+    Pack<COUNT> sum = {};
+    each_output(p, Place<Index>(p, p.size, number), [&](Index i, int, const int *at) {
+        const Pack<COUNT> given = ((const Pack<COUNT> *)grad)[i];
+        const REAL taps = taps_counted(p, at);
+#pragma unroll
+        for (int n = 0; n < COUNT; n++) sum.at[n] += given.at[n] / taps;
+    });
+    ((Pack<COUNT> *)out)[number] = sum;
 }
 
-KERNEL average_backward(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
+KERNEL average_backward_1(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
     if (thread_number() < count) {
-        shares(pooling, (int)thread_number(), grad, out);
+        shares<unsigned, 1>(pooling, (unsigned)thread_number(), grad, out);
+    }
+}
+
+KERNEL average_backward_4(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
+    if (thread_number() < count) {
+        shares<unsigned, 4>(pooling, (unsigned)thread_number(), grad, out);
     }
 }
 
 KERNEL average_backward_wide(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
     if (thread_number() < count) {
-        shares(pooling, thread_number(), grad, out);
+        shares<Integer, 1>(pooling, thread_number(), grad, out);
     }
 }
 

@@ -6,15 +6,22 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.geometry import Sides
-from gpucnn.kernels import interface
 from gpucnn.kernels.numpy.conv import bordered
 
 
-class Padding(interface.Padding):
+class Padding:
+    """Padding along any axes: a border of one value, of the nearest pixel, or of the mirrored image."""
+
     def pad(self, x: Array, sides: Sides, mode: str, value: float) -> Array:
+        """x with (before, after) more elements along each of its axes.
+
+        `mode` is "constant" (`value`), "replicate" (the nearest pixel) or "reflect" (mirrored, without the border
+        pixel).
+        """
         return bordered(x, sides, value) if mode == "constant" else gather(x, _sources(sides, mode, x.shape))
 
     def pad_backward(self, grad: Array, sides: Sides, mode: str, shape: tuple[int, ...]) -> Array:
+        """The gradient by x, of `shape`: for each of its elements the sum over the places that repeat it."""
         if mode == "constant":
             return constant_backward(grad, sides, shape)
         return gather_backward(grad, _sources(sides, mode, shape), shape)

@@ -27,12 +27,6 @@ class Padding:
         return gather_backward(grad, _sources(sides, mode, shape), shape)
 
 
-def _sources(sides: Sides, mode: str, shape: tuple[int, ...]) -> dict[int, np.ndarray]:
-    """For each axis that is padded, the pixel that every place has its value from."""
-    sources = {"replicate": replicate_sources, "reflect": reflect_sources}[mode]
-    return {axis: sources(size, *pair) for axis, (size, pair) in enumerate(zip(shape, sides, strict=True)) if any(pair)}
-
-
 def constant_backward(grad: Array, sides: Sides, shape: tuple[int, ...]) -> Array:
     """The gradient by the inside, of `shape`."""
     out = empty(shape, grad)
@@ -40,15 +34,17 @@ def constant_backward(grad: Array, sides: Sides, shape: tuple[int, ...]) -> Arra
     return out
 
 
-def replicate_sources(size: int, before: int, after: int) -> np.ndarray:
-    """For every place along a padded axis, the pixel it repeats: the nearest one."""
-    return np.clip(np.arange(-before, size + after), 0, size - 1)
-
-
-def reflect_sources(size: int, before: int, after: int) -> np.ndarray:
-    """For every place along a padded axis, the pixel it mirrors; the pixel at the border is not repeated."""
-    place = np.abs(np.arange(-before, size + after))
-    return np.where(place < size, place, 2 * (size - 1) - place)
+def _sources(sides: Sides, mode: str, shape: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """For each axis that is padded, the pixel that every place has its value from."""
+    sources = {}
+    for axis, (size, (before, after)) in enumerate(zip(shape, sides, strict=True)):
+        place = np.arange(-before, size + after)
+        if mode == "reflect":  # the pixel at the border is not repeated
+            place = np.abs(place)
+            place = np.where(place < size, place, 2 * (size - 1) - place)
+        if before or after:
+            sources[axis] = np.clip(place, 0, size - 1)
+    return sources
 
 
 def gather(x: Array, sources: dict[int, np.ndarray]) -> Array:

@@ -25,9 +25,7 @@ class Update:
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
-        step, _ = _decayed(parameters, gradient, weight_decay)
-        velocity *= momentum
-        velocity += step
+        step = _accelerated(parameters, gradient, velocity, momentum, weight_decay)[0]
         module_of(step).multiply(velocity, scales.size, out=step)
         parameters -= step
 
@@ -35,9 +33,7 @@ class Update:
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
         """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
-        step, ahead = _decayed(parameters, gradient, weight_decay)
-        velocity *= momentum
-        velocity += step
+        step, ahead = _accelerated(parameters, gradient, velocity, momentum, weight_decay)
         module_of(step).multiply(velocity, momentum, out=ahead)
         step += ahead
         step *= scales.size
@@ -90,6 +86,14 @@ class Update:
         """Limit every element of arrays of any shapes to ±most."""
         for gradient in gradients:
             module_of(gradient).clip(gradient, -most, most, out=gradient)
+
+
+def _accelerated(parameters: Array, gradient: Array, velocity: Array, momentum: float, weight_decay: float) -> Array:
+    """The scratch rows of `_decayed`, after velocity = momentum · velocity + g + weight_decay · p."""
+    rows = _decayed(parameters, gradient, weight_decay)
+    velocity *= momentum
+    velocity += rows[0]
+    return rows
 
 
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:

@@ -93,13 +93,9 @@ class LogSoftmax(Function):
         return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
 
 
-class Softmax(Function):
-    layout = "batch_last"
-
+class Softmax(LogSoftmax):
     def forward(self, x: Array, axis: int) -> Array:
-        self.axis = axis
-        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
-        return module_of(x).exp(self.y, out=self.y)
+        return module_of(x).exp(super().forward(x, axis), out=self.y)
 
     def backward(self, grad: Array) -> Array:
         return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)

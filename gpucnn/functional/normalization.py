@@ -1,6 +1,6 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.backend import Array, empty
+from gpucnn.backend import Array, empty, zeros
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.kernels.dispatch import kernels_of
@@ -83,11 +83,9 @@ def batch_norm(
             f"batch_norm: a batch in training needs more than one value per channel to have a variance: x {x.shape}. "
             f"Give at least two images, or call eval() first"
         )
-    running = Running(*(None if t is None else t.data for t in (running_mean, running_var)), momentum)
-    return TrainingBatchNorm.apply(x, weight, bias, running=running, eps=eps)
+    mean, variance = (None if t is None else t.data for t in (running_mean, running_var))
+    return TrainingBatchNorm.apply(x, weight, bias, running=Running(mean, variance, momentum), eps=eps)
 
 
 def _constant(value: float, x: Tensor, channels: int) -> Tensor:
-    array = empty((channels,), x.data)
-    array.fill(value)
-    return Tensor.from_batch_last(array)
+    return Tensor.from_batch_last(zeros((channels,), x.data) + value)

@@ -289,8 +289,8 @@ class Adam(Optimizer):
         return StepScales(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        options = group["betas"], group["eps"], group["weight_decay"]
-        kernels_of(type(values)).update.adam(values, gradients, *state, scales, *options)
+        update, (mean, square) = kernels_of(type(values)).update, state
+        update.adam(values, gradients, mean, square, scales, group["betas"], group["eps"], group["weight_decay"])
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""

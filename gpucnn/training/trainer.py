@@ -299,8 +299,7 @@ class Trainer:
 
 
 def _record(split: str, epoch: int, tally: Tally, result: StepResult) -> BatchRecord:
-    accuracy = result.correct / result.images
-    return BatchRecord(split, epoch + 1, tally.batches, result.images, result.loss, accuracy)
+    return BatchRecord(split, epoch + 1, tally.batches, result.images, result.loss, result.correct / result.images)
 
 
 def _under(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

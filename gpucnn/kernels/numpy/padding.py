@@ -23,15 +23,10 @@ class Padding:
     def pad_backward(self, grad: Array, sides: Sides, mode: str, shape: tuple[int, ...]) -> Array:
         """The gradient by x, of `shape`: for each of its elements the sum over the places that repeat it."""
         if mode == "constant":
-            return constant_backward(grad, sides, shape)
+            out, inside = empty(shape, grad), zip(shape, sides, strict=True)
+            out[...] = grad[tuple(slice(before, before + size) for size, (before, _) in inside)]
+            return out
         return gather_backward(grad, _sources(sides, mode, shape), shape)
-
-
-def constant_backward(grad: Array, sides: Sides, shape: tuple[int, ...]) -> Array:
-    """The gradient by the inside, of `shape`."""
-    out = empty(shape, grad)
-    out[...] = grad[tuple(slice(before, before + size) for size, (before, _) in zip(shape, sides, strict=True))]
-    return out
 
 
 def _sources(sides: Sides, mode: str, shape: tuple[int, ...]) -> dict[int, np.ndarray]:

@@ -6,6 +6,7 @@ A new activation is written here: a Function, and a function marked with `activa
 
 import inspect
 from collections.abc import Callable
+from typing import ClassVar
 
 from gpucnn.backend import Array, empty, module_of, written_by
 from gpucnn.errors import ShapeError
@@ -33,15 +34,27 @@ def activation(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return function
 
 
-class ReLU(Function):
+class _ByResult(Function):
+    """An activation with kernels of its own, whose gradient is computed from its result."""
+
     layout = "elementwise"
+    kernel: ClassVar[str]  # its name; "_backward" after it names that of the gradient
 
     def forward(self, x: Array) -> Array:
-        self.y = written_by(kernels_of(type(x)).activation.relu, x.shape, x)
+        self.y = written_by(getattr(kernels_of(type(x)).activation, self.kernel), x.shape, x)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, self.y)
+        kernel = getattr(kernels_of(type(grad)).activation, f"{self.kernel}_backward")
+        return written_by(kernel, grad.shape, grad, self.y)
+
+
+class ReLU(_ByResult):
+    kernel = "relu"
+
+
+class Sigmoid(_ByResult):
+    kernel = "sigmoid"
 
 
 class LeakyReLU(Function):
@@ -68,17 +81,6 @@ class ScaledTanh(Function):
     def backward(self, grad: Array) -> Array:
         kernel = kernels_of(type(grad)).activation.scaled_tanh_backward
         return written_by(kernel, grad.shape, grad, self.tanh, self.factor)
-
-
-class Sigmoid(Function):
-    layout = "elementwise"
-
-    def forward(self, x: Array) -> Array:
-        self.y = written_by(kernels_of(type(x)).activation.sigmoid, x.shape, x)
-        return self.y
-
-    def backward(self, grad: Array) -> Array:
-        return written_by(kernels_of(type(grad)).activation.sigmoid_backward, grad.shape, grad, self.y)
 
 
 class LogSoftmax(Function):
@@ -120,6 +122,13 @@ def relu(x: Tensor) -> Tensor:
 
 
 @activation
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)). Any shape."""
+    check_floating("sigmoid", x)
+    return Sigmoid.apply(x)
+
+
+@activation
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope · x. Any shape."""
     check_floating("leaky_relu", x)
@@ -141,13 +150,6 @@ def scaled_tanh(x: Tensor) -> Tensor:
     """
     check_floating("scaled_tanh", x)
     return ScaledTanh.apply(x, amplitude=1.7159, slope=2 / 3)
-
-
-@activation
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)). Any shape."""
-    check_floating("sigmoid", x)
-    return Sigmoid.apply(x)
 
 
 @activation

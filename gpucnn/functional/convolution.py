@@ -69,14 +69,14 @@ class Linear(_Weighted):
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         grad, by_x, by_weight, by_bias = self._prepared(grad)
         gemm = kernels_of(type(grad)).gemm
-        if by_x is not None:
-            gemm.matmul(self.weight.T, grad, by_x)
         if by_weight is not None and by_bias is not None:
             gemm.matmul_and_row_sums(grad, self.x.T, by_weight, by_bias)
         elif by_weight is not None:
             gemm.matmul(grad, self.x.T, by_weight)
         elif by_bias is not None:
             gemm.row_sums(grad, by_bias)
+        if by_x is not None:
+            gemm.matmul(self.weight.T, grad, by_x)
         return (by_x, by_weight, by_bias)[: len(self.needs)]
 
 

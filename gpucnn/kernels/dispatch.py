@@ -50,9 +50,10 @@ def choose(name: str) -> str:
     found = [*library.usable(), "numpy"]
     wanted = found[0] if name == "auto" else name
     if wanted not in found:
+        cause = library.why_unusable(name) if name in library.SETS else None
         raise InputError(
             f"GPUCNN_KERNELS is {name!r}; expected auto or numpy, or leave it unset; C kernels that run here: "
-            f"{', '.join(library.usable()) or 'none'}"
+            f"{', '.join(library.usable()) or 'none'}{f' ({name}: {cause})' if cause else ''}"
         )
     if wanted != "numpy":
         library.load(wanted)

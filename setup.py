@@ -2,6 +2,7 @@
 
 import os
 import platform
+import runpy
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from setuptools import Extension, setup
 
 SOURCE = Path("gpucnn/kernels/c/source")
+FINGERPRINT = runpy.run_path("gpucnn/kernels/c/fingerprint.py")["fingerprint"]()  # compared when a module is loaded
 # -fwrapv is in most Pythons' flags, but not in all; -g0 keeps the builder's paths out, and most of the size.
 FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-g0", "-pthread"]
 X86: dict[str, list[str]] = {
@@ -26,7 +28,7 @@ def extension(name: str, flags: list[str]) -> Extension:
         sorted(map(str, SOURCE.glob("*.c"))),
         depends=sorted(map(str, SOURCE.glob("*.h"))),
         include_dirs=[np.get_include()],
-        define_macros=[("MODULE", f"_{name}")],
+        define_macros=[("MODULE", f"_{name}"), ("FINGERPRINT", FINGERPRINT)],
         extra_compile_args=FLAGS + flags,
         extra_link_args=["-pthread"],
         optional=True,

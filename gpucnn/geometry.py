@@ -6,6 +6,7 @@ axis.
 
 import functools
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -154,16 +155,8 @@ def taps(window: Window) -> Iterator[Sizes]:
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
 def padded_places(window: Window, outputs: Sizes) -> tuple[Slices, ...]:
     """For each tap in order, slices of the padded input (C, spatial...) that it reads for all outputs."""
-    return tuple(
-        (
-            slice(None),
-            *(
-                slice(start := position * dilation, start + (count - 1) * stride + 1, stride)
-                for position, dilation, stride, count in zip(tap, window.dilation, window.stride, outputs, strict=True)
-            ),
-        )
-        for tap in taps(window)
-    )
+    by_tap = (map(operator.mul, tap, window.dilation) for tap in taps(window))
+    return tuple((slice(None), *map(_spaced, firsts, window.stride, outputs)) for firsts in by_tap)
 
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
@@ -177,16 +170,18 @@ def unpadded_places(window: Window, sizes: Sizes, outputs: Sizes) -> tuple[tuple
 
 def _unpadded(window: Window, tap: Sizes, sizes: Sizes, outputs: Sizes) -> tuple[Slices, Slices]:
     inside, places = [], []
-    for axis, position in enumerate(tap):
-        stride = window.stride[axis]
+    for axis, (position, stride) in enumerate(zip(tap, window.stride, strict=True)):
         offset = position * window.dilation[axis] - window.padding[axis][0]
         first = max(0, -(offset // stride))  # the first output whose tap is not before the input
         last = min(outputs[axis], (sizes[axis] - 1 - offset) // stride + 1)
-        count = max(0, last - first)
-        start = first * stride + offset if count else 0
-        inside.append(slice(start, start + (count - 1) * stride + 1 if count else 0, stride))
-        places.append(slice(first, first + count))
+        inside.append(_spaced(first * stride + offset, stride, last - first))
+        places.append(slice(first, max(first, last)))
     return tuple(inside), tuple(places)
+
+
+def _spaced(first: int, step: int, count: int) -> slice:
+    """The slice of `count` places from `first` on, `step` apart."""
+    return slice(first, first + (count - 1) * step + 1, step) if count > 0 else slice(0, 0, step)
 
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few

@@ -58,5 +58,5 @@ def _why_not(place: str) -> str | None:
         cause = gpucnn.backend.why_no_gpu()
         return cause and f"no GPU: {cause}"
     if place == "c":
-        return None if dispatch.library.usable() else "the C kernels were not built"
+        return dispatch.library.why_none()
     return None if place in (*dispatch.library.usable(), "numpy") else f"{place}: not built, or not for this processor"

@@ -80,8 +80,8 @@ def test_a_training_step_runs_through_few_functions_and_files() -> None:
 
 
 def test_the_core_stays_short() -> None:
-    """The goal is 3,700. A later layer may add its own lines here: say in the commit how many, and why."""
-    assert sum(map(lines_of_code, {path for pattern in CORE for path in PACKAGE.glob(pattern)})) <= 3890
+    """A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit."""
+    assert sum(map(lines_of_code, {path for pattern in CORE for path in PACKAGE.glob(pattern)})) <= 3700
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

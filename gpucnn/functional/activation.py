@@ -6,6 +6,7 @@ A new activation is written here: a Function, and a function marked with `activa
 
 import inspect
 from collections.abc import Callable
+from typing import ClassVar
 
 from gpucnn.backend import Array, empty, module_of, written_by
 from gpucnn.errors import ShapeError
@@ -33,15 +34,27 @@ def activation(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return function
 
 
-class ReLU(Function):
+class _ByResult(Function):
+    """An activation with kernels of its own, whose gradient is computed from its result."""
+
     layout = "elementwise"
+    kernel: ClassVar[str]  # its name; "_backward" after it names that of the gradient
 
     def forward(self, x: Array) -> Array:
-        self.y = written_by(kernels_of(type(x)).activation.relu, x.shape, x)
+        self.y = written_by(getattr(kernels_of(type(x)).activation, self.kernel), x.shape, x)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, self.y)
+        kernel = getattr(kernels_of(type(grad)).activation, f"{self.kernel}_backward")
+        return written_by(kernel, grad.shape, grad, self.y)
+
+
+class ReLU(_ByResult):
+    kernel = "relu"
+
+
+class Sigmoid(_ByResult):
+    kernel = "sigmoid"
 
 
 class LeakyReLU(Function):
@@ -70,17 +83,6 @@ class ScaledTanh(Function):
         return written_by(kernel, grad.shape, grad, self.tanh, self.factor)
 
 
-class Sigmoid(Function):
-    layout = "elementwise"
-
-    def forward(self, x: Array) -> Array:
-        self.y = written_by(kernels_of(type(x)).activation.sigmoid, x.shape, x)
-        return self.y
-
-    def backward(self, grad: Array) -> Array:
-        return written_by(kernels_of(type(grad)).activation.sigmoid_backward, grad.shape, grad, self.y)
-
-
 class LogSoftmax(Function):
     layout = "batch_last"
 
@@ -93,13 +95,9 @@ class LogSoftmax(Function):
         return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
 
 
-class Softmax(Function):
-    layout = "batch_last"
-
+class Softmax(LogSoftmax):
     def forward(self, x: Array, axis: int) -> Array:
-        self.axis = axis
-        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
-        return module_of(x).exp(self.y, out=self.y)
+        return module_of(x).exp(super().forward(x, axis), out=self.y)
 
     def backward(self, grad: Array) -> Array:
         return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)
@@ -124,6 +122,13 @@ def relu(x: Tensor) -> Tensor:
 
 
 @activation
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)). Any shape."""
+    check_floating("sigmoid", x)
+    return Sigmoid.apply(x)
+
+
+@activation
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope · x. Any shape."""
     check_floating("leaky_relu", x)
@@ -145,13 +150,6 @@ def scaled_tanh(x: Tensor) -> Tensor:
     """
     check_floating("scaled_tanh", x)
     return ScaledTanh.apply(x, amplitude=1.7159, slope=2 / 3)
-
-
-@activation
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)). Any shape."""
-    check_floating("sigmoid", x)
-    return Sigmoid.apply(x)
 
 
 @activation

@@ -1,6 +1,7 @@
 """Convolution in one, two and three dimensions, the linear map, and flatten, which goes between them."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,25 @@ from gpucnn.tensor import Function, Tensor
 __all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear"]
 
 
-class Convolution(Function):
-    """x (I, spatial..., N), weight (O, I / groups, kernel...), optional bias (O,); `relu`: apply ReLU to the result."""
+class _Weighted(Function):
+    """What convolution and the linear map share: x, weight, optional bias, and ReLU of the result where asked for."""
 
     layout = "batch_last"
+    x: Array
+    weight: Array
+    y: Array | None  # the result, where it went through ReLU
+
+    def _prepared(self, grad: Array) -> tuple[Array, Array | None, Array | None, Array | None]:
+        """The gradient before ReLU, and memory for those by x, weight and bias: None where not needed."""
+        if self.y is not None:
+            grad = written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, self.y)
+        by_x = empty(self.x.shape, grad) if self.needs[0] else None
+        by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
+        return grad, by_x, by_weight, self.gradient_memory(2, grad) if True in self.needs[2:] else None
+
+
+class Convolution(_Weighted):
+    """x (I, spatial..., N), weight (O, I / groups, kernel...), optional bias (O,); `relu`: apply ReLU to the result."""
 
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int, relu: bool) -> Array:
         self.x, self.weight, self.window, self.groups = x, weight, window, groups
@@ -29,12 +45,8 @@ class Convolution(Function):
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        if self.y is not None:
-            grad = _through_relu(grad, self.y)
+        grad, by_x, by_weight, by_bias = self._prepared(grad)
         kernels = kernels_of(type(grad)).conv
-        by_x = empty(self.x.shape, grad) if self.needs[0] else None
-        by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
-        by_bias = self.gradient_memory(2, grad) if True in self.needs[2:] else None
         if by_x is not None:
             kernels.backward_input(self.weight, grad, self.window, self.groups, by_x)
         if by_weight is not None:
@@ -44,48 +56,28 @@ class Convolution(Function):
         return (by_x, by_weight, by_bias)[: len(self.needs)]
 
 
-class Linear(Function):
-    """x (..., F, N), weight (O, F), optional bias (O,): (..., O, N); `relu`: apply ReLU to the result."""
-
-    layout = "batch_last"
+class Linear(_Weighted):
+    """x (F, N), weight (O, F), optional bias (O,): (O, N); `relu`: apply ReLU to the result."""
 
     def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
         self.x, self.weight = x, weight
-        out = empty((*x.shape[:-2], weight.shape[0], x.shape[-1]), x)
+        out = empty((weight.shape[0], x.shape[-1]), x)
         kernels_of(type(x)).gemm.matmul(weight, x, out, bias[0] if bias else None, relu)
         self.y = out if relu else None
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        if self.y is not None:
-            grad = _through_relu(grad, self.y)
-        by_x = empty(self.x.shape, grad) if self.needs[0] else None
-        by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
-        by_bias = self.gradient_memory(2, grad) if True in self.needs[2:] else None
+        grad, by_x, by_weight, by_bias = self._prepared(grad)
         gemm = kernels_of(type(grad)).gemm
+        if by_weight is not None and by_bias is not None:
+            gemm.matmul_and_row_sums(grad, self.x.T, by_weight, by_bias)
+        elif by_weight is not None:
+            gemm.matmul(grad, self.x.T, by_weight)
+        elif by_bias is not None:
+            gemm.row_sums(grad, by_bias)
         if by_x is not None:
             gemm.matmul(self.weight.T, grad, by_x)
-        if by_weight is not None and by_bias is not None and grad.ndim == 2:
-            gemm.matmul_and_row_sums(grad, self.x.T, by_weight, by_bias)
-        else:
-            self._sum_products(grad, by_weight)
-            self._sum_images(grad, by_bias)
         return (by_x, by_weight, by_bias)[: len(self.needs)]
-
-    def _sum_products(self, grad: Array, out: Array | None) -> None:
-        """The gradient by the weight (O, F): grad (..., O, N) @ x (..., F, N)ᵀ, summed over the leading axes."""
-        if out is None:
-            return
-        products = out if grad.ndim == 2 else empty((*grad.shape[:-2], *self.weight.shape), grad)
-        kernels_of(type(grad)).gemm.matmul(grad, self.x.swapaxes(-1, -2), products)
-        if products is not out:
-            products.sum(axis=tuple(range(grad.ndim - 2)), out=out)
-
-    def _sum_images(self, grad: Array, out: Array | None) -> None:
-        """The gradient by the bias (O,): grad (..., O, N) summed over all but its rows."""
-        if out is not None:
-            rows = grad if grad.ndim == 2 else grad.sum(axis=tuple(range(grad.ndim - 2)))
-            kernels_of(type(grad)).gemm.row_sums(rows, out)
 
 
 class Flatten(Function):
@@ -99,11 +91,6 @@ class Flatten(Function):
 
     def backward(self, grad: Array) -> Array:
         return grad.reshape(self.shape)
-
-
-def _through_relu(grad: Array, y: Array) -> Array:
-    """The gradient by ReLU's input, given the gradient by its result y."""
-    return written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, y)
 
 
 def conv(
@@ -122,7 +109,7 @@ def conv(
     or "same" (ceil(size / stride) outputs, the odd pixel at the end). `groups` splits the channels, up to depthwise.
     Raises ShapeError where shapes or options do not fit, InputError for dtypes that differ or are not floating.
     """
-    return convolve(f"conv{axes}d", axes, x, w, b, Sliding(stride, padding, dilation), groups)
+    return convolve(f"conv{axes}d", axes, x, w, b, Sliding(stride, padding, dilation).hashable(), groups)
 
 
 conv1d = over(1, conv, "As conv2d, over x (N, I, W) with w (O, I / groups, k): the result is (N, O, OW).")
@@ -146,15 +133,16 @@ def convolve(
     inputs = (x, w) if b is None else (x, w, b)
     shapes = x.shape, w.shape, None if b is None else b.shape
     dtypes = x.data.dtype, w.data.dtype, None if b is None else b.data.dtype
-    try:
-        window = _checked_window(name, axes, shapes, dtypes, groups, *sliding)
-    except TypeError:  # a list among the options cannot be looked up
-        window = _checked_window(name, axes, shapes, dtypes, groups, *sliding.hashable())
+    window = convolution_window(name, axes, shapes, dtypes, groups, sliding)
     return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
-def _checked_window(name: str, axes: int, shapes: Any, dtypes: Any, groups: int, *sliding: Any) -> Window:
+def convolution_window(name: str, axes: int, shapes: Any, dtypes: Any, groups: int, sliding: Sliding) -> Window:
+    """The window of a convolution, from the shapes and the dtypes of x, w and b (or None).
+
+    Raises ShapeError where shapes and options do not fit, InputError for dtypes that differ or are not floating.
+    """
     check_dtypes(name, *dtypes)
     x, w, b = shapes
     given = f"x {x}, w {w}"
@@ -181,20 +169,22 @@ def _checked_window(name: str, axes: int, shapes: Any, dtypes: Any, groups: int,
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None, relu: bool = False) -> Tensor:
-    """x @ wᵀ + b for x (N, ..., F), w (O, F), b (O,): (N, ..., O); with `relu`, followed by ReLU in one pass.
+    """x @ wᵀ + b for x (N, ..., F) or (F,), w (O, F), b (O,): (N, ..., O) or (O,); with `relu`, then ReLU, in one pass.
 
     Raises ShapeError where shapes do not fit, InputError for dtypes that differ or are not floating.
     """
     inputs = (x, w) if b is None else (x, w, b)
     shapes = x.shape, w.shape, None if b is None else b.shape
-    _check_linear(*shapes, x.data.dtype, w.data.dtype, None if b is None else b.data.dtype)
-    if x.ndim == 1:  # one image without an axis of images
-        return linear(x.reshape(1, -1), w, b, relu).reshape(-1)
-    return Linear.apply(*inputs, relu=relu)
+    check_linear(*shapes, x.data.dtype, w.data.dtype, None if b is None else b.data.dtype)
+    if x.ndim == 2:
+        return Linear.apply(*inputs, relu=relu)
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # (N, ..., F) -> (N·..., F)
+    return linear(rows, w, b, relu).reshape(*x.shape[:-1], w.shape[0])
 
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
-def _check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None) -> None:
+def check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None) -> None:
+    """Raises ShapeError where the shapes of x, w and b (or None) do not fit, InputError for dtypes."""
     check_dtypes("linear", *dtypes)
     if len(x) < 1 or len(w) != 2 or x[-1] != w[1]:
         features = x[-1] if x else 0

@@ -1,6 +1,6 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.backend import Array, empty
+from gpucnn.backend import Array, empty, zeros
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.kernels.dispatch import kernels_of
@@ -30,19 +30,9 @@ class _BatchNorm(Function):
 class TrainingBatchNorm(_BatchNorm):
     """x (C, ..., N) normalised by its own statistics, which also update the running ones; weight and bias (C,)."""
 
-    def forward(
-        self,
-        x: Array,
-        weight: Array,
-        bias: Array,
-        running_mean: Array | None,
-        running_var: Array | None,
-        momentum: float,
-        eps: float,
-    ) -> Array:
+    def forward(self, x: Array, weight: Array, bias: Array, running: Running, eps: float) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         out = empty(rows.shape, x)
-        running = Running(running_mean, running_var, momentum)
         self.kept = kernels_of(type(x)).norm.training_forward(rows, weight, bias, eps, running, out)
         return out.reshape(x.shape)
 
@@ -93,13 +83,9 @@ def batch_norm(
             f"batch_norm: a batch in training needs more than one value per channel to have a variance: x {x.shape}. "
             f"Give at least two images, or call eval() first"
         )
-    means, variances = (None if t is None else t.data for t in (running_mean, running_var))
-    return TrainingBatchNorm.apply(
-        x, weight, bias, running_mean=means, running_var=variances, momentum=momentum, eps=eps
-    )
+    mean, variance = (None if t is None else t.data for t in (running_mean, running_var))
+    return TrainingBatchNorm.apply(x, weight, bias, running=Running(mean, variance, momentum), eps=eps)
 
 
 def _constant(value: float, x: Tensor, channels: int) -> Tensor:
-    array = empty((channels,), x.data)
-    array.fill(value)
-    return Tensor.from_batch_last(array)
+    return Tensor.from_batch_last(zeros((channels,), x.data) + value)

@@ -1,7 +1,6 @@
 """Pooling: the largest value or the average under a window, or over the whole map."""
 
 import functools
-from typing import Any
 
 import numpy as np
 
@@ -101,7 +100,7 @@ def max_pool(
     `stride` defaults to `kernel_size`; `padding` as for conv2d; with `ceil_mode` a partial last window counts.
     Raises ShapeError where the window does not fit.
     """
-    return max_pooling(axes, x, kernel_size, _sliding(kernel_size, stride, padding, dilation, ceil_mode))
+    return max_pooling(axes, x, hashable(kernel_size), _sliding(kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def avg_pool(
@@ -118,9 +117,8 @@ def avg_pool(
     The padding's zeros count as values unless `count_include_pad` is False; cells added by `ceil_mode` never count.
     `stride` defaults to `kernel_size`; `padding` as for conv2d. Raises ShapeError where the window does not fit.
     """
-    return average_pooling(
-        axes, x, kernel_size, _sliding(kernel_size, stride, padding, 1, ceil_mode), count_include_pad
-    )
+    sliding = _sliding(kernel_size, stride, padding, 1, ceil_mode)
+    return average_pooling(axes, x, hashable(kernel_size), sliding, count_include_pad)
 
 
 max_pool1d = over(1, max_pool, "As max_pool2d, over x (N, C, W).")
@@ -146,7 +144,7 @@ def global_max_pool2d(x: Tensor) -> Tensor:
 
 
 def _sliding(kernel: PerAxis, stride: PerAxis | None, padding: Padding, dilation: PerAxis, ceil_mode: bool) -> Sliding:
-    return Sliding(kernel if stride is None else stride, padding, dilation, ceil_mode)
+    return Sliding(kernel if stride is None else stride, padding, dilation, ceil_mode).hashable()
 
 
 def max_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: bool = False) -> Tensor:
@@ -163,27 +161,18 @@ def average_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, cou
     return AveragePool.apply(x, window=window, counted=counted)
 
 
+@functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
 def pooling_window(
     name: str, axes: int, shape: Sizes, kernel: PerAxis, sliding: Sliding, dtype: np.dtype | None = None
 ) -> Window:
     """The window over an input of `shape`. Raises ShapeError unless its padding is smaller than its extent."""
-    try:
-        return _pooling_window(name, axes, shape, kernel, dtype, *sliding)
-    except TypeError:  # a list among the options cannot be looked up
-        return _pooling_window(name, axes, shape, hashable(kernel), dtype, *sliding.hashable())
-
-
-@functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few
-def _pooling_window(
-    name: str, axes: int, shape: Sizes, kernel: PerAxis, dtype: np.dtype | None, *options: Any
-) -> Window:
     check_dtypes(name, dtype)
     check_axes(name, axes, shape)
-    window = make_window(name, shape[2:], kernel, *options)
+    window = make_window(name, shape[2:], kernel, *sliding)
     for extent, sides in zip(window.extent, window.padding, strict=True):
         if max(sides) >= extent:
             raise ShapeError(
-                f"{name}: padding is {Sliding(*options).padding!r}, as wide as the window, which reaches over {extent} "
+                f"{name}: padding is {sliding.padding!r}, as wide as the window, which reaches over {extent} "
                 f"pixels: a window would see padding alone. Give less padding than that"
             )
     return window

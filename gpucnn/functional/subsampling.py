@@ -1,33 +1,13 @@
 """Subsampling as in LeNet-5: the mean under a window, times a trained coefficient, plus a trained bias."""
 
-from gpucnn.backend import Array, empty, module_of, written_by
+from gpucnn.backend import zeros
 from gpucnn.functional.checks import check_floating, check_per_channel
+from gpucnn.functional.normalization import FixedBatchNorm
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
-from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor import Tensor
 
 __all__ = ["subsample2d"]
-
-
-class ChannelAffine(Function):
-    """x (C, ..., N) · coefficient + bias, both (C,)."""
-
-    layout = "batch_last"
-
-    def forward(self, x: Array, coefficient: Array, bias: Array) -> Array:
-        self.rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
-        self.coefficient = coefficient
-        scaled = written_by(kernels_of(type(x)).norm.scale, self.rows.shape, self.rows, coefficient, bias)
-        return scaled.reshape(x.shape)
-
-    def backward(self, grad: Array) -> tuple[Array, Array, Array]:
-        xp = module_of(grad)
-        rows = grad.reshape(self.rows.shape)
-        product = xp.multiply(rows, self.rows, out=empty(rows.shape, grad))
-        by_coefficient = product.sum(axis=1)
-        by_x = xp.multiply(rows, self.coefficient[:, None], out=product)
-        return by_x.reshape(grad.shape), by_coefficient, rows.sum(axis=1)
 
 
 def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAxis = 2) -> Tensor:
@@ -40,4 +20,5 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     check_floating("subsample2d", x, coefficient, bias)
     y = avg_pool2d(x, kernel_size)
     check_per_channel("subsample2d", x.shape, {"coefficient": coefficient, "bias": bias})
-    return ChannelAffine.apply(y, coefficient, bias)
+    mean, variance = zeros(coefficient.shape, x.data), zeros(coefficient.shape, x.data) + 1
+    return FixedBatchNorm.apply(y, coefficient, bias, mean=mean, variance=variance, eps=0.0)  # y · coefficient + bias

@@ -1,4 +1,5 @@
 """Kernels: arrays in, arrays out, no tape. Images are (C, spatial..., N): batch-last, C-contiguous.
 
-`interface` says what a set offers; `numpy`, `c` and `cuda` are the sets, and `dispatch` chooses one for an array.
+`numpy`, `c` and `cuda` are the sets; `numpy` documents every kernel, the others inherit from it. `interface` holds the
+values that kernels take, and `dispatch` chooses a set for an array.
 """

@@ -9,7 +9,6 @@ import numpy as np
 from gpucnn.errors import InputError
 from gpucnn.kernels import c, cuda, numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import Kernels
 
 # The choice is the process's, like the device: an array's type says which of the chosen sets computes.
 _asked: str | None = None  # the argument of the last `choose`
@@ -17,14 +16,14 @@ _chosen: str | None = None  # what that came to: "numpy", or the instruction set
 
 
 @functools.cache  # every operation asks; `choose` clears it
-def _kernels_of(kind: type) -> Kernels:
+def _kernels_of(kind: type) -> numpy.Kernels:
     if issubclass(kind, np.ndarray):
         return (numpy if chosen() == "numpy" else c).kernels
     return (numpy if asked() == "numpy" else cuda).kernels
 
 
 # The kernels for arrays of a type, as in kernels_of(type(x)).conv.forward.
-kernels_of: Callable[[type], Kernels] = _kernels_of
+kernels_of: Callable[[type], numpy.Kernels] = _kernels_of
 
 
 def asked() -> str:
@@ -51,9 +50,10 @@ def choose(name: str) -> str:
     found = [*library.usable(), "numpy"]
     wanted = found[0] if name == "auto" else name
     if wanted not in found:
+        cause = library.why_unusable(name) if name in library.SETS else None
         raise InputError(
             f"GPUCNN_KERNELS is {name!r}; expected auto or numpy, or leave it unset; C kernels that run here: "
-            f"{', '.join(library.usable()) or 'none'}"
+            f"{', '.join(library.usable()) or 'none'}{f' ({name}: {cause})' if cause else ''}"
         )
     if wanted != "numpy":
         library.load(wanted)

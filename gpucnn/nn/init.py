@@ -18,12 +18,10 @@ from gpucnn.generators import generator
 Init = Literal["he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "default", "dirac"]
 NAMES: tuple[str, ...] = get_args(Init)
 
-# The standard deviation of the weights, from fan_in and fan_out.
+# The standard deviation of the weights, from fan_in and fan_out, by the first word of a rule.
 _SPREADS: dict[str, Callable[[int, int], float]] = {
-    "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
-    "he_uniform": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
-    "xavier_normal": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
-    "xavier_uniform": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+    "he": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "xavier": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
     "default": lambda fan_in, fan_out: math.sqrt(1 / (3 * fan_in)),  # PyTorch's: uniform in ±1 / sqrt(fan_in)
 }
 
@@ -41,7 +39,7 @@ def weights(name: Init, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np
     """float64 weights of `shape` by the named rule. Raises InputError as `checked` does."""
     if checked(name, shape) == "dirac":
         return _dirac(shape, fan_out)
-    spread = _SPREADS[name](fan_in, fan_out)
+    spread = _SPREADS[name.partition("_")[0]](fan_in, fan_out)
     if name.endswith("normal"):
         return generator().normal(0.0, spread, shape)
     limit = math.sqrt(3) * spread  # a uniform distribution on ±limit has this deviation

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
-from gpucnn.functional.convolution import convolve
+from gpucnn.functional.convolution import check_linear, convolution_window, convolve
 from gpucnn.functional.pooling import average_pooling, max_pooling, pooling_window
-from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window, per_axis
+from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, hashable, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
 from gpucnn.nn.layer import Layer, check_count
@@ -61,7 +61,8 @@ class Convolution(Layer):
                 f"and the {out_channels} of the output"
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel, stride, padding, dilation
+        self.kernel_size = kernel
+        self.stride, self.padding, self.dilation = map(hashable, (stride, padding, dilation))
         self.weight_shape = (out_channels, in_channels // groups, *kernel)
         self._draw(bias, initial.checked(init or "default", self.weight_shape))
 
@@ -90,11 +91,6 @@ class Convolution(Layer):
             raise ShapeError(
                 f"{self.kind}: expected {self.axes + 1} axes (channels and {self.axes} sizes), given {shape}"
             )
-        if shape[0] != self.in_channels:
-            raise ShapeError(
-                f"{self.kind}: input has {shape[0]} channels, weight expects {self.in_channels}: x {shape}, "
-                f"w {self.weight_shape}. Give in_channels={shape[0]} or change the layer before"
-            )
         return (self.out_channels, *self.window(shape).output_sizes(shape[1:]))
 
     def multiply_adds(self, shape: Sizes) -> int:
@@ -103,7 +99,8 @@ class Convolution(Layer):
 
     def window(self, shape: Sizes) -> Window:
         """The kernel's window."""
-        return make_window(self.kind, shape[1:], self.kernel_size, *self.sliding)
+        shapes = (1, *shape), self.weight_shape, None
+        return convolution_window(self.kind, self.axes, shapes, (), self.groups, self.sliding)
 
 
 class Conv1d(Convolution):
@@ -152,10 +149,7 @@ class Linear(Layer):
         """(O,) for (F,)."""
         if len(shape) != 1:
             raise ShapeError(f"linear: expected an input of one axis, given {shape}. Put a flatten layer before it")
-        if shape[0] != self.in_features:
-            raise ShapeError(
-                f"linear: input has {shape[0]} features, weight expects {self.in_features}. Give in_features={shape[0]}"
-            )
+        check_linear((1, *shape), self.weight_shape, None)
         return (self.out_features,)
 
     def multiply_adds(self, shape: Sizes) -> int:
@@ -211,8 +205,8 @@ class MaxPool(_Pool):
         dilation: PerAxis = 1,
         ceil_mode: bool = False,
     ) -> None:
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.dilation, self.ceil_mode = dilation, ceil_mode
+        self.kernel_size, self.stride, self.padding = map(hashable, (kernel_size, stride, padding))
+        self.dilation, self.ceil_mode = hashable(dilation), ceil_mode
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)."""
@@ -253,7 +247,7 @@ class _AvgPool(_Pool):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.kernel_size, self.stride, self.padding = map(hashable, (kernel_size, stride, padding))
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 
 from gpucnn import functional as F
 from gpucnn.functional.pooling import pooling_window
-from gpucnn.geometry import PerAxis, Sizes, Sliding, Window
+from gpucnn.geometry import PerAxis, Sizes, Sliding, Window, hashable
 from gpucnn.nn.layer import Layer, check_count, check_features
 from gpucnn.nn.module import Parameter
 from gpucnn.tensor import Tensor
@@ -21,7 +21,10 @@ class Subsample2d(Layer):
     kind, inferred = "subsample2d", "num_features"
 
     def __init__(self, num_features: int, kernel_size: PerAxis = 2) -> None:
-        self.num_features, self.kernel_size = check_count(self.kind, "num_features", num_features), kernel_size
+        self.num_features, self.kernel_size = (
+            check_count(self.kind, "num_features", num_features),
+            hashable(kernel_size),
+        )
         self.coefficient = Parameter(np.ones(num_features, np.float32))
         self.bias = Parameter(np.zeros(num_features, np.float32))
 

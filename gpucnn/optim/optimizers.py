@@ -16,6 +16,7 @@ from gpucnn.tensor import Tensor
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer"]
 
 Group = dict[str, Any]
+Parameters = Iterable[Tensor] | Iterable[Group]
 PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
 
 
@@ -29,7 +30,7 @@ class Optimizer:
     slots: ClassVar[tuple[str, ...]] = ()  # names of the flat arrays kept from step to step
     not_negative: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")  # options that must not be
 
-    def __init__(self, parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> None:
+    def __init__(self, parameters: Parameters, options: dict[str, Any]) -> None:
         groups = _as_groups(parameters, options)
         self.param_groups: list[Group] = []
         self._flat: list[FlatParameters] = []
@@ -193,7 +194,7 @@ def _lies_in(place: Place, parameter: Tensor) -> bool:
     return parameter.data is place.value and (parameter.grad is None or parameter.grad.data is place.gradient)
 
 
-def _as_groups(parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> list[Group]:
+def _as_groups(parameters: Parameters, options: dict[str, Any]) -> list[Group]:
     """Parameter groups; parameters without any are one. Raises InputError for what cannot be trained."""
     if isinstance(parameters, Tensor):
         raise InputError("an optimizer was given one Tensor; expected a list of parameters, such as net.parameters()")
@@ -222,7 +223,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Iterable[Group],
+        parameters: Parameters,
         lr: float,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -257,7 +258,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Iterable[Group],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -287,14 +288,9 @@ class Adam(Optimizer):
         first, second = group["betas"]
         return StepScales(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
 
-    def _decay(self, group: Group) -> float:
-        """The multiple of the parameters that is added to the gradient."""
-        return group["weight_decay"]
-
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        update, decay = kernels_of(type(values)).update, self._decay(group)
-        mean, square = state
-        update.adam(values, gradients, mean, square, scales, group["betas"], group["eps"], decay)
+        update, (mean, square) = kernels_of(type(values)).update, state
+        update.adam(values, gradients, mean, square, scales, group["betas"], group["eps"], group["weight_decay"])
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""
@@ -316,7 +312,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Iterable[Group],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -327,8 +323,8 @@ class AdamW(Adam):
     def _scales(self, group: Group, count: int) -> StepScales:
         return super()._scales(group, count)._replace(shrink=1 - group["lr"] * group["weight_decay"])
 
-    def _decay(self, group: Group) -> float:
-        return 0.0
+    def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
+        super()._update(values, gradients, state, scales, {**group, "weight_decay": 0.0})  # `shrink` is the decay
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

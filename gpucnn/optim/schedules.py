@@ -11,17 +11,6 @@ __all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "OneCycle", "Plateau", "
 Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
 
 
-def _rise(step: int, total: int, warmup: float) -> tuple[float, float]:
-    """The factor of a linear rise over the fraction `warmup` of a run (then 1), and the elapsed share of the rest.
-
-    The rise begins above 0 and the elapsed share stays below 1, so that every step changes the weights.
-    """
-    rising = round(warmup * total)
-    if step < rising:
-        return (step + 1) / rising, 0.0
-    return 1.0, (step - rising) / (total - rising)
-
-
 class Schedule:
     """A rule for the learning rate. Steps count from 0; `total` is the whole run's number of them."""
 
@@ -68,6 +57,15 @@ class _Warmup(Schedule):
                 name = type(self).__name__.lower()
                 raise InputError(f"{name}: {option} is {value}; expected a fraction of 0 to 1")
 
+    def factor(self, step: int, total: int, per_epoch: int) -> float:
+        """The rise, which begins above 0 so that every step changes the weights; then the fall, which begins at 1."""
+        rising = round(self.warmup * total)
+        return (step + 1) / rising if step < rising else self._fall((step - rising) / (total - rising))
+
+    def _fall(self, elapsed: float) -> float:
+        """The factor once the share `elapsed` of the steps after the rise is over: less than 1 at the last step."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Cosine(_Warmup):
@@ -76,20 +74,16 @@ class Cosine(_Warmup):
     I. Loshchilov, F. Hutter, SGDR, 2016, arXiv:1608.03983.
     """
 
-    def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """The rise, then final + (1 - final) · (1 + cos(π · t)) / 2, t the elapsed share of the rest."""
-        rise, over = _rise(step, total, self.warmup)
-        return rise * (self.final + (1 - self.final) * (1 + math.cos(math.pi * over)) / 2)
+    def _fall(self, elapsed: float) -> float:
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * elapsed)) / 2
 
 
 @dataclass(frozen=True)
 class Linear(_Warmup):
     """A linear rise over the fraction `warmup` of the run, then a linear fall to the factor `final`."""
 
-    def factor(self, step: int, total: int, per_epoch: int) -> float:
-        """The rise, then 1 - (1 - final) · t, t the elapsed share of the rest."""
-        rise, over = _rise(step, total, self.warmup)
-        return rise * (1 - (1 - self.final) * over)
+    def _fall(self, elapsed: float) -> float:
+        return 1 - (1 - self.final) * elapsed
 
 
 @dataclass(frozen=True)

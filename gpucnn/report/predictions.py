@@ -32,14 +32,13 @@ class Predictions:
         return self.probabilities.argmax(axis=1)
 
     @property
-    def confidence(self) -> np.ndarray:
-        """Its probability, (N,)."""
-        return self.probabilities.max(axis=1)
-
-    @property
     def classification(self) -> Classification:
         """The figures of each class and of all."""
         return classify(self.labels, self.predicted, self.probabilities.shape[1])
+
+    def surest_first(self, images: np.ndarray) -> np.ndarray:
+        """Numbers of images, (any number,), in the order of how probable their predicted class is."""
+        return images[np.argsort(-self.probabilities[images].max(axis=1), kind="stable")]
 
 
 def groups_of(confusion: np.ndarray) -> np.ndarray | None:
@@ -81,7 +80,7 @@ def examples(predictions: Predictions, test: Dataset, viewer: Viewer) -> dict[st
     `cells` names a cell's by their rows, as in {"3,5": [0, 7]}; `mistakes` those of mistakes, the most confident first.
     """
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
-    mistakes = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:MISTAKES]
+    mistakes = predictions.surest_first(wrong)[:MISTAKES]
     cells = _cells(predictions, _room(viewer) - len(mistakes))
     shown = np.array(sorted({*mistakes.tolist(), *(i for chosen in cells.values() for i in chosen)}), np.int64)
     place = {image: row for row, image in enumerate(shown.tolist())}
@@ -104,7 +103,7 @@ def _cells(predictions: Predictions, room: int) -> dict[str, list[int]]:
     groups = groups_of(predictions.classification.confusion)
     rows, columns = (each if groups is None else groups[each] for each in (predictions.labels, predictions.predicted))
     cells: dict[str, list[int]] = {}
-    for image in np.argsort(-predictions.confidence, kind="stable").tolist():
+    for image in predictions.surest_first(np.arange(len(predictions.labels))).tolist():
         cell = cells.setdefault(f"{rows[image]},{columns[image]}", [])
         if len(cell) < EXAMPLES:
             cell.append(image)

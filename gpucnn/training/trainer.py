@@ -30,6 +30,7 @@ from gpucnn.training.step import HostSteps, Step
 
 TRAIN_STATE = "position"  # its name in a checkpoint, since version 0.1.0
 Record = BatchRecord | EpochRecord
+Steps = HostSteps | CapturedSteps
 
 
 class Trainer:
@@ -209,16 +210,14 @@ class Trainer:
                 yield from self._validate(held_out)
             yield self._close_epoch(total_steps)
 
-    def _steps(self, batches: Batches) -> HostSteps | CapturedSteps:
+    def _steps(self, batches: Batches) -> Steps:
         """The steps over the batches: on a GPU captured, with the data set there, if the batches are a Loader's."""
         on_gpu = backend.device().kind == "cuda" and dispatch.asked() != "numpy"
         if on_gpu and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)
 
-    def _train_epoch(
-        self, steps: HostSteps | CapturedSteps, batches: Batches, total_steps: int
-    ) -> Iterator[BatchRecord]:
+    def _train_epoch(self, steps: Steps, batches: Batches, total_steps: int) -> Iterator[BatchRecord]:
         """Train on the epoch's remaining minibatches."""
         state = self.train_state
         self.net.train()
@@ -230,9 +229,7 @@ class Trainer:
                 raise self._not_finite("training", state.train, results[-1], batch, self._lr(state.step, total_steps))
             started = time.perf_counter()  # time that the caller takes is not training
 
-    def _results(
-        self, steps: HostSteps | CapturedSteps, batches: Batches, total_steps: int
-    ) -> Iterator[list[StepResult]]:
+    def _results(self, steps: Steps, batches: Batches, total_steps: int) -> Iterator[list[StepResult]]:
         """What comes of the steps; where they run out of a GPU's memory, the error says how many images would fit."""
         state = self.train_state
         epoch, before = state.epoch, state.step - state.train.batches  # updates when the epoch began
@@ -302,8 +299,7 @@ class Trainer:
 
 
 def _record(split: str, epoch: int, tally: Tally, result: StepResult) -> BatchRecord:
-    accuracy = result.correct / result.images
-    return BatchRecord(split, epoch + 1, tally.batches, result.images, result.loss, accuracy)
+    return BatchRecord(split, epoch + 1, tally.batches, result.images, result.loss, result.correct / result.images)
 
 
 def _under(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

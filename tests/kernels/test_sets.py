@@ -1,6 +1,11 @@
 """Every set of kernels that this machine can run, against the naive loops, over the same random configurations."""
 
+import os
+import shutil
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,11 +88,55 @@ def test_a_module_that_cannot_be_loaded_is_not_called_one_that_was_not_built(mon
     def broken(name):
         raise ImportError(f"{name}: undefined symbol")
 
-    for function in (dispatch.library.why_none, dispatch.library.usable):
-        monkeypatch.setattr(dispatch.library, function.__name__, function.__wrapped__)
+    uncached(monkeypatch)
     monkeypatch.setattr(dispatch.library, "_was_built", lambda name: True)
     monkeypatch.setattr(dispatch.library, "_module", broken)
     assert dispatch.library.usable() == {}
     assert dispatch.library.why_none() == "the C kernels cannot be loaded: plain: undefined symbol"
     monkeypatch.setattr(dispatch.library, "_was_built", lambda name: False)
     assert "not built" in dispatch.library.why_none()
+
+
+def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library be examined anew at each call."""
+    for name in ("why_unusable", "usable"):
+        monkeypatch.setattr(dispatch.library, name, getattr(dispatch.library, name).__wrapped__)
+
+
+def test_the_modules_are_compiled_from_the_sources_here():
+    """Else they are not used, and the tests of the C kernels are skipped."""
+    built = [name for name in dispatch.library.SETS if dispatch.library._was_built(name)]
+    assert {name: dispatch.library.why_unusable(name) for name in built} == dict.fromkeys(built)
+
+
+def test_a_module_of_other_sources_is_not_used(monkeypatch):
+    if not dispatch.library.usable():
+        pytest.skip("the C kernels were not built")
+    uncached(monkeypatch)
+    monkeypatch.setattr(dispatch.library, "fingerprint", lambda: "sources_0123456789abcdef")
+    assert dispatch.library.usable() == {}
+    assert "built from other sources" in dispatch.library.why_none()
+    with pytest.raises(gpucnn.errors.InputError, match="'plain'.*built from other sources.*build_ext --inplace"):
+        dispatch.choose("plain")
+    monkeypatch.setattr(dispatch.library, "fingerprint", lambda: None)  # an installed package has no sources
+    assert "plain" in dispatch.library.usable()
+
+
+def test_a_changed_source_is_noticed(tmp_path):
+    """In a copy of the package with its compiled modules, whose C sources are then changed."""
+    if not dispatch.library.usable():
+        pytest.skip("the C kernels were not built")
+    package = tmp_path / "gpucnn"
+    shutil.copytree(Path(gpucnn.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    program = "from gpucnn.kernels import dispatch; print(dispatch.describe())"
+
+    def described(kernels: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "GPUCNN_KERNELS": kernels, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert described("auto").stdout.startswith("C, for ")
+    with (package / "kernels/c/source/update.h").open("a") as header:
+        header.write("/* changed */\n")
+    assert described("auto").stdout.startswith("NumPy: the C kernels were built from other sources")
+    assert "InputError: GPUCNN_KERNELS is 'plain'" in described("plain").stderr

@@ -6,6 +6,7 @@ import pytest
 from gpucnn import Tensor, nn
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.generators import generator_state
+from gpucnn.nn.activation import OTHERS
 from gpucnn.nn.layer import undrawn
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -51,6 +52,7 @@ LAYERS = [
     (lambda: nn.ReflectionPad2d((0, 1, 2, 3)), IMAGE, (4, 14, 9), 0),
     (lambda: nn.Residual(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()), IMAGE, IMAGE, 4 * 9 * 8 * 4 * 9),
     (lambda: nn.Sequential(nn.Flatten(), nn.Linear(288, 10), nn.Linear(10, 2)), IMAGE, (2,), 2880 + 20),
+    *((layer, IMAGE, IMAGE, None) for layer in OTHERS.values()),
 ]
 
 
@@ -85,6 +87,7 @@ def test_undrawn_layers_answer_as_drawn_ones_do_and_draw_nothing(kind, options, 
 
 
 def test_every_layer_of_the_yaml_is_tested():
+    """An activation that nn makes a layer of by itself is in `LAYERS` by itself."""
     tested = {type(make()) for make, *_ in LAYERS}
     assert set(nn.LAYERS.values()) - tested == set()
 

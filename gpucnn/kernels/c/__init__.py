@@ -11,14 +11,6 @@ from gpucnn.kernels.c.softmax import Softmax
 from gpucnn.kernels.c.update import Update
 from gpucnn.kernels.c.warp import Warp
 
-kernels = numpy.kernels._replace(
-    activation=Activation(),
-    conv=Conv(),
-    gather=Gather(),
-    gemm=Gemm(),
-    norm=Norm(),
-    pool=Pool(),
-    softmax=Softmax(),
-    update=Update(),
-    warp=Warp(),
+kernels = numpy.Kernels(
+    Activation(), Conv(), Gather(), Gemm(), Norm(), numpy.Padding(), Pool(), Softmax(), numpy.Step(), Update(), Warp()
 )

@@ -6,6 +6,7 @@ import importlib.util
 from typing import Any
 
 from gpucnn import threads
+from gpucnn.kernels.c.fingerprint import fingerprint
 
 SETS = ("avx512", "avx2", "plain")  # the widest first
 
@@ -17,19 +18,29 @@ def usable() -> dict[str, Any]:
     """The modules that were built and that this processor runs, by the name of their instruction set."""
     if why_none():
         return {}
-    plain = _module("plain")  # code that every processor runs must say what this one does
-    return {name: _module(name) for name in SETS if plain.supports(name) and _was_built(name)}
+    supports = _module("plain").supports  # code that every processor runs must say what this one does
+    return {name: _module(name) for name in SETS if supports(name) and not why_unusable(name)}
+
+
+def why_none() -> str | None:
+    """Why no module is usable; None where one is."""
+    return why_unusable("plain")
 
 
 @functools.cache  # as above
-def why_none() -> str | None:
-    """Why no module is usable; None where one is."""
-    if not _was_built("plain"):
+def why_unusable(name: str) -> str | None:
+    """Why the module of that name cannot be used, on a processor that runs it; None where it can."""
+    if not _was_built(name):
         return "the C kernels were not built (a C compiler, such as gcc, must be there when gpucnn is installed)"
     try:
-        _module("plain")
+        built_from = getattr(_module(name), "fingerprint", "unknown")
     except ImportError as error:
         return f"the C kernels cannot be loaded: {error}".splitlines()[0]
+    if fingerprint() not in (None, built_from):
+        return (
+            "the C kernels were built from other sources than those here, and could give wrong results; "
+            "build them again: python setup.py build_ext --inplace --force"
+        )
     return None
 
 

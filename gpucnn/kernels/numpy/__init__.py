@@ -1,6 +1,17 @@
-"""The kernels on NumPy's and CuPy's arrays: they always work, and the other sets are tested against them."""
+"""The kernels on NumPy's and CuPy's arrays, with the documentation of all kernels.
 
-from gpucnn.kernels.interface import Kernels
+A kernel takes and returns arrays; the Functions of gpucnn/functional call it, and record what their gradients need.
+Images are (C, spatial..., N): batch-last and C-contiguous, as are all arrays here unless stated otherwise. All floating
+arrays of a call have one type, and all arrays lie on one device. A kernel that is given `out`, whose contents are
+undefined before, writes its result there; another returns it.
+
+These kernels always work, and the other sets are tested against them. `c` and `cuda` inherit from the classes here, and
+override what they compute faster. What a forward returns for its backward (`kept`, `winners`, `counts`) is private to
+the set: only the same set's backward can read it.
+"""
+
+from typing import NamedTuple
+
 from gpucnn.kernels.numpy.activation import Activation
 from gpucnn.kernels.numpy.conv import Conv
 from gpucnn.kernels.numpy.gather import Gather
@@ -13,6 +24,21 @@ from gpucnn.kernels.numpy.step import Step
 from gpucnn.kernels.numpy.update import Update
 from gpucnn.kernels.numpy.warp import Warp
 
-kernels = Kernels(
-    Activation(), Conv(), Gather(), Gemm(), Norm(), Padding(), Pool(), Softmax(), Step(), Update(), Warp()
-)
+
+class Kernels(NamedTuple):
+    """A set of kernels, by kind: what `dispatch.kernels_of` returns for arrays of a type."""
+
+    activation: Activation = Activation()
+    conv: Conv = Conv()
+    gather: Gather = Gather()
+    gemm: Gemm = Gemm()
+    norm: Norm = Norm()
+    padding: Padding = Padding()
+    pool: Pool = Pool()
+    softmax: Softmax = Softmax()
+    step: Step = Step()
+    update: Update = Update()
+    warp: Warp = Warp()
+
+
+kernels = Kernels()

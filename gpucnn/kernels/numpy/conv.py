@@ -1,6 +1,6 @@
 """Convolution as im2col and GEMM, in tiles: the column matrix exists for a range of output rows at a time only.
 
-Shapes, beside those of interface.Conv: G groups, K taps, and L = outputs · N places. A tile is a range of the first
+Shapes, beside those of Conv: G groups, K taps, and L = outputs · N places. A tile is a range of the first
 output axis, or of input channels; the pool of threads shares them.
 """
 
@@ -12,7 +12,6 @@ import numpy as np
 from gpucnn import threads
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sides, Sizes, Window, split, unpadded_places
-from gpucnn.kernels import interface
 from gpucnn.kernels.plans import cached_by_shape
 
 CPU_TILE_BYTES = 1 << 22  # columns of 4 MiB, or of one row or channel: few large pieces, within the last-level cache
@@ -21,10 +20,13 @@ WORTH_SHARING = 1 << 19  # bytes of columns whose work outweighs waking a thread
 WIDE = 32  # rows of a product from which BLAS runs well
 
 
-class Conv(interface.Conv):
+class Conv:
+    """Convolution over x (I, spatial..., N) by weight (O, I / groups, kernel...), to outputs (O, outputs..., N)."""
+
     def forward(
         self, x: Array, weight: Array, bias: Array | None, window: Window, groups: int, relu: bool, out: Array
     ) -> None:
+        """out[o] = sum over i and taps of weight[o, i, tap] · x[i at tap] + bias[o], with `relu` no less than 0."""
         xp = module_of(x)
         matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, I/G·K)
         result = out.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, L)
@@ -44,7 +46,11 @@ class Conv(interface.Conv):
     def backward_weight(
         self, x: Array, grad: Array, window: Window, groups: int, grad_weight: Array, grad_bias: Array | None = None
     ) -> None:
-        """The product grad · columnsᵀ, the tiles added up in their order.
+        """grad_weight[o, i, tap] = sum over places and images of grad[o] · x[i at tap]; in an order that is fixed.
+
+        grad_bias (O,), where it is given, becomes the same as by `backward_bias`.
+
+        Computed as the product grad · columnsᵀ, the tiles added up in their order.
 
         With few output channels that product is too thin for BLAS. So R neighbouring output rows are taken together, as
         if each were a channel of its own, over a window that reaches over the input rows of all R; the parts of the
@@ -76,10 +82,13 @@ class Conv(interface.Conv):
             self.backward_bias(grad, grad_bias)
 
     def backward_bias(self, grad: Array, out: Array) -> None:
+        """out (O,) = the sum of grad over places and images."""
         module_of(grad).sum(grad.reshape(grad.shape[0], -1), axis=1, out=out)
 
     def backward_input(self, weight: Array, grad: Array, window: Window, groups: int, out: Array) -> None:
-        """The product weightᵀ · grad as columns, which are added up where they came from.
+        """out (I, spatial..., N) = for each pixel the sum of weight[o, i, tap] · grad[o] over the taps that read it.
+
+        Computed as the product weightᵀ · grad: columns, which are added up where they came from.
 
         A tile is a range of one group's input channels, so that tiles share no pixel.
         """

@@ -3,13 +3,19 @@
 import numpy as np
 
 from gpucnn.backend import Array, module_of, to_host
-from gpucnn.kernels import interface
 from gpucnn.kernels.interface import Changes
 from gpucnn.kernels.numpy.warp import Warp
 
 
-class Gather(interface.Gather):
+class Gather:
+    """A minibatch out of a set of images: chosen, changed, turned into batch-last memory, and normalised."""
+
     def normalised(self, images: np.ndarray, indices: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """(x - shift) · scale for the images (any number, C, H, W) at `indices` (N,): (C, H, W, N) of shift's dtype.
+
+        shift and scale are each (1, 1, 1), (C, 1, 1) or (C, H, W). All arrays are NumPy's. Raises IndexError for a
+        number of no image.
+        """
         chosen = images[indices]
         turned = np.ascontiguousarray(chosen.reshape(len(chosen), -1).T)  # while a pixel may still be one byte
         turned = turned.reshape(*images.shape[1:], -1)  # (C·H·W, N) -> (C, H, W, N)
@@ -30,6 +36,12 @@ class Gather(interface.Gather):
         out: Array,
         chosen: Array,
     ) -> None:
+        """The minibatch of N images that begins at place cursor[0], (1,) int64, of an epoch's `order` (E,) int64.
+
+        out (C, H, W, N) = (x - shift) · scale for those of images (M, C, H, W), uint8 or float32, after the `changes`
+        of their places in the order (arrays of E rows); shift and scale are (C, H, W). chosen (N,) = their labels (M,).
+        Signals (C, W) and volumes (C, D, H, W) are taken without changes.
+        """
         places = slice(int(cursor[0]), int(cursor[0]) + len(chosen))
         taken, here = to_host(images[order[places]]), changes.each(lambda array: to_host(array[places]))
         if here.maps is not None:

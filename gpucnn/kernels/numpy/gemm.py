@@ -3,14 +3,16 @@
 from gpucnn import threads
 from gpucnn.backend import Array, module_of
 from gpucnn.geometry import split
-from gpucnn.kernels import interface
 
 TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50 microseconds
 MOST_TILES = 16
 
 
-class Gemm(interface.Gemm):
+class Gemm:
+    """Matrix products, and sums of rows. Factors in C order, and transposes of such, are read without a copy."""
+
     def matmul(self, a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> None:
+        """out (..., M, N) = a (M, K) or (..., M, K) @ b (..., K, N), plus bias (M,) along N; with `relu` at least 0."""
         xp = module_of(out)
         tiles = split(out.shape[-2], min(MOST_TILES, 2 * (a.shape[-1] * out.size // (2 * TILE_PRODUCTS))))
 
@@ -25,11 +27,14 @@ class Gemm(interface.Gemm):
         threads.run(tile, len(tiles), out)
 
     def matmul_and_row_sums(self, a: Array, b: Array, out: Array, sums: Array) -> None:
+        """out (M, N) = a (M, K) @ b (K, N), and sums (M,) = the sum of each row of a."""
         self.matmul(a, b, out)
         self.row_sums(a, sums)
 
     def row_sums(self, rows: Array, out: Array) -> None:
+        """out (C,) = the sum of each row of (C, L), added up in an order that depends on their shape alone."""
         module_of(rows).sum(rows, axis=1, out=out)
 
     def product(self, a: Array, b: Array) -> Array:
+        """a @ b by the rules of NumPy. Raises ValueError where the shapes do not fit."""
         return module_of(a).matmul(a, b)

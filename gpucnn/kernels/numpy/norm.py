@@ -6,12 +6,20 @@ Kept for the backward: the normalised x, the inverse of the standard deviation, 
 from typing import Any
 
 from gpucnn.backend import Array, empty, module_of
-from gpucnn.kernels import interface
 from gpucnn.kernels.interface import Running
 
 
-class Norm(interface.Norm):
+class Norm:
+    """Batch normalisation over (C, L): each channel is one contiguous row of places and images.
+
+    S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167.
+    """
+
     def training_forward(self, x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
+        """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
+
+        The running statistics move towards these. Returns what training_backward asks for.
+        """
         xp = module_of(x)
         mean = x.mean(axis=1, keepdims=True)
         normalised = xp.subtract(x, mean, out=empty(x.shape, x))
@@ -24,6 +32,10 @@ class Norm(interface.Norm):
         return normalised, inverse, weight
 
     def training_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
+        """out = the gradient by x, where mean and variance depend on x; grad_weight and grad_bias (C,) their own.
+
+        With g the gradient by x̂, the normalised x, it is (g - mean(g) - x̂ · mean(g · x̂)) / sqrt(variance + eps).
+        """
         xp, (normalised, inverse, weight) = module_of(grad), kept
         scaled = grad * weight[:, None]
         xp.multiply(scaled, normalised, out=out)
@@ -38,6 +50,7 @@ class Norm(interface.Norm):
     def fixed_forward(
         self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array
     ) -> Any:
+        """As training_forward, by the given mean and variance (C,); returns what fixed_backward asks for."""
         xp = module_of(x)
         inverse = (1 / xp.sqrt(variance + eps))[:, None].astype(x.dtype)
         normalised = xp.subtract(x, mean[:, None], out=empty(x.shape, x))
@@ -46,11 +59,13 @@ class Norm(interface.Norm):
         return normalised, inverse, weight
 
     def fixed_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
+        """As training_backward, where mean and variance do not depend on x."""
         xp, (normalised, inverse, weight) = module_of(grad), kept
         xp.multiply(grad, weight[:, None] * inverse, out=out)
         xp.sum(grad * normalised, axis=1, out=grad_weight)
         xp.sum(grad, axis=1, out=grad_bias)
 
     def scale(self, x: Array, weight: Array, bias: Array, out: Array) -> None:
+        """out (C, L) = x · weight + bias, for weight and bias (C,)."""
         module_of(out).multiply(x, weight[:, None], out=out)
         out += bias[:, None]

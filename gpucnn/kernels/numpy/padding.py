@@ -6,42 +6,40 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.geometry import Sides
-from gpucnn.kernels import interface
 from gpucnn.kernels.numpy.conv import bordered
 
 
-class Padding(interface.Padding):
+class Padding:
+    """Padding along any axes: a border of one value, of the nearest pixel, or of the mirrored image."""
+
     def pad(self, x: Array, sides: Sides, mode: str, value: float) -> Array:
+        """x with (before, after) more elements along each of its axes.
+
+        `mode` is "constant" (`value`), "replicate" (the nearest pixel) or "reflect" (mirrored, without the border
+        pixel).
+        """
         return bordered(x, sides, value) if mode == "constant" else gather(x, _sources(sides, mode, x.shape))
 
     def pad_backward(self, grad: Array, sides: Sides, mode: str, shape: tuple[int, ...]) -> Array:
+        """The gradient by x, of `shape`: for each of its elements the sum over the places that repeat it."""
         if mode == "constant":
-            return constant_backward(grad, sides, shape)
+            out, inside = empty(shape, grad), zip(shape, sides, strict=True)
+            out[...] = grad[tuple(slice(before, before + size) for size, (before, _) in inside)]
+            return out
         return gather_backward(grad, _sources(sides, mode, shape), shape)
 
 
 def _sources(sides: Sides, mode: str, shape: tuple[int, ...]) -> dict[int, np.ndarray]:
     """For each axis that is padded, the pixel that every place has its value from."""
-    sources = {"replicate": replicate_sources, "reflect": reflect_sources}[mode]
-    return {axis: sources(size, *pair) for axis, (size, pair) in enumerate(zip(shape, sides, strict=True)) if any(pair)}
-
-
-def constant_backward(grad: Array, sides: Sides, shape: tuple[int, ...]) -> Array:
-    """The gradient by the inside, of `shape`."""
-    out = empty(shape, grad)
-    out[...] = grad[tuple(slice(before, before + size) for size, (before, _) in zip(shape, sides, strict=True))]
-    return out
-
-
-def replicate_sources(size: int, before: int, after: int) -> np.ndarray:
-    """For every place along a padded axis, the pixel it repeats: the nearest one."""
-    return np.clip(np.arange(-before, size + after), 0, size - 1)
-
-
-def reflect_sources(size: int, before: int, after: int) -> np.ndarray:
-    """For every place along a padded axis, the pixel it mirrors; the pixel at the border is not repeated."""
-    place = np.abs(np.arange(-before, size + after))
-    return np.where(place < size, place, 2 * (size - 1) - place)
+    sources = {}
+    for axis, (size, (before, after)) in enumerate(zip(shape, sides, strict=True)):
+        place = np.arange(-before, size + after)
+        if mode == "reflect":  # the pixel at the border is not repeated
+            place = np.abs(place)
+            place = np.where(place < size, place, 2 * (size - 1) - place)
+        if before or after:
+            sources[axis] = np.clip(place, 0, size - 1)
+    return sources
 
 
 def gather(x: Array, sources: dict[int, np.ndarray]) -> Array:

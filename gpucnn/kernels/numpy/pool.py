@@ -6,13 +6,15 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
 from gpucnn.geometry import Sides, Sizes, Window, padded_places, unpadded_places
-from gpucnn.kernels import interface
 from gpucnn.kernels.numpy.conv import padded
 from gpucnn.kernels.plans import cached_by_shape
 
 
-class Pool(interface.Pool):
+class Pool:
+    """Pooling over windows of (C, spatial..., N)."""
+
     def max_forward(self, x: Array, window: Window, relu: bool, out: Array) -> None:
+        """out (C, outputs..., N) = the largest value under the window, with `relu` no less than 0. Padding is -inf."""
         xp = module_of(x)
         first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
         xp.copyto(out, first)
@@ -22,7 +24,9 @@ class Pool(interface.Pool):
             xp.maximum(out, 0, out=out)
 
     def max_forward_winners(self, x: Array, window: Window, relu: bool, out: Array) -> list[Array]:
-        """The winners are a list of boolean arrays of out's shape.
+        """As max_forward; returns the winners, which max_backward asks for.
+
+        Here the winners are a list of boolean arrays of out's shape.
 
         For every tap but the first, one says where the tap beats all before it; with `relu`, another comes first, and
         says where the result is above 0.
@@ -40,7 +44,12 @@ class Pool(interface.Pool):
         return [xp.greater(out, 0, out=empty(out.shape, x, dtype=bool)), *beaten]
 
     def max_backward(self, grad: Array, winners: list[Array], window: Window, out: Array) -> None:
-        """From the last tap to the first: one that beat all before it takes the gradient that no later one took."""
+        """out (C, spatial..., N) = the gradient of each window at the pixel that won it, the first of equal ones.
+
+        After `relu` a window whose result is 0 gives no gradient.
+
+        Computed from the last tap to the first: one that beat all before it takes the gradient that no later one took.
+        """
         xp, outputs, taps = module_of(grad), grad.shape[1:-1], math.prod(window.kernel)
         above, beaten = winners[: len(winners) - taps + 1], winners[len(winners) - taps + 1 :]
         rest = empty(grad.shape, grad)
@@ -61,9 +70,14 @@ class Pool(interface.Pool):
         _add(rest, window, 0, out)
 
     def tap_counts(self, window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
+        """The counts that average_forward and average_backward ask for.
+
+        The taps of each window that count are those over the input of `sizes` and its `counted` padding.
+        """
         return module_of(like).asarray(_tap_counts(window, counted, sizes, outputs), dtype=like.dtype)
 
     def average_forward(self, x: Array, window: Window, counts: Array, out: Array) -> None:
+        """out (C, outputs..., N) = the sum under the window over how many of its taps count."""
         xp = module_of(x)
         first, *others = _taps(padded(x, window, 0), window, out.shape[1:-1])
         xp.copyto(out, first)
@@ -72,6 +86,7 @@ class Pool(interface.Pool):
         xp.divide(out, counts, out=out)
 
     def average_backward(self, grad: Array, window: Window, counts: Array, out: Array) -> None:
+        """out (C, spatial..., N) = for each pixel the sum of grad over the count, of the windows that it lies in."""
         each = module_of(grad).divide(grad, counts, out=empty(grad.shape, grad))
         if _cover(window, out.shape[1:-1], grad.shape[1:-1]):
             for view in _taps(out, window, grad.shape[1:-1]):
@@ -82,18 +97,22 @@ class Pool(interface.Pool):
             _add(each, window, tap, out)
 
     def global_average_forward(self, x: Array, out: Array) -> None:
+        """out (C, 1, 1, N) = the mean of each map of x (C, H, W, N)."""
         module_of(x).mean(x, axis=(1, 2), keepdims=True, out=out)
 
     def global_average_backward(self, grad: Array, out: Array) -> None:
+        """out (C, H, W, N) = grad (C, 1, 1, N), shared equally among the pixels of its map."""
         out[...] = grad / (out.shape[1] * out.shape[2])
 
     def global_max_forward(self, x: Array, out: Array) -> Array:
+        """out (C, 1, 1, N) = the largest value of each map of x (C, H, W, N); returns the winners for the backward."""
         maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
         winners = maps.argmax(axis=1)[:, None]
         out[...] = module_of(x).take_along_axis(maps, winners, axis=1).reshape(out.shape)
         return winners
 
     def global_max_backward(self, grad: Array, winners: Array, out: Array) -> None:
+        """out (C, H, W, N) = grad (C, 1, 1, N) at the first largest value of each map, 0 elsewhere."""
         out.fill(0)
         maps = out.reshape(out.shape[0], -1, out.shape[-1])  # (C, H·W, N)
         module_of(grad).put_along_axis(maps, winners, grad.reshape(out.shape[0], 1, -1), axis=1)

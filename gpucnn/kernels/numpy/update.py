@@ -5,12 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
-from gpucnn.kernels import interface
 from gpucnn.kernels.interface import Scales
 
 
-class Update(interface.Update):
+class Update:
+    """One optimizer step over flat arrays (length,), in place. The formulas are those of PyTorch.
+
+    In the CUDA set `scales` may also be an array (4,) float64 on the device: size, root, shrink, and a halt, which when
+    it is not 0 leaves everything as it is.
+    """
+
     def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
+        """p -= size · d, with d = g + weight_decay · p."""
         step = _decayed(parameters, gradient, weight_decay)[0]
         step *= scales.size
         parameters -= step
@@ -18,18 +24,16 @@ class Update(interface.Update):
     def momentum(
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
-        step, _ = _decayed(parameters, gradient, weight_decay)
-        velocity *= momentum
-        velocity += step
+        """v = momentum · v + d, p -= size · v, with d = g + weight_decay · p."""
+        step = _accelerated(parameters, gradient, velocity, momentum, weight_decay)[0]
         module_of(step).multiply(velocity, scales.size, out=step)
         parameters -= step
 
     def nesterov(
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
-        step, ahead = _decayed(parameters, gradient, weight_decay)
-        velocity *= momentum
-        velocity += step
+        """v = momentum · v + d, p -= size · (d + momentum · v), with d = g + weight_decay · p."""
+        step, ahead = _accelerated(parameters, gradient, velocity, momentum, weight_decay)
         module_of(step).multiply(velocity, momentum, out=ahead)
         step += ahead
         step *= scales.size
@@ -46,6 +50,10 @@ class Update(interface.Update):
         eps: float,
         weight_decay: float,
     ) -> None:
+        """p = shrink · p - size · mean / (root · sqrt(square) + eps), with d = g + weight_decay · p.
+
+        The running moments, updated here, are mean = β1 · mean + (1 - β1) · d and square = β2 · square + (1 - β2) · d².
+        """
         xp = module_of(parameters)
         step, part = _decayed(parameters, gradient, weight_decay)
         xp.multiply(step, 1 - betas[0], out=part)
@@ -65,6 +73,7 @@ class Update(interface.Update):
         parameters -= step
 
     def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
+        """Scale arrays of any shapes together so that their joint norm is at most `max_norm`; the norm before, ()."""
         xp = module_of(gradients[0])
         norm = xp.sqrt(sum(xp.vdot(gradient, gradient) for gradient in gradients))
         scale = max_norm / (norm.astype(np.float64) + 1e-6)  # as in PyTorch
@@ -74,8 +83,17 @@ class Update(interface.Update):
         return norm
 
     def clip_by_value(self, gradients: Sequence[Array], most: float) -> None:
+        """Limit every element of arrays of any shapes to ±most."""
         for gradient in gradients:
             module_of(gradient).clip(gradient, -most, most, out=gradient)
+
+
+def _accelerated(parameters: Array, gradient: Array, velocity: Array, momentum: float, weight_decay: float) -> Array:
+    """The scratch rows of `_decayed`, after velocity = momentum · velocity + g + weight_decay · p."""
+    rows = _decayed(parameters, gradient, weight_decay)
+    velocity *= momentum
+    velocity += rows[0]
+    return rows
 
 
 def _decayed(parameters: Array, gradient: Array, weight_decay: float) -> Array:

@@ -2,12 +2,19 @@
 
 import numpy as np
 
-from gpucnn.kernels import interface
 from gpucnn.kernels.interface import Changes
 
 
-class Warp(interface.Warp):
+class Warp:
+    """Images changed one by one, on the host, where data sets lie: all arrays are NumPy's."""
+
     def warped(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """Images (N, C, H, W), uint8 or float32, each by its map (N, 4): new images of the same shape and type.
+
+        A map is the cosine and the sine of the turn, each over the scale, and how far to move down and to the right, in
+        pixels; turn and scale are about the centre ((H - 1) / 2, (W - 1) / 2). Pixels are interpolated linearly; what
+        lies outside an image is 0.
+        """
         n, channels, height, width = images.shape
         row, column = _origins(height, width, maps)  # (N, H, W) each
         top, left = np.floor(row), np.floor(column)
@@ -28,6 +35,7 @@ class Warp(interface.Warp):
         return out
 
     def moved(self, images: np.ndarray, changes: Changes) -> np.ndarray:
+        """Images (N, C, H, W) after the changes that move whole pixels: all of them but the maps."""
         if changes.offsets is not None:
             images = crop(images, changes.border, changes.offsets)
         if changes.flips is not None:

@@ -155,12 +155,7 @@ void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *
         parts *= work.out_parts;
     }
     int64_t taps = least_of(plan->w_in, plan->w_out);
-    if (plan->groups * plan->outs * plan->ins * taps * rows * o[2] * plan->images < WORTH_SHARING) {
-        for (int64_t index = 0; index < parts; index++) {
-            NAME(fill_rows)(&work, index);
-        }
-        return;
-    }
-    run(NAME(fill_rows), &work, parts);
+    int64_t products = plan->groups * plan->outs * plan->ins * taps * rows * o[2] * plan->images;
+    run_if(products >= WORTH_SHARING, NAME(fill_rows), &work, parts);
 }
 #endif

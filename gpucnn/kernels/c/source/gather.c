@@ -43,9 +43,8 @@ INLINE int64_t number(int64_t pixel, int64_t shared) {
 typedef struct {
     const uint8_t *images;
     const int64_t *indices;
-    int64_t count, pixels;
+    int64_t count, pixels, shifted, scaled; /* the last two: neighbouring pixels that share one number */
     const real *shift, *scale;
-    int64_t shifted, scaled; /* neighbouring pixels that share one */
     real *out;
 } NAME(Gather);
 
@@ -107,14 +106,8 @@ void NAME(gather)(const uint8_t *images, int64_t size, const int64_t *indices, i
             return;
         }
     }
-    NAME(Gather) g = {images, indices, count, pixels, shift, scale, pixels / shifts, pixels / scales, out};
+    NAME(Gather) g = {images, indices, count, pixels, pixels / shifts, pixels / scales, shift, scale, out};
     int64_t tasks = (pixels + LINE - 1) / LINE;
-    if (count * pixels < WORTH_SHARING) {
-        for (int64_t task = 0; task < tasks; task++) {
-            NAME(gather_line)(&g, task);
-        }
-        return;
-    }
-    run(NAME(gather_line), &g, tasks);
+    run_if(count * pixels >= WORTH_SHARING, NAME(gather_line), &g, tasks);
 }
 #endif

@@ -59,13 +59,6 @@ static void NAME(some_rows)(void *context, int64_t index) {
 void NAME(matrix_vector)(const real *w, int64_t rows, int64_t columns, const real *x, const real *bias, int relu,
                          real *out) {
     NAME(Product) product = {w, x, bias, rows, columns, relu, out};
-    int64_t tasks = (rows + TASK_ROWS - 1) / TASK_ROWS;
-    if (rows * columns >= WORTH_SHARING) {
-        run(NAME(some_rows), &product, tasks);
-        return;
-    }
-    for (int64_t index = 0; index < tasks; index++) {
-        NAME(some_rows)(&product, index);
-    }
+    run_if(rows * columns >= WORTH_SHARING, NAME(some_rows), &product, (rows + TASK_ROWS - 1) / TASK_ROWS);
 }
 #endif

@@ -1,6 +1,6 @@
 /* The kernels as a Python module: each function takes NumPy arrays, checks them, and computes without Python's lock.
  *
- * Compiled once for each instruction set, under the name MODULE. Types are checked here; that shapes fit together is
+ * Compiled once for each instruction set, under the name MODULE, with the FINGERPRINT of these sources. Types are checked here; that shapes fit together is
  * left to the Python files in the folder above.
  */
 #define PY_SSIZE_T_CLEAN
@@ -192,8 +192,14 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "kernel
 
 #define INIT(name) INIT_OF(name)
 #define INIT_OF(name) PyInit_##name
+#define TEXT(name) TEXT_OF(name)
+#define TEXT_OF(name) #name
 
 PyMODINIT_FUNC INIT(MODULE)(void) {
     import_array();
-    return PyModule_Create(&definition);
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddStringConstant(module, "fingerprint", TEXT(FINGERPRINT)) < 0) {
+        Py_CLEAR(module);
+    }
+    return module;
 }

@@ -88,13 +88,7 @@ static void NAME(backward_of_row)(void *context, int64_t row) {
 }
 
 static void NAME(each_row)(Task task, NAME(Norm) *context, int64_t rows) {
-    if (rows * context->length >= WORTH_SHARING) {
-        run(task, context, rows);
-        return;
-    }
-    for (int64_t row = 0; row < rows; row++) {
-        task(context, row);
-    }
+    run_if(rows * context->length >= WORTH_SHARING, task, context, rows);
 }
 
 void NAME(norm_statistics)(const real *x, int64_t rows, int64_t length, real *mean, real *variance) {

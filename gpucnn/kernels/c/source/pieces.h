@@ -19,13 +19,7 @@ INLINE int64_t piece_stop(int64_t index, int64_t length) {
 
 INLINE void run_pieces(Task task, void *context, int64_t length) {
     int64_t pieces = (length + PIECE_LENGTH - 1) / PIECE_LENGTH;
-    if (pieces >= PIECES_WORTH_SHARING) {
-        run(task, context, pieces);
-        return;
-    }
-    for (int64_t index = 0; index < pieces; index++) {
-        task(context, index);
-    }
+    run_if(pieces >= PIECES_WORTH_SHARING, task, context, pieces);
 }
 
 #endif

@@ -149,13 +149,7 @@ void NAME(cross_entropy)(const real *logits, const int64_t *labels, int64_t clas
                          double scale, real *gradient, real *losses, real *total) {
     NAME(CrossEntropy) c = {logits, labels, classes, places, (real)smoothing, (real)scale, gradient, losses};
     int64_t tasks = (places + TASK_PLACES - 1) / TASK_PLACES;
-    if (classes * places < WORTH_SHARING) {
-        for (int64_t task = 0; task < tasks; task++) {
-            NAME(cross_entropy_task)(&c, task);
-        }
-    } else {
-        run(NAME(cross_entropy_task), &c, tasks);
-    }
+    run_if(classes * places >= WORTH_SHARING, NAME(cross_entropy_task), &c, tasks);
     double sum = 0;
     for (int64_t place = 0; place < places; place++) {
         sum += losses[place];

@@ -56,13 +56,7 @@ static void NAME(sum_part)(void *context, int64_t task) {
 static void NAME(sum_rows)(const real *x, int64_t rows, int64_t length, real *out) {
     double sums[FEW_ROWS * ROW_PARTS];
     NAME(RowSums) context = {x, rows, length, length < ROW_PARTS * SUM_BLOCK ? 1 : ROW_PARTS, sums};
-    if (rows * length < WORTH_SHARING) {
-        for (int64_t task = 0; task < rows * context.parts; task++) {
-            NAME(sum_part)(&context, task);
-        }
-    } else {
-        run(NAME(sum_part), &context, rows * context.parts);
-    }
+    run_if(rows * length >= WORTH_SHARING, NAME(sum_part), &context, rows * context.parts);
     for (int64_t row = 0; row < rows; row++) {
         double sum = 0;
         for (int64_t part = 0; part < context.parts; part++) {

@@ -170,3 +170,7 @@ void run(Task task, void *context, int64_t count) {
     close_job();
     pthread_mutex_unlock(&pool.owner);
 }
+
+void run_if(int worth_sharing, Task task, void *context, int64_t count) {
+    (worth_sharing ? run : run_here)(task, context, count);
+}

@@ -14,4 +14,7 @@ void set_threads(int count);
  * Where the pool is at work for another thread, or for the task that calls, the calling thread does all of it. */
 void run(Task task, void *context, int64_t count);
 
+/* As `run` if `worth_sharing`; else on the calling thread alone, for work that takes less time than waking threads. */
+void run_if(int worth_sharing, Task task, void *context, int64_t count);
+
 #endif

@@ -31,13 +31,6 @@ static void NAME(turn_rows)(void *context, int64_t index) {
 
 void NAME(transpose)(const real *x, int64_t rows, int64_t columns, real *out) {
     NAME(Transposition) work = {x, rows, columns, out};
-    int64_t tasks = (rows + SIDE - 1) / SIDE;
-    if (rows * columns >= WORTH_SHARING) {
-        run(NAME(turn_rows), &work, tasks);
-        return;
-    }
-    for (int64_t index = 0; index < tasks; index++) {
-        NAME(turn_rows)(&work, index);
-    }
+    run_if(rows * columns >= WORTH_SHARING, NAME(turn_rows), &work, (rows + SIDE - 1) / SIDE);
 }
 #endif

@@ -59,12 +59,6 @@ static void NAME(warp_image)(void *context, int64_t index) {
 void NAME(warp)(const uint8_t *images, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out,
                 const real *maps) {
     NAME(Warp) work = {images, channels, height, width, out, maps};
-    if (count * channels * height * width >= WORTH_SHARING) {
-        run(NAME(warp_image), &work, count);
-        return;
-    }
-    for (int64_t index = 0; index < count; index++) {
-        NAME(warp_image)(&work, index);
-    }
+    run_if(count * channels * height * width >= WORTH_SHARING, NAME(warp_image), &work, count);
 }
 #endif

@@ -262,13 +262,7 @@ void NAME(weight_gradient)(const WeightPlan *plan, const real *x, const real *gr
     int64_t weights = plan->groups * plan->outs * plan->ins * k[0] * k[1] * k[2];
     NAME(Gradient) work = {plan, x, grad, plan->parts > 1 ? parts : out};
     int64_t tasks = plan->parts * plan->shares;
-    if (weights * o[0] * o[1] * o[2] * plan->images < WORTH_SHARING) {
-        for (int64_t index = 0; index < tasks; index++) {
-            NAME(share)(&work, index);
-        }
-    } else {
-        run(NAME(share), &work, tasks);
-    }
+    run_if(weights * o[0] * o[1] * o[2] * plan->images >= WORTH_SHARING, NAME(share), &work, tasks);
     for (int64_t part = 0; plan->parts > 1 && part < plan->parts; part++) {
         for (int64_t i = 0; i < weights; i++) {
             out[i] = part ? out[i] + parts[part * weights + i] : parts[i];

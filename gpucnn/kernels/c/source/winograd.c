@@ -259,13 +259,7 @@ void NAME(winograd)(const WinogradPlan *plan, const real *x, const real *w, cons
     int64_t numbers = blocks_of(plan->out_sizes[0], 2) * blocks_of(plan->out_sizes[1], 2) * plan->images;
     NAME(Winograd) work = {.plan = plan, .x = x, .w = w, .bias = bias, .out = out, .kernels = memory,
                            .memory = memory + kernels, .relu = relu, .numbers = numbers};
-    if (kernels * TAPS >= WORTH_SHARING) {
-        run(NAME(transform_kernels), &work, plan->groups * plan->outs);
-    } else {
-        for (int64_t index = 0; index < plan->groups * plan->outs; index++) {
-            NAME(transform_kernels)(&work, index);
-        }
-    }
+    run_if(kernels * TAPS >= WORTH_SHARING, NAME(transform_kernels), &work, plan->groups * plan->outs);
     if (kernels * numbers >= WORTH_SHARING) {
         run(NAME(fill_blocks), &work, plan->workers);
     } else {

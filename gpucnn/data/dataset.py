@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn.data.drawing import fractions
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
@@ -70,16 +71,20 @@ class Dataset:
         return Dataset(self.images, new_label[self.labels], class_names, self.keys)
 
     def limit(self, n: int) -> "Dataset":
-        """At most `n` images: the first of each class, in the proportions of the whole and in the original order.
+        """At most `n` images, in the proportions of the whole and in the original order: the first of each class.
 
-        Raises DataError if `n` is less than 1.
+        Of images with keys they are drawn by these, so that others that are added displace few, and that they come
+        from everywhere in folders. Raises DataError if `n` is less than 1.
         """
         if n < 1:
             raise DataError(f"limit is {n}: keep at least 1 image.")
         if n >= len(self):
             return self
         parts = shares(self.class_counts, n)
-        kept = [np.flatnonzero(self.labels == label)[:part] for label, part in enumerate(parts)]
+        order = (
+            np.arange(len(self)) if self.keys is None else np.argsort(fractions(self.keys, "limit", 0), kind="stable")
+        )
+        kept = [order[self.labels[order] == label][:part] for label, part in enumerate(parts)]
         return self.take(np.sort(np.concatenate(kept)))
 
 

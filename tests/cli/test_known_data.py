@@ -151,6 +151,28 @@ def test_the_split_of_a_folder_does_not_move_when_pictures_are_added() -> None:
         assert was < now
 
 
+def test_what_is_kept_of_a_folder_moves_little_when_pictures_are_added() -> None:
+    def kept() -> list[set[bytes]]:
+        train = folder.load(Path("pics"), channels=1).train
+        chosen = [gpucnn.data.draw_per_class(train, 12, seed=5), train.limit(36)]
+        return [{image.tobytes() for image in part.images} for part in chosen]
+
+    fill(OTHERS, range(20, 60))
+    before = kept()
+    assert before[0] != before[1] and [len(part) for part in before] == [36, 36]
+    fill(OTHERS, range(18, 20))  # the first by name, two of every class
+    for was, now in zip(before, kept(), strict=True):
+        assert len(was & now) >= 36 - 6
+
+
+def test_what_a_limit_keeps_of_a_folder_comes_from_all_of_it() -> None:
+    fill(OTHERS, range(60))
+    train = folder.load(Path("pics"), channels=1).train
+    kept = {image.tobytes() for image in train.limit(60).images}
+    places = [place for place, image in enumerate(train.images[train.labels == 0]) if image.tobytes() in kept]
+    assert len(places) == 20 and max(places) > 30
+
+
 def test_about_the_fraction_of_every_class_is_held_out_whatever_the_names() -> None:
     rng = np.random.default_rng(0)
     for seed in range(30):

@@ -1,4 +1,4 @@
-"""`gpucnn predict`: classify picture files, folders of them, tables and archives."""
+"""`gpucnn predict`: classify picture files, folders of them, tables and arrays."""
 
 import argparse
 import csv
@@ -23,7 +23,7 @@ from gpucnn.runs.saved import open_run
 
 SHOWN_CLASSES = 3  # for each picture, the most probable first
 BATCH = 256  # pictures read at a time
-TABLES, ARCHIVES = (".csv", ".tsv", ".txt", ".gz"), (".npz",)
+TABLES, ARCHIVES = (".csv", ".tsv", ".txt", ".gz"), (".npz", ".npy")
 
 
 class Group(NamedTuple):
@@ -131,7 +131,9 @@ def _pictures(folder: Path) -> list[Path]:
     """The pictures below a folder; a line tells what else there is. Raises DataError if there are none."""
     found = find_pictures(folder)
     if not found.pictures:
-        raise DataError(f"{folder} holds no pictures; give a picture, a folder of pictures, a table or an npz archive")
+        raise DataError(
+            f"{folder} holds no pictures; give a picture, a folder of pictures, a table, or arrays as .npz or .npy"
+        )
     if found.others:
         print(f"{folder}: {found.others.total():,} files are left out ({told(found.others)})", file=sys.stderr)
     return found.pictures

@@ -173,6 +173,16 @@ def test_a_table_without_labels_becomes_one_of_predictions(on_digits, capsys) ->
         assert [row[1] for row in rows] == gpucnn.load(on_digits).predict(DIGITS.test.images[:ASKED])
 
 
+def test_archives_and_single_arrays_are_answered_as_pictures_are(on_digits, capsys) -> None:
+    pixels = DIGITS.test.images[:ASKED, 0]
+    np.save("some.npy", pixels / 255)
+    np.savez("some.npz", x_test=pixels)
+    expected = gpucnn.load(on_digits).predict(pixels)
+    for name in ("some.npy", "some.npz"):
+        assert main(["predict", str(on_digits), name, "--csv", "out.csv"]) == 0
+        assert [row[1] for row in rows_of("out.csv")[1:]] == expected
+
+
 def test_folders_are_read_some_pictures_at_a_time_and_named_below_themselves(on_digits, capsys, monkeypatch) -> None:
     monkeypatch.setattr("gpucnn.cli.predict.BATCH", 25)
     save_pictures("pngs")

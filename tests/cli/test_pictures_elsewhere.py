@@ -102,8 +102,9 @@ def transparent(pixels: np.ndarray) -> np.ndarray:
 def photograph(pixels: np.ndarray) -> np.ndarray:
     """A dark digit on grey paper, off the middle, unevenly lit, with noise."""
     rng = np.random.default_rng(0)
-    paper = np.full((300, 240), 190.0) - np.linspace(0, 12, 240) + rng.normal(0, 3, (300, 240))
-    paper[90:202, 70:182] -= 150 / 255 * pixels.astype(float).repeat(4, axis=0).repeat(4, axis=1)
+    paper = np.full((300, 240), 210.0) - np.linspace(0, 60, 240) - np.linspace(0, 30, 300)[:, None]
+    paper += rng.normal(0, 3, (300, 240))
+    paper[90:202, 70:182] -= 110 / 255 * pixels.astype(float).repeat(4, axis=0).repeat(4, axis=1)
     return paper.clip(0, 255).astype(np.uint8)
 
 

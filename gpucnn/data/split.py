@@ -145,7 +145,8 @@ def _count(size: int | float, total: int, what: str) -> int:
         count = size
     if not 0 < count < total:
         raise DataError(
-            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left."
+            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left; give "
+            f"another number, or a fraction: data.{what}=0.1"
         )
     return count
 

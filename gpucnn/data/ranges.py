@@ -176,7 +176,8 @@ def _scale_up_to(high: float, whole: bool, own: Scale) -> Scale:
         return UNIT
     if whole and high <= HIGHEST[1]:
         return Scale(0, HIGHEST[1])
-    for scale in (BYTE, own, WORD):
+    camera = (Scale(0, 1023), Scale(0, 4095)) if whole else ()  # of 16 bits they would be all but black
+    for scale in (BYTE, *camera, own, WORD):
         if high <= scale.high:
             return scale
     raise DataError(

@@ -144,9 +144,10 @@ def _count(size: int | float, total: int, what: str) -> int:
     else:
         count = size
     if not 0 < count < total:
+        mend = "more" if count < 1 else f"less, such as the fraction 0.1 (data.{what}=0.1)"
         raise DataError(
-            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left; give "
-            f"another number, or a fraction: data.{what}=0.1"
+            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left; "
+            f"give {mend}"
         )
     return count
 

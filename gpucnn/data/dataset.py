@@ -15,6 +15,7 @@ from gpucnn.errors import DataError
 
 ClassNames = tuple[str | int, ...]  # as an option; numbers are converted to text
 _MOST_LISTED = 12  # classes in one sentence
+_ANOTHER_SCALE = 12  # times as high: 0..1, 0..16, 0..255, 12 and 16 bits are farther apart
 MAX_CLASSES = 65_536  # bounds the memory that a damaged label can cause
 
 
@@ -135,6 +136,20 @@ class Source:
                     f"Training pixels reach {highest[0]:g}, but {what} pixels {highest[1]:g}: "
                     "one of them was scaled to 0..1 and the other was not. Scale both alike."
                 )
+
+
+def check_scales(parts: Mapping[str, Dataset]) -> None:
+    """Raise DataError where parts that were read apart hold pictures of scales as different as 8 and 16 bits."""
+    train = parts["train"].images
+    if train.ndim != 4 or train.min() < 0:
+        return
+    for what, part in parts.items():
+        highest = float(train.max()), float(part.images.max())
+        if min(highest) > 0 and max(highest) > _ANOTHER_SCALE * min(highest):
+            raise DataError(
+                f"Training pixels reach {highest[0]:g}, but {what} pixels {highest[1]:g}: they are of two scales, such "
+                "as 8 and 16 bits. Scale both alike."
+            )
 
 
 def listed(names: Iterable[str]) -> str:

@@ -12,7 +12,16 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import ClassNames, Dataset, Source, checked_names, compact, number_classes, with_defaults
+from gpucnn.data.dataset import (
+    ClassNames,
+    Dataset,
+    Source,
+    check_scales,
+    checked_names,
+    compact,
+    number_classes,
+    with_defaults,
+)
 from gpucnn.data.pictures import sorted_names
 from gpucnn.data.split import hold_out
 from gpucnn.data.untrusted import check_size, naming
@@ -68,6 +77,7 @@ def load(
             part: Dataset(np.ascontiguousarray(compact(x)), y, names)
             for part, x, y in zip(arrays, images, labels, strict=True)
         }
+        check_scales(parts)
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
         said = tuple(f"{path}: {note}" for note in notes)
@@ -210,7 +220,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tu
     """Open the array `name` and check its header against its size: (file at the values, shape, type)."""
     names = _names(archive)
     if name not in names:
-        raise DataError(f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean.")
+        raise DataError(
+            f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean, as in "
+            "data: {train_images: ..., train_labels: ...}."
+        )
     info = archive.infolist()[names.index(name)]
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"array {name!r} is encrypted or packed in a way that NumPy does not write.")

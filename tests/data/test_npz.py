@@ -172,6 +172,12 @@ def test_what_is_no_archive_or_is_damaged(save, tmp_path):
         npz.load(tmp_path / "none.npz")
 
 
+def test_parts_of_other_scales_are_refused(save):
+    path = save(**KERAS | {"x_test": X[:3].astype(np.uint16) * 257})
+    with pytest.raises(DataError, match=r"data.npz: Training pixels reach \d+, but test pixels \d+: they are of two"):
+        npz.load(path)
+
+
 def test_a_single_array_holds_images_to_ask_for(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3))
     for dtype in ("uint8", ">i4", "float64", "float16"):

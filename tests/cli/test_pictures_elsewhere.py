@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,30 @@ def test_a_bright_ground_is_said_and_invert_mends_it(on_digits, capsys) -> None:
     assert share_right(capsys, on_digits, "inverted", "--invert") == expected
     assert main(["predict", str(on_digits), "pngs"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_an_invert_too_many_is_said(on_digits, capsys) -> None:
+    names = save_pictures("pngs")
+    assert main(["predict", str(on_digits), *names[:2], "--invert"]) == 0
+    said = capsys.readouterr().err
+    assert "2 pictures have a bright ground" in said and "leave --invert out" in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["--centre"], ["--invert"]])
+def test_a_blank_picture_is_said(arguments, on_digits, capsys) -> None:
+    (name, *_) = save_pictures("pngs")
+    Image.new("L", (60, 40), 255).save("blank.png")
+    assert main(["predict", str(on_digits), name, "blank.png", *arguments]) == 0
+    assert "1 picture is of one colour throughout (of 2): nothing is to be seen" in capsys.readouterr().err
+    assert main(["predict", str(on_digits), name, *arguments]) == 0
+    assert "one colour" not in capsys.readouterr().err
+
+
+def test_names_that_are_not_utf_8_are_told_as_those_of_classes_are(on_digits, capsys) -> None:
+    (name, *_) = save_pictures("pngs")
+    Path(name).rename(os.fsdecode(b"pngs/caf\xe9.png"))
+    assert main(["predict", str(on_digits), os.fsdecode(b"pngs/caf\xe9.png")]) == 0
+    assert capsys.readouterr().out.startswith(r"pngs/caf\xe9.png: ")
 
 
 def test_centre_finds_what_is_drawn_on_any_ground(on_digits, capsys) -> None:

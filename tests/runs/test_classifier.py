@@ -185,6 +185,13 @@ def test_a_ground_opposite_to_the_trainings_is_said(cases) -> None:
     assert np.array_equal(right, classifier.predict_proba(pictures)) and not np.allclose(wrong, right)
 
 
+def test_a_blank_picture_is_said(cases) -> None:
+    classifier, pictures = cases[0]["classifier"], cases[0]["pictures"].copy()
+    pictures[3] = 0
+    with pytest.warns(UserWarning, match=r"1 picture is of one colour throughout \(of 9\)"):
+        classifier.predict(pictures)
+
+
 @pytest.mark.parametrize(
     ("last", "outputs"),
     [("softmax", "probabilities"), ("sigmoid", "probabilities"), ("log_softmax", "log_probabilities")],

@@ -1,6 +1,7 @@
 """A run knows its data: classes by their names, and whether anything has changed."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -125,6 +126,15 @@ def test_eval_says_and_resume_refuses_what_changed(change, fails, capsys) -> Non
     message = fails(2, "train", "x.yaml", "--resume", "run", "train.epochs=9")
     assert "--resume run: the data are not those that the run was trained on: " in message
     assert CHANGES[change][1] in message and "Put them back" in message
+
+
+def test_a_class_whose_name_is_not_utf_8_is_trained_evaluated_and_answered(capsys) -> None:
+    fill({"cat": 30, os.fsdecode(b"d\xffg"): 120, "eel": 230}, range(15))
+    train("report=true")
+    assert Path("run/report.html").is_file() and Path("run/result.json").is_file()
+    assert accuracy(capsys) == (100.0, "")
+    assert main(["predict", "run", os.fsdecode(b"pics/d\xffg"), "--csv", "out.csv"]) == 0
+    assert {line.split(",")[1] for line in Path("out.csv").read_text().splitlines()[1:]} == {r"d\xffg"}
 
 
 def test_a_run_whose_data_are_the_same_resumes_with_its_own_normalisation(capsys) -> None:

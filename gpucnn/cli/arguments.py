@@ -61,7 +61,7 @@ def _predict(commands: "Commands") -> None:
     predict.add_argument("run_name", metavar="RUN", help=RUN)
     predict.add_argument(
         "images",
-        metavar="IMAGE|FOLDER|FILE.csv|FILE.npz",
+        metavar="IMAGE|FOLDER|FILE.csv|FILE.npz|FILE.npy",
         nargs="+",
         help="a picture of any size (PNG, JPEG, ...), a folder of such, a table of pixels, an archive of arrays",
     )

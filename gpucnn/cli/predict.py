@@ -1,4 +1,4 @@
-"""`gpucnn predict`: classify picture files, folders of them, tables and archives."""
+"""`gpucnn predict`: classify picture files, folders of them, tables and arrays."""
 
 import argparse
 import csv
@@ -14,7 +14,8 @@ import numpy as np
 from gpucnn.cli.device import choose_device
 from gpucnn.data import npz
 from gpucnn.data.csv import read_ids, read_unlabelled
-from gpucnn.data.pictures import find_pictures, told
+from gpucnn.data.pictures import as_text, find_pictures, told
+from gpucnn.data.pipeline import blank
 from gpucnn.data.split import transposed_shape
 from gpucnn.errors import DataError
 from gpucnn.files import atomic_write
@@ -23,7 +24,7 @@ from gpucnn.runs.saved import open_run
 
 SHOWN_CLASSES = 3  # for each picture, the most probable first
 BATCH = 256  # pictures read at a time
-TABLES, ARCHIVES = (".csv", ".tsv", ".txt", ".gz"), (".npz",)
+TABLES, ARCHIVES = (".csv", ".tsv", ".txt", ".gz"), (".npz", ".npy")
 
 
 class Group(NamedTuple):
@@ -48,10 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         for prediction in predictions:
             shares = prediction["probabilities"].items()
-            print(f"{prediction['file']}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+            print(f"{as_text(prediction['file'])}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
     if predictions.opposed and not arguments.centre:
         message = classifier.about_grounds(predictions.opposed, predictions.total)
-        print(f"{message}; --invert exchanges black and white, --centre finds what is drawn by itself", file=sys.stderr)
+        mend = "leave --invert out" if arguments.invert else "--invert exchanges black and white"
+        print(f"{message}; {mend}, --centre finds what is drawn by itself", file=sys.stderr)
+    if predictions.blank:
+        print(classifier.about_blanks(predictions.blank, predictions.total), file=sys.stderr)
 
 
 class _Predictions:
@@ -62,7 +66,7 @@ class _Predictions:
         self.options = {"invert": arguments.invert, "centre": arguments.centre}
         classes = len(classifier.classes)
         self.top = min(arguments.top or (classes if arguments.json else SHOWN_CLASSES), classes)
-        self.total = self.opposed = 0
+        self.total = self.opposed = self.blank = 0
         self.table = arguments.csv is not None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -70,6 +74,7 @@ class _Predictions:
             probabilities = self.classifier.probabilities(group.images)
             self.total += len(group.names)
             self.opposed += int(self.classifier.pipeline.opposed(group.images).sum())
+            self.blank += int(blank(group.images).sum())
             for name, shares in zip(group.names, probabilities, strict=True):
                 yield self._prediction(name, shares)
 
@@ -131,7 +136,9 @@ def _pictures(folder: Path) -> list[Path]:
     """The pictures below a folder; a line tells what else there is. Raises DataError if there are none."""
     found = find_pictures(folder)
     if not found.pictures:
-        raise DataError(f"{folder} holds no pictures; give a picture, a folder of pictures, a table or an npz archive")
+        raise DataError(
+            f"{folder} holds no pictures; give a picture, a folder of pictures, a table, or arrays as .npz or .npy"
+        )
     if found.others:
         print(f"{folder}: {found.others.total():,} files are left out ({told(found.others)})", file=sys.stderr)
     return found.pictures

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gpucnn.data import listing
-from gpucnn.data.dataset import ClassNames, Dataset, Source, compact, with_defaults
+from gpucnn.data.dataset import ClassNames, Dataset, Source, check_scales, compact, with_defaults
 from gpucnn.data.labels import Labels, number_labels, parse_numbers
 from gpucnn.data.split import hold_out
 from gpucnn.data.table import Line, Table, is_number, open_table, square
@@ -58,6 +58,8 @@ def load(
             datasets.append(Dataset(pixels, numbers, names))
     if isinstance(test, float):
         datasets = list(hold_out(datasets[0], test, seed, what="test"))
+    else:
+        check_scales(dict(zip(("train", "test"), datasets, strict=True)))
     notes = tuple(f"{table.path}: {note}" for table in tables for note in table.notes)
     return Source(datasets[0], datasets[1], notes=notes, from_files=listed is not None)
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn.data.drawing import fractions
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
 ClassNames = tuple[str | int, ...]  # as an option; numbers are converted to text
 _MOST_LISTED = 12  # classes in one sentence
+_ANOTHER_SCALE = 12  # times as high: 0..1, 0..16, 0..255, 12 and 16 bits are farther apart
 MAX_CLASSES = 65_536  # bounds the memory that a damaged label can cause
 
 
@@ -70,16 +72,20 @@ class Dataset:
         return Dataset(self.images, new_label[self.labels], class_names, self.keys)
 
     def limit(self, n: int) -> "Dataset":
-        """At most `n` images: the first of each class, in the proportions of the whole and in the original order.
+        """At most `n` images, in the proportions of the whole and in the original order: the first of each class.
 
-        Raises DataError if `n` is less than 1.
+        Of images with keys they are drawn by these, so that others that are added displace few, and that they come
+        from everywhere in folders. Raises DataError if `n` is less than 1.
         """
         if n < 1:
             raise DataError(f"limit is {n}: keep at least 1 image.")
         if n >= len(self):
             return self
         parts = shares(self.class_counts, n)
-        kept = [np.flatnonzero(self.labels == label)[:part] for label, part in enumerate(parts)]
+        order = (
+            np.arange(len(self)) if self.keys is None else np.argsort(fractions(self.keys, "limit", 0), kind="stable")
+        )
+        kept = [order[self.labels[order] == label][:part] for label, part in enumerate(parts)]
         return self.take(np.sort(np.concatenate(kept)))
 
 
@@ -130,6 +136,20 @@ class Source:
                     f"Training pixels reach {highest[0]:g}, but {what} pixels {highest[1]:g}: "
                     "one of them was scaled to 0..1 and the other was not. Scale both alike."
                 )
+
+
+def check_scales(parts: Mapping[str, Dataset]) -> None:
+    """Raise DataError where parts that were read apart hold pictures of scales as different as 8 and 16 bits."""
+    train = parts["train"].images
+    if train.ndim != 4 or train.min() < 0:
+        return
+    for what, part in parts.items():
+        highest = float(train.max()), float(part.images.max())
+        if min(highest) > 0 and max(highest) > _ANOTHER_SCALE * min(highest):
+            raise DataError(
+                f"Training pixels reach {highest[0]:g}, but {what} pixels {highest[1]:g}: they are of two scales, such "
+                "as 8 and 16 bits. Scale both alike."
+            )
 
 
 def listed(names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import Dataset, Source, checked_names
+from gpucnn.data.dataset import Dataset, Source, checked_names, listed
 from gpucnn.data.image import FORMATS, Background, read_image, read_size
 from gpucnn.data.pictures import (
     Found,
@@ -110,7 +110,8 @@ def _layout(path: Path | str, held_out_by: Drawn = "name") -> _Layout:
     names = _class_names(folders["train"])
     if held_out_by == "position":  # which hangs on the order of the classes, and 0.1.0 took numbers as text
         names = tuple(sorted(names))
-    found = {part: _found(folder, names) for part, folder in folders.items()}
+    found = {part: _found(folder, names, part) for part, folder in folders.items()}
+    notes += [_lacking(folders[part], names, each) for part, each in found.items() if not all(f.pictures for f in each)]
     notes += _left_out(top, folders, total(each.others for part in found.values() for each in part))
     parts = {part: [each.pictures for each in classes] for part, classes in found.items()}
     return _Layout(names, folders, parts, tuple(notes))
@@ -141,12 +142,14 @@ def _part_folders(top: Path) -> tuple[dict[str, Path], list[str]]:
         return {"train": top}, []
     notes = []
     unused = [folder.name for folder in folders if folder not in named.values()]
-    if "test" in named and not visible_folders(named["test"]) and _loose_pictures(named["test"]):
-        notes.append(
-            f"{named.pop('test')} holds pictures without folders of classes: it is left out of training; "
-            "ask for their classes afterwards (gpucnn predict)"
-        )
-    elif "test" not in named:
+    no_test = "test" not in named
+    for part in ("validation", "test"):
+        if part in named and not visible_folders(named[part]) and _loose_pictures(named[part]):
+            notes.append(
+                f"{named.pop(part)} holds pictures without folders of classes: it is left out of training; "
+                "ask for their classes afterwards (gpucnn predict)"
+            )
+    if no_test and "validation" in named:
         named["test"] = named.pop("validation")
         notes.append(
             f"{top} holds no test/: the images of {named['test'].name}/ are the test images, and data.validation "
@@ -168,21 +171,33 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return checked_names(as_text(name) for name in names)
 
 
-def _found(folder: Path, names: tuple[str, ...]) -> list[Found]:
-    """The contents of the folder of every class of one part. Raises DataError for classes that do not fit."""
+def _found(folder: Path, names: tuple[str, ...], part: str) -> list[Found]:
+    """The contents of the folder of every class of one part. Raises DataError for classes that do not fit.
+
+    Only training needs pictures of all of them.
+    """
     folders = {as_text(entry.name): entry for entry in visible_folders(folder)}
     unknown = folders.keys() - set(names)
     if unknown:
-        raise DataError(f"{folder} holds classes that are not trained: {', '.join(sorted(unknown))}.")
+        raise DataError(
+            f"{folder} holds classes that are not trained: {listed(sorted(unknown))}; those of training are "
+            f"{listed(names)}. Call their folders alike."
+        )
     found = [find_pictures(folders[name]) if name in folders else Found([]) for name in names]
     for name, each in zip(names, found, strict=True):
-        if not each.pictures:
+        if not each.pictures and (part == "train" or not any(other.pictures for other in found)):
             others = f"; it holds {told(each.others)}" if each.others else ""
             raise DataError(
                 f"{folder / name} holds no pictures ({', '.join(FORMATS)}){others}. Every class needs some: "
                 "put them there, save them as PNG or JPEG, or remove the folder."
             )
     return found
+
+
+def _lacking(folder: Path, names: tuple[str, ...], found: list[Found]) -> str:
+    """One line for the classes of which a part has no pictures."""
+    lacking = [name for name, each in zip(names, found, strict=True) if not each.pictures]
+    return f"{folder} holds no pictures of {listed(lacking)}"
 
 
 def _left_out(top: Path, folders: dict[str, Path], others: Counter[str]) -> list[str]:

@@ -102,6 +102,8 @@ def open_picture(path: Path | str) -> Image.Image:
     """
     with open_data(path) as file:
         content = read_up_to(file, MAX_FILE_BYTES + 1)
+    if not content:
+        raise DataError(f"{path} is empty (0 bytes). Give another copy, or remove it.")
     if len(content) > MAX_FILE_BYTES:
         raise DataError(f"{path}: the file is larger than {MAX_FILE_BYTES:,} bytes.")
     with warnings.catch_warnings():

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpucnn.data.dataset import checked_names, number_classes
 from gpucnn.data.pictures import sorted_names
-from gpucnn.data.table import Table, is_number, likely_label
+from gpucnn.data.table import Table, better_label, is_number, likely_label
 from gpucnn.errors import DataError
 
 _MOST_DISTINCT = 20  # lines with a different label in each: that many or more hold no labels
@@ -64,7 +64,7 @@ def parse_numbers(text: bytes) -> np.ndarray | None:
 
 
 def _check_several(part: Labels) -> None:
-    """Raise DataError for a column with a single value, or with a different one in every line."""
+    """Raise DataError for a column with a single value, with a different one in every line, or with pixels."""
     table, distinct = part.table, len(set(part.texts))
     column = f"{table.path}: column {table.name(table.label)}"
     if distinct == 1:
@@ -73,6 +73,8 @@ def _check_several(part: Labels) -> None:
         said = (
             f"{column}, taken as the label, holds another value in each of {distinct:,} lines, so it names no classes."
         )
+    elif better_label(table) is not None:
+        said = f"{column}, taken as the label, holds {distinct:,} different values (label: {table.label} keeps it)."
     else:
         return
     likely = likely_label(table)

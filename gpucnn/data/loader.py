@@ -50,7 +50,8 @@ class Loader:
     """A Dataset, or arrays, in batches of `batch_size`.
 
     Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes).
-    Without a `normalizer` uint8 images are divided by 255 and others taken as they are.
+    Without a `normalizer` pixels of a usual range, 0 to 255 or 16 bits, become fractions of 1, whatever their type;
+    other numbers, and whole ones up to 16, are taken as they are.
 
     The last batch may be smaller; a single remaining image joins the batch before it, since batch normalisation
     needs more than one. The order and the augmentation of a batch depend on
@@ -131,9 +132,8 @@ def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, s
 
 
 def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:
-    """Images (N, ...) as a network takes them: (..., N), C-contiguous, floating; uint8 is divided by 255."""
-    images = _numbers(images, dtype)
-    return Normalizer.of_fractions(images).take_batch_last(images, np.arange(len(images)), dtype)
+    """A network's inputs (N, ...) of any type of number in its order of axes: (..., N), C-contiguous, floating."""
+    return np.ascontiguousarray(np.moveaxis(_numbers(images, dtype), 0, -1), dtype)
 
 
 def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:

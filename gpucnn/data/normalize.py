@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from gpucnn.data.dataset import Dataset
-from gpucnn.data.ranges import recognise
+from gpucnn.data.ranges import full_scale, recognise
 from gpucnn.errors import DataError
 from gpucnn.kernels.dispatch import kernels_of
 
@@ -38,8 +38,8 @@ class Normalizer:
 
     @classmethod
     def of_fractions(cls, images: np.ndarray) -> "Normalizer":
-        """The normalizer that divides uint8 by 255 and leaves other types unchanged."""
-        return cls(_whole(0.0, images), _whole(1 / 255 if images.dtype == np.uint8 else 1.0, images))
+        """The normalizer that makes the pixels of pictures fractions of 1; see `ranges.full_scale`."""
+        return cls(_whole(0.0, images), _whole(1 / full_scale(images), images))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays to save; `from_arrays` restores the normalizer."""

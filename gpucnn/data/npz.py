@@ -1,4 +1,4 @@
-"""NumPy's .npz archives with Keras's names, read without pickle, with sizes checked before unpacking."""
+"""NumPy's .npz archives and .npy arrays, read without pickle, with sizes checked before unpacking."""
 
 import contextlib
 import errno
@@ -12,7 +12,16 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from gpucnn.data.dataset import ClassNames, Dataset, Source, checked_names, compact, number_classes, with_defaults
+from gpucnn.data.dataset import (
+    ClassNames,
+    Dataset,
+    Source,
+    check_scales,
+    checked_names,
+    compact,
+    number_classes,
+    with_defaults,
+)
 from gpucnn.data.pictures import sorted_names
 from gpucnn.data.split import hold_out
 from gpucnn.data.untrusted import check_size, naming
@@ -28,6 +37,7 @@ _HEADER_READERS = {
 
 # Names of arrays: a word for the part and one for the contents, in either order, or the second alone.
 _PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation", "dev"), "test": ("test",)}
+_NPY = b"\x93NUMPY"
 _ORDER = ("train", "test", "validation")
 _IMAGES, _LABELS = ("x", "images", "image", "imgs", "data"), ("y", "labels", "label", "targets", "target")
 AUTO = "auto"
@@ -67,6 +77,7 @@ def load(
             part: Dataset(np.ascontiguousarray(compact(x)), y, names)
             for part, x, y in zip(arrays, images, labels, strict=True)
         }
+        check_scales(parts)
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
         said = tuple(f"{path}: {note}" for note in notes)
@@ -143,10 +154,12 @@ def _number(
 
 
 def read_images(path: Path | str) -> np.ndarray:
-    """The images to ask a network for: the test images of an archive, else its only images, in any layout.
+    """The images to ask a network for: the test images of an archive, else its only images, or the array of a .npy.
 
-    Raises DataError for an archive that holds none, or several; OSError.
+    They are in any layout. Raises DataError for an archive that holds none, or several; OSError.
     """
+    if _is_npy(path):
+        return _read_npy(Path(path))
     with _archive(path) as archive:
         held = _names(archive)
         known = [_known(held, part, _IMAGES) for part in ("test", "train", "validation")]
@@ -165,10 +178,32 @@ def read_arrays(path: Path | str, *names: str) -> list[np.ndarray]:
         return [_array(archive, name) for name in names]
 
 
+def _is_npy(path: Path | str) -> bool:
+    """Whether a file begins as a single array that np.save wrote."""
+    with Path(path).open("rb") as file:
+        return file.read(len(_NPY)) == _NPY
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    """The array in a .npy file."""
+    with naming(path), path.open("rb") as file:
+        shape, dtype = _header(file, path.stem)
+        expected = math.prod(shape) * dtype.itemsize
+        _check_held(path.stem, shape, dtype, path.stat().st_size - file.tell())
+        check_size(path.stem, expected)
+        content = file.read(expected)
+    return np.frombuffer(content, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
 @contextlib.contextmanager
 def _archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
     """Open the archive; any damage, also found while reading, is raised as a DataError that names it."""
     with naming(path):
+        if _is_npy(path):
+            raise DataError(
+                "this is a .npy file, which holds one array. Save images and labels in one archive: "
+                "np.savez('data.npz', x_train=images, y_train=labels)."
+            )
         try:
             with zipfile.ZipFile(path) as archive:
                 yield archive
@@ -185,20 +220,28 @@ def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tu
     """Open the array `name` and check its header against its size: (file at the values, shape, type)."""
     names = _names(archive)
     if name not in names:
-        raise DataError(f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean.")
+        raise DataError(
+            f"it holds no array {name!r}; it holds {', '.join(sorted(names)[:20])}. Name the one you mean, as in "
+            "data: {train_images: ..., train_labels: ...}."
+        )
     info = archive.infolist()[names.index(name)]
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"array {name!r} is encrypted or packed in a way that NumPy does not write.")
     check_size(name, info.file_size)
     with archive.open(info) as file:
         shape, dtype = _header(file, name)
-        expected = math.prod(shape) * dtype.itemsize
-        if file.tell() + expected != info.file_size:
-            raise DataError(
-                f"array {name!r} is {shape} of {dtype}, which takes {expected:,} bytes, "
-                f"but the archive holds {info.file_size - file.tell():,}. Make it with np.savez."
-            )
+        _check_held(name, shape, dtype, info.file_size - file.tell())
         yield file, shape, dtype
+
+
+def _check_held(name: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], held: int) -> None:
+    """Raise DataError unless an array of that shape and type takes the `held` bytes."""
+    expected = math.prod(shape) * dtype.itemsize
+    if expected != held:
+        raise DataError(
+            f"array {name!r} is {shape} of {dtype}, which takes {expected:,} bytes, "
+            f"but the file holds {held:,}. Make it with NumPy again."
+        )
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:

@@ -169,6 +169,12 @@ def as_probabilities(outputs: np.ndarray, kind: Outputs) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def blank(images: np.ndarray) -> np.ndarray:
+    """Which of images (N, C, H, W) are of one colour throughout, so that nothing is to be seen: (N,) bool."""
+    pixels = images.reshape(*images.shape[:2], -1)  # (N, C, H, W) -> (N, C, H*W)
+    return (pixels.max(axis=2) == pixels.min(axis=2)).all(axis=1)
+
+
 def grounds(images: np.ndarray, pixels: PixelRange) -> np.ndarray:
     """The median of every image's border, from black, 0, to white, 1: images (N, C, H, W) -> (N,)."""
     edges = [images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1]]

@@ -130,6 +130,28 @@ def recognise(images: np.ndarray) -> PixelRange:
     return PixelRange(low=scale.low, high=scale.high, known=known, whole=whole, dimmest=dimmest)
 
 
+def recognise_arrays(images: np.ndarray) -> PixelRange | None:
+    """The range of arrays (N, C, H, W) of any type that are pictures, from 0; None if they may be something else.
+
+    That may be numbers below 0 and whole numbers up to 16, not only those that no usual range holds.
+    """
+    if images.ndim != 4 or not images.size or not np.isfinite([images.min(), images.max()]).all():
+        return None
+    pixels = recognise(images)
+    return pixels if pixels.known and pixels.low == 0 and pixels.high != HIGHEST[1] else None
+
+
+def full_scale(numbers: np.ndarray) -> float:
+    """The number that stands for white in arrays (N, ...) of any type; 1 where they may be no pictures.
+
+    Arrays without the axes (N, C, H, W) are taken for pixels where all are whole and the highest is from 17 to 255.
+    """
+    if numbers.ndim != 4:
+        return BYTE.high if _are_bytes(numbers) else 1.0
+    pixels = recognise_arrays(numbers)
+    return 1.0 if pixels is None else pixels.high
+
+
 def recognise_pictures(images: np.ndarray) -> PixelRange:
     """The range of images that were read from picture files: 0 to 255, however dark they are."""
     dimmest = float(np.quantile(images.reshape(len(images), -1).max(axis=1), _DIM, method="lower"))
@@ -154,12 +176,17 @@ def _scale_up_to(high: float, whole: bool, own: Scale) -> Scale:
         return UNIT
     if whole and high <= HIGHEST[1]:
         return Scale(0, HIGHEST[1])
-    for scale in (BYTE, own, WORD):
+    camera = (Scale(0, 1023), Scale(0, 4095)) if whole else ()  # of 16 bits they would be all but black
+    for scale in (BYTE, *camera, own, WORD):
         if high <= scale.high:
             return scale
     raise DataError(
         f"The pixels go up to {high:g}; expected at most 1, 16, 255 or 65535. Divide them by their highest."
     )
+
+
+def _are_bytes(numbers: np.ndarray) -> bool:
+    return bool(numbers.size and numbers.min() >= 0 and HIGHEST[1] < numbers.max() <= BYTE.high) and _are_whole(numbers)
 
 
 def _are_whole(values: np.ndarray) -> bool:

@@ -3,7 +3,6 @@
 The order of use: `transposed`, `resplit`, `select_classes`, `draw_per_class`, `Dataset.limit`, and `hold_out` last.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -11,11 +10,9 @@ from typing import Literal
 import numpy as np
 
 from gpucnn.data.dataset import Dataset, Source
+from gpucnn.data.drawing import fractions
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
-
-# Fractions of the square roots of 5, 2 and 3, times 2^64: no draw follows another.
-_STEPS = {"test": 0x3C6EF372FE94F82B, "validation": 0x6A09E667F3BCC909, "split": 0xBB67AE8584CAA73B}
 
 
 def hold_out(
@@ -31,7 +28,7 @@ def hold_out(
     count = _count(size, len(dataset), what)
     rng = np.random.default_rng(seed)
     if dataset.keys is not None:
-        held = _held_by_key(dataset, size, stratified, _fractions(dataset.keys, what, seed))
+        held = _held_by_key(dataset, size, stratified, fractions(dataset.keys, what, seed))
     elif stratified:
         parts = shares(dataset.class_counts, count)
         chosen = [rng.permutation(np.flatnonzero(dataset.labels == label))[:part] for label, part in enumerate(parts)]
@@ -63,20 +60,6 @@ def _held_by_key(dataset: Dataset, size: int | float, stratified: bool, drawn: n
     return np.concatenate(held)
 
 
-def _fractions(keys: np.ndarray, purpose: str, seed: int) -> np.ndarray:
-    """A number from 0 to 1 for each key (N, 2), another for every purpose and seed.
-
-    Those of one name begin anywhere, by the mixing of splitmix64, and go on by an irrational step, so that of numbered
-    pictures nearly the same share lies below any bound.
-    """
-    salt = hashlib.blake2b(f"{purpose} {seed}".encode(), digest_size=8).digest()
-    begin = keys[:, 0] + np.frombuffer(salt, "<u8")
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        begin = (begin ^ (begin >> np.uint64(shift))) * np.uint64(factor)
-    begin ^= begin >> np.uint64(31)
-    return (begin + keys[:, 1] * np.uint64(_STEPS[purpose])) / 2.0**64
-
-
 def resplit(
     source: Source,
     train: int | float,
@@ -95,7 +78,7 @@ def resplit(
     if order == "label":
         indices = np.argsort(pool.labels, kind="stable")
     elif pool.keys is not None:
-        drawn = _fractions(pool.keys, "split", seed)
+        drawn = fractions(pool.keys, "split", seed)
         indices = np.argsort(drawn, kind="stable")
         count = int(np.count_nonzero(drawn < train)) if isinstance(train, float) else count
     else:
@@ -134,13 +117,22 @@ def transposed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def draw_per_class(dataset: Dataset, n: int, seed: int = 0, what: str = "train") -> Dataset:
-    """`n` images of every class, drawn by `seed`, in their original order. Raises DataError where a class has fewer."""
+    """`n` images of every class, drawn by `seed`, in their original order.
+
+    Of images with keys every one is drawn by its own, so that others that are added displace few. `what` is train or
+    test. Raises DataError where a class has fewer.
+    """
     for name, count in zip(dataset.class_names, dataset.class_counts, strict=True):
         if count < n:
             raise DataError(f"per_class.{what} is {n}, but there are {count} such images of class {name!r}.")
     rng = np.random.default_rng(seed)
+    drawn = None if dataset.keys is None else fractions(dataset.keys, "per_class", seed)
     classes = [np.flatnonzero(dataset.labels == label) for label in range(len(dataset.class_names))]
-    return dataset.take(np.sort(np.concatenate([rng.permutation(images)[:n] for images in classes])))
+    orders = [
+        rng.permutation(images) if drawn is None else images[np.argsort(drawn[images], kind="stable")]
+        for images in classes
+    ]
+    return dataset.take(np.sort(np.concatenate([order[:n] for order in orders])))
 
 
 def _count(size: int | float, total: int, what: str) -> int:
@@ -152,8 +144,10 @@ def _count(size: int | float, total: int, what: str) -> int:
     else:
         count = size
     if not 0 < count < total:
+        mend = "more" if count < 1 else f"less, such as the fraction 0.1 (data.{what}=0.1)"
         raise DataError(
-            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left."
+            f"{what} is {size}, which is {count} of {total} images: at least one must be taken and one be left; "
+            f"give {mend}"
         )
     return count
 

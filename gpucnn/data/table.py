@@ -24,7 +24,9 @@ _SAMPLE = 50  # lines looked at
 _SAMPLE_BYTES = 2**22
 _SEPARATORS = {b"\t": "tabs", b";": "semicolons", b",": "commas", b"|": "bars", b" ": "blanks"}
 _LABEL_NAMES = ("label", "labels", "class", "classes", "target", "targets", "y", "category", "digit", "species")
-_INDEX_NAMES = ("", "index", "id", "idx", "row", "unnamed: 0")
+_INDEX_NAMES = (
+    "", "index", "id", "idx", "row", "unnamed: 0", "file", "filename", "image", "imageid", "image_id", "name"
+)  # fmt: skip
 _LEAST_COUNTED = 10  # columns that count up, to be taken as a header; lines that do, to be taken as an index
 _ZIP = b"PK\x03\x04"
 
@@ -355,8 +357,31 @@ def likely_label(table: Table) -> int | None:
     if called or not columns:
         return called[0] if called else None
     values = {row[columns[-1]] for row in table.sample}
-    few = 1 < len(values) <= max(2, len(table.sample) // 4)
+    few = 1 < len(values) <= _most_classes(table)
     return columns[-1] if few and all(value.isdigit() or not is_number(value) for value in values) else None
+
+
+def better_label(table: Table) -> int | None:
+    """The last column where it counts classes, and the column that is taken as the label holds many values."""
+    columns = [column for column in range(table.columns) if column not in table.removed]
+    if table.named or len(columns) < 3 or len(table.sample) < 2 * _LEAST_COUNTED:
+        return None
+    many = len({row[table.label] for row in table.sample}) > _most_classes(table)
+    alone = _counts_classes(table, columns[-1]) and not _counts_classes(table, columns[-2])
+    return columns[-1] if many and alone else None
+
+
+def _counts_classes(table: Table, column: int) -> bool:
+    """Whether a column holds a few whole numbers, all from 0 or 1 on."""
+    values = {row[column] for row in table.sample}
+    if not 1 < len(values) <= _most_classes(table) or not all(value.isdigit() for value in values):
+        return False
+    return {int(value) for value in values} in (set(range(len(values))), set(range(1, len(values) + 1)))
+
+
+def _most_classes(table: Table) -> int:
+    """Of the lines looked at, as many as may differ in a column of labels."""
+    return max(2, len(table.sample) // 4)
 
 
 def _text(name: bytes) -> str:

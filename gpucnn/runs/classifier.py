@@ -10,6 +10,7 @@ from PIL import Image
 
 from gpucnn import nn
 from gpucnn.data import Normalizer, Pipeline
+from gpucnn.data.pipeline import blank
 from gpucnn.errors import CheckpointError
 from gpucnn.training.evaluation import BATCH_SIZE, dtype_of, outputs
 
@@ -44,19 +45,22 @@ class Classifier:
         pictures: the path of a file, a PIL image, an array of numbers of any type, range and order of axes, or a list
         of these, with the options `invert`, `centre` and `transposed`; see `Pipeline.images`. A network that ends in
         softmax or sigmoid gives its own answer. Warns where the ground of pictures is bright and training's was dark,
-        or the other way round.
+        or the other way round, and where a picture is of one colour throughout.
 
         Raises DataError for pictures whose meaning is open, CheckpointError if the network's outputs are not finite.
         """
-        rows, opposed = [], 0
+        rows, opposed, blanks = [], 0, 0
         for some in _in_batches(pictures):
             images = self.pipeline.images(some, **options)
             opposed += int(self.pipeline.opposed(images).sum())
+            blanks += int(blank(images).sum())
             rows.append(self.probabilities(images))
         probabilities = np.concatenate(rows)
         if opposed:
             message = self.about_grounds(opposed, len(probabilities))
             warnings.warn(f"{message}; invert=True exchanges black and white", stacklevel=2)
+        if blanks:
+            warnings.warn(self.about_blanks(blanks, len(probabilities)), stacklevel=2)
         return probabilities
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -73,6 +77,12 @@ class Classifier:
         shown = "bright" if trained == "dark" else "dark"
         are = "1 picture has" if opposed == 1 else f"{opposed:,} pictures have"
         return f"{are} a {shown} ground (of {total:,}), and training's was {trained}: the answers may be wrong"
+
+    @staticmethod
+    def about_blanks(blanks: int, total: int) -> str:
+        """What is said of `blanks` of `total` pictures that are of one colour throughout."""
+        are = "1 picture is" if blanks == 1 else f"{blanks:,} pictures are"
+        return f"{are} of one colour throughout (of {total:,}): nothing is to be seen there"
 
 
 def check_finite(figures: np.ndarray | float, where: object) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from gpucnn import nn
 from gpucnn.backend import to_device
 from gpucnn.data.loader import Batch, Data, as_batches, to_batch_last
+from gpucnn.data.normalize import Normalizer
 from gpucnn.data.pipeline import Outputs, as_probabilities
 from gpucnn.errors import DataError
 from gpucnn.metrics import Classification, classify
@@ -53,23 +54,34 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
 
 
 def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """Class probabilities (N, C) of `images` (N, C, H, W), normalised as those that the network was trained on.
+    """Class probabilities (N, C) of `images` (N, C, H, W), such as a Loader without a normalizer takes them.
 
-    uint8 images are divided by 255. Raises DataError if there are none.
+    Pixels of a usual range become fractions of 1, whatever their type; other numbers are the network's inputs. Raises
+    DataError if there are none.
     """
-    return as_probabilities(outputs(net, images, batch_size), outputs_of(net))
+    _check_some(images)
+    return inputs_to_probabilities(net, Normalizer.of_fractions(images).apply(images, dtype_of(net).name), batch_size)
 
 
-def outputs(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """What `net`, in evaluation mode, makes of the images, (N, K); see `predict`."""
-    if images.ndim < 2 or not len(images):
-        raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
+def inputs_to_probabilities(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    """Class probabilities (N, C) of the network's inputs (N, C, H, W), which are normalised already."""
+    return as_probabilities(outputs(net, inputs, batch_size), outputs_of(net))
+
+
+def outputs(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    """What `net`, in evaluation mode, makes of its inputs (N, C, H, W), which are normalised already: (N, K)."""
+    _check_some(inputs)
     dtype, rows = dtype_of(net).name, []
     with evaluating(net):
-        for start in range(0, len(images), batch_size):
-            array = to_device(to_batch_last(images[start : start + batch_size], dtype))
+        for start in range(0, len(inputs), batch_size):
+            array = to_device(to_batch_last(inputs[start : start + batch_size], dtype))
             rows.append(net(Tensor.from_batch_last(array)).numpy())
     return np.concatenate(rows)
+
+
+def _check_some(images: np.ndarray) -> None:
+    if images.ndim < 2 or not len(images):
+        raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
 
 
 @np.errstate(all="ignore")  # overflow shows in the loss

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.loader import Batches, Data, Loader, as_batches
-from gpucnn.data.ranges import HIGHEST, recognise
+from gpucnn.data.ranges import recognise_arrays
 
 
 class Inputs:
@@ -14,9 +14,7 @@ class Inputs:
 
     def __init__(self, loader: Loader) -> None:
         self.normalizer = loader.normalizer
-        pixels = recognise(loader.images)
-        # Small whole numbers and numbers below 0 may be anything: they are taken as they are.
-        self._pixels = pixels if pixels.known and pixels.low == 0 and pixels.high != HIGHEST[1] else None
+        self._pixels = recognise_arrays(loader.images)  # None: the numbers are taken as they are
 
     def normalised(self, images: np.ndarray, dtype: str) -> np.ndarray:
         """Images (N, ...) like those of the training, of any type -> (N, ...) as the network takes them.

@@ -227,12 +227,12 @@ BOMBS: dict[str, tuple[str, Files, str]] = {
     "npz: a header": (
         NPZ,
         {"data.npz": lambda: bad.npz_announcing((4 * 10**9, 28, 28), 1000)},
-        "array 'x_train' is (4000000000, 28, 28) of uint8, which takes 3,136,000,000,000 bytes, but the archive holds",
+        "array 'x_train' is (4000000000, 28, 28) of uint8, which takes 3,136,000,000,000 bytes, but the file holds",
     ),
     "npz: its size": (
         NPZ,
         {"data.npz": lambda: bad.npz_announcing((20, 28, 28), 2**28)},
-        "which takes 15,680 bytes, but the archive holds 268,435,456",
+        "which takes 15,680 bytes, but the file holds 268,435,456",
     ),
     "png: its header": (FOLDER, bad.pictures(b_3=bad.png_announcing(60_000, 60_000)), "the picture is too large to"),
     "png: its text": (

@@ -1,6 +1,7 @@
 """A run knows its data: classes by their names, and whether anything has changed."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -127,6 +128,15 @@ def test_eval_says_and_resume_refuses_what_changed(change, fails, capsys) -> Non
     assert CHANGES[change][1] in message and "Put them back" in message
 
 
+def test_a_class_whose_name_is_not_utf_8_is_trained_evaluated_and_answered(capsys) -> None:
+    fill({"cat": 30, os.fsdecode(b"d\xffg"): 120, "eel": 230}, range(15))
+    train("report=true")
+    assert Path("run/report.html").is_file() and Path("run/result.json").is_file()
+    assert accuracy(capsys) == (100.0, "")
+    assert main(["predict", "run", os.fsdecode(b"pics/d\xffg"), "--csv", "out.csv"]) == 0
+    assert {line.split(",")[1] for line in Path("out.csv").read_text().splitlines()[1:]} == {r"d\xffg"}
+
+
 def test_a_run_whose_data_are_the_same_resumes_with_its_own_normalisation(capsys) -> None:
     fill(OTHERS, range(15))
     train()
@@ -149,6 +159,28 @@ def test_the_split_of_a_folder_does_not_move_when_pictures_are_added() -> None:
     fill(OTHERS, range(40, 61))
     for was, now in zip(before, parts(), strict=True):
         assert was < now
+
+
+def test_what_is_kept_of_a_folder_moves_little_when_pictures_are_added() -> None:
+    def kept() -> list[set[bytes]]:
+        train = folder.load(Path("pics"), channels=1).train
+        chosen = [gpucnn.data.draw_per_class(train, 12, seed=5), train.limit(36)]
+        return [{image.tobytes() for image in part.images} for part in chosen]
+
+    fill(OTHERS, range(20, 60))
+    before = kept()
+    assert before[0] != before[1] and [len(part) for part in before] == [36, 36]
+    fill(OTHERS, range(18, 20))  # the first by name, two of every class
+    for was, now in zip(before, kept(), strict=True):
+        assert len(was & now) >= 36 - 6
+
+
+def test_what_a_limit_keeps_of_a_folder_comes_from_all_of_it() -> None:
+    fill(OTHERS, range(60))
+    train = folder.load(Path("pics"), channels=1).train
+    kept = {image.tobytes() for image in train.limit(60).images}
+    places = [place for place, image in enumerate(train.images[train.labels == 0]) if image.tobytes() in kept]
+    assert len(places) == 20 and max(places) > 30
 
 
 def test_about_the_fraction_of_every_class_is_held_out_whatever_the_names() -> None:
@@ -191,8 +223,9 @@ def test_an_older_run_keeps_its_split_and_its_order_of_classes(names, capsys) ->
     make_old(list(order))
     assert accuracy(capsys) == (own, said) == (100.0, "")
     classifier = gpucnn.load("run")
+    chequered = np.indices((8, 8)).sum(axis=0) % 2
     for name, shade in names.items():
-        assert classifier.predict(np.full((8, 8), shade, np.uint8)) == [name]
+        assert classifier.predict(shade + 2 * chequered) == [name]
     assert main(["train", "x.yaml", "--resume", "run", "--quiet", "train.epochs=7"]) == 0
     assert gpucnn.load("run").pipeline.fingerprint.parts.keys() == {"train", "test"}  # from now on it knows
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,9 @@ def transparent(pixels: np.ndarray) -> np.ndarray:
 def photograph(pixels: np.ndarray) -> np.ndarray:
     """A dark digit on grey paper, off the middle, unevenly lit, with noise."""
     rng = np.random.default_rng(0)
-    paper = np.full((300, 240), 190.0) - np.linspace(0, 12, 240) + rng.normal(0, 3, (300, 240))
-    paper[90:202, 70:182] -= 150 / 255 * pixels.astype(float).repeat(4, axis=0).repeat(4, axis=1)
+    paper = np.full((300, 240), 210.0) - np.linspace(0, 60, 240) - np.linspace(0, 30, 300)[:, None]
+    paper += rng.normal(0, 3, (300, 240))
+    paper[90:202, 70:182] -= 110 / 255 * pixels.astype(float).repeat(4, axis=0).repeat(4, axis=1)
     return paper.clip(0, 255).astype(np.uint8)
 
 
@@ -125,6 +127,30 @@ def test_a_bright_ground_is_said_and_invert_mends_it(on_digits, capsys) -> None:
     assert share_right(capsys, on_digits, "inverted", "--invert") == expected
     assert main(["predict", str(on_digits), "pngs"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_an_invert_too_many_is_said(on_digits, capsys) -> None:
+    names = save_pictures("pngs")
+    assert main(["predict", str(on_digits), *names[:2], "--invert"]) == 0
+    said = capsys.readouterr().err
+    assert "2 pictures have a bright ground" in said and "leave --invert out" in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["--centre"], ["--invert"]])
+def test_a_blank_picture_is_said(arguments, on_digits, capsys) -> None:
+    (name, *_) = save_pictures("pngs")
+    Image.new("L", (60, 40), 255).save("blank.png")
+    assert main(["predict", str(on_digits), name, "blank.png", *arguments]) == 0
+    assert "1 picture is of one colour throughout (of 2): nothing is to be seen" in capsys.readouterr().err
+    assert main(["predict", str(on_digits), name, *arguments]) == 0
+    assert "one colour" not in capsys.readouterr().err
+
+
+def test_names_that_are_not_utf_8_are_told_as_those_of_classes_are(on_digits, capsys) -> None:
+    (name, *_) = save_pictures("pngs")
+    Path(name).rename(os.fsdecode(b"pngs/caf\xe9.png"))
+    assert main(["predict", str(on_digits), os.fsdecode(b"pngs/caf\xe9.png")]) == 0
+    assert capsys.readouterr().out.startswith(r"pngs/caf\xe9.png: ")
 
 
 def test_centre_finds_what_is_drawn_on_any_ground(on_digits, capsys) -> None:
@@ -171,6 +197,16 @@ def test_a_table_without_labels_becomes_one_of_predictions(on_digits, capsys) ->
         head, *rows = rows_of("out.csv")
         assert head == ["id", "label"] and [int(row[0]) for row in rows] == [*ids]
         assert [row[1] for row in rows] == gpucnn.load(on_digits).predict(DIGITS.test.images[:ASKED])
+
+
+def test_archives_and_single_arrays_are_answered_as_pictures_are(on_digits, capsys) -> None:
+    pixels = DIGITS.test.images[:ASKED, 0]
+    np.save("some.npy", pixels / 255)
+    np.savez("some.npz", x_test=pixels)
+    expected = gpucnn.load(on_digits).predict(pixels)
+    for name in ("some.npy", "some.npz"):
+        assert main(["predict", str(on_digits), name, "--csv", "out.csv"]) == 0
+        assert [row[1] for row in rows_of("out.csv")[1:]] == expected
 
 
 def test_folders_are_read_some_pictures_at_a_time_and_named_below_themselves(on_digits, capsys, monkeypatch) -> None:

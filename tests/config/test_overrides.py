@@ -25,7 +25,30 @@ def document() -> Document:
         ("train={epochs: 2}", {"epochs": 2}),
         *(
             (f"train.init_from={text}", {"epochs": 10, "clip_norm": 5.0, "init_from": text})
-            for text in ("pics #2", "@x", "*x", "&x", "!x", "%x", "`x", "|x", ">x", "?x", "- x", "a: b", "~/x", "é")
+            for text in (
+                "2024",
+                "1e3",
+                "007",
+                "yes",
+                "true",
+                ".5",
+                "{x",
+                "[a]",
+                "pics #2",
+                "@x",
+                "*x",
+                "&x",
+                "!x",
+                "%x",
+                "`x",
+                "|x",
+                ">x",
+                "?x",
+                "- x",
+                "a: b",
+                "~/x",
+                "é",
+            )
         ),
         ("train.init_from= '1' ", {"epochs": 10, "clip_norm": 5.0, "init_from": "1"}),
         ("train.init_from=", {"epochs": 10, "clip_norm": 5.0, "init_from": None}),
@@ -38,6 +61,29 @@ def test_values_are_yaml_or_text(override: str, expected: object) -> None:
     changed = document()
     assert apply_overrides(changed, [override]) == []
     assert changed.data["train"] == expected
+
+
+@pytest.mark.parametrize("text", ["2024", "null", "~", "true", "[a]", "{x"])
+def test_what_only_text_can_be_given_to_is_text(text: str) -> None:
+    changed = document()
+    assert apply_overrides(changed, [f"data.path={text}", f"name={text}"]) == []
+    assert changed.data["data"]["path"] == changed.data["name"] == text
+
+
+def test_options_that_take_more_than_text_are_read_as_yaml() -> None:
+    changed = document()
+    overrides = [
+        "data.test=12",
+        "data.label=3",
+        "data.train=5",
+        "data.pictures=null",
+        "data.pictures=",
+        "data.path=",
+        "data.size=[3, 4]",
+    ]
+    assert apply_overrides(changed, overrides) == []
+    expected = {"test": 12, "label": 3, "train": 5, "pictures": None, "path": None, "size": [3, 4]}
+    assert changed.data["data"] == expected
 
 
 def test_a_number_in_the_path_is_a_position_in_a_list() -> None:

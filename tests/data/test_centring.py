@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucnn.data import load_source
-from gpucnn.data.centring import centred, resampled, whole
+from gpucnn.data.centring import centred, ink_of, resampled, whole
 from gpucnn.runs.saved import open_run
 from gpucnn.training import predict
 from tests.data.files import needs_real_data
@@ -26,6 +26,56 @@ def extent(image: np.ndarray) -> tuple[int, int, int, int]:
 
 def centre_of_mass(image: np.ndarray) -> np.ndarray:
     return np.argwhere(image).T @ image[image > 0] / image.sum()
+
+
+# --- ink and ground ---------------------------------------------------------------------------------------------------
+
+
+def lit(height: int, width: int) -> np.ndarray:
+    """Paper in light that falls off to one side and to the corners, with the noise of a camera: shades of 0..1."""
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
+    noise = np.random.default_rng(0).normal(0, 0.015, (height, width))
+    return 0.65 - 0.15 * x - 0.08 * y - 0.06 * (x**2 + y**2) + noise
+
+
+SHAPE = (slice(100, 220), slice(300, 340))
+DRAWN = np.zeros((600, 400), bool)
+DRAWN[SHAPE] = True
+DRAWN[180:220, 220:340] = True  # an L, mirrored
+
+
+@pytest.mark.parametrize("ink_shade", [-0.35, 0.3], ids=["darker", "brighter"])
+@pytest.mark.parametrize("dim", [1.0, 0.5], ids=["bright", "dim"])
+def test_ink_is_found_on_unevenly_lit_paper(ink_shade: float, dim: float) -> None:
+    shades = np.where(DRAWN, lit(600, 400) + ink_shade, lit(600, 400)) * dim
+    expected = centred(ink_of(np.where(DRAWN, 1.0, 0.0)), (28, 28))
+    found = centred(ink_of(shades), (28, 28))
+    assert extent(found) == extent(expected)
+    assert np.abs(found.astype(int) - expected).mean() < 20
+
+
+def test_what_crosses_the_border_is_ink_too() -> None:
+    shades = lit(400, 400)
+    shades[:, 150:190] -= 0.4
+    found = centred(ink_of(shades), (28, 28))
+    assert extent(found) == (4, 23, 14, 15) and found[4:24, 14:16].min() > 200
+
+
+def test_paper_alone_holds_no_ink_and_specks_are_none() -> None:
+    assert not ink_of(np.full((300, 200), 0.7)).any()
+    drawn = DRAWN.repeat(3, axis=0).repeat(3, axis=1)
+    speckled = np.where(drawn, lit(1800, 1200) - 0.35, lit(1800, 1200))
+    speckled[[5, 300, 1700], [5, 20, 1100]] -= 0.3
+    assert extent(centred(ink_of(speckled), (28, 28))) == extent(centred(ink_of(np.where(drawn, 1.0, 0.0)), (28, 28)))
+
+
+@pytest.mark.parametrize("ground", [0.0, 0.4, 0.6, 1.0])
+def test_on_an_even_ground_all_ink_is_kept(ground: float) -> None:
+    shades = np.full((28, 28), ground)
+    shades[5:9, 5:20] = 1.0 if ground < 0.5 else 0.0
+    shades[9, 5] = ground + (0.02 if ground < 0.5 else -0.02)
+    ink = ink_of(shades)
+    assert (ink > 0).sum() == 61 and ink[5, 5] == 255
 
 
 # --- scaling ----------------------------------------------------------------------------------------------------------

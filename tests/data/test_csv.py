@@ -89,6 +89,13 @@ def test_faults_name_the_line(write, text, options, words):
     assert str(path) in str(caught.value)
 
 
+def test_tables_of_other_scales_are_refused(tmp_path):
+    for name, white in (("train", 255), ("test", 1)):
+        (tmp_path / f"{name}.csv").write_text(f"0,0,{white},0,0\n1,{white},0,0,0\n" * 3)
+    with pytest.raises(DataError, match="Training pixels reach 255, but test pixels 1: they are of two scales"):
+        csv.load(tmp_path / "train.csv", tmp_path / "test.csv")
+
+
 def test_a_line_without_end_is_not_read_whole(write):
     bomb = write(gzip.compress(b"0,1,2,3,4\n" + b"1," * 2**26))  # 0.13 MB that unpack to 134
     with memory_below(2**25), pytest.raises(DataError, match="line 2: it is longer than 4,194,304 bytes"):

@@ -1,10 +1,12 @@
 """Data sets: what fits together, parts of them, classes."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
 from gpucnn.data import Dataset, Source
-from gpucnn.data.dataset import checked_names, compact, number_classes
+from gpucnn.data.dataset import check_scales, checked_names, compact, number_classes
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
@@ -94,6 +96,32 @@ def test_pixels_of_two_types_become_floats_unless_only_one_part_was_scaled():
         DataError, match=r"Training pixels reach 7, but test pixels 0.5: one of them was scaled to 0..1"
     ):
         Source(train, make([0, 1], images=np.full((2, 1, 2, 2), 0.5, np.float32)))
+
+
+SCALES = {"fractions": (0.9, "float32"), "16": (16, "uint8"), "bytes": (250, "uint8"), "wide": (60_000, "float32")}
+
+
+@pytest.mark.parametrize("train", SCALES)
+@pytest.mark.parametrize("other", SCALES)
+def test_parts_of_two_scales_are_refused_whatever_their_type(train, other):
+    parts = {
+        name: make([0, 1], images=np.full((2, 1, 2, 2), *SCALES[which]))
+        for name, which in (("train", train), ("validation", other))
+    }
+    words = r"Training pixels reach [\d.]+, but validation pixels [\d.]+: .* two scales"
+    with contextlib.nullcontext() if train == other else pytest.raises(DataError, match=words):
+        check_scales(parts)
+
+
+def test_darker_parts_signals_and_numbers_below_0_are_left_alone():
+    def parts(*images):
+        return {name: make([0, 1], images=each) for name, each in zip(("train", "test"), images, strict=True)}
+
+    bright = np.full((2, 1, 2, 2), 255, np.uint8)
+    check_scales(parts(bright, bright // 10))
+    check_scales(parts(bright, bright * 0))
+    check_scales(parts(bright[:, 0], bright[:, 0] // 100))
+    check_scales(parts(np.float32([[[[-1]]], [[[9]]]]), np.float32([[[[-1]]], [[[900]]]])))
 
 
 def test_validation_images_are_alike_too():

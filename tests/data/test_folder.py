@@ -1,6 +1,7 @@
 """Folders of pictures by class."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -82,7 +83,31 @@ def test_faults_are_told(tmp_path):
 def test_a_test_class_that_is_not_trained_is_told(tmp_path):
     fill(tmp_path / "train", {"a": 2, "b": 3})
     fill(tmp_path / "test", {"a": 1, "b": 1, "z": 1})
-    with pytest.raises(DataError, match="test holds classes that are not trained: z"):
+    with pytest.raises(DataError, match="test holds .* not trained: 'z'; those of training are 'a', 'b'. Call"):
+        folder.load(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_a_class_may_be_missing_where_nothing_is_trained_and_it_is_said(tmp_path, part):
+    fill(tmp_path / "train", {"a": 3, "b": 3, "c": 3})
+    fill(tmp_path / part, {"a": 2, "c": 1})
+    if part == "val":
+        (tmp_path / part / "b").mkdir()
+        fill(tmp_path / "test", {"a": 1, "b": 1, "c": 1})
+    source = folder.load(tmp_path, channels=1)
+    held = source.test if part == "test" else source.validation
+    assert held.class_counts.tolist() == [2, 0, 1] and source.train.class_names == ("a", "b", "c")
+    assert source.notes == (f"{tmp_path / part} holds no pictures of 'b'",)
+    shutil.rmtree(tmp_path / "train/c")
+    (tmp_path / "train/c").mkdir()
+    with pytest.raises(DataError, match="train/c holds no pictures"):
+        folder.load(tmp_path)
+
+
+def test_a_part_without_any_pictures_is_told(tmp_path):
+    fill(tmp_path / "train", {"a": 3, "b": 3})
+    (tmp_path / "test/a").mkdir(parents=True)
+    with pytest.raises(DataError, match="test/a holds no pictures"):
         folder.load(tmp_path)
 
 
@@ -147,6 +172,14 @@ def test_without_a_test_folder_the_validation_images_are_tested_on_and_it_is_sai
     assert [len(part) for part in source.parts.values()] == [8, 6]
     (note,) = source.notes
     assert "holds no test/: the images of val/ are the test images" in note
+
+
+def test_validation_pictures_without_classes_are_left_out(tmp_path):
+    fill(tmp_path / "train", {"a": 5, "b": 5})
+    fill(tmp_path, {"val": 3})
+    source = folder.load(tmp_path, channels=1)
+    assert source.parts.keys() == {"train", "test"} and len(source.train) + len(source.test) == 10
+    assert source.notes[0].startswith(f"{tmp_path / 'val'} holds pictures without folders of classes")
 
 
 def test_test_pictures_without_classes_are_left_for_predict(tmp_path):

@@ -97,7 +97,10 @@ def test_jpeg(save, mode):
 
 def test_not_an_image(tmp_path):
     path = tmp_path / "picture.png"
-    for content in (b"", b"hello", b"\x80\x04pickle", b"<svg/>"):
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"picture.png is empty \(0 bytes\). Give another copy"):
+        read_image(path, 1)
+    for content in (b"hello", b"\x80\x04pickle", b"<svg/>"):
         path.write_bytes(content)
         with pytest.raises(DataError, match="is not a picture; expected one of PNG, JPEG"):
             read_image(path, 1)

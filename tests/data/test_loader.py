@@ -110,11 +110,47 @@ def test_arrays_of_any_shape_and_type_of_number(given, dtype):
     assert np.array_equal(batch.images, images[batch.labels.argmax(axis=1)].astype(dtype).T)
 
 
-def test_bytes_become_fractions():
+@pytest.mark.parametrize(
+    ("shape", "highest", "white"),
+    [
+        ((5, 2, 3, 3), 1, 1),  # black and white
+        ((5, 2, 3, 3), 16, 1),  # which may be anything
+        ((5, 2, 3, 3), 255, 255),
+        ((5, 2, 3, 3), 65535, 65535),
+        ((5, 7), 16, 1),
+        ((5, 7), 255, 255),  # rows of pixels
+        ((5, 7), 65535, 1),
+        ((5, 4, 4), 200, 255),
+    ],
+)
+def test_the_type_of_an_array_means_nothing(shape, highest, white):
+    numbers = np.random.default_rng(2).integers(0, highest + 1, shape)
+    numbers.flat[0] = highest
+    for dtype in ("int64", "uint16", "float32", "float64", *(["uint8"] if highest < 256 else [])):
+        (batch,) = Loader((numbers.astype(dtype), np.arange(5)), 8).batches(0)
+        expected = np.moveaxis(numbers, 0, -1).astype(np.float32) * np.float32(1 / white)
+        assert np.array_equal(batch.images, expected), dtype
+
+
+def test_numbers_that_are_no_pixels_are_taken_as_they_are():
+    rng = np.random.default_rng(3)
+    for numbers in (
+        rng.uniform(0, 200, (5, 7)),
+        rng.integers(-9, 200, (5, 7)),
+        rng.standard_normal((5, 1, 3, 3)),
+        np.full((5, 1, 3, 3), np.nan),
+        np.full((5, 1, 3, 3), np.inf),
+        rng.uniform(0, 1, (5, 1, 3, 3)),
+    ):
+        (batch,) = Loader((numbers, np.arange(5)), 8).batches(0)
+        assert np.array_equal(batch.images, np.moveaxis(numbers, 0, -1).astype(np.float32), equal_nan=True)
+
+
+def test_inputs_are_brought_in_order_and_not_scaled():
     images = make(2).images
     turned = to_batch_last(images, "float32")
-    assert turned.flags.c_contiguous
-    np.testing.assert_allclose(turned[1, 2, 3, 1], images[1, 1, 2, 3] / 255, rtol=1e-6)
+    assert turned.flags.c_contiguous and turned.dtype == np.float32
+    assert np.array_equal(turned, np.moveaxis(images, 0, -1))
 
 
 def test_a_loader_is_returned_as_it_is():

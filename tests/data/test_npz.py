@@ -125,9 +125,9 @@ def archive(path, member: bytes, method=zipfile.ZIP_DEFLATED):
         (b"\x93NUMPY\x01\x00\xff\xff", "'y_train' is damaged"),
         (b"\x93NUMPY\x09\x00" + bytes(100), "npy version"),
         (header((4,)).replace(b"'|u1'", b"'|zz'") + bytes(4), "'y_train' is damaged"),
-        (header((5,)) + bytes(4), r"'y_train' is \(5,\) of uint8, which takes 5 bytes, but the archive holds 4"),
-        (header((3,)) + bytes(4), "takes 3 bytes, but the archive holds 4"),
-        (header((2**40,)) + bytes(4), "takes 1,099,511,627,776 bytes, but the archive holds 4"),
+        (header((5,)) + bytes(4), r"'y_train' is \(5,\) of uint8, which takes 5 bytes, but the file holds 4"),
+        (header((3,)) + bytes(4), "takes 3 bytes, but the file holds 4"),
+        (header((2**40,)) + bytes(4), "takes 1,099,511,627,776 bytes, but the file holds 4"),
         (header((-4,)) + bytes(4), "takes -4 bytes"),
         (header((4,), "<M8[s]") + bytes(32), r"holds datetime64\[s\]; expected numbers"),
         (header((2, 2)) + bytes(4), "labels 'y_train' are rows of 2 numbers, and row 0 is not one-hot"),
@@ -145,7 +145,7 @@ def test_hostile_members(tmp_path, member, words):
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = archive(tmp_path / "data.npz", header((4,)) + bytes(2**28))
-    words = "takes 4 bytes, but the archive holds 268,435,456"
+    words = "takes 4 bytes, but the file holds 268,435,456"
     with memory_below(2**20), pytest.raises(DataError, match=words):
         npz.load(path)
     content = bytearray(path.read_bytes())
@@ -170,6 +170,40 @@ def test_what_is_no_archive_or_is_damaged(save, tmp_path):
         npz.load(archive(path, header((1,)) + bytes(1), zipfile.ZIP_LZMA))
     with pytest.raises(FileNotFoundError):
         npz.load(tmp_path / "none.npz")
+
+
+def test_parts_of_other_scales_are_refused(save):
+    path = save(**KERAS | {"x_test": X[:3].astype(np.uint16) * 257})
+    with pytest.raises(DataError, match=r"data.npz: Training pixels reach \d+, but test pixels \d+: they are of two"):
+        npz.load(path)
+
+
+def test_a_single_array_holds_images_to_ask_for(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3))
+    for dtype in ("uint8", ">i4", "float64", "float16"):
+        np.save(tmp_path / "some.npy", pixels.astype(dtype))
+        back = npz.read_images(tmp_path / "some.npy")
+        assert np.array_equal(back, pixels.astype(dtype)) and back.dtype.isnative
+    with pytest.raises(DataError, match=r"some.npy: this is a .npy file, which holds one array. Save .* np.savez\("):
+        npz.load(tmp_path / "some.npy")
+
+
+def test_hostile_single_arrays(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.arange(6, dtype=np.uint8))
+    whole = path.read_bytes()
+    with_objects = io.BytesIO()
+    np.save(with_objects, np.array([{}]), allow_pickle=True)
+    for content, words in (
+        (whole[:-1], "takes 6 bytes, but the file holds 5"),
+        (whole + b"?", "takes 6 bytes, but the file holds 7"),
+        (whole[:20], "is damaged"),
+        (header((2**40,)) + bytes(4), "takes 1,099,511,627,776 bytes, but the file holds 4"),
+        (with_objects.getvalue(), "pickled Python objects, which are never loaded"),
+    ):
+        path.write_bytes(content)
+        with memory_below(2**20), pytest.raises(DataError, match=words):
+            npz.read_images(path)
 
 
 def test_noise_in_an_archive_never_gives_another_error(save):

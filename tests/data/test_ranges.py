@@ -49,7 +49,8 @@ def test_other_ranges(images, low, high, known):
     assert np.isclose(found.high, high) and np.isclose(found.low, images.min() if low is None else low, atol=1e-3)
 
 
-SCALES = {"unit": (0, 1), "signed": (-1, 1), "digits": (0, 16), "bytes": (0, 255), "16 bits": (0, 65535)}
+SCALES = {"unit": (0, 1), "signed": (-1, 1), "digits": (0, 16), "bytes": (0, 255)}
+SCALES |= {f"{bits} bits": (0, 2**bits - 1) for bits in (10, 12, 16)}
 
 
 @pytest.mark.parametrize("own", SCALES)
@@ -60,12 +61,12 @@ def test_a_picture_of_any_range_becomes_that_of_the_training(own, other):
 
     def written(name):
         low, high = SCALES[name]
-        return np.rint(shares * high) if name in ("digits", "bytes", "16 bits") else low + shares * (high - low)
+        return low + shares * (high - low) if name in ("unit", "signed") else np.rint(shares * high)
 
     pixels = recognise(written(own).astype(np.float32))
     assert (pixels.low, pixels.high) == SCALES[own]
     fitted = pixels.fit(written(other))
-    steps = {"digits": 16, "bytes": 255}
+    steps = {"digits": 16, "bytes": 255, "10 bits": 1023, "12 bits": 4095}
     tolerance = 0.51 * sum(1 / steps[name] for name in (own, other) if name in steps) + 1e-4
     assert fitted.dtype in (np.uint8, np.float32)
     np.testing.assert_allclose(pixels.fraction(fitted), shares, atol=tolerance)

@@ -143,6 +143,9 @@ REFUSED = {
         r"column 0 \('p0'\), taken as the label, holds '0' only: .* Column 16 \('class'\) .* give label: class"),
     "one class, the label last": (
         table(None, lambda y, x: [0, *x[1:], y]), {}, "column 0, taken as .* holds '0' only: .* give label: 16"),
+    "pixels for a label, the label last": (
+        table(None, lambda y, x: [*x, y]), {},
+        r"column 0, taken as .* holds 2\d different values \(label: 0 keeps it\). .* give label: 16"),
     "one class and no other column": (table(None, lambda y, x: [5, *x]), {}, "holds '5' only: .* Give label: the num"),
     "an index for a label": (
         table(None, lambda y, x: [*x, y], index=lambda k: 10 * k), {"shape": (1, 1, 17)},
@@ -168,6 +171,21 @@ def test_the_cause_is_told(write, kind):
         with pytest.raises(DataError, match=words) as caught:
             read(path, **options)
         assert str(caught.value).startswith(str(path))
+
+
+def test_many_classes_are_read_and_a_label_that_is_named_is_kept(write):
+    letters = write(table(None, lambda y, x: [x[3] % 12 + 1, *x]), "letters.csv")  # 12 classes, first
+    assert len(csv.read_csv(letters)[2]) == 12
+    last = write(table(None, lambda y, x: [*x, y]))
+    images, labels, _ = csv.read_csv(last, label=-1)
+    assert np.array_equal(images.reshape(24, 16), PIXELS) and np.array_equal(labels, LABELS)
+    assert csv.read_csv(last, label=0)[0].shape == (24, 1, 4, 4)
+
+
+def test_a_column_of_file_names_beside_pixels_is_left_out(write):
+    path = write(table(("file", "label", *NAMES), lambda y, x: [y, *x], index=lambda k: f"{k}.png"))
+    images, labels, _ = csv.read_csv(path)
+    assert np.array_equal(images.reshape(24, 16), PIXELS) and np.array_equal(labels, LABELS)
 
 
 def test_a_test_table_without_labels_is_told_with_its_name(write):

@@ -15,6 +15,7 @@ from PIL import Image
 import gpucnn
 from gpucnn.cli import main
 from gpucnn.errors import DataError
+from gpucnn.kernels.c import library
 
 SEEDS = range(6)
 RANGES = ("bytes", "unit", "signed", "16 levels", "binary", "16 bits")
@@ -41,6 +42,7 @@ for run in sorted(Path(sys.argv[1]).iterdir()):
     np.save(run / f"{sys.argv[2]}.npy", np.stack([
         classifier.predict_proba(given["pictures"]),
         classifier.predict_proba(sorted(run.glob("*.png"))),
+        classifier.predict_proba(sorted((run / "modes").iterdir())),
     ]))
 """
 
@@ -64,6 +66,18 @@ def in_range(images: np.ndarray, which: str) -> np.ndarray:
         "binary": (images > 127).astype(np.int32),
         "16 bits": images.astype(np.uint16) * 257,
     }[which]
+
+
+def save_in_any_mode(picture: np.ndarray, folder: Path, number: int) -> None:
+    """A picture (C, H, W) as a file in a colour mode and a format that change none of its pixels."""
+    image = Image.fromarray(picture.transpose(1, 2, 0).squeeze())
+    forms = [("RGB", "ppm"), ("RGBA", "png"), ("RGB", "bmp"), ("RGB", "tiff"), ("RGBA", "webp")]
+    if len(picture) == 1:
+        forms += [("L", "pgm"), ("LA", "png"), ("P", "gif"), ("I;16", "png")]
+    mode, suffix = forms[number % len(forms)]
+    wide = Image.fromarray(picture[0].astype(np.uint16) * 257) if mode == "I;16" else None
+    options = {"lossless": True} if suffix == "webp" else {}
+    (wide or image.convert(mode)).save(folder / f"{number}.{suffix}", **options)
 
 
 def train(folder: Path, pixels: np.ndarray, labels: np.ndarray, normalize: str, layout: str) -> Path:
@@ -94,13 +108,15 @@ def cases(tmp_path_factory) -> list[dict[str, Any]]:
         made.append({"classifier": gpucnn.load(run), "pictures": given, "range": RANGES[seed]})
         moved = Path(shutil.move(run, folder / "moved" / str(seed)))
         np.savez(moved / "given.npz", pictures=in_range(given, RANGES[seed]))
+        (moved / "modes").mkdir()
         for number, picture in enumerate(given):
+            save_in_any_mode(picture, moved / "modes", number)
             Image.fromarray(picture.transpose(1, 2, 0).squeeze()).save(moved / f"{number}.png")
         made[-1]["run"] = moved
     return made
 
 
-@pytest.fixture(scope="module", params=["auto", "numpy"])
+@pytest.fixture(scope="module", params=["auto", "numpy", *list(library.usable())[-1:]])
 def elsewhere(request, cases) -> str:
     """The same in another process, from another folder, with each set of kernels."""
     environment = {**os.environ, "GPUCNN_KERNELS": request.param, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -113,11 +129,12 @@ def elsewhere(request, cases) -> str:
 def test_another_process_folder_and_kernel_set_give_the_same_answers(seed, cases, elsewhere) -> None:
     case = cases[seed]
     own = case["classifier"].predict_proba(in_range(case["pictures"], case["range"]))
-    arrays, files = np.load(case["run"] / f"{elsewhere}.npy")
+    arrays, files, in_modes = np.load(case["run"] / f"{elsewhere}.npy")
     assert np.ptp(own, axis=0).max() > 1e-4  # pictures are told apart
     if elsewhere == "auto":
         assert np.array_equal(arrays, own)
     np.testing.assert_allclose(arrays, own, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(in_modes, files, rtol=0, atol=1e-5)
     if case["range"] not in ("binary", "16 levels"):  # files tell more shades than these
         np.testing.assert_allclose(files, own, rtol=0, atol=1e-5)
 
@@ -166,6 +183,13 @@ def test_a_ground_opposite_to_the_trainings_is_said(cases) -> None:
         wrong = classifier.predict_proba(255 - pictures)
     right = classifier.predict_proba(255 - pictures, invert=True)
     assert np.array_equal(right, classifier.predict_proba(pictures)) and not np.allclose(wrong, right)
+
+
+def test_a_blank_picture_is_said(cases) -> None:
+    classifier, pictures = cases[0]["classifier"], cases[0]["pictures"].copy()
+    pictures[3] = 0
+    with pytest.warns(UserWarning, match=r"1 picture is of one colour throughout \(of 9\)"):
+        classifier.predict(pictures)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def changed_byte(content, rng):
     return bytes(changed)
 
 
+CHANGES = 600
 KINDS = {
     "a checkpoint": (lambda path, state: save_state(path, state), lambda path, like: load_state(path, like)),
     "weights": (lambda path, state: save_weights(path, state.tensors), lambda path, like: read_weights(path, like)),
@@ -149,7 +150,7 @@ def test_every_changed_byte_is_refused_or_harmless(tmp_path, kind):
     path, state, rng = tmp_path / "file", example(), np.random.default_rng(0)
     save(path, state)
     whole, refused = path.read_bytes(), 0
-    for _ in range(2000):
+    for _ in range(CHANGES):
         path.write_bytes(changed_byte(whole, rng))
         try:
             back = load(path, state.tensors)
@@ -163,7 +164,7 @@ def test_every_changed_byte_is_refused_or_harmless(tmp_path, kind):
         assert {name: array.tobytes() for name, array in back.items()} == {
             name: array.tobytes() for name, array in state.tensors.items()
         }
-    assert refused > 1900
+    assert refused > 0.95 * CHANGES
 
 
 def test_a_change_that_safetensors_does_not_see_is_told_as_damage(tmp_path):

@@ -30,16 +30,17 @@ def trained_on(which: str) -> gpucnn.Trainer:
     ways = {
         "uint8": (images, labels),
         "raw floats": (images.astype(np.float32), labels),
+        "int64": (images.astype(np.int64), labels),
         "fractions": ((images / 255).astype(np.float32), labels),
         "a data set": data,
         "a loader": Loader(data, 8, Normalizer.fit("standard", data)),
     }
-    made = trainer(lr=1e-7 if which == "raw floats" else 0.01)  # which are 255 times as large
+    made = trainer()
     made.fit(ways[which])
     return made
 
 
-@pytest.mark.parametrize("which", ["uint8", "raw floats", "fractions", "a data set", "a loader"])
+@pytest.mark.parametrize("which", ["uint8", "raw floats", "int64", "fractions", "a data set", "a loader"])
 def test_the_same_pictures_give_the_same_answers(which) -> None:
     made, (images, labels) = trained_on(which), pictures()
     expected = made.predict(images)
@@ -50,6 +51,37 @@ def test_the_same_pictures_give_the_same_answers(which) -> None:
         made.evaluate(Dataset(images, labels, ("a", "b", "c"))).probabilities, expected, atol=1e-6
     )
     assert expected.max() < 1  # else all of them could be alike
+
+
+def test_a_network_learns_the_same_from_any_type_of_the_same_numbers() -> None:
+    images, _ = pictures()
+    expected = trained_on("uint8").predict(images)
+    for which in ("raw floats", "int64"):
+        assert np.array_equal(trained_on(which).predict(images), expected)
+    np.testing.assert_allclose(trained_on("fractions").predict(images), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint16", "float32", "float64"])
+def test_without_a_training_the_numbers_tell_alike(dtype) -> None:
+    images, labels = pictures()
+    net = trainer().net
+    net[1].weight.data[:] *= 100  # as drawn
+    expected = gpucnn.training.predict(net, images)
+    assert np.array_equal(gpucnn.training.predict(net, images.astype(dtype)), expected)
+    evaluated = gpucnn.training.evaluate(net, (images.astype(dtype), labels))
+    assert np.array_equal(evaluated.probabilities, gpucnn.training.evaluate(net, (images, labels)).probabilities)
+    np.testing.assert_allclose(evaluated.probabilities, expected, atol=1e-6)
+    assert np.ptp(expected) > 0.05
+
+
+def test_raw_numbers_that_a_normalizer_leaves_stay_as_they_are() -> None:
+    images, labels = pictures()
+    data = Dataset(images, labels, ("a", "b", "c"))
+    made = trainer(lr=1e-7)
+    made.fit(Loader(data, 8, Normalizer.fit("none", data)))
+    scores = made.net(gpucnn.Tensor(images.astype(np.float32)))
+    expected = gpucnn.functional.softmax(scores, dim=1).numpy()
+    np.testing.assert_allclose(made.predict(images), expected, atol=1e-6)
 
 
 def test_validation_images_are_seen_as_the_training_images() -> None:

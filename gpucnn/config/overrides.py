@@ -10,7 +10,7 @@ from gpucnn.errors import ConfigError
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> list[Fault]:
-    """Set each `key.path=value` in the document, the value read as `_value` says, and return the faults.
+    """Set each `key.path=value` in the document, the value parsed by `_value`, and return the faults.
 
     Missing keys are added; whether they are allowed is left to the schema.
     """
@@ -44,7 +44,7 @@ def _parse(override: str, data: Any) -> tuple[Path, Any]:
 def _value(text: str) -> Any:
     """YAML where a list, a mapping or quotes begin, or where there are several lines; anything else is one plain value.
 
-    So `#`, `@`, `*` and whatever else has a meaning within YAML stand for themselves, as in data.path=pics #2.
+    So `#`, `@`, `*` and other characters with a meaning in YAML stand for themselves, as in data.path=pics #2.
     """
     text = text.strip()
     if not text.isascii() and text != text.encode(errors="replace").decode():

@@ -1,4 +1,4 @@
-"""From a drawing to an image: ink told from the ground it is on, scaled and centred as in MNIST's images.
+"""From a drawing to an image: ink separated from the ground it is on, scaled and centred as in MNIST's images.
 
 Those were made so (Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits): the ink is scaled to fit
 a box of 20 x 20 pixels, keeping its aspect, and shifted so that its centre of mass is in the middle of 28 x 28 pixels.
@@ -34,8 +34,8 @@ def centred(ink: np.ndarray, size: Size) -> np.ndarray:
 def ink_of(shades: np.ndarray) -> np.ndarray:
     """The ink (h, w), uint8, of a grey picture (h, w) from 0 to 1: how far pixels are from the ground, on its far side.
 
-    The ground is the median of the border. Where it is even, all ink is kept; where it is not, as in photographs, what
-    does not stand out from it is none.
+    The ground is the median of the border. Where the border is even, all ink is kept; where it is not, as in
+    photographs, pixels that differ little from it count as ground.
     """
     border = np.concatenate([shades[0], shades[-1], shades[:, 0], shades[:, -1]])
     ground = np.median(border)

@@ -61,7 +61,7 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
 
 
 def outputs(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """What `net`, in evaluation mode, makes of the images, (N, K); see `predict`."""
+    """The outputs (N, K) of `net`, in evaluation mode, for the images; see `predict`."""
     if images.ndim < 2 or not len(images):
         raise DataError(f"predict got images of shape {images.shape}; expected at least one, (N, C, H, W)")
     dtype, rows = dtype_of(net).name, []
@@ -102,7 +102,7 @@ def outputs_of(net: Module) -> Outputs:
     last = net
     while isinstance(last, nn.Sequential) and len(last):
         last = last[-1]
-    if last is net and not isinstance(net, nn.Sequential):  # of the user's own: what it made last
+    if last is net and not isinstance(net, nn.Sequential):  # of a class of the user's own: the module set last
         last = list(net.modules())[-1]
     if isinstance(last, nn.Softmax | nn.Sigmoid):
         return "probabilities"

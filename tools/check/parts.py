@@ -27,7 +27,7 @@ SHOWN = 8  # failures that check.md names; the part's file has all
 MOST_PROCESSES = 14  # that share the GPU while tests run
 TESTED = [
     *("tests/training/test_captured.py", "tests/training/test_captured_operations.py", "tests/kernels"),
-    *("tests/functional", "tests/nn", "tests/optim", "tests/autograd", "tests/tensor"),
+    *("tests/functional", "tests/nn", "tests/optim", "tests/tensor"),
 ]
 FORMS = ("gpucnn-eager", "gpucnn-captured", "gpucnn-loader", "torch-eager", "torch-graph", "torch-compiled")
 COMMANDS = (

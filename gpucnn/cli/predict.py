@@ -14,7 +14,7 @@ import numpy as np
 from gpucnn.cli.device import choose_device
 from gpucnn.data import npz
 from gpucnn.data.csv import read_ids, read_unlabelled
-from gpucnn.data.pictures import as_text, find_pictures, told
+from gpucnn.data.pictures import as_text, counts_as_text, find_pictures
 from gpucnn.data.pipeline import blank
 from gpucnn.data.split import transposed_shape
 from gpucnn.errors import DataError
@@ -115,7 +115,7 @@ class _Predictions:
             yield Group(list(names), self.classifier.pipeline.images(list(paths), **self.options))
 
     def _arrays(self, path: Path) -> Iterator[Group]:
-        """Of a table or an archive, whose pixels are told all together what range they are of.
+        """Of a table or an archive, whose pixels are examined together for their range.
 
         Rows and columns stand in it as in the files of the training, which were no pictures either.
         """
@@ -140,7 +140,9 @@ def _pictures(folder: Path) -> list[Path]:
             f"{folder} holds no pictures; give a picture, a folder of pictures, a table, or arrays as .npz or .npy"
         )
     if found.others:
-        print(f"{folder}: {found.others.total():,} files are left out ({told(found.others)})", file=sys.stderr)
+        print(
+            f"{folder}: {found.others.total():,} files are left out ({counts_as_text(found.others)})", file=sys.stderr
+        )
     return found.pictures
 
 

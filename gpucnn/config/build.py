@@ -45,12 +45,12 @@ class TrainingData(NamedTuple):
 
     @property
     def parts(self) -> dict[str, Dataset]:
-        """The parts that there are, by name."""
+        """The parts that exist, by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
     def fingerprint(self) -> Fingerprint:
-        """What the data are known by again."""
+        """The fingerprint by which the data are recognised."""
         return Fingerprint.of(self.loaded.used, self.parts)
 
     def renumbered(self, class_names: tuple[str, ...]) -> "TrainingData":

@@ -136,7 +136,7 @@ def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
 
 
 def stated_shape(data: Data) -> tuple[int, ...] | None:
-    """The shape of images that the options alone tell, for data that are not there; None if they do not."""
+    """The shape of images as the options alone give it, for data that are absent; None if they do not."""
     channels, size, shape = (getattr(data, name, None) for name in ("channels", "size", "shape"))
     if size is not None:
         shape = (channels, size, size) if isinstance(size, int) else (channels, *size)

@@ -113,7 +113,7 @@ def _hint(given: Any, expected: str) -> str:
     return ""
 
 
-# --- the JSON schema in words -----------------------------------------------------------------------------------------
+# --- the JSON schema as text ------------------------------------------------------------------------------------------
 
 
 def node_at(path: Path, data: Any, schema: Node) -> Node:
@@ -141,7 +141,7 @@ def inside(value: Any, key: str | int) -> Any:
 
 
 def describe(node: Node, schema: Node) -> str:
-    """What a part of a JSON schema allows, in words."""
+    """A description of what a part of a JSON schema allows."""
     node = _resolved(node, schema)
     choices = node.get("anyOf") or node.get("oneOf")
     if choices:

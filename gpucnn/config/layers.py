@@ -1,4 +1,4 @@
-"""The `model:` part of the YAML, one entry per layer with the options of its constructor, and the network of it.
+"""The `model:` part of the YAML, one entry per layer with the options of its constructor; and the network.
 
 Input sizes are inferred layer by layer.
 """
@@ -263,7 +263,7 @@ def _constructor_options(
     if "init" in options:
         options["init"] = options["init"] or init
     if options.get(OUTPUTS) == CLASSES:
-        options[OUTPUTS] = 1  # for want of data; what depends on it is told per class
+        options[OUTPUTS] = 1  # the data are absent; what depends on the number is described per class
     if kind.inferred:
         options[kind.inferred] = shape[0]
     return options

@@ -12,7 +12,7 @@ from gpucnn.errors import ConfigError
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> list[Fault]:
-    """Set each `key.path=value` in the document, the value read as `_value` says, and return the faults.
+    """Set each `key.path=value` in the document, the value parsed by `_value`, and return the faults.
 
     Missing keys are added; whether they are allowed is left to the schema.
     """

@@ -69,7 +69,7 @@ class Data(Options):
 
 
 class Named(Options):
-    """Options beside a `name`, which says what they belong to."""
+    """Options beside a `name`, which determines what they belong to."""
 
     name: str
 

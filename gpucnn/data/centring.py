@@ -1,4 +1,4 @@
-"""From a drawing to an image: ink told from the ground it is on, scaled and centred as in MNIST's images.
+"""From a drawing to an image: ink separated from the ground it is on, scaled and centred as in MNIST's images.
 
 Those were made so (Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits): the ink is scaled to fit
 a box of 20 x 20 pixels, keeping its aspect, and shifted so that its centre of mass is in the middle of 28 x 28 pixels.

@@ -56,18 +56,18 @@ class Fingerprint(Kept):
 
     def differences(self, now: "Fingerprint") -> list[str]:
         """The differences from then to `now`, one sentence each; empty if the data are the same."""
-        said = []
+        changes = []
         if self.dataset != now.dataset:
-            said.append(f"the data set was {self.dataset} and is {now.dataset}")
+            changes.append(f"the data set was {self.dataset} and is {now.dataset}")
         if self.image_shape != now.image_shape:
-            said.append(f"images were {self.image_shape} and are {now.image_shape}")
+            changes.append(f"images were {self.image_shape} and are {now.image_shape}")
         if self.class_names != now.class_names:
-            said.append(_other_classes(self.class_names, now.class_names))
+            changes.append(_other_classes(self.class_names, now.class_names))
         for name in {**self.parts, **now.parts} if self.parts else ():
             then, today = self.parts.get(name), now.parts.get(name)
             if then != today:
-                said.append(f"{name}: {_other_part(then, today)}")
-        return said
+                changes.append(f"{name}: {_other_part(then, today)}")
+        return changes
 
 
 def _other_classes(then: tuple[str, ...], now: tuple[str, ...]) -> str:

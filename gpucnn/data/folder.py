@@ -15,12 +15,12 @@ from gpucnn.data.image import FORMATS, Background, read_image, read_size
 from gpucnn.data.pictures import (
     Found,
     as_text,
+    counts_as_text,
     find_pictures,
     is_hidden,
     is_picture,
     read_pictures,
     sides,
-    told,
     total,
     visible_folders,
 )
@@ -186,7 +186,7 @@ def _found(folder: Path, names: tuple[str, ...], part: str) -> list[Found]:
     found = [find_pictures(folders[name]) if name in folders else Found([]) for name in names]
     for name, each in zip(names, found, strict=True):
         if not each.pictures and (part == "train" or not any(other.pictures for other in found)):
-            others = f"; it holds {told(each.others)}" if each.others else ""
+            others = f"; it holds {counts_as_text(each.others)}" if each.others else ""
             raise DataError(
                 f"{folder / name} holds no pictures ({', '.join(FORMATS)}){others}. Every class needs some: "
                 "put them there, save them as PNG or JPEG, or remove the folder."
@@ -203,9 +203,9 @@ def _lacking(folder: Path, names: tuple[str, ...], found: list[Found]) -> str:
 def _left_out(top: Path, folders: dict[str, Path], others: Counter[str]) -> list[str]:
     """One line for the files that are not read, where there are any."""
     loose = sum(len(_loose_pictures(folder)) for folder in {top, *folders.values()})
-    said = [told(others)] if others else []
-    said += [f"{loose:,} pictures outside the folders of classes"] if loose else []
-    return [f"{top}: {others.total() + loose:,} files are left out ({', '.join(said)})"] if said else []
+    left_out = [counts_as_text(others)] if others else []
+    left_out += [f"{loose:,} pictures outside the folders of classes"] if loose else []
+    return [f"{top}: {others.total() + loose:,} files are left out ({', '.join(left_out)})"] if left_out else []
 
 
 def _loose_pictures(folder: Path) -> list[Path]:

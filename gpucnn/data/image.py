@@ -57,10 +57,10 @@ def pixels_of(
     """The pixels of an opened picture, as `read_image` gives them. Raises DataError where it is damaged."""
     if channels not in (1, 3):
         raise DataError(f"channels is {channels}; pictures are read with 1 (grey) or 3 (RGB).")
-    plain = _plain(upright(picture), "L" if channels == 1 else "RGB", ground)
+    opaque = _opaque(upright(picture), "L" if channels == 1 else "RGB", ground)
     if size is not None:
-        plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    pixels = np.asarray(plain).reshape(plain.height, plain.width, channels)
+        opaque = opaque.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    pixels = np.asarray(opaque).reshape(opaque.height, opaque.width, channels)
     if invert:
         pixels = 255 - pixels
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (H, W, C) -> (C, H, W)
@@ -129,7 +129,7 @@ def is_deep(picture: Image.Image) -> bool:
     return picture.mode.startswith("I") or picture.mode == "F"
 
 
-def _plain(picture: Image.Image, mode: str, ground: Background) -> Image.Image:
+def _opaque(picture: Image.Image, mode: str, ground: Background) -> Image.Image:
     """The picture in `mode` (L or RGB), without transparency or palette. Raises DataError for unknown colours."""
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255 instead of scaling
         wide = np.asarray(picture).astype(np.int64)

@@ -68,20 +68,20 @@ def _check_several(part: Labels) -> None:
     table, distinct = part.table, len(set(part.texts))
     column = f"{table.path}: column {table.name(table.label)}"
     if distinct == 1:
-        said = f"{column}, taken as the label, holds {_shown(part.texts[0])} only: there is nothing to tell apart."
+        fault = f"{column}, taken as the label, holds {_shown(part.texts[0])} only: there is nothing to tell apart."
     elif distinct == len(part.texts) >= _MOST_DISTINCT:
-        said = (
+        fault = (
             f"{column}, taken as the label, holds another value in each of {distinct:,} lines, so it names no classes."
         )
     elif better_label(table) is not None:
-        said = f"{column}, taken as the label, holds {distinct:,} different values (label: {table.label} keeps it)."
+        fault = f"{column}, taken as the label, holds {distinct:,} different values (label: {table.label} keeps it)."
     else:
         return
     likely = likely_label(table)
     if likely is None:
-        raise DataError(f"{said} Give label: the number or name of the label's column.")
+        raise DataError(f"{fault} Give label: the number or name of the label's column.")
     name = table.header[likely] if table.header and table.header[likely] else likely
-    raise DataError(f"{said} Column {table.name(likely)} looks like the label: give label: {name}.")
+    raise DataError(f"{fault} Column {table.name(likely)} looks like the label: give label: {name}.")
 
 
 def _whole(values: np.ndarray, part: Labels) -> np.ndarray:

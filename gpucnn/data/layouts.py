@@ -62,7 +62,7 @@ def picture(image: np.ndarray) -> Image.Image:
 def with_channels(
     images: np.ndarray, channels: int, background: float, opacity: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Images (N, c, h, w) in `channels`, 1 or 3: float64. `opacity` tells how much of `background` a fourth hides."""
+    """Images (N, c, h, w) in `channels`, 1 or 3: float64. `opacity` makes shares of 0 to 1 of a fourth channel."""
     values = images.astype(np.float64)
     if values.shape[1] == 4:
         alpha = opacity(values[:, 3:]).clip(0, 1)

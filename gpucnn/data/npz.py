@@ -80,8 +80,8 @@ def load(
         check_scales(parts)
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
-        said = tuple(f"{path}: {note}" for note in notes)
-        return Source(parts["train"], parts["test"], parts.get("validation"), said)
+        named = tuple(f"{path}: {note}" for note in notes)
+        return Source(parts["train"], parts["test"], parts.get("validation"), named)
 
 
 def peek(path: Path, **options: Any) -> tuple[tuple[int, ...], int]:

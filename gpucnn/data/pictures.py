@@ -76,7 +76,7 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names), key=number_key))
 
 
-def told(others: Counter[str]) -> str:
+def counts_as_text(others: Counter[str]) -> str:
     """Counts of files that are no pictures as text, such as `3 .txt, 1 .csv`."""
     kinds = [f"{count:,} {suffix}" for suffix, count in others.most_common(_MOST_TOLD)]
     return ", ".join(kinds) + (", ..." if len(others) > _MOST_TOLD else "")

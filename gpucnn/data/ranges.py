@@ -61,7 +61,7 @@ class PixelRange(Kept):
     def fit(self, values: np.ndarray, scale: Scale | None = None) -> np.ndarray:
         """Pixels of any type and range, converted to this range: uint8 or float32.
 
-        scale: theirs, where it is known; by default it is told by all of the numbers together. Where the training
+        scale: theirs, where it is known; by default it is derived from all numbers together. Where the training
         images have a few levels only, black and white or 0..16, so has the result. Raises DataError for numbers whose
         meaning is open.
         """

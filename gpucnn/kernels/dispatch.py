@@ -10,7 +10,7 @@ from gpucnn.errors import InputError
 from gpucnn.kernels import c, cuda, numpy
 from gpucnn.kernels.c import library
 
-# The choice is the process's, like the device: an array's type says which of the chosen sets computes.
+# The choice holds for the process, like the device; among the chosen sets an array's type decides.
 _asked: str | None = None  # the argument of the last `choose`
 _chosen: str | None = None  # what that came to: "numpy", or the instruction set that the C kernels use
 

@@ -22,18 +22,18 @@ class Running(NamedTuple):
 
 
 class StepScales(NamedTuple):
-    """Factors of one step: of the whole step; for Adam of the root of its mean square; for AdamW of the parameters."""
+    """Factors of one step. size: of the change; root: of Adam's root mean square; shrink: of AdamW's parameters."""
 
     size: float
     root: float = 1.0
     shrink: float = 1.0
 
 
-Scales = StepScales | Array  # an array in the CUDA set alone, as Update says
+Scales = StepScales | Array  # an array in the CUDA set only, see kernels.numpy.Update
 
 
 class Changes(NamedTuple):
-    """What happens to images, a row for each image, in the order of these fields; None where nothing of that kind does.
+    """Changes of images, a row for each image, made in the order of these fields; None for a kind that is not used.
 
     maps: (N, 4) float32, as `Warp.warped` takes them. offsets: (N, 2), where the image is cut out of one with `border`
     zeros on every side. flips: (N,) bool, whether left and right are exchanged. centres: (N, 2), of the square of side

@@ -1,4 +1,4 @@
-"""What the plans of compiled kernels are made of: a window along three axes, and results that are kept by shape."""
+"""Parts of the plans of compiled kernels: a window along three axes, and results that are cached by shape."""
 
 import functools
 from collections.abc import Callable

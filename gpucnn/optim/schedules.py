@@ -97,7 +97,7 @@ class OneCycle(Linear):
 
 
 class Monitored:
-    """What waits for a figure of EpochRecord to improve: for a loss to fall, or for an accuracy to rise."""
+    """A rule that monitors a figure of EpochRecord: a loss, which should fall, or an accuracy, which should rise."""
 
     patience: int
     min_delta: float

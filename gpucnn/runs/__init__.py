@@ -1,4 +1,4 @@
-"""Run folders: their files, training in one, and opening one that was trained before."""
+"""Run folders: their files, training in one, and opening a trained one."""
 
 from gpucnn.runs.classifier import Classifier
 from gpucnn.runs.environment import describe_environment

@@ -1,4 +1,4 @@
-"""A trained network that takes pictures as files hold them, and answers with the names of classes."""
+"""A trained network that takes pictures as they are in files, and returns the names of classes."""
 
 import warnings
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from gpucnn.training.evaluation import BATCH_SIZE, dtype_of, outputs
 
 
 class Classifier:
-    """What `gpucnn.load(RUN)` returns: the network with all that training did to its pictures.
+    """What `gpucnn.load(RUN)` returns: the network with the preprocessing of its training.
 
     net: the network, in evaluation mode. pipeline, normalizer: how it sees pictures. where: the run, in messages.
     """
@@ -47,7 +47,7 @@ class Classifier:
         softmax or sigmoid gives its own answer. Warns where the ground of pictures is bright and training's was dark,
         or the other way round, and where a picture is of one colour throughout.
 
-        Raises DataError for pictures whose meaning is open, CheckpointError if the network's outputs are not finite.
+        Raises DataError for pictures whose axes or range are ambiguous, CheckpointError if outputs are not finite.
         """
         rows, opposed, blanks = [], 0, 0
         for some in _in_batches(pictures):
@@ -72,7 +72,7 @@ class Classifier:
         return self.pipeline.probabilities(scores)
 
     def about_grounds(self, opposed: int, total: int) -> str:
-        """What is said of `opposed` of `total` pictures whose ground is not that of the training images."""
+        """The warning for `opposed` of `total` pictures whose ground differs from that of the training images."""
         trained = self.pipeline.ground
         shown = "bright" if trained == "dark" else "dark"
         are = "1 picture has" if opposed == 1 else f"{opposed:,} pictures have"

@@ -48,24 +48,24 @@ def train_run(
     `pipeline` are written (the latter too where a run of version 0.1.0 resumes) and training begins. A checkpoint is
     written at the start, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, which then raises
     KeyboardInterrupt. `on_record` is called with every record after it is logged, `on_note` with what the user should
-    know: that the last checkpoint was damaged and the one before it was taken, or a sign that nothing is learnt.
+    know: that the last checkpoint was damaged and the one before it was taken, or that the network does not learn.
 
     Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
     files that cannot be written; the last checkpoint stays whole.
     """
     signs = Signs.of(trainer.net, trainer.loss, loaders, class_names)
-    tell = on_note or _quietly
+    note = on_note or _ignore
     if resume:
         fallen_back = folder.resume(trainer.state().tensors, lambda state: _accept(trainer, signs, state))
         if fallen_back is not None:
-            tell(fallen_back)
+            note(fallen_back)
     elif normalization is not None:
         folder.write_normalization(normalization)
     if pipeline is not None:
         folder.write_pipeline(pipeline.to_json())
     records = trainer.run(loaders.train, loaders.validation, epochs)
     for line in signs.of_labels() if signs else ():
-        tell(line)
+        note(line)
     if not resume:
         folder.save(_state(trainer, signs))
     elif config_text is not None:
@@ -78,7 +78,7 @@ def train_run(
                 on_record(record)
             interrupted, ended = interruption.requested, isinstance(record, EpochRecord)
             for line in signs.of_epoch(record) if signs and isinstance(record, EpochRecord) else ():
-                tell(line)
+                note(line)
             if not trainer.settled:
                 continue
             if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
@@ -90,7 +90,7 @@ def train_run(
     folder.write_model(trainer.net.state_dict())
     result = _result(trainer, loaders.test, class_names)
     result |= {
-        "signs": list(signs.told.values()) if signs else [],
+        "signs": list(signs.reported.values()) if signs else [],
         "weights": weights,
         "dataset": dataset,
         "dataset_requested": dataset_requested,
@@ -100,25 +100,25 @@ def train_run(
     return result
 
 
-def _quietly(note: str) -> None:
-    """A note that nobody asked for."""
+def _ignore(note: str) -> None:
+    """Ignore a note."""
 
 
 def _state(trainer: Trainer, signs: Signs | None) -> State:
-    """The trainer's state, and with it the signs that were told."""
+    """The trainer's state, and the signs that were reported."""
     state = trainer.state()
     return State(state.tensors, {**state.values, SIGNS: signs.as_dict() if signs else None})
 
 
 def _accept(trainer: Trainer, signs: Signs | None, state: State) -> None:
-    """Go on from a state that `_state` made. Raises CheckpointError."""
+    """Restore a state that `_state` returned. Raises CheckpointError."""
     if signs is not None:
         signs.restore(state.values.get(SIGNS))
     trainer.load_state(state)
 
 
 def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
-    """Give the network the weights that the run ends with: early stopping's best, else the last. Says which they are.
+    """Give the network the weights that the run ends with, early stopping's best or the last; returns which they are.
 
     Raises CheckpointError if the best checkpoint is needed and damaged.
     """

@@ -1,4 +1,4 @@
-"""The pipeline of a run: from its pipeline.json, or, of a run of version 0.1.0, from what its configuration says."""
+"""The pipeline of a run: from its pipeline.json, or, for a run of version 0.1.0, from its configuration."""
 
 from gpucnn.config.build import load_data
 from gpucnn.config.schema import Config
@@ -29,8 +29,8 @@ def read_pipeline(folder: RunFolder) -> Pipeline | None:
 def pipeline_without_file(folder: RunFolder, config: Config, known: Fingerprint, outputs: Outputs) -> Pipeline:
     """The pipeline of a run of version 0.1.0, which kept none.
 
-    known: what environment.json says of the data. Where their range hangs on the files, these are read again. Raises
-    CheckpointError if they are not there.
+    known: the data as environment.json describes them. Where their range depends on the files, these are read
+    again. Raises CheckpointError if they are absent.
     """
     if known.dataset in _OF_BYTES:
         ground: Ground | None = "dark" if known.dataset in _DIGITS else None

@@ -70,7 +70,7 @@ class SavedRun:
 
     @functools.cached_property
     def pipeline(self) -> Pipeline:
-        """How the network sees pictures. Raises CheckpointError for a run of 0.1.0 from which it cannot be told."""
+        """How the network sees pictures. Raises CheckpointError if a run of 0.1.0 does not determine it."""
         if self.kept is not None:
             return self.kept
         net = build_network(self.checked, self.image_shape, len(self.class_names))
@@ -83,7 +83,7 @@ class SavedRun:
     def same_data(self, data: TrainingData) -> TrainingData:
         """The data to resume with, in the run's order of classes and with its normalisation.
 
-        Raises DataError that says what changed, if they are not those that it was trained on.
+        Raises DataError, which lists the changes, if they are not those that it was trained on.
         """
         with _refusing(f"--resume {self.folder.path}: the data have other classes"):
             data = data.renumbered(self.class_names)
@@ -96,7 +96,7 @@ class SavedRun:
         return data._replace(normalizer=self.normalizer())
 
     def changes(self, data: TrainingData) -> list[str]:
-        """What is not as it was when the run was trained, a sentence each."""
+        """The differences from the data that the run was trained on, a sentence each."""
         return self.known.differences(data.fingerprint())
 
     def fitting(self, images: Dataset, of: str, from_files: bool = False) -> Dataset:
@@ -116,7 +116,7 @@ class SavedRun:
 
 
 def load(run: str | Path) -> Classifier:
-    """The trained network of RUN, a run's folder or `latest`, which takes pictures as files hold them.
+    """The trained network of RUN, a run's folder or `latest`, which takes pictures as they are in files.
 
     Raises InputError if there is no such run, or it is damaged.
     """
@@ -135,7 +135,7 @@ def open_run(run: str) -> SavedRun:
 
 
 def drawn_as(config: Config, drawn: str) -> Config:
-    """The configuration with a folder's test images drawn so, where it does not say."""
+    """The configuration with `drawn` as the way in which a folder's test images are drawn, unless it states one."""
     data = config.data
     if not hasattr(data, DRAWN) or DRAWN in data.model_fields_set:
         return config
@@ -143,7 +143,7 @@ def drawn_as(config: Config, drawn: str) -> Config:
 
 
 def _by(shape: tuple[int, ...]) -> str:
-    """A shape in words, as in 1 x 28 x 28."""
+    """A shape as text, such as 1 x 28 x 28."""
     return " x ".join(map(str, shape))
 
 
@@ -178,7 +178,7 @@ def load_initial_weights(config: Config, net: nn.Module) -> None:
 
 @contextlib.contextmanager
 def _refusing(what: str) -> Iterator[None]:
-    """Put `what` before the DataError that rises out of the block."""
+    """Put `what` in front of a DataError raised in the block."""
     try:
         yield
     except DataError as error:
@@ -188,7 +188,7 @@ def _refusing(what: str) -> Iterator[None]:
 
 
 def _read_description(path: Path) -> Fingerprint:
-    """What version 0.1.0 wrote of the data when the run began."""
+    """The description of the data that version 0.1.0 wrote when the run began."""
     try:
         described = json.loads(path.read_bytes())[DATA]
         return Fingerprint(

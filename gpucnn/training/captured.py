@@ -29,7 +29,7 @@ class CapturedSteps:
 
     The images, the learning rate and the seed of dropout, which differ from step to step, are read from tables there.
     A loss that is not finite halts the updates until the host reads it. With `capturing` False, or if a step cannot be
-    captured (a warning says so once), every kernel of a step is launched by itself. The kernels are compiled and loaded
+    captured (one warning is given), every kernel of a step is launched by itself. The kernels are compiled and loaded
     here, before the first step.
     """
 
@@ -84,7 +84,7 @@ class CapturedSteps:
         self._replays.get(images, lambda: self._work(images))()
 
     def forget(self) -> None:
-        """Give back the memory of what was captured; it is captured anew."""
+        """Free the memory of the captured steps; later steps are captured again."""
         self._replays.clear()
 
     def _capture(self, images: int) -> None:

@@ -25,7 +25,7 @@ from gpucnn.nn import Module
 
 VALUES_KEY, CHECKSUM_KEY = "gpucnn", "gpucnn.sha256"  # of the metadata
 METADATA = "__metadata__"  # safetensors' name for it, in the header
-ALIGNMENT, LENGTH = 8, 8  # bytes: what a header is padded to, and the number before it that says how long it is
+ALIGNMENT, LENGTH = 8, 8  # bytes: a header is padded to multiples of the first; the second is its length field
 PIECE = 2**20  # bytes read at a time
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
 MAX_HEADER = 16 * 2**20  # bytes: names and shapes of far more tensors than any network here has
@@ -128,7 +128,7 @@ def _encode(tensors: Mapping[str, np.ndarray], metadata: dict[str, str]) -> byte
 
 
 def _digest(layouts: Mapping[str, Any], metadata: Mapping[str, str]) -> "hashlib._Hash":
-    """The checksum of a header's two parts, whatever their spacing and order; the tensors' bytes are to follow."""
+    """The checksum of a header, whatever its spacing and order; the caller adds the tensors' bytes."""
     return hashlib.sha256(_to_json({"tensors": layouts, "metadata": metadata}).encode())
 
 

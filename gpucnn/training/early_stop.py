@@ -60,13 +60,13 @@ class EarlyStop(Monitored):
 
 @dataclass
 class Waiting:
-    """The memory of what waits: the best figure (higher is better), and how many epochs have passed since."""
+    """The state of a Monitored rule: the best figure (higher is better), and the number of epochs since."""
 
     figure: float | None = None
     epochs: int = 0
 
     def see(self, rule: Monitored, record: EpochRecord) -> bool:
-        """Count an epoch; returns whether patience is at its end."""
+        """Count an epoch; returns whether `patience` epochs have passed without improvement."""
         figure = rule.figure(record)
         if self.figure is None or figure > self.figure + rule.min_delta:
             self.figure, self.epochs = figure, 0

@@ -114,7 +114,7 @@ def outputs_of(net: Module) -> Outputs:
     last = net
     while isinstance(last, nn.Sequential) and len(last):
         last = last[-1]
-    if last is net and not isinstance(net, nn.Sequential):  # of the user's own: what it made last
+    if last is net and not isinstance(net, nn.Sequential):  # of a class of the user's own: the module set last
         last = list(net.modules())[-1]
     if isinstance(last, nn.Softmax | nn.Sigmoid):
         return "probabilities"

@@ -1,4 +1,4 @@
-"""What the numbers of training images meant, so that others mean the same, whatever their type."""
+"""The range and normalisation of training images, applied to other images of any type."""
 
 from dataclasses import replace
 

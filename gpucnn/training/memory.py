@@ -1,4 +1,4 @@
-"""A training step that does not fit in a GPU's memory: for how many images there would be room."""
+"""A training step that does not fit in a GPU's memory: how many images would fit."""
 
 import traceback
 
@@ -33,7 +33,7 @@ def out_of_memory(step: Step, batch: Batch, captured: bool, error: MemoryError) 
 
 
 def _bytes(step: Step, batch: Batch, images: int) -> tuple[float, float]:
-    """What a step takes of a GPU's memory for each image, and beside: from steps on `images`, and on twice as many."""
+    """The GPU memory of a step for each image, and the constant part: from steps on `images`, and on twice as many."""
     counts = images, images, 2 * images  # in the first cuBLAS takes memory that it keeps
     _, few, more = (_bytes_of_step(step, batch, count) for count in counts)
     per_image = max(1, more - few) / images
@@ -68,7 +68,7 @@ def _free_bytes() -> int:
 
 
 def _forget(error: BaseException | None) -> None:
-    """Let the arrays go that the stack of an error holds, and of those that it arose from."""
+    """Free the arrays that the stack frames of an error, and of the errors that caused it, refer to."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__

@@ -20,7 +20,7 @@ from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.step import class_numbers
 
-ENOUGH = 5000  # images seen in training before a network is said not to learn
+ENOUGH = 5000  # images seen in training before a network is reported not to learn
 NEAR = 0.98  # a loss above this share of guessing's is guessing's
 DEAD = 0.9  # the share of a ReLU's units that are 0 for every image
 ROSE = 1.5  # times the epoch before's loss
@@ -31,7 +31,7 @@ MOST_NAMED = 5  # classes in one line
 
 @dataclass(frozen=True)
 class Guessing:
-    """What an answer without a look at the image comes to: the loss (None where it is not known), the share right."""
+    """The figures of guessing without seeing the image: the loss (None where it is unknown), and the accuracy."""
 
     loss: float | None
     accuracy: float
@@ -55,7 +55,7 @@ class Guessing:
 
 @dataclass(frozen=True)
 class Inside:
-    """What a network does on one minibatch: the classes that it answers with, and the share of dead units by ReLU."""
+    """A network on one minibatch: the classes it predicts, and the share of dead units of each ReLU."""
 
     answers: tuple[int, ...]
     dead: Mapping[str, float]
@@ -76,7 +76,7 @@ def look_inside(net: Module, batch: Batch) -> Inside:
 
 
 def guessing(record: EpochRecord, guess: Guessing, inside: Inside, names: Sequence[str]) -> str:
-    """The line on an epoch at whose end a network answers as by guessing."""
+    """The message for an epoch after which the network predicts no better than guessing."""
     seen = f"epoch {record.epoch}: the network answers as by guessing ({record.train_accuracy:.1%} right"
     seen += ")" if guess.loss is None else f", loss {record.train_loss:.3f}, guessing's {guess.loss:.3f})"
     worst = max(inside.dead, key=lambda name: inside.dead[name], default=None)
@@ -94,7 +94,7 @@ def guessing(record: EpochRecord, guess: Guessing, inside: Inside, names: Sequen
 
 
 def risen(before: float, record: EpochRecord, guess: Guessing) -> str | None:
-    """The line on a training loss that rose, out of what was learnt, above half of guessing's."""
+    """The message for a training loss that rose from a low value to more than half of guessing's."""
     if guess.loss is None or record.train_loss < max(ROSE * before, guess.loss / 2):
         return None
     return (
@@ -104,7 +104,7 @@ def risen(before: float, record: EpochRecord, guess: Guessing) -> str | None:
 
 
 def memorised(record: EpochRecord, train: Guessing, validation: Guessing, images: int) -> str | None:
-    """The line on training images that are learnt, where `images` for validation are answered as by guessing."""
+    """The message where training images are learnt, and `images` for validation are predicted as by guessing."""
     right = record.validation_accuracy
     if right is None or record.train_accuracy < train.accuracy + BETTER or not validation.explains(right, images):
         return None
@@ -116,7 +116,7 @@ def memorised(record: EpochRecord, train: Guessing, validation: Guessing, images
 
 
 def lacking(train: np.ndarray, other: np.ndarray, part: str, names: Sequence[str]) -> str | None:
-    """The line on classes that the images of `part` are of, and no training image; labels are (N,) or (N, C)."""
+    """The message for classes that occur in `part` and not in the training images; labels are (N,) or (N, C)."""
     numbers = class_numbers(other)
     absent = ~np.isin(numbers, class_numbers(train))
     if absent.mean() < LACKING:
@@ -130,7 +130,7 @@ def lacking(train: np.ndarray, other: np.ndarray, part: str, names: Sequence[str
 
 
 def in_order(train: np.ndarray, batch_size: int) -> str | None:
-    """The line on training images that are sorted by label and not shuffled; labels are (N,) or (N, C)."""
+    """The message for training images that are sorted by label and not shuffled; labels are (N,) or (N, C)."""
     numbers = class_numbers(train)
     if len(numbers) <= batch_size or numbers[0] == numbers[-1] or (np.diff(numbers) < 0).any():
         return None
@@ -146,20 +146,20 @@ def _are_classes(loader: Loader) -> bool:
 
 
 def _called(number: int, names: Sequence[str]) -> str:
-    """A class's name; its number if it has none, as outputs beyond the data's classes have not."""
+    """A class's name; its number for an output beyond the data's classes, which has none."""
     return names[number] if number < len(names) else f"class {number}"
 
 
 @dataclass
 class Signs:
-    """Looks at a run's labels and epochs, and tells each sign once."""
+    """Examines a run's labels and epochs, and reports each sign once."""
 
     net: Module
     loss: Loss
     train: Loader
     others: dict[str, Loader]  # validation, test
     names: Sequence[str]
-    told: dict[str, str] = field(default_factory=dict)  # the lines so far, by kind
+    reported: dict[str, str] = field(default_factory=dict)  # the lines so far, by kind
     before: float | None = None  # the training loss of the epoch before
 
     @classmethod
@@ -172,7 +172,7 @@ class Signs:
         return cls(net, loss, loaders.train, others, names)
 
     def of_labels(self) -> list[str]:
-        """The lines on the labels, before training."""
+        """The messages about the labels, before training."""
         labels = self.train.labels
         found = {"order": None if self.train.shuffle else in_order(labels, self.train.batch_size)}
         for part, loader in self.others.items():
@@ -180,16 +180,16 @@ class Signs:
         return self._new(found)
 
     def of_epoch(self, record: EpochRecord) -> list[str]:
-        """The lines on an epoch, after it."""
+        """The messages about an epoch, after it."""
         before, self.before = self.before, record.train_loss
         if record.epoch * len(self.train.labels) < ENOUGH:
             return []
         guess, validation = Guessing.of(self.train.labels, self.loss), self.others.get("validation")
         found = {"risen": None if before is None else risen(before, record, guess)}
-        if validation is not None and "lacking" not in self.told:
+        if validation is not None and "lacking" not in self.reported:
             of_validation = Guessing.of(validation.labels, self.loss)
             found["memorised"] = memorised(record, guess, of_validation, len(validation.labels))
-        if "guessing" not in self.told and self._guesses(record, guess):
+        if "guessing" not in self.reported and self._guesses(record, guess):
             inside = look_inside(self.net, next(iter(self.train.batches(record.epoch))))
             found["guessing"] = guessing(record, guess, inside, self.names)
         return self._new(found)
@@ -199,23 +199,28 @@ class Signs:
         return at_chance and guess.explains(record.train_accuracy, len(self.train.labels))
 
     def _new(self, found: Mapping[str, str | None]) -> list[str]:
-        fresh = {kind: line for kind, line in found.items() if line is not None and kind not in self.told}
-        self.told |= fresh
+        fresh = {kind: line for kind, line in found.items() if line is not None and kind not in self.reported}
+        self.reported |= fresh
         return list(fresh.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """What is to be kept in a checkpoint, fit for JSON."""
-        return {"told": self.told, "before": self.before}
+        """The state for a checkpoint, fit for JSON."""
+        return {"told": self.reported, "before": self.before}
 
     def restore(self, kept: Any) -> None:
-        """Go on from `as_dict`; from None, as checkpoints of 0.1.0 have it, anew. Raises CheckpointError."""
+        """Restore the result of `as_dict`; None, as in checkpoints of 0.1.0, changes nothing.
+
+        Raises CheckpointError where it is damaged.
+        """
         if kept is None:
             return
         try:
-            told, before = dict(kept["told"]), kept["before"]
-            fits = all(isinstance(line, str) for line in told.values()) and (before is None or type(before) is float)
+            reported, before = dict(kept["told"]), kept["before"]
+            fits = all(isinstance(line, str) for line in reported.values()) and (
+                before is None or type(before) is float
+            )
         except (KeyError, TypeError, ValueError):
             fits = False
         if not fits:
             raise CheckpointError(f"the checkpoint's signs are damaged: {kept!r:.200}")
-        self.told, self.before = told, before
+        self.reported, self.before = reported, before

@@ -63,7 +63,7 @@ class TrainState:
         self.train_seconds += seconds
 
     def close_epoch(self, record: EpochRecord, rule: EarlyStop | None) -> None:
-        """Count an epoch as done, with what early stopping makes of it, and reset the sums for the next."""
+        """Count an epoch as done, update early stopping, and reset the sums for the next epoch."""
         self.best.offer(record, rule)
         self.stopped = rule is not None and self.waiting.see(rule, record)
         self.epoch += 1

@@ -50,9 +50,9 @@ class Trainer:
     its attribute `reduction` (or functools.partial's keyword) says. `schedule`, a member of optim.SCHEDULES, multiplies
     the optimizer's learning rate. Gradients are clipped first by value (`clip_value`), then by norm (`clip_norm`).
 
-    On a GPU a step is captured and launched again, unless the data is float64 or of a class of your own: whatever
-    Python does in it, it does once. For a network that takes another way from step to step by itself, set `capture` to
-    False.
+    On a GPU a step is captured once and launched again for each batch, unless the data is float64 or of a class of your
+    own: Python code in it runs only when it is captured. For a network whose forward changes from step to step, set
+    `capture` to False.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Trainer:
         self.train_state = TrainState()
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
         self._trained_on: Batches | None = None
-        self._inputs: Inputs | None = None  # what its numbers meant, found out when it is asked for
+        self._inputs: Inputs | None = None  # the range of its images, determined when needed
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
@@ -139,7 +139,7 @@ class Trainer:
         """Class probabilities (N, C) of images (N, C, H, W) such as the training was given, of any type and range.
 
         They are normalised as its images were. Without a training on a Loader, a Dataset or arrays they are taken as
-        `training.predict` takes them. Raises DataError for numbers whose meaning is open.
+        `training.predict` takes them. Raises DataError for numbers whose range is ambiguous.
         """
         inputs = self._training_inputs()
         if inputs is None or not len(images):
@@ -148,7 +148,7 @@ class Trainer:
         return inputs_to_probabilities(self.net, normalised, batch_size)
 
     def _seen(self, data: Data, batch_size: int) -> Batches:
-        """`data` in batches, its numbers with the meaning that those of the training have."""
+        """`data` in batches, its pixels interpreted as those of the training images."""
         dtype, inputs = dtype_of(self.net).name, self._training_inputs()
         return as_batches(data, batch_size, dtype) if inputs is None else inputs.batches(data, batch_size, dtype)
 
@@ -240,7 +240,7 @@ class Trainer:
             started = time.perf_counter()  # time that the caller takes is not training
 
     def _results(self, steps: Steps, batches: Batches, total_steps: int) -> Iterator[list[StepResult]]:
-        """What comes of the steps; where they run out of a GPU's memory, the error says how many images would fit."""
+        """The results of the steps; where a GPU's memory is too small, the error names a batch size that fits."""
         state = self.train_state
         epoch, before = state.epoch, state.step - state.train.batches  # updates when the epoch began
         try:

@@ -105,3 +105,7 @@ def test_a_wrong_kernel_is_seen(emulated, monkeypatch):
         program, "launch", lambda source, name, *rest: launch(source, name.replace("relu", "sigmoid"), *rest)
     )
     assert "off by" in smoke._agrees(case, "float32")
+
+
+def test_the_tests_that_run_on_a_gpu_exist():
+    assert [path for path in parts.TESTED if not (parts.ROOT / path).exists()] == []

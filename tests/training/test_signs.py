@@ -100,7 +100,7 @@ def test_each_sign_is_told_once():
     assert watching.of_labels() == []
     assert [len(watching.of_epoch(record(epoch, math.log(4), 0.25, 0.25))) for epoch in (1, 2, 3)] == [1, 0, 0]
     assert len(watching.of_epoch(record(4, 0.1, 0.99, 0.25))) == 1
-    assert list(watching.told) == ["guessing", "memorised"]
+    assert list(watching.reported) == ["guessing", "memorised"]
     assert [len(watching.of_epoch(record(epoch, 2.0, 0.5, 0.5))) for epoch in (5, 6)] == [1, 0]
 
 
@@ -124,7 +124,7 @@ def test_what_was_told_is_kept():
     first, second = signs(), signs()
     first.of_epoch(record(1, math.log(4), 0.25))
     second.restore(first.as_dict())
-    assert second.of_epoch(record(2, math.log(4), 0.25)) == [] and second.told == first.told
+    assert second.of_epoch(record(2, math.log(4), 0.25)) == [] and second.reported == first.reported
     second.restore(None)  # a checkpoint of 0.1.0
     for damaged in (
         [],

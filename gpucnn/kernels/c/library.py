@@ -18,7 +18,7 @@ def usable() -> dict[str, Any]:
     """The modules that were built and that this processor runs, by the name of their instruction set."""
     if why_none():
         return {}
-    supports = _module("plain").supports  # code that every processor runs must say what this one does
+    supports = _module("plain").supports  # only code that every processor runs may ask which sets this one runs
     return {name: _module(name) for name in SETS if supports(name) and not why_unusable(name)}
 
 

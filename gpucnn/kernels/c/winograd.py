@@ -22,7 +22,7 @@ LEAST_IMAGES = 16  # a vector of them
 
 
 def pays(window: Window, groups: int, out: Sizes, ins: int) -> bool:
-    """Whether this way is quicker than the direct one to `out` (O, H, W, N), from `ins` channels in each group."""
+    """Whether this is quicker than the direct convolution to `out` (O, H, W, N), from `ins` channels in each group."""
     outs = out[0] // groups
     return (
         window.kernel == (3, 3)
@@ -64,7 +64,7 @@ def _plan(
 
 
 def _memory(plan: np.ndarray, like: Array) -> Array:
-    """What winograd.h asks for: the kernels transformed, and for each worker its strips of pixels."""
+    """The memory that winograd.h needs: the kernels transformed, and for each worker its strips of pixels."""
     groups, outs, ins = plan[:3].tolist()
     workers, strips = plan[-2:].tolist()
     numbers = groups * outs * ins + workers * strips * (ins * STRIP_BYTES + PAD_BYTES) // like.itemsize

@@ -44,17 +44,8 @@ class Conv(numpy.Conv):
         if parts > 1:
             sums = empty((parts, grad_weight.size + (0 if grad_bias is None else grad_bias.size)), grad_weight)
             results = (sums, None if grad_bias is None else sums.reshape(-1)[grad_weight.size :])
-        program.launch(
-            "gemm",
-            launch.kernel,
-            grad_weight.dtype,
-            (launch.blocks,),
-            (launch.threads,),
-            launch.plan,
-            x,
-            grad,
-            *results,
-        )
+        threads, arguments = (launch.threads,), (launch.plan, x, grad, *results)
+        program.launch("gemm", launch.kernel, grad_weight.dtype, (launch.blocks,), threads, *arguments)
         if parts > 1:
             column_sums(sums, grad_weight, grad_bias)
 

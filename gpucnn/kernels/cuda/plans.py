@@ -152,15 +152,10 @@ def from_columns(window: Window, x: Sizes, groups: int, first: int, channels: in
 
 
 def _columns(
-    name: str,
-    channels: int,
-    numbers_in_channel: int,
-    numbers: tuple[int, ...],
-    axes: Iterable[tuple[int, ...]],
-    quads: bool,
+    name: str, channels: int, size: int, numbers: tuple[int, ...], axes: Iterable[tuple[int, ...]], quads: bool
 ) -> Launch:
     images = 4 if quads else 1
-    blocks = -(-numbers_in_channel // (images * COLUMN_THREADS))
+    blocks = -(-size // (images * COLUMN_THREADS))
     plan = struct([*numbers, blocks, *(number for axis in axes for number in axis)])
     return Launch(f"{name}_columns_{images}", channels * blocks, COLUMN_THREADS, plan)
 

@@ -18,7 +18,7 @@ class Norm:
     def training_forward(self, x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
         """out = (x - mean) / sqrt(variance + eps) · weight + bias, by each row's own mean and (biased) variance.
 
-        The running statistics move towards these. Returns what training_backward asks for.
+        The running statistics move towards these. Returns `kept`, which training_backward takes.
         """
         xp = module_of(x)
         mean = x.mean(axis=1, keepdims=True)
@@ -50,7 +50,7 @@ class Norm:
     def fixed_forward(
         self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array
     ) -> Any:
-        """As training_forward, by the given mean and variance (C,); returns what fixed_backward asks for."""
+        """As training_forward, by the given mean and variance (C,); returns `kept`, which fixed_backward takes."""
         xp = module_of(x)
         inverse = (1 / xp.sqrt(variance + eps))[:, None].astype(x.dtype)
         normalised = xp.subtract(x, mean[:, None], out=empty(x.shape, x))

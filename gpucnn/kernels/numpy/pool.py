@@ -24,12 +24,12 @@ class Pool:
             xp.maximum(out, 0, out=out)
 
     def max_forward_winners(self, x: Array, window: Window, relu: bool, out: Array) -> list[Array]:
-        """As max_forward; returns the winners, which max_backward asks for.
+        """As max_forward; returns the winners, which max_backward takes.
 
         Here the winners are a list of boolean arrays of out's shape.
 
-        For every tap but the first, one says where the tap beats all before it; with `relu`, another comes first, and
-        says where the result is above 0.
+        For every tap but the first there is one, true where the tap exceeds all before it; with `relu`, another comes
+        first, true where the result is above 0.
         """
         xp = module_of(x)
         first, *others = _taps(padded(x, window, -math.inf), window, out.shape[1:-1])
@@ -70,7 +70,7 @@ class Pool:
         _add(rest, window, 0, out)
 
     def tap_counts(self, window: Window, counted: Sides, sizes: Sizes, outputs: Sizes, like: Array) -> Array:
-        """The counts that average_forward and average_backward ask for.
+        """The counts that average_forward and average_backward take.
 
         The taps of each window that count are those over the input of `sizes` and its `counted` padding.
         """

@@ -14,6 +14,7 @@ STATE = {
     "backend.fill_with_nan": "a debugging switch, read from the environment once",
     "backend.why_no_gpu": "the answer takes a computation on the GPU",
     "config.schema.json_schema": "made from the code alone, slowly",
+    "config.overrides._text_options": "found by a walk over the whole schema, for every override again",
     "data.resident.indices": "one epoch's order, which several captured parts of it need; belongs to a Resident",
     "data.table._ends": "derived from the table's other fields, which do not change; belongs to a Table",
     "functional.convolution.check_linear": SAME_EVERY_STEP,

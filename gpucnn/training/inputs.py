@@ -7,6 +7,8 @@ import numpy as np
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.loader import Batches, Data, Loader, as_batches
 from gpucnn.data.ranges import recognise_arrays
+from gpucnn.nn import Module
+from gpucnn.training.evaluation import dtype_of, inputs_to_probabilities
 
 
 class Inputs:
@@ -22,6 +24,11 @@ class Inputs:
         Raises DataError for numbers that are not of the training's range, nor of another that pictures have.
         """
         return self.normalizer.apply(self._fitted(images), dtype)
+
+    def probabilities(self, net: Module, images: np.ndarray, batch_size: int) -> np.ndarray:
+        """Class probabilities (N, C) of `images` (N, ...); see `normalised`."""
+        inputs = self.normalised(np.asarray(images), dtype_of(net).name)
+        return inputs_to_probabilities(net, inputs, batch_size)
 
     def batches(self, data: Data, batch_size: int, dtype: str) -> Batches:
         """`data` in batches: a Dataset or arrays seen as the training's were, a Loader as it is."""

@@ -19,16 +19,7 @@ from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
-from gpucnn.training.evaluation import (
-    BATCH_SIZE,
-    Evaluation,
-    dtype_of,
-    evaluate,
-    evaluate_batch,
-    evaluating,
-    inputs_to_probabilities,
-    predict,
-)
+from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.inputs import Inputs
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
@@ -144,8 +135,7 @@ class Trainer:
         inputs = self._training_inputs()
         if inputs is None or not len(images):
             return predict(self.net, images, batch_size)
-        normalised = inputs.normalised(np.asarray(images), dtype_of(self.net).name)
-        return inputs_to_probabilities(self.net, normalised, batch_size)
+        return inputs.probabilities(self.net, images, batch_size)
 
     def _seen(self, data: Data, batch_size: int) -> Batches:
         """`data` in batches, its pixels interpreted as those of the training images."""

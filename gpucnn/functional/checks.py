@@ -12,7 +12,7 @@ FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 def check_floating(name: str, *tensors: Tensor | None) -> None:
     """Raises InputError unless all are float32, or all float64; None stands for an omitted argument."""
-    check_dtypes(name, *(None if tensor is None else tensor.data.dtype for tensor in tensors))
+    check_dtypes(name, *(None if tensor is None else tensor.memory.dtype for tensor in tensors))
 
 
 def check_dtypes(name: str, *given: np.dtype | None) -> None:

@@ -145,7 +145,7 @@ def convolve(
     """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages."""
     inputs = (x, w) if b is None else (x, w, b)
     shapes = x.shape, w.shape, None if b is None else b.shape
-    dtypes = x.data.dtype, w.data.dtype, None if b is None else b.data.dtype
+    dtypes = x.memory.dtype, w.memory.dtype, None if b is None else b.memory.dtype
     try:
         window = _checked_window(name, axes, shapes, dtypes, groups, *sliding)
     except TypeError:  # a list among the options cannot be looked up
@@ -187,7 +187,7 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None, relu: bool = False) ->
     """
     inputs = (x, w) if b is None else (x, w, b)
     shapes = x.shape, w.shape, None if b is None else b.shape
-    _check_linear(*shapes, x.data.dtype, w.data.dtype, None if b is None else b.data.dtype)
+    _check_linear(*shapes, x.memory.dtype, w.memory.dtype, None if b is None else b.memory.dtype)
     if x.ndim == 1:  # one image without an axis of images
         return linear(x.reshape(1, -1), w, b, relu).reshape(-1)
     return Linear.apply(*inputs, relu=relu)
@@ -208,7 +208,7 @@ def _check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None)
 
 def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
     """x (N, C, H, W) as (N, C·H·W): the axes from `start_dim` on become one. Raises ShapeError if it does not exist."""
-    axes = x.data.ndim
+    axes = x.memory.ndim
     if not -axes <= start_dim < axes:
         raise ShapeError(f"flatten: start_dim is {start_dim}, but the input has {axes} axes: x {x.shape}")
     return Flatten.apply(x) if start_dim % axes == 1 else x.reshape((*x.shape[: start_dim % axes], -1))

@@ -75,10 +75,10 @@ def cross_entropy(
         are_numbers = getattr(labels, "ndim", 0) == 1 and labels.dtype.kind in "iu"
         labels = Tensor.from_batch_last(to_device(labels)) if are_numbers else Tensor(labels)
     shape = logits.shape
-    rows = _are_rows(shape, labels.shape, logits.data.dtype, labels.data.dtype)
+    rows = _are_rows(shape, labels.shape, logits.memory.dtype, labels.memory.dtype)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
-    scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.data.size}  # of the sum of all losses
+    scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.memory.size}  # of the sum of all losses
     function = CrossEntropy if rows else ClassCrossEntropy
     return function.apply(logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction])
 

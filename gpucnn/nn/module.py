@@ -117,7 +117,7 @@ class Module:
         """Make `device` the current one and move every parameter and buffer there."""
         set_device(device)
         for _, tensor in self._named_tensors(Tensor):
-            tensor.data, tensor.grad, tensor._grad_buffer = to_device(tensor.data), None, None
+            tensor.memory, tensor.grad, tensor._grad_buffer = to_device(tensor.memory), None, None
         return self
 
     def astype(self: M, dtype: str) -> M:
@@ -126,7 +126,7 @@ class Module:
             raise InputError(f"a network computes in float32 or float64; given {dtype}")
         for _, tensor in self._named_tensors(Tensor):
             if tensor.dtype.kind == "f":
-                tensor.data, tensor.grad, tensor._grad_buffer = tensor.data.astype(dtype), None, None
+                tensor.memory, tensor.grad, tensor._grad_buffer = tensor.memory.astype(dtype), None, None
         return self
 
     # --- state --------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ class Module:
         if faults:
             raise CheckpointError("the weights are of another network: " + "; ".join(faults))
         for name, array in arrays.items():
-            own[name].data[...] = module_of(own[name].data).asarray(array)
+            own[name].memory[...] = module_of(own[name].memory).asarray(array)
             own[name]._version += 1
 
 

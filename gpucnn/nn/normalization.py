@@ -38,7 +38,7 @@ class BatchNorm(Layer):
         running, learning = (self.running_mean, self.running_var), self.training and not self.frozen
         y = F.batch_norm(x, *running, self.weight, self.bias, learning, self.momentum, self.eps)
         if learning:
-            self.num_batches_tracked.data += 1
+            self.num_batches_tracked.memory += 1
         return y
 
     def output_shape(self, shape: Sizes) -> Sizes:

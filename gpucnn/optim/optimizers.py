@@ -190,7 +190,7 @@ def _lies_in(place: Place, parameter: Tensor) -> bool:
 
     They are not after a user, `Module.to` or another optimizer assigned other arrays to the parameter.
     """
-    return parameter.data is place.value and (parameter.grad is None or parameter.grad.data is place.gradient)
+    return parameter.memory is place.value and (parameter.grad is None or parameter.grad.memory is place.gradient)
 
 
 def _as_groups(parameters: Iterable[Tensor] | Iterable[Group], options: dict[str, Any]) -> list[Group]:

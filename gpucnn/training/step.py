@@ -82,13 +82,13 @@ def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
 
     Reading labels there would stop its queue; on a CPU the loss checks them itself.
     """
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.data) is not np:
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.memory) is not np:
         kernels_of(type(labels)).softmax.check_labels(labels, output.shape[1])
 
 
 def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResult:
     """The loss `value` per image, and how many images `output` (N, C) classifies correctly."""
-    scores = output.data if output.batch_last else output.data.T  # (C, N)
+    scores = output.memory if output.batch_last else output.memory.T  # (C, N)
     images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
     correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
     return StepResult(images, value.item() / (images if is_sum(loss) else 1), int(correct))

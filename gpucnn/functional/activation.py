@@ -117,10 +117,10 @@ class Dropout(Function):
 
 
 @activation
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0); its slope at 0 is 0. Any shape."""
+def relu(x: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0); its slope at 0 is 0. Any shape. With `inplace` x becomes the result."""
     check_floating("relu", x)
-    return ReLU.apply(x)
+    return x.relu_() if inplace else ReLU.apply(x)
 
 
 @activation

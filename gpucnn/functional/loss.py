@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.functional.checks import check_dtypes, check_floating
+from gpucnn.functional.checks import check_dtypes, check_floating, no_tensor
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
@@ -72,8 +72,10 @@ def cross_entropy(
     _check_reduction(reduction)
     if not isinstance(labels, Tensor):
         # Class numbers of images are not copied: nothing keeps them.
-        are_numbers = getattr(labels, "ndim", 0) == 1 and labels.dtype.kind in "iu"
+        are_numbers = getattr(labels, "ndim", 0) == 1 and getattr(labels.dtype, "kind", "f") in "iu"
         labels = Tensor.from_batch_last(to_device(labels)) if are_numbers else Tensor(labels)
+    if not isinstance(logits, Tensor):
+        raise no_tensor("cross_entropy", logits)
     shape = logits.shape
     rows = _are_rows(shape, labels.shape, logits.memory.dtype, labels.memory.dtype)
     if not 0 <= label_smoothing <= 1:

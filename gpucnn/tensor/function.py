@@ -286,8 +286,8 @@ class _Waiting:
             if function._versions != tuple(map(_version, inputs)):
                 raise RuntimeError(
                     f"an input of {type(function).__name__} was changed between forward and backward (in place, by "
-                    f"an optimizer's step or by loading weights): its gradient would be wrong. Call backward() first, "
-                    f"or compute the loss anew; h = h + 1 in place of h += 1 makes a new Tensor"
+                    f"an optimizer or by loading weights): its gradient would be wrong. Call backward() first, or "
+                    f"compute the loss anew; h = h + 1 in place of h += 1 makes a new Tensor"
                 )
             function.by_result_is_one = function is self._loss
             shares = _shares(function, grad, inputs)

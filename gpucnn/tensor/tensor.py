@@ -129,7 +129,7 @@ class Tensor(Changeable):
 
     @property
     def size(self) -> "Size":
-        """The number of elements; called, as in PyTorch, the shape: size() or size(dim)."""
+        """The number of elements; called, as in PyTorch, the shape or its entry `dim`."""
         size = Size(self.memory.size)
         size.shape = self.shape
         return size

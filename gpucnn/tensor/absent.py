@@ -26,7 +26,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "outer": 'gpucnn.einsum("i,j->ij", x, y)',
         "swapaxes": "transpose(first, second)",
         "movedim": "permute(axes)",
-        "log_": "x = x.log()",
         "resize_": "reshape(shape)",
         "backward_hook": "a Function of your own",
         "share_memory_": "numpy()",
@@ -38,7 +37,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "logsumexp": "x.exp().sum(dim).log(), or functional.log_softmax",
     },
     "torch": {
-        "save": "",
         "compile": "nothing: gpucnn.Trainer captures a step by itself",
         "cuda": 'gpucnn.set_device("cuda") and gpucnn.device()',
         "utils": "gpucnn.data for loaders",
@@ -49,7 +47,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "inference_mode": "gpucnn.no_grad()",
         "enable_grad": "nothing: leave the gpucnn.no_grad() block",
         "empty": "gpucnn.zeros",
-        "load": "",
     },
     "nn": {
         "ConvTranspose2d": "nearest-neighbour repetition, Conv2d behind it",

@@ -7,13 +7,18 @@ A new activation is written here: a Function, and a function marked with `activa
 import inspect
 from collections.abc import Callable
 
+import numpy as np
+
 from gpucnn.backend import Array, empty, module_of, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.arithmetic import quietly
 
 __all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]
+
+LEAST = 1e-30  # a sum of exponentials below which the small ones are no longer exact in float32
 
 # By name; each takes a Tensor, and options that have defaults. Filled by `activation` when a file is imported.
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}
@@ -82,7 +87,7 @@ class Sigmoid(Function):
 
 
 class LogSoftmax(Function):
-    layout = "batch_last"
+    layout = "elementwise"
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
@@ -93,11 +98,25 @@ class LogSoftmax(Function):
         return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
 
 
+def _softmax(x: Array, axis: int, out: Array) -> Array:
+    """Softmax on the host, shifted by the largest element of all; where a sum nearly vanishes, of each sum."""
+    for shift in (np.maximum.reduce(x, None, initial=-np.inf), None):
+        np.subtract(x, np.maximum.reduce(x, axis, keepdims=True) if shift is None else shift, out=out)
+        np.exp(out, out=out)
+        sums = np.add.reduce(out, axis, keepdims=True)
+        if shift is None or np.minimum.reduce(sums, None, initial=1) > LEAST:
+            break
+    return np.divide(out, sums, out=out)
+
+
 class Softmax(Function):
-    layout = "batch_last"
+    layout = "elementwise"
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
+        if type(x) is np.ndarray:
+            self.y = quietly(_softmax, x, axis, empty(x.shape, x))
+            return self.y
         self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
         return module_of(x).exp(self.y, out=self.y)
 
@@ -167,11 +186,11 @@ def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
 
 
 def memory_axis(name: str, x: Tensor, dim: int) -> int:
-    """The axis of batch-last memory that holds the logical axis `dim` of x. Raises ShapeError, InputError."""
+    """The axis of x's memory that holds the logical axis `dim`. Raises ShapeError, InputError."""
     check_floating(name, x)
     if not -x.ndim <= dim < x.ndim:
         raise ShapeError(f"{name}: dim is {dim}, but the input has {x.ndim} axes: x {x.shape}")
-    return (dim - 1) % x.ndim
+    return (dim - x.batch_last) % x.ndim
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

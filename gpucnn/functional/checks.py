@@ -12,6 +12,8 @@ FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 def check_floating(name: str, *tensors: Tensor | None) -> None:
     """Raises InputError unless all are float32, or all float64; None stands for an omitted argument."""
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor) and tensors[0].memory.dtype in FLOATING:
+        return
     for tensor in tensors:
         if tensor is not None and not isinstance(tensor, Tensor):
             raise no_tensor(name, tensor)

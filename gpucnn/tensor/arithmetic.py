@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gpucnn.backend import Array, empty, module_of, zeros
+from gpucnn.backend import POOLED, Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.tensor.function import Function, aligned, as_variables, wrap
+from gpucnn.tensor.function import Function, Variable, aligned, as_variables, wrap
 from gpucnn.threads import one_blas_thread
 
 Axes = int | tuple[int, ...] | None
@@ -54,11 +54,31 @@ def naming_shapes(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
         raise ShapeError(f"{name}: the shapes {', '.join(map(str, shapes))} do not fit together ({error})") from None
 
 
+def _alike(a: Array, b: Array) -> bool:
+    """Whether both are small floating arrays on the host of one shape and dtype: nothing needs to be found out."""
+    dtype = a.dtype
+    return type(a) is np.ndarray and dtype is b.dtype and a.shape == b.shape and dtype.kind == "f" and a.nbytes < POOLED
+
+
 class Binary(Function):
     """An operation on two arrays that broadcast against each other."""
 
     layout = "elementwise"
     ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
+    on_host: ClassVar[Any]  # NumPy's
+
+    def __init_subclass__(cls) -> None:
+        cls.on_host = getattr(np, cls.ufunc)
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """As Function's; two small arrays of one shape on the host, without a gradient, go straight to NumPy."""
+        a, b = inputs
+        if isinstance(a, Variable) and isinstance(b, Variable) and not (a.requires_grad or b.requires_grad):
+            x, y = a.memory, b.memory
+            if _alike(x, y) and a.batch_last == b.batch_last:
+                return wrap(np.asarray(quietly(cls.on_host, x, y)), a.batch_last)
+        return super().apply(*inputs, **options)
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         """The gradients by both inputs in the result's shape; `backward` sums them over broadcast axes."""
@@ -67,9 +87,9 @@ class Binary(Function):
     def forward(self, a: Array, b: Array) -> Array:
         """The operation's result, of the broadcast shape."""
         self.a, self.b = a, b
+        if _alike(a, b):
+            return quietly(self.on_host, a, b)
         ufunc, shape = getattr(module_of(a), self.ufunc), a.shape
-        if shape == b.shape and a.dtype is b.dtype and a.dtype.kind == "f":  # nothing to find out
-            return quietly(ufunc, a, b, out=empty(shape, a))
         with naming_shapes(type(self).__name__.lower(), shape, b.shape):
             shape = np.broadcast_shapes(shape, b.shape)
         out = empty(shape, a, dtype=self.result_dtype(a, b))
@@ -181,11 +201,26 @@ class Unary(Function):
     layout = "elementwise"
     ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
     keeps_result: ClassVar[bool] = False  # whether the gradient is computed from the result, not from the input
+    on_host: ClassVar[Any]  # NumPy's
+
+    def __init_subclass__(cls) -> None:
+        cls.on_host = getattr(np, getattr(cls, "ufunc", ""), None)
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """As Function's; a small array on the host, without a gradient, goes straight to NumPy."""
+        [x] = inputs
+        if isinstance(x, Variable) and not x.requires_grad and _alike(x.memory, x.memory):
+            return wrap(np.asarray(quietly(cls.on_host, x.memory)), x.batch_last)
+        return super().apply(*inputs, **options)
 
     def forward(self, x: Array) -> Array:
         """The operation's result, of the input's shape."""
         x = x if x.dtype.kind == "f" else x.astype(np.float32)
-        y = quietly(getattr(module_of(x), self.ufunc), x, out=empty(x.shape, x))
+        if type(x) is np.ndarray and x.nbytes < POOLED:
+            y = quietly(self.on_host, x)
+        else:
+            y = quietly(getattr(module_of(x), self.ufunc), x, out=empty(x.shape, x))
         self.kept = y if self.keeps_result else x
         return y
 
@@ -433,11 +468,19 @@ class MatMul(Function):
 class Sum(Function):
     """The sum over axes."""
 
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """As Function's; the whole of an array on the host, without a gradient, goes straight to NumPy."""
+        [x] = inputs
+        if options["axis"] is None and not x.requires_grad and type(x.memory) is np.ndarray and not options["keepdims"]:
+            return wrap(np.asarray(quietly(np.add.reduce, x.memory, None)), False)
+        return super().apply(*inputs, **options)
+
     def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
         self.shape = shape = x.shape
         if axis is None and not keepdims:
             self.kept = (1,) * len(shape)
-            return quietly(x.sum)
+            return quietly(np.add.reduce, x, None) if type(x) is np.ndarray else x.sum()
         axes = axes_of("sum", axis, shape)
         self.kept = kept_shape(shape, axes)
         return quietly(x.sum, axis=axes, keepdims=keepdims)

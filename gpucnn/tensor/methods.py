@@ -16,15 +16,14 @@ from gpucnn.generators import generator
 from gpucnn.tensor import arithmetic
 from gpucnn.tensor.arithmetic import Axes, axis_of
 from gpucnn.tensor.function import Variable, wrap
-from gpucnn.tensor.tensor import Extreme, Tensor, concatenate, numpys_names, stack
+from gpucnn.tensor.tensor import Extreme, Tensor, concatenate, stack
 from gpucnn.tensor.view import in_place
 
 METHODS: dict[str, Callable[..., Any]] = {}
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `function` a method of Tensor and a function of gpucnn; reductions also take NumPy's names."""
-    function = numpys_names(function)
+    """Make `function` a method of Tensor and a function of gpucnn."""
     METHODS[function.__name__] = function
     setattr(Tensor, function.__name__, function)
     return function

@@ -20,10 +20,10 @@ def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method, which also takes NumPy's `axis` for `dim` and `keepdims` for `keepdim`, as PyTorch's do."""
 
     @functools.wraps(method)
-    def taking_both(*values: Any, **options: Any) -> Any:
-        if options:
-            options = {{"axis": "dim", "keepdims": "keepdim"}.get(name, name): options[name] for name in options}
-        return method(*values, **options)
+    def taking_both(x: Any, dim: Any = None, keepdim: bool = False, **named: Any) -> Any:
+        if named:
+            dim, keepdim = named.pop("axis", dim), named.pop("keepdims", keepdim)
+        return method(x, dim, keepdim, **named)
 
     return taking_both
 
@@ -225,19 +225,21 @@ class Tensor(Changeable):
         return compare("greater_equal", self, other)
 
     def __getitem__(self, index: Any) -> "Tensor":
-        plain = plain_index(index)
-        if not is_basic(plain):
-            return arithmetic.GetItem.apply(self, index=plain)
-
-        def take(x: Tensor) -> Tensor:
-            return arithmetic.GetItem.apply(x, index=plain)
-
-        def put(x: Tensor, part: Tensor) -> None:
-            x[plain] = part
-
-        view = _view(self, take, put)
-        view._rearranged = True
-        return view
+        if type(index) is not int and type(index) is not slice:
+            index = plain_index(index)
+            if not is_basic(index):
+                return arithmetic.GetItem.apply(self, index=index)
+        if self.requires_grad or self.batch_last:
+            part = arithmetic.GetItem.apply(self if self._creator is None else self.before_change(), index=index)
+            own = part.__dict__.pop("memory")
+        else:
+            part, own = object.__new__(Part), self.memory[index]
+            own, part.batch_last = own.copy() if own.ndim else module_of(own).array(own), False
+        part.__class__ = Part
+        part._own, part._of, part._index, part._seen = own, self, index, self._version
+        if isinstance(self, View) and self._put is None:
+            part._put = None
+        return part
 
     def exp(self) -> "Tensor":
         """e to the power of every element."""
@@ -342,6 +344,19 @@ class Tensor(Changeable):
 
 class View(ViewOf, Tensor):
     """A Tensor that shows a part of another, or all of it in another shape."""
+
+
+class Part(View):
+    """x[index], of single places and slices."""
+
+    _index: Any
+    _rearranged = True
+
+    def _take(self, x: Tensor) -> Tensor:
+        return arithmetic.GetItem.apply(x, index=self._index)
+
+    def _put(self, x: Tensor, part: Tensor) -> None:
+        x[self._index] = part
 
 
 Variable.tensor_class = Tensor  # operations in function.py return this class

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gpucnn.backend import Array, empty, module_of, written_by
+from gpucnn.backend import POOLED, Array, empty, module_of, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
@@ -103,7 +103,10 @@ def _softmax(x: Array, axis: int, out: Array) -> Array:
     for shift in (np.maximum.reduce(x, None, initial=-np.inf), None):
         np.subtract(x, np.maximum.reduce(x, axis, keepdims=True) if shift is None else shift, out=out)
         np.exp(out, out=out)
-        sums = np.add.reduce(out, axis, keepdims=True)
+        if axis == 1 and out.ndim == 2 and out.nbytes < POOLED:  # small rows: BLAS adds them faster
+            sums = out @ np.ones((out.shape[1], 1), out.dtype)
+        else:
+            sums = np.add.reduce(out, axis, keepdims=True)
         if shift is None or np.minimum.reduce(sums, None, initial=1) > LEAST:
             break
     return np.divide(out, sums, out=out)

@@ -6,11 +6,14 @@
 import importlib
 from typing import Any
 
+import numpy as np
+
 from gpucnn import filters, functional, nn, optim
 from gpucnn.backend import device, set_device
 from gpucnn.errors import InputError
 from gpucnn.generators import manual_seed
-from gpucnn.tensor import Function, Tensor, check_gradients, concatenate, is_grad_enabled, no_grad, stack
+from gpucnn.tensor import FUNCTIONS, Function, Tensor, check_gradients, concatenate, is_grad_enabled, no_grad, stack
+from gpucnn.tensor.absent import missing
 from gpucnn.version import __version__
 
 __all__ = [
@@ -27,10 +30,12 @@ __all__ = [
     "functional",
     "is_grad_enabled",
     "load",
+    "load_into",
     "manual_seed",
     "nn",
     "no_grad",
     "optim",
+    "save",
     "set_device",
     "stack",
 ]
@@ -38,14 +43,21 @@ __all__ = [
 _LATER = {
     "Trainer": ("gpucnn.training", "Trainer"),
     "load": ("gpucnn.runs", "load"),
+    "load_into": ("gpucnn.training", "load_into"),
+    "save": ("gpucnn.training", "save"),
     "data": ("gpucnn.data", None),
 }
+
+
+# PyTorch's functions: gpucnn.zeros, gpucnn.exp, gpucnn.where, ... Its dtypes are NumPy's here.
+globals().update(FUNCTIONS)
+float32, float64, int32, int64, uint8 = map(np.dtype, ("float32", "float64", "int32", "int64", "uint8"))
 
 
 def __getattr__(name: str) -> Any:
     """Import a name of `_LATER` when it is first asked for."""
     if name not in _LATER:
-        raise AttributeError(f"module 'gpucnn' has no attribute {name!r}")
+        raise AttributeError(missing("torch", name, globals()).replace("torch", "module 'gpucnn'", 1))
     module, attribute = _LATER[name]
     loaded = importlib.import_module(module)
     return getattr(loaded, attribute) if attribute else loaded

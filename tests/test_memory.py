@@ -196,4 +196,4 @@ def test_gradients_outlive_their_step(device):
     (x * x + x).sum().backward()
     (Tensor(np.ones((2, 2))) * 5).exp()
     assert x.grad.numpy().tolist() == [[3, 3], [3, 3]]
-    assert module_of(x.grad.data) is module_of(x.data)
+    assert module_of(x.grad.memory) is module_of(x.memory)

@@ -49,7 +49,7 @@ for _ in range(150):
     loss = F.cross_entropy(network(images), digits.train.labels) + 1e-4 * (w1 * w1).sum()
     loss.backward()
     for variable in (w1, b1, w2, b2):
-        variable.data -= 0.5 * variable.grad.data  # gradient descent on the arrays themselves, so it is not recorded
+        variable.data -= 0.5 * variable.grad  # gradient descent, which is not recorded: `data` has no origin
         variable.grad = None  # the next backward would add to it
 with no_grad():
     right = network(test_images).numpy().argmax(axis=1) == digits.test.labels

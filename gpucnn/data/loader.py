@@ -1,8 +1,9 @@
 """Batches for training and evaluation: shuffled, augmented, normalised, in the memory order of the kernels."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Batch(NamedTuple):
 class Batches(Protocol):
     """The interface of the trainer's data; `Loader` implements it.
 
+    What yields pairs (images, labels) each time it is iterated, and has a length, is taken too: see `Iterated`.
     A batch must depend only on the epoch and its number, so that training can resume in the middle of an epoch.
     """
 
@@ -42,14 +44,46 @@ class Loaders:
     test: Batches | None = None
 
 
+class Iterated:
+    """Batches from an object that yields (images (n, C, H, W), labels) each time it is iterated, and has a length.
+
+    A list of such pairs is one, and PyTorch's DataLoader. Raises DataError for a generator, which ends for good.
+    """
+
+    def __init__(self, data: Any, dtype: str) -> None:
+        if iter(data) is data or not hasattr(data, "__len__"):
+            raise DataError(
+                f"batches are given as {type(data).__name__}, which can be gone through once or has no length; give a "
+                "list of (images, labels), or a class with __iter__ and __len__"
+            )
+        self._data, self._dtype = data, dtype
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The pairs from number `first` on, in the network's memory order."""
+        for pair in itertools.islice(self._data, first, None):
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise DataError(f"a batch is {type(pair).__name__}; expected a pair (images, labels)")
+            images, labels = _arrays((_host(pair[0]), _host(pair[1])), self._dtype)
+            yield Batch(to_batch_last(images, self._dtype), labels)
+
+
+def _host(value: Any) -> np.ndarray:
+    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+
+
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, ...) with their labels
-Data = Batches | Dataset | Arrays
+Data = Batches | Dataset | Arrays | Iterable[Any]
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # (n, C, H, W) images as they are kept -> others
 
 
 class Loader:
     """A Dataset, or arrays, in batches of `batch_size`.
 
     Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes).
+    `augment` is an Augment, or a function of (images (n, C, H, W), a NumPy generator) that returns as many.
     Without a `normalizer` pixels of a usual range, 0 to 255 or 16 bits, become fractions of 1, whatever their type;
     other numbers, and whole ones up to 16, are taken as they are.
 
@@ -64,7 +98,7 @@ class Loader:
         data: Dataset | Arrays,
         batch_size: int,
         normalizer: Normalizer | None = None,
-        augment: Augment | None = None,
+        augment: Augment | Change | None = None,
         shuffle: bool = False,
         seed: int = 0,
         dtype: str = "float32",
@@ -104,14 +138,19 @@ class Loader:
 
     def changes(self, epoch: int, number: int, images: int) -> Changes:
         """The random changes of the `images` of one batch."""
-        if self.augment is None:
+        if not isinstance(self.augment, Augment):
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
 
     def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
         if self.augment is None:
             return self.normalizer.take_batch_last(self.images, indices, self.dtype)
-        images = apply(self.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
+        if isinstance(self.augment, Augment):
+            images = apply(self.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
+        else:
+            images = np.asarray(self.augment(self.images[indices], self._generator(epoch, 1 + number)))
+            if images.shape != (len(indices), *self.image_shape):
+                raise DataError(f"augment returned images {images.shape} of {(len(indices), *self.image_shape)}")
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
@@ -127,8 +166,13 @@ def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, s
     if isinstance(data, Dataset) or isinstance(data, tuple) and len(data) == 2:
         return Loader(data, batch_size, shuffle=shuffle, seed=seed, dtype=dtype)
     if hasattr(data, "batches") and hasattr(data, "__len__"):
-        return data
-    raise DataError(f"data to train on is a Loader, a Dataset or (images, labels); got {type(data).__name__}")
+        return cast(Batches, data)
+    if hasattr(data, "__iter__") and not isinstance(data, np.ndarray | str | dict | tuple):
+        return Iterated(data, dtype)
+    raise DataError(
+        f"data to train on is a Loader, a Dataset or (images, labels); got {type(data).__name__}. Batches of your own "
+        "are a list of such pairs, or a class with __len__ and __iter__"
+    )
 
 
 def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:

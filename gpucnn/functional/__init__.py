@@ -4,16 +4,32 @@ Shapes in the documentation are logical, (N, C, H, W); inside the Functions imag
 checks its inputs and raises ShapeError, with the shapes in the message.
 """
 
-from gpucnn.functional import activation, convolution, loss, normalization, padding, pooling, subsampling
+from typing import Any
+
+from gpucnn.functional import activation, convolution, loss, more_losses, normalization, padding, pooling, subsampling
 from gpucnn.functional.activation import *
 from gpucnn.functional.convolution import *
 from gpucnn.functional.loss import *
+from gpucnn.functional.more_losses import *
 from gpucnn.functional.normalization import *
 from gpucnn.functional.padding import *
 from gpucnn.functional.pooling import *
 from gpucnn.functional.subsampling import *
+from gpucnn.tensor import Tensor
+from gpucnn.tensor.absent import missing
+from gpucnn.tensor.view import in_place
 
 globals().update(activation.ACTIVATIONS)
+for _name in ("relu", "sigmoid", "tanh", "softmax", "log_softmax"):  # methods of PyTorch's Tensor too
+    setattr(Tensor, _name, getattr(activation, _name))
+for _name in ("relu", "sigmoid", "tanh"):
+    setattr(Tensor, f"{_name}_", in_place(getattr(activation, _name)))
 
-_FILES = (activation, convolution, loss, normalization, padding, pooling, subsampling)
+
+def __getattr__(name: str) -> Any:
+    """Say what to use in place of PyTorch's functions that are not here."""
+    raise AttributeError(missing("functional", name, globals()))
+
+
+_FILES = (activation, convolution, loss, more_losses, normalization, padding, pooling, subsampling)
 __all__ = sorted(name for file in _FILES for name in file.__all__)

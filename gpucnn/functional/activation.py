@@ -8,13 +8,18 @@ import inspect
 from collections.abc import Callable
 from typing import ClassVar
 
-from gpucnn.backend import Array, empty, module_of, written_by
+import numpy as np
+
+from gpucnn.backend import POOLED, Array, empty, module_of, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.arithmetic import quietly
 
 __all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]
+
+LEAST = 1e-30  # a sum of exponentials below which the small ones are no longer exact in float32
 
 # By name; each takes a Tensor, and options that have defaults. Filled by `activation` when a file is imported.
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}
@@ -84,7 +89,7 @@ class ScaledTanh(Function):
 
 
 class LogSoftmax(Function):
-    layout = "batch_last"
+    layout = "elementwise"
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
@@ -95,9 +100,30 @@ class LogSoftmax(Function):
         return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
 
 
-class Softmax(LogSoftmax):
+def _softmax(x: Array, axis: int, out: Array) -> Array:
+    """Softmax on the host, shifted by the largest element of all; where a sum nearly vanishes, of each sum."""
+    for shift in (np.maximum.reduce(x, None, initial=-np.inf), None):
+        np.subtract(x, np.maximum.reduce(x, axis, keepdims=True) if shift is None else shift, out=out)
+        np.exp(out, out=out)
+        if axis == 1 and out.ndim == 2 and out.nbytes < POOLED:  # small rows: BLAS adds them faster
+            sums = out @ np.ones((out.shape[1], 1), out.dtype)
+        else:
+            sums = np.add.reduce(out, axis, keepdims=True)
+        if shift is None or np.minimum.reduce(sums, None, initial=1) > LEAST:
+            break
+    return np.divide(out, sums, out=out)
+
+
+class Softmax(Function):
+    layout = "elementwise"
+
     def forward(self, x: Array, axis: int) -> Array:
-        return module_of(x).exp(super().forward(x, axis), out=self.y)
+        self.axis = axis
+        if type(x) is np.ndarray:
+            self.y = quietly(_softmax, x, axis, empty(x.shape, x))
+            return self.y
+        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
+        return module_of(x).exp(self.y, out=self.y)
 
     def backward(self, grad: Array) -> Array:
         return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)
@@ -115,10 +141,10 @@ class Dropout(Function):
 
 
 @activation
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0); its slope at 0 is 0. Any shape."""
+def relu(x: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0); its slope at 0 is 0. Any shape. With `inplace` x becomes the result."""
     check_floating("relu", x)
-    return ReLU.apply(x)
+    return x.relu_() if inplace else ReLU.apply(x)
 
 
 @activation
@@ -165,11 +191,11 @@ def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
 
 
 def memory_axis(name: str, x: Tensor, dim: int) -> int:
-    """The axis of batch-last memory that holds the logical axis `dim` of x. Raises ShapeError, InputError."""
+    """The axis of x's memory that holds the logical axis `dim`. Raises ShapeError, InputError."""
     check_floating(name, x)
     if not -x.ndim <= dim < x.ndim:
         raise ShapeError(f"{name}: dim is {dim}, but the input has {x.ndim} axes: x {x.shape}")
-    return (dim - 1) % x.ndim
+    return (dim - x.batch_last) % x.ndim
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

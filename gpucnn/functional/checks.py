@@ -12,7 +12,18 @@ FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 def check_floating(name: str, *tensors: Tensor | None) -> None:
     """Raises InputError unless all are float32, or all float64; None stands for an omitted argument."""
-    check_dtypes(name, *(None if tensor is None else tensor.data.dtype for tensor in tensors))
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor) and tensors[0].memory.dtype in FLOATING:
+        return
+    for tensor in tensors:
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise no_tensor(name, tensor)
+    check_dtypes(name, *(None if tensor is None else tensor.memory.dtype for tensor in tensors))
+
+
+def no_tensor(name: str, value: object) -> TypeError:
+    """The error about a value that is no Tensor, such as a numpy.ndarray or a torch.Tensor."""
+    kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
+    return TypeError(f"{name} was given a {kind}; expected a gpucnn.Tensor. Wrap it: gpucnn.Tensor(array)")
 
 
 def check_dtypes(name: str, *given: np.dtype | None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
-from gpucnn.functional.checks import check_dtypes
+from gpucnn.functional.checks import check_dtypes, no_tensor
 from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
 from gpucnn.kernels.dispatch import kernels_of
@@ -131,8 +131,10 @@ def convolve(
 ) -> Tensor:
     """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages."""
     inputs = (x, w) if b is None else (x, w, b)
+    if not isinstance(x, Tensor):
+        raise no_tensor(name, x)
     shapes = x.shape, w.shape, None if b is None else b.shape
-    dtypes = x.data.dtype, w.data.dtype, None if b is None else b.data.dtype
+    dtypes = x.memory.dtype, w.memory.dtype, None if b is None else b.memory.dtype
     window = convolution_window(name, axes, shapes, dtypes, groups, sliding)
     return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
 
@@ -174,8 +176,10 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None, relu: bool = False) ->
     Raises ShapeError where shapes do not fit, InputError for dtypes that differ or are not floating.
     """
     inputs = (x, w) if b is None else (x, w, b)
+    if not isinstance(x, Tensor):
+        raise no_tensor("linear", x)
     shapes = x.shape, w.shape, None if b is None else b.shape
-    check_linear(*shapes, x.data.dtype, w.data.dtype, None if b is None else b.data.dtype)
+    check_linear(*shapes, x.memory.dtype, w.memory.dtype, None if b is None else b.memory.dtype)
     if x.ndim == 2:
         return Linear.apply(*inputs, relu=relu)
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])  # (N, ..., F) -> (N·..., F)
@@ -198,7 +202,9 @@ def check_linear(x: Sizes, w: Sizes, b: Sizes | None, *dtypes: np.dtype | None) 
 
 def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
     """x (N, C, H, W) as (N, C·H·W): the axes from `start_dim` on become one. Raises ShapeError if it does not exist."""
-    axes = x.data.ndim
+    if not isinstance(x, Tensor):
+        raise no_tensor("flatten", x)
+    axes = x.memory.ndim
     if not -axes <= start_dim < axes:
         raise ShapeError(f"flatten: start_dim is {start_dim}, but the input has {axes} axes: x {x.shape}")
     return Flatten.apply(x) if start_dim % axes == 1 else x.reshape((*x.shape[: start_dim % axes], -1))

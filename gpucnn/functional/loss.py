@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.functional.checks import check_dtypes, check_floating
+from gpucnn.functional.checks import check_dtypes, check_floating, no_tensor
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
@@ -72,13 +72,15 @@ def cross_entropy(
     _check_reduction(reduction)
     if not isinstance(labels, Tensor):
         # Class numbers of images are not copied: nothing keeps them.
-        are_numbers = getattr(labels, "ndim", 0) == 1 and labels.dtype.kind in "iu"
+        are_numbers = getattr(labels, "ndim", 0) == 1 and getattr(labels.dtype, "kind", "f") in "iu"
         labels = Tensor.from_batch_last(to_device(labels)) if are_numbers else Tensor(labels)
+    if not isinstance(logits, Tensor):
+        raise no_tensor("cross_entropy", logits)
     shape = logits.shape
-    rows = _are_rows(shape, labels.shape, logits.data.dtype, labels.data.dtype)
+    rows = _are_rows(shape, labels.shape, logits.memory.dtype, labels.memory.dtype)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
-    scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.data.size}  # of the sum of all losses
+    scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.memory.size}  # of the sum of all losses
     function = CrossEntropy if rows else ClassCrossEntropy
     return function.apply(logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction])
 

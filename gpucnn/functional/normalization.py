@@ -77,15 +77,15 @@ def batch_norm(
     weight = _constant(1, x, channels) if weight is None else weight
     bias = _constant(0, x, channels) if bias is None else bias
     if not training and running_mean is not None and running_var is not None:
-        return FixedBatchNorm.apply(x, weight, bias, mean=running_mean.data, variance=running_var.data, eps=eps)
+        return FixedBatchNorm.apply(x, weight, bias, mean=running_mean.memory, variance=running_var.memory, eps=eps)
     if x.size <= channels:
         raise ShapeError(
             f"batch_norm: a batch in training needs more than one value per channel to have a variance: x {x.shape}. "
             f"Give at least two images, or call eval() first"
         )
-    mean, variance = (None if t is None else t.data for t in (running_mean, running_var))
+    mean, variance = (None if t is None else t.memory for t in (running_mean, running_var))
     return TrainingBatchNorm.apply(x, weight, bias, running=Running(mean, variance, momentum), eps=eps)
 
 
 def _constant(value: float, x: Tensor, channels: int) -> Tensor:
-    return Tensor.from_batch_last(zeros((channels,), x.data) + value)
+    return Tensor.from_batch_last(zeros((channels,), x.memory) + value)

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
-from gpucnn.functional.checks import check_dtypes, check_floating
+from gpucnn.functional.checks import check_dtypes, check_floating, no_tensor
 from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Sliding, Window, hashable, make_window, sides_of
 from gpucnn.kernels.dispatch import kernels_of
@@ -149,14 +149,18 @@ def _sliding(kernel: PerAxis, stride: PerAxis | None, padding: Padding, dilation
 
 def max_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: bool = False) -> Tensor:
     """max_pool1d, 2d or 3d (`axes`); with `relu`, followed by ReLU in one pass (ReLU before pooling gives the same)."""
-    window = pooling_window(f"max_pool{axes}d", axes, x.shape, kernel, sliding, x.data.dtype)
+    if not isinstance(x, Tensor):
+        raise no_tensor(f"max_pool{axes}d", x)
+    window = pooling_window(f"max_pool{axes}d", axes, x.shape, kernel, sliding, x.memory.dtype)
     return MaxPool.apply(x, window=window, relu=relu)
 
 
 def average_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, count_include_pad: bool) -> Tensor:
     """avg_pool1d, 2d or 3d (`axes`)."""
     name = f"avg_pool{axes}d"
-    window = pooling_window(name, axes, x.shape, kernel, sliding, x.data.dtype)
+    if not isinstance(x, Tensor):
+        raise no_tensor(name, x)
+    window = pooling_window(name, axes, x.shape, kernel, sliding, x.memory.dtype)
     counted = sides_of(name, window, x.shape[2:], sliding.padding if count_include_pad else 0)
     return AveragePool.apply(x, window=window, counted=counted)
 

@@ -20,5 +20,5 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     check_floating("subsample2d", x, coefficient, bias)
     y = avg_pool2d(x, kernel_size)
     check_per_channel("subsample2d", x.shape, {"coefficient": coefficient, "bias": bias})
-    mean, variance = zeros(coefficient.shape, x.data), zeros(coefficient.shape, x.data) + 1
+    mean, variance = zeros(coefficient.shape, x.memory), zeros(coefficient.shape, x.memory) + 1
     return FixedBatchNorm.apply(y, coefficient, bias, mean=mean, variance=variance, eps=0.0)  # y · coefficient + bias

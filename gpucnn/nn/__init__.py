@@ -1,13 +1,18 @@
 """Modules, layers and initial weights; names are PyTorch's."""
 
-from gpucnn.nn import activation, containers, init, layer, layers, module, normalization, subsampling
+from typing import Any
+
+from gpucnn.nn import activation, containers, init, layer, layers, losses, module, normalization, others, subsampling
 from gpucnn.nn.activation import *
 from gpucnn.nn.containers import *
 from gpucnn.nn.layer import *
 from gpucnn.nn.layers import *
+from gpucnn.nn.losses import *
 from gpucnn.nn.module import *
 from gpucnn.nn.normalization import *
+from gpucnn.nn.others import *
 from gpucnn.nn.subsampling import *
+from gpucnn.tensor.absent import missing
 
 globals().update(activation.OTHERS)
 
@@ -18,6 +23,11 @@ LAYERS: dict[str, type[Layer]] = {
     if isinstance(layer, type) and issubclass(layer, Layer) and hasattr(layer, "kind") and layer is not Sequential
 }
 
-_FILES = (activation, containers, layer, layers, module, normalization, subsampling)
+_FILES = (activation, containers, layer, layers, losses, module, normalization, others, subsampling)
 __all__ = ["LAYERS", "init"]
 __all__ += sorted(name for file in _FILES for name in file.__all__)
+
+
+def __getattr__(name: str) -> Any:
+    """Say what to use in place of PyTorch's modules that are not here."""
+    raise AttributeError(missing("nn", name, globals()))

@@ -34,8 +34,9 @@ def activation_layer(function: Callable[..., Tensor], name: str = "") -> type[Ac
         return function(x, *[getattr(self, option) for option in options])
 
     hints = inspect.get_annotations(function)
-    init.__annotations__ = {option: hints[option] for option in options}
-    init.__signature__ = signature  # type: ignore[attr-defined]
+    shown = [option for name, option in signature.parameters.items() if name != "inplace"]  # it changes no result
+    init.__annotations__ = {option.name: hints[option.name] for option in shown[1:]}
+    init.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     members: dict[str, Any] = {"kind": function.__name__, "__doc__": function.__doc__, "__module__": __name__}
     members |= {"__init__": init, "forward": forward if options else staticmethod(function)}
     return type(name or function.__name__.title().replace("_", ""), (Activation,), members)

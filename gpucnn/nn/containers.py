@@ -7,6 +7,7 @@ from typing import Any, TypeGuard, cast
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.geometry import ReceptiveField, Sizes
 from gpucnn.nn.activation import ReLU
+from gpucnn.nn.hooks import Hooked
 from gpucnn.nn.layer import Layer
 from gpucnn.nn.layers import Convolution, Linear, MaxPool
 from gpucnn.nn.module import Module
@@ -63,16 +64,16 @@ class Sequential(_Numbered, Layer):
     def __init__(self, *layers: Module) -> None:
         self.layers = [_checked(layer) for layer in layers]
         self._operations: tuple[Operation, ...] = ()
-        self._planned: tuple[Module, ...] = ()  # the layers that those operations are of
+        self._planned: tuple[Any, ...] = ()  # the layers that those operations are of, and what hooks they had
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """As `forward`; defined here too so that stepping into a network's call leads straight to its layers."""
-        return self.forward(*inputs, **options)
+        """As Module's; defined here too so that stepping into a network's call leads straight to its layers."""
+        return self._run_hooked(inputs, options) if self._hooks else self.forward(*inputs, **options)
 
     def forward(self, x: Tensor) -> Tensor:
         """Every layer in turn. Raises ShapeError that names the layer where it occurred."""
-        if self._planned != (layers := tuple(self.layers)):
-            self._planned, self._operations = layers, tuple(_operations(layers))
+        if self._planned != (plan := (Hooked.changes, *self.layers)):
+            self._planned, self._operations = plan, tuple(_operations(self.layers))
         for number, layer, method in self._operations:
             try:
                 x = getattr(layer, method)(x)
@@ -140,22 +141,22 @@ def _operations(layers: Sequence[Module]) -> Iterator[Operation]:
             yield number, layer, "forward_relu"
             number += 2
         else:
-            yield number, layer, "forward"
+            yield number, layer, "__call__" if layer._hooks else "forward"
             number += 1
 
 
 def _is_relu(layer: Module | None) -> bool:
-    return type(layer) is ReLU
+    return type(layer) is ReLU and not layer._hooks
 
 
 def _pools_relu(layer: Module | None) -> TypeGuard[MaxPool]:
     """Whether the layer is max-pooling with its own forward, which can apply ReLU in the same pass."""
-    return isinstance(layer, MaxPool) and type(layer).forward is MaxPool.forward
+    return isinstance(layer, MaxPool) and type(layer).forward is MaxPool.forward and not layer._hooks
 
 
 def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear]:
     """Whether the layer has the forward of Convolution or Linear, which can apply ReLU in the same pass."""
-    return type(layer).forward in (Convolution.forward, Linear.forward)
+    return type(layer).forward in (Convolution.forward, Linear.forward) and not layer._hooks
 
 
 @contextlib.contextmanager
@@ -164,8 +165,10 @@ def unfused(net: Module) -> Iterator[None]:
     containers = [module for module in net.modules() if isinstance(module, Sequential)]
     try:
         for module in containers:
-            module._planned = tuple(module.layers)
-            module._operations = tuple((number, layer, "forward") for number, layer in enumerate(module.layers))
+            module._planned = (Hooked.changes, *module.layers)
+            module._operations = tuple(
+                (number, layer, "__call__" if layer._hooks else "forward") for number, layer in enumerate(module.layers)
+            )
         yield
     finally:
         for module in containers:

@@ -10,6 +10,8 @@ import numpy as np
 
 from gpucnn.backend import module_of, set_device, to_device
 from gpucnn.errors import CheckpointError, InputError
+from gpucnn.nn.hooks import Hooked
+from gpucnn.nn.parameter import Buffer, Parameter, Registers
 from gpucnn.tensor import Tensor
 
 __all__ = ["Buffer", "Module", "Parameter"]
@@ -18,19 +20,8 @@ M = TypeVar("M", bound="Module")
 T = TypeVar("T")
 
 
-class Parameter(Tensor):
-    """A Tensor that is learned. `array` is copied onto the current device."""
-
-    def __init__(self, array: Any, requires_grad: bool = True) -> None:
-        super().__init__(array, requires_grad)
-
-
-class Buffer(Tensor):
-    """A Tensor that is saved with the weights but not learned, such as running statistics."""
-
-
-class Module:
-    """A part of a network: set Parameters, Buffers and Modules (or lists of Modules) as attributes, write `forward`.
+class Module(Hooked, Registers):
+    """A part of a network: set Parameters, Buffers and Modules (or lists or dicts) as attributes, write `forward`.
 
     Parameters are found in the order they were set, a module's own before those of the modules inside it.
     """
@@ -42,8 +33,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Call `forward`: the class's, or one assigned to this module."""
-        return self.forward(*inputs, **options)
+        """Call `forward`: the class's, or one assigned to this module; and the hooks."""
+        return self._run_hooked(inputs, options) if self._hooks else self.forward(*inputs, **options)
 
     # --- contents ---------------------------------------------------------------------------------------------------
 
@@ -117,7 +108,7 @@ class Module:
         """Make `device` the current one and move every parameter and buffer there."""
         set_device(device)
         for _, tensor in self._named_tensors(Tensor):
-            tensor.data, tensor.grad, tensor._grad_buffer = to_device(tensor.data), None, None
+            tensor.memory, tensor.grad, tensor._grad_buffer = to_device(tensor.memory), None, None
         return self
 
     def astype(self: M, dtype: str) -> M:
@@ -126,7 +117,7 @@ class Module:
             raise InputError(f"a network computes in float32 or float64; given {dtype}")
         for _, tensor in self._named_tensors(Tensor):
             if tensor.dtype.kind == "f":
-                tensor.data, tensor.grad, tensor._grad_buffer = tensor.data.astype(dtype), None, None
+                tensor.memory, tensor.grad, tensor._grad_buffer = tensor.memory.astype(dtype), None, None
         return self
 
     # --- state --------------------------------------------------------------------------------------------------------
@@ -161,14 +152,16 @@ class Module:
         if faults:
             raise CheckpointError("the weights are of another network: " + "; ".join(faults))
         for name, array in arrays.items():
-            own[name].data[...] = module_of(own[name].data).asarray(array)
+            own[name].memory[...] = module_of(own[name].memory).asarray(array)
             own[name]._version += 1
 
 
 def _unfolded(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Names and values, with lists and tuples, at any depth, unfolded into `name.index` and their items."""
+    """Names and values, with lists, tuples and dicts, at any depth, unfolded into `name.index` and their items."""
     for name, value in named:
-        if isinstance(value, list | tuple):
+        if isinstance(value, dict):
+            yield from _unfolded((f"{name}.{key}", item) for key, item in value.items())
+        elif isinstance(value, list | tuple):
             yield from _unfolded((f"{name}.{i}", item) for i, item in enumerate(value))
         else:
             yield name, value

@@ -16,14 +16,15 @@ class BatchNorm(Layer):
     """Normalises each channel of (N, C) or (N, C, ...) to mean 0 and variance 1; see functional.batch_norm.
 
     weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation. A layer
-    that is `frozen` normalises by them in training too, and leaves them unchanged.
+    that is `frozen` normalises by them in training too, and leaves them unchanged. With momentum None they are the
+    mean over all batches.
     """
 
     kind, inferred = "batch_norm", "num_features"
     axes: tuple[int, ...] = (1, 2, 3, 4)  # lengths of an input's shape, without the images
     frozen = False
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True) -> None:
         self.num_features = check_count(self.kind, "num_features", num_features)
         self.eps, self.momentum = eps, momentum
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
@@ -36,9 +37,10 @@ class BatchNorm(Layer):
         """The input's shape."""
         self.output_shape(x.shape[1:])
         running, learning = (self.running_mean, self.running_var), self.training and not self.frozen
-        y = F.batch_norm(x, *running, self.weight, self.bias, learning, self.momentum, self.eps)
+        momentum = 1 / (1 + self.num_batches_tracked.item()) if self.momentum is None else self.momentum
+        y = F.batch_norm(x, *running, self.weight, self.bias, learning, momentum, self.eps)
         if learning:
-            self.num_batches_tracked.data += 1
+            self.num_batches_tracked.memory += 1
         return y
 
     def output_shape(self, shape: Sizes) -> Sizes:

@@ -36,4 +36,4 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
 
 
 def _gradients(parameters: Iterable[Tensor]) -> list[Array]:
-    return [parameter.grad.data for parameter in parameters if parameter.grad is not None]
+    return [parameter.grad.memory for parameter in parameters if parameter.grad is not None]

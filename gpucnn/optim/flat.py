@@ -28,11 +28,11 @@ class FlatParameters:
     def __init__(self, parameters: Sequence[Tensor], state: Sequence[str] = ()) -> None:
         if not parameters:
             raise InputError("an optimizer needs at least one parameter; the network has none")
-        kinds = {_kind(parameter.data) for parameter in parameters}
+        kinds = {_kind(parameter.memory) for parameter in parameters}
         if len(kinds) > 1:
             raise InputError(f"parameters of one optimizer must share dtype and device; found {sorted(kinds)}")
         self.parameters = list(parameters)
-        first, length = parameters[0].data, sum(parameter.size for parameter in parameters)
+        first, length = parameters[0].memory, sum(parameter.size for parameter in parameters)
         xp = module_of(first)
         self.values, self.gradients = xp.empty(length, first.dtype), xp.zeros(length, first.dtype)
         self.state = {name: xp.zeros(length, first.dtype) for name in state}
@@ -40,7 +40,7 @@ class FlatParameters:
         stop = 0
         for parameter in parameters:
             start, stop = stop, stop + parameter.size
-            value, gradient = (a[start:stop].reshape(parameter.data.shape) for a in (self.values, self.gradients))
+            value, gradient = (a[start:stop].reshape(parameter.memory.shape) for a in (self.values, self.gradients))
             self.places.append(Place(start, stop, value, gradient))
             self.take_in(parameter, self.places[-1])
 
@@ -56,16 +56,16 @@ class FlatParameters:
         The constructor does this, and `Optimizer.step` does it again for a parameter whose arrays were replaced.
         Raises InputError where its dtype or device is no longer that of the flat arrays.
         """
-        if _kind(parameter.data) != _kind(place.value):
+        if _kind(parameter.memory) != _kind(place.value):
             raise InputError(
-                f"a parameter is {_kind(parameter.data)} now and was {_kind(place.value)} when its optimizer was "
+                f"a parameter is {_kind(parameter.memory)} now and was {_kind(place.value)} when its optimizer was "
                 f"made; change the network's dtype and device first, then make the optimizer"
             )
-        place.value[...] = parameter.data
-        parameter.data, parameter._grad_buffer = place.value, place.gradient
+        place.value[...] = parameter.memory
+        parameter.memory, parameter._grad_buffer = place.value, place.gradient
         if parameter.grad is not None:
-            place.gradient[...] = parameter.grad.data
-            parameter.grad.data = place.gradient
+            place.gradient[...] = parameter.grad.memory
+            parameter.grad.memory = place.gradient
 
 
 def _kind(array: Array) -> str:

@@ -11,16 +11,16 @@ from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import StepScales
 from gpucnn.optim.flat import FlatParameters, Place
+from gpucnn.optim.groups import Group, StateDict, as_groups
 from gpucnn.tensor import Tensor
 
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer"]
 
-Group = dict[str, Any]
 Parameters = Iterable[Tensor] | Iterable[Group]
 PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
 
 
-class Optimizer:
+class Optimizer(StateDict):
     """An update rule for parameter groups, each in flat memory. A subclass defines `_update` and `slots`.
 
     `parameters` are Tensors, or groups such as {"params": [...], "lr": 0.01} whose options override the common ones.
@@ -31,15 +31,18 @@ class Optimizer:
     not_negative: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")  # options that must not be
 
     def __init__(self, parameters: Parameters, options: dict[str, Any]) -> None:
-        groups = _as_groups(parameters, options)
+        self._defaults = options
         self.param_groups: list[Group] = []
         self._flat: list[FlatParameters] = []
+        self._add(as_groups(parameters, options))
+
+    def _add(self, groups: list[Group]) -> None:
         for group in groups:
-            settings = {**options, **group}
+            settings = {**self._defaults, **group}
             self._check(settings)
             self.param_groups.append(settings)
             self._flat.append(FlatParameters(settings["params"], self.slots))
-        self._base = [group["lr"] for group in self.param_groups]
+        self._base = [*getattr(self, "_base", ()), *(group.get("lr", self._defaults["lr"]) for group in groups)]
         self._leader = next((i for i, base in enumerate(self._base) if base), 0)
 
     @classmethod
@@ -69,8 +72,10 @@ class Optimizer:
         """`lr` as it was given, which a schedule multiplies."""
         return self._base[self._leader]
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Set every parameter's gradient to None. The next gradient reuses its memory: copy what you keep."""
+        if not set_to_none:
+            raise InputError("zero_grad sets gradients to None; there is no set_to_none=False")
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
@@ -191,25 +196,7 @@ def _lies_in(place: Place, parameter: Tensor) -> bool:
 
     They are not after a user, `Module.to` or another optimizer assigned other arrays to the parameter.
     """
-    return parameter.data is place.value and (parameter.grad is None or parameter.grad.data is place.gradient)
-
-
-def _as_groups(parameters: Parameters, options: dict[str, Any]) -> list[Group]:
-    """Parameter groups; parameters without any are one. Raises InputError for what cannot be trained."""
-    if isinstance(parameters, Tensor):
-        raise InputError("an optimizer was given one Tensor; expected a list of parameters, such as net.parameters()")
-    given: list[Any] = list(parameters)
-    grouped = given if given and isinstance(given[0], dict) else [{"params": given}]
-    groups: list[Group] = [{**group, "params": list(group["params"])} for group in grouped]
-    for group in groups:
-        if unknown := sorted(set(group) - {*options, "params"}):
-            raise InputError(f"a parameter group has {', '.join(unknown)}; expected params, {', '.join(options)}")
-    tensors = [parameter for group in groups for parameter in group["params"]]
-    if len({id(tensor) for tensor in tensors}) != len(tensors):
-        raise InputError("a parameter was given to the optimizer twice; each belongs to one group, once")
-    if any(tensor._creator is not None for tensor in tensors):
-        raise InputError("an optimizer was given a Tensor computed from others; give those it was computed from")
-    return groups
+    return parameter.memory is place.value and (parameter.grad is None or parameter.grad.memory is place.gradient)
 
 
 class SGD(Optimizer):
@@ -218,7 +205,7 @@ class SGD(Optimizer):
     `weight_decay` adds weight_decay · p to g. Options must not be negative; `nesterov` needs momentum.
     """
 
-    slots = ("velocity",)
+    slots, theirs = ("velocity",), {"velocity": "momentum_buffer"}
     not_negative = ("lr", "momentum", "weight_decay")
 
     def __init__(
@@ -226,6 +213,7 @@ class SGD(Optimizer):
         parameters: Parameters,
         lr: float,
         momentum: float = 0.0,
+        *,  # PyTorch's dampening would be here
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
@@ -253,7 +241,7 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
 
-    slots = ("mean", "square")
+    slots, theirs = ("mean", "square"), {"mean": "exp_avg", "square": "exp_avg_sq"}
     not_negative = ("lr", "eps", "weight_decay")
 
     def __init__(
@@ -265,8 +253,11 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
-        for group in self.param_groups:
-            group["steps"] = [0] * len(group["params"])  # per parameter: one without a gradient makes no step
+
+    def _add(self, groups: list[Group]) -> None:
+        super()._add(groups)
+        for group in self.param_groups:  # per parameter: one without a gradient makes no step
+            group.setdefault("steps", [0] * len(group["params"]))
 
     @classmethod
     def _check(cls, group: Group) -> None:

@@ -68,8 +68,8 @@ def read_confusion(folder: RunFolder) -> tuple[np.ndarray, list[str]] | None:
 def _epoch(line: str) -> EpochRecord:
     """The record of one line; TypeError or ValueError if it is not one."""
     record = EpochRecord(**json.loads(line))
-    may_be_none = ("validation_loss", "validation_accuracy")
-    for name, value in vars(record).items():
+    may_be_none = ("train_accuracy", "validation_loss", "validation_accuracy")
+    for name, value in [*((n, v) for n, v in vars(record).items() if n != "metrics"), *record.metrics.items()]:
         if isinstance(value, bool) or not (isinstance(value, int | float) or value is None and name in may_be_none):
             raise ValueError(f"{name} is {value!r}, expected a number")
     return record

@@ -13,8 +13,8 @@ from gpucnn.data.loader import Batches, Loaders
 from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.folder import RunFolder
-from gpucnn.runs.interruption import Interruption
 from gpucnn.training.checkpoint import State, load_weights
+from gpucnn.training.interruption import Interruption
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.signs import Signs
 from gpucnn.training.trainer import Record, Trainer

@@ -1,19 +1,22 @@
 """The Functions behind a Tensor's operators and methods: arithmetic, reductions, reshaping, indexing."""
 
 import contextlib
+import contextvars
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from gpucnn.backend import Array, empty, module_of, zeros
+from gpucnn.backend import POOLED, Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.tensor.function import Function, aligned, as_variables, wrap
+from gpucnn.tensor.function import Function, Variable, aligned, as_variables, wrap
 from gpucnn.threads import one_blas_thread
 
 Axes = int | tuple[int, ...] | None
+SMALL_PRODUCT = 1 << 18  # multiply-adds
 
 
 def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
@@ -25,6 +28,23 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     return grad.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
 
 
+def quietly(operation: Callable[..., Array], *arrays: Array, **options: Any) -> Array:
+    """operation(*arrays, **options), without NumPy's warnings: 1 / 0 is infinite, as in PyTorch.
+
+    It runs in a context of this thread in which they are off, which takes less time than to turn them off and on.
+    """
+    try:
+        run = _quiet.run
+    except AttributeError:
+        context = contextvars.copy_context()
+        context.run(np.seterr, all="ignore")
+        run = _quiet.run = context.run
+    return run(operation, *arrays, **options)
+
+
+_quiet = threading.local()
+
+
 @contextlib.contextmanager
 def naming_shapes(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
     """Turn the array module's error about shapes into a ShapeError that names the operation and the shapes."""
@@ -34,11 +54,31 @@ def naming_shapes(name: str, *shapes: tuple[int, ...]) -> Iterator[None]:
         raise ShapeError(f"{name}: the shapes {', '.join(map(str, shapes))} do not fit together ({error})") from None
 
 
+def _alike(a: Array, b: Array) -> bool:
+    """Whether both are small floating arrays on the host of one shape and dtype: nothing needs to be found out."""
+    dtype = a.dtype
+    return type(a) is np.ndarray and dtype is b.dtype and a.shape == b.shape and dtype.kind == "f" and a.nbytes < POOLED
+
+
 class Binary(Function):
     """An operation on two arrays that broadcast against each other."""
 
     layout = "elementwise"
     ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
+    on_host: ClassVar[Any]  # NumPy's
+
+    def __init_subclass__(cls) -> None:
+        cls.on_host = getattr(np, cls.ufunc)
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """As Function's; two small arrays of one shape on the host, without a gradient, go straight to NumPy."""
+        a, b = inputs
+        if isinstance(a, Variable) and isinstance(b, Variable) and not (a.requires_grad or b.requires_grad):
+            x, y = a.memory, b.memory
+            if _alike(x, y) and a.batch_last == b.batch_last:
+                return wrap(np.asarray(quietly(cls.on_host, x, y)), a.batch_last)
+        return super().apply(*inputs, **options)
 
     def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
         """The gradients by both inputs in the result's shape; `backward` sums them over broadcast axes."""
@@ -47,10 +87,13 @@ class Binary(Function):
     def forward(self, a: Array, b: Array) -> Array:
         """The operation's result, of the broadcast shape."""
         self.a, self.b = a, b
-        with naming_shapes(type(self).__name__.lower(), a.shape, b.shape):
-            shape = np.broadcast_shapes(a.shape, b.shape)
+        if _alike(a, b):
+            return quietly(self.on_host, a, b)
+        ufunc, shape = getattr(module_of(a), self.ufunc), a.shape
+        with naming_shapes(type(self).__name__.lower(), shape, b.shape):
+            shape = np.broadcast_shapes(shape, b.shape)
         out = empty(shape, a, dtype=self.result_dtype(a, b))
-        return getattr(module_of(a), self.ufunc)(a, b, out=out, casting="unsafe")
+        return quietly(ufunc, a, b, out=out, casting="unsafe")
 
     def result_dtype(self, a: Array, b: Array) -> Any:
         """The floating one of two dtypes, else NumPy's rule: float32 times int64 stays float32, as in PyTorch."""
@@ -123,6 +166,23 @@ class Power(Binary):
         return by_a, by_b
 
 
+class Maximum(Binary):
+    """The larger of a and b; equal ones share the gradient, as in PyTorch."""
+
+    ufunc, larger = "maximum", "greater"
+
+    def shares(self, grad: Array) -> tuple[Array | None, Array | None]:
+        xp = module_of(grad)
+        share = getattr(xp, self.larger)(self.a, self.b).astype(grad.dtype) + (self.a == self.b) * grad.dtype.type(0.5)
+        return grad * share, grad * (1 - share)
+
+
+class Minimum(Maximum):
+    """The smaller of a and b; equal ones share the gradient, as in PyTorch."""
+
+    ufunc, larger = "minimum", "less"
+
+
 class Negate(Function):
     """-x."""
 
@@ -141,11 +201,26 @@ class Unary(Function):
     layout = "elementwise"
     ufunc: ClassVar[str]  # NumPy's and CuPy's name of it
     keeps_result: ClassVar[bool] = False  # whether the gradient is computed from the result, not from the input
+    on_host: ClassVar[Any]  # NumPy's
+
+    def __init_subclass__(cls) -> None:
+        cls.on_host = getattr(np, getattr(cls, "ufunc", ""), None)
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """As Function's; a small array on the host, without a gradient, goes straight to NumPy."""
+        [x] = inputs
+        if isinstance(x, Variable) and not x.requires_grad and _alike(x.memory, x.memory):
+            return wrap(np.asarray(quietly(cls.on_host, x.memory)), x.batch_last)
+        return super().apply(*inputs, **options)
 
     def forward(self, x: Array) -> Array:
         """The operation's result, of the input's shape."""
         x = x if x.dtype.kind == "f" else x.astype(np.float32)
-        y = getattr(module_of(x), self.ufunc)(x)
+        if type(x) is np.ndarray and x.nbytes < POOLED:
+            y = quietly(self.on_host, x)
+        else:
+            y = quietly(getattr(module_of(x), self.ufunc), x, out=empty(x.shape, x))
         self.kept = y if self.keeps_result else x
         return y
 
@@ -175,6 +250,153 @@ class Sqrt(Unary):
 
     def backward(self, grad: Array) -> Array:
         return grad / (2 * self.kept)
+
+
+class Sin(Unary):
+    """The sine, of radians."""
+
+    ufunc = "sin"
+
+    def backward(self, grad: Array) -> Array:
+        return grad * module_of(grad).cos(self.kept)
+
+
+class Cos(Unary):
+    """The cosine, of radians."""
+
+    ufunc = "cos"
+
+    def backward(self, grad: Array) -> Array:
+        return -grad * module_of(grad).sin(self.kept)
+
+
+class Flat(Unary):
+    """A step function, whose gradient is 0."""
+
+    def backward(self, grad: Array) -> Array:
+        return zeros(grad.shape, grad)
+
+
+class Sign(Flat):
+    """-1, 0 or 1."""
+
+    ufunc = "sign"
+
+
+class Floor(Flat):
+    """The next whole number downward."""
+
+    ufunc = "floor"
+
+
+class Ceil(Flat):
+    """The next whole number upward."""
+
+    ufunc = "ceil"
+
+
+class Round(Flat):
+    """The nearest whole number; of two, the even one."""
+
+    ufunc = "rint"
+
+
+class Clone(Function):
+    """A copy."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array) -> Array:
+        return x.copy()
+
+    def backward(self, grad: Array) -> Array:
+        return grad
+
+
+class Cast(Function):
+    """A copy of another dtype."""
+
+    layout = "elementwise"
+
+    def forward(self, x: Array, dtype: Any) -> Array:
+        return x.astype(dtype)
+
+    def backward(self, grad: Array) -> Array:
+        return grad  # cast to the input's dtype where gradients are added
+
+
+class Where(Function):
+    """a where `condition`, else b; all three broadcast."""
+
+    def forward(self, a: Array, b: Array, condition: Array) -> Array:
+        self.shapes, self.condition = (a.shape, b.shape), condition
+        with naming_shapes("where", condition.shape, a.shape, b.shape):
+            return module_of(a).where(condition, a, b)
+
+    def backward(self, grad: Array) -> tuple[Array, Array]:
+        shares = (module_of(grad).where(self.condition, *pair) for pair in ((grad, 0), (0, grad)))
+        by_a, by_b = (unbroadcast(share, shape) for share, shape in zip(shares, self.shapes, strict=True))
+        return by_a, by_b
+
+
+class Gather(Function):
+    """x's elements at `index` along one axis; the others are those of the index's own places."""
+
+    def forward(self, x: Array, axis: int, index: Array) -> Array:
+        self.shape, axis = x.shape, axis_of("gather", axis, x.shape) if x.ndim else 0
+        if not x.ndim:
+            self.places: Any = ()
+            return x.copy()
+        sizes = [range(n) for n in index.shape]
+        self.places = list(np.ix_(*sizes))
+        self.places[axis] = index
+        self.places = tuple(self.places)
+        return x[self.places]
+
+    def backward(self, grad: Array) -> Array:
+        out = zeros(self.shape, grad)
+        module_of(grad).add.at(out, self.places, grad)
+        return out
+
+
+class CumulativeSum(Function):
+    """Sums of all elements up to each along one axis."""
+
+    def forward(self, x: Array, axis: int) -> Array:
+        self.axis = axis_of("cumsum", axis, x.shape)
+        return x.cumsum(axis=self.axis)
+
+    def backward(self, grad: Array) -> Array:
+        xp = module_of(grad)
+        return xp.flip(xp.flip(grad, self.axis).cumsum(axis=self.axis), self.axis)
+
+
+class Einsum(Function):
+    """A sum of products by Einstein's convention: "ij,jk->ik" is the matrix product."""
+
+    def forward(self, *arrays: Array, subscripts: str) -> Array:
+        self.arrays = arrays
+        inputs, arrow, result = subscripts.replace(" ", "").partition("->")
+        self.inputs = inputs.split(",")
+        if not arrow:  # the letters that occur once, in order
+            result = "".join(sorted(letter for letter in set(inputs) - {","} if inputs.count(letter) == 1))
+        if "." in subscripts or any(len(set(part)) != len(part) for part in self.inputs):
+            raise ShapeError(f"einsum: {subscripts!r}: write each axis as one letter, once in each operand")
+        self.result = result
+        with naming_shapes(f"einsum {subscripts}", *(array.shape for array in arrays)):
+            return module_of(arrays[0]).asarray(module_of(arrays[0]).einsum(f"{inputs}->{result}", *arrays))
+
+    def backward(self, grad: Array) -> tuple[Array, ...]:
+        return tuple(self._share(grad, i) for i in range(len(self.arrays)))
+
+    def _share(self, grad: Array, i: int) -> Array:
+        others = [j for j in range(len(self.arrays)) if j != i]
+        terms = [self.result, *(self.inputs[j] for j in others)]
+        known = "".join(letter for letter in self.inputs[i] if any(letter in term for term in terms))
+        xp, shape = module_of(grad), self.arrays[i].shape
+        share = xp.einsum(f"{','.join(terms)}->{known}", grad, *(self.arrays[j] for j in others))
+        kept = tuple(n if letter in known else 1 for letter, n in zip(self.inputs[i], shape, strict=True))
+        return xp.broadcast_to(share.reshape(kept), shape)  # the same along axes that were summed away
 
 
 class Abs(Function):
@@ -208,7 +430,7 @@ def compare(ufunc: str, first: Any, second: Any) -> Any:
     """Where two operands compare as `ufunc` says (equal, less, ...): a boolean Tensor, without a gradient."""
     (a, b), batch_last = aligned(as_variables(ufunc, (first, second)), "elementwise")
     with naming_shapes(ufunc, a.shape, b.shape):
-        return wrap(getattr(module_of(a.data), ufunc)(a.data, b.data), batch_last)
+        return wrap(getattr(module_of(a.memory), ufunc)(a.memory, b.memory), batch_last)
 
 
 class MatMul(Function):
@@ -216,8 +438,17 @@ class MatMul(Function):
 
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
+        return self._product(a, b)
+
+    def _product(self, a: Array, b: Array) -> Array:
+        product = kernels_of(type(a)).gemm.product
+        if a.size * b.shape[-1] <= SMALL_PRODUCT:  # BLAS itself takes one thread
+            try:
+                return quietly(product, a, b)
+            except ValueError:
+                pass  # told below
         with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
-            return kernels_of(type(a)).gemm.product(a, b)
+            return quietly(product, a, b)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
@@ -227,25 +458,37 @@ class MatMul(Function):
         if self.a.ndim == 1:
             grad = grad[..., None, :]
         by_a = by_b = None
-        product = kernels_of(type(grad)).gemm.product
-        with one_blas_thread():
-            if self.needs[0]:
-                by_a = unbroadcast(product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
-            if self.needs[1]:
-                by_b = unbroadcast(product(a.swapaxes(-1, -2), grad), b.shape).reshape(self.b.shape)
+        if self.needs[0]:
+            by_a = unbroadcast(self._product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
+        if self.needs[1]:
+            by_b = unbroadcast(self._product(a.swapaxes(-1, -2), grad), b.shape).reshape(self.b.shape)
         return by_a, by_b
 
 
 class Sum(Function):
     """The sum over axes."""
 
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """As Function's; the whole of an array on the host, without a gradient, goes straight to NumPy."""
+        [x] = inputs
+        if options["axis"] is None and not x.requires_grad and type(x.memory) is np.ndarray and not options["keepdims"]:
+            return wrap(np.asarray(quietly(np.add.reduce, x.memory, None)), False)
+        return super().apply(*inputs, **options)
+
     def forward(self, x: Array, axis: Axes = None, keepdims: bool = False) -> Array:
-        axes = axes_of("sum", axis, x.shape)
-        self.shape, self.kept = x.shape, kept_shape(x.shape, axes)
-        return x.sum(axis=axes, keepdims=keepdims)
+        self.shape = shape = x.shape
+        if axis is None and not keepdims:
+            self.kept = (1,) * len(shape)
+            return quietly(np.add.reduce, x, None) if type(x) is np.ndarray else x.sum()
+        axes = axes_of("sum", axis, shape)
+        self.kept = kept_shape(shape, axes)
+        return quietly(x.sum, axis=axes, keepdims=keepdims)
 
     def backward(self, grad: Array) -> Array:
-        return module_of(grad).broadcast_to(grad.reshape(self.kept), self.shape)
+        out = empty(self.shape, grad)
+        out[...] = grad.reshape(self.kept)
+        return out
 
 
 class Max(Function):
@@ -314,7 +557,7 @@ class GetItem(Function):
 
     def forward(self, x: Array, index: Any) -> Array:
         self.shape, self.index = x.shape, index
-        return module_of(x).array(x[index])
+        return x[index].copy()
 
     def backward(self, grad: Array) -> Array:
         out = zeros(self.shape, grad)

@@ -26,7 +26,7 @@ Layout = Literal["logical", "batch_last", "elementwise"]
 
 _mode = threading.local()  # whether operations are recorded: a thread may evaluate while another trains
 _counter = itertools.count()  # numbers Functions in the order they ran
-_data, _requires_grad, _version = map(attrgetter, ("data", "requires_grad", "_version"))
+_memory, _requires_grad, _version = map(attrgetter, ("memory", "requires_grad", "_version"))
 
 
 def is_grad_enabled() -> bool:
@@ -50,7 +50,7 @@ class Variable:
 
     tensor_class: ClassVar[type["Variable"]]  # what operations return: Tensor
 
-    data: Array
+    memory: Array  # in the order that batch_last says; `data` of a Tensor has the logical one
     batch_last: bool
     requires_grad: bool = False
     grad: Self | None = None
@@ -59,7 +59,7 @@ class Variable:
     _grad_buffer: Array | None = None  # a parameter's place in an optimizer's flat memory of gradients
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data, self.batch_last = _as_array(data), False
+        self.memory, self.batch_last = _as_array(data), False
         if requires_grad:
             self.requires_grad_()
 
@@ -71,34 +71,34 @@ class Variable:
     @property
     def shape(self) -> tuple[int, ...]:
         """The logical shape, images first."""
-        shape = self.data.shape
+        shape = self.memory.shape
         return (shape[-1], *shape[:-1]) if self.batch_last else shape
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self.data.ndim
+        return self.memory.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(self.data.size)
+        return int(self.memory.size)
 
     @property
     def dtype(self) -> np.dtype:
         """Element type, as NumPy names it."""
-        return self.data.dtype
+        return self.memory.dtype
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Turn the gradient by this Tensor on or off, and return the Tensor. Raises TypeError for integers."""
-        if requires_grad and self.data.dtype.kind != "f":
+        if requires_grad and self.memory.dtype.kind != "f":
             raise TypeError(f"a Tensor of dtype {self.dtype} cannot have a gradient; expected float32 or float64")
         self.requires_grad = requires_grad
         return self
 
     def to_batch_last(self) -> Any:
         """The same Tensor with memory order (C, H, W, N); copied unless it has that order."""
-        return self if self.batch_last or self.data.ndim < 2 else record(ToBatchLast(), (self,), {}, batch_last=True)
+        return self if self.batch_last or self.memory.ndim < 2 else record(ToBatchLast(), (self,), {}, batch_last=True)
 
     def to_logical(self) -> Any:
         """The same Tensor with memory order (N, C, H, W); copied unless it has that order."""
@@ -117,29 +117,30 @@ class Variable:
             )
         waiting = _Waiting(None if gradient is not None else self._creator)
         waiting.add(self, self._seed(gradient))
-        waiting.run()
+        with np.errstate(all="ignore"):  # as PyTorch, a gradient may be infinite or no number without a word
+            waiting.run()
 
     def _seed(self, gradient: Any) -> Array:
         """The gradient that `backward` starts with, in this Tensor's memory order."""
         if gradient is None:
-            if self.data.size != 1:
+            if self.memory.size != 1:
                 raise ShapeError(
                     f"backward() of a Tensor of shape {self.shape} needs the gradient by it, of the same shape; "
                     f"a loss is a single number: reduce with .sum() or .mean()"
                 )
-            return module_of(self.data).ones(self.data.shape, self.data.dtype)
+            return module_of(self.memory).ones(self.memory.shape, self.memory.dtype)
         given = gradient if isinstance(gradient, Variable) else Variable(gradient)
         if given.shape != self.shape:
             raise ShapeError(f"backward() was given a gradient of shape {given.shape}; expected {self.shape}")
         moved = given.to_batch_last() if self.batch_last else given.to_logical()
-        return moved.data.astype(self.dtype)
+        return moved.memory.astype(self.dtype)
 
     def _accumulate(self, grad: Array) -> None:
         """Add `grad` to this Tensor's gradient, which has its own memory: a Function may return one array twice."""
         if self.grad is not None:
-            self.grad.data += grad
+            self.grad.memory += grad
             return
-        buffer = module_of(grad).empty_like(self.data) if self._grad_buffer is None else self._grad_buffer
+        buffer = module_of(grad).empty_like(self.memory) if self._grad_buffer is None else self._grad_buffer
         if grad is not buffer:  # else the Function wrote it there, into its `gradient_memory`
             module_of(grad).copyto(buffer, grad)
         self.grad = wrap(buffer, self.batch_last)
@@ -192,7 +193,7 @@ class Function:
         memory = variable._grad_buffer if variable.grad is None and variable._creator is None else None
         once = tuple(map(id, inputs)).count(id(variable)) == 1
         fits = once and memory is not None and memory.dtype == like.dtype
-        return memory if fits else empty(variable.data.shape, like)
+        return memory if fits else empty(variable.memory.shape, like)
 
     @classmethod
     def apply(cls, *inputs: Any, **options: Any) -> Any:
@@ -200,10 +201,11 @@ class Function:
 
         Raises TypeError where there is no Tensor among the inputs.
         """
+        batch_last = False
         for value in inputs:
             if not isinstance(value, Variable):
-                inputs = as_variables(cls.__name__, inputs)
-                break
+                return cls.apply(*as_variables(cls.__name__, inputs), **options)
+            batch_last = batch_last or value.batch_last
         if cls.layout == "batch_last":
             moved = []
             for number, variable in enumerate(inputs):
@@ -212,15 +214,16 @@ class Function:
                 else:
                     moved.append(variable.to_logical() if variable.batch_last else variable.to_batch_last())
             return record(cls(), tuple(moved), options, batch_last=True)
-        variables, batch_last = aligned(inputs, cls.layout)
-        return record(cls(), variables, options, batch_last)
+        if batch_last:
+            inputs, batch_last = aligned(inputs, cls.layout)
+        return record(cls(), inputs, options, batch_last)
 
 
 def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, Any], batch_last: bool) -> Any:
     """Run `forward` on inputs in the memory order that the function takes, and link the result to it for `backward`."""
     recording = getattr(_mode, "recording", True)  # is_grad_enabled, without a call
     function.needs = needs = tuple(map(_requires_grad, inputs)) if recording else (False,) * len(inputs)
-    array = function.forward(*map(_data, inputs), **options)
+    array = function.forward(*map(_memory, inputs), **options)
     if function.needs is not needs:  # whatever was assigned, an array too
         raise AttributeError(
             f"{type(function).__name__}.forward sets self.needs, which is set before it runs; take another name"
@@ -238,7 +241,7 @@ def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, 
 def wrap(array: Array, batch_last: bool) -> Any:
     """A Tensor around `array` itself, a leaf."""
     tensor = object.__new__(Variable.tensor_class)
-    tensor.data, tensor.batch_last = array, batch_last and array.ndim > 1  # with one axis both orders are the same
+    tensor.memory, tensor.batch_last = array, batch_last and array.ndim > 1  # with one axis both orders are the same
     return tensor
 
 
@@ -256,7 +259,7 @@ class _Waiting:
         A first gradient is kept without a copy and may be shared (x + x returns one array twice); the sum of two is a
         new array, to which further ones are added in place.
         """
-        dtype = variable.data.dtype
+        dtype = variable.memory.dtype
         grad = grad if grad.dtype == dtype else grad.astype(dtype)
         function = variable._creator
         if function is None:
@@ -282,9 +285,9 @@ class _Waiting:
                 )
             if function._versions != tuple(map(_version, inputs)):
                 raise RuntimeError(
-                    f"an input of {type(function).__name__} was changed between forward and backward (by an "
-                    f"optimizer's step or by loading weights): its gradient would be wrong. Call backward() first, or "
-                    f"compute the loss anew"
+                    f"an input of {type(function).__name__} was changed between forward and backward (in place, by "
+                    f"an optimizer or by loading weights): its gradient would be wrong. Call backward() first, or "
+                    f"compute the loss anew; h = h + 1 in place of h += 1 makes a new Tensor"
                 )
             function.by_result_is_one = function is self._loss
             shares = _shares(function, grad, inputs)
@@ -302,7 +305,7 @@ def _shares(function: Function, grad: Array, inputs: tuple[Variable, ...]) -> tu
     try:
         shares = function.backward(grad)
     except MemoryError as error:
-        shapes = ", ".join(str(variable.data.shape) for variable in inputs)
+        shapes = ", ".join(str(variable.memory.shape) for variable in inputs)
         raise MemoryError(f"the gradients of {name} by its inputs {shapes}, batch last: {error}") from None
     shares = tuple(shares) if isinstance(shares, tuple | list) else (shares,)
     if len(shares) != len(inputs):
@@ -310,9 +313,9 @@ def _shares(function: Function, grad: Array, inputs: tuple[Variable, ...]) -> tu
             f"{name}.backward returned {len(shares)} gradients; expected {len(inputs)}, one for each input"
         )
     for share, variable in zip(shares, inputs, strict=True):
-        if share is not None and np.shape(share) != variable.data.shape:
+        if share is not None and np.shape(share) != variable.memory.shape:
             raise ShapeError(
-                f"{name}.backward returned a gradient of shape {np.shape(share)}; its input has {variable.data.shape}"
+                f"{name}.backward returned a gradient of shape {np.shape(share)}; its input has {variable.memory.shape}"
             )
     return shares
 
@@ -344,9 +347,9 @@ class Expand(Function):
     """Unit axes added in front, up to `axes` axes in all."""
 
     def forward(self, x: Array, axes: int) -> Array:
-        """A view of shape (1, ..., 1, *x.shape)."""
+        """A copy of shape (1, ..., 1, *x.shape), which a change of x in place leaves as it is."""
         self.shape = x.shape
-        return x.reshape((1,) * (axes - x.ndim) + x.shape)
+        return x.copy().reshape((1,) * (axes - x.ndim) + x.shape)
 
     def backward(self, grad: Array) -> Array:
         """The gradient in the input's shape."""
@@ -372,11 +375,11 @@ def aligned(inputs: tuple[Variable, ...], layout: Layout) -> tuple[tuple[Variabl
     """
     if not any(variable.batch_last for variable in inputs):
         return inputs, False
-    axes = max(variable.data.ndim for variable in inputs)
-    largest = (variable.batch_last for variable in inputs if variable.data.ndim == axes)
+    axes = max(variable.memory.ndim for variable in inputs)
+    largest = (variable.batch_last for variable in inputs if variable.memory.ndim == axes)
     if layout == "logical" or not any(largest):
         return tuple(variable.to_logical() for variable in inputs), False
-    widened = (v if v.data.ndim in (0, axes) else Expand.apply(v, axes=axes) for v in inputs)
+    widened = (v if v.memory.ndim in (0, axes) else Expand.apply(v, axes=axes) for v in inputs)
     return tuple(variable.to_batch_last() for variable in widened), True
 
 
@@ -391,7 +394,7 @@ def as_variables(name: str, inputs: tuple[Any, ...]) -> tuple[Variable, ...]:
             f"{name} was given {', '.join(type(value).__name__ for value in inputs)}; expected at least one Tensor. "
             f"Wrap an array as gpucnn.Tensor(array)"
         )
-    return tuple(value if isinstance(value, Variable) else _constant(value, first.data) for value in inputs)
+    return tuple(value if isinstance(value, Variable) else _constant(value, first.memory) for value in inputs)
 
 
 def _constant(value: Any, beside: Array) -> Variable:
@@ -404,7 +407,7 @@ def _constant(value: Any, beside: Array) -> Variable:
 def _as_array(data: Any) -> Array:
     """A copy of `data` on the current device."""
     if isinstance(data, Variable):
-        return data.to_logical().data.copy()
+        return data.to_logical().memory.copy()
     on_gpu = hasattr(data, "__cuda_array_interface__")
     array = to_device(data) if on_gpu else np.asarray(data)
     if array.dtype.kind not in "fiub":

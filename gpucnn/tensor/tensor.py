@@ -1,18 +1,34 @@
 """Tensor: a Variable with operators, reductions, indexing and conversion to NumPy."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import html
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpucnn.backend import module_of, to_host
 from gpucnn.errors import ShapeError
 from gpucnn.tensor import arithmetic
+from gpucnn.tensor.absent import missing
 from gpucnn.tensor.arithmetic import Axes, compare, reduced_count
-from gpucnn.tensor.function import Variable, wrap
+from gpucnn.tensor.function import Variable, as_variables, no_grad, wrap
+from gpucnn.tensor.view import Changeable, ViewOf, in_place, is_basic, plain_index
 
 
-class Tensor(Variable):
+def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, which also takes NumPy's `axis` for `dim` and `keepdims` for `keepdim`, as PyTorch's do."""
+
+    @functools.wraps(method)
+    def taking_both(x: Any, dim: Any = None, keepdim: bool = False, **named: Any) -> Any:
+        if named:
+            dim, keepdim = named.pop("axis", dim), named.pop("keepdims", keepdim)
+        return method(x, dim, keepdim, **named)
+
+    return taking_both
+
+
+class Tensor(Changeable):
     """An array that remembers how it was computed.
 
     `data` may be an array (NumPy or CuPy), nested lists, a number or a Tensor; it is copied, onto the current device.
@@ -20,7 +36,46 @@ class Tensor(Variable):
     `requires_grad` on integers.
     """
 
-    __array_ufunc__ = None  # so that NumPy leaves array * tensor to Tensor.__rmul__
+    _rearranged = False  # of a View: whether its elements lie otherwise than in the Tensor it is of
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """array * tensor, and the other operators; what else NumPy would do has no gradient, and is refused."""
+        operator = OPERATORS.get(ufunc.__name__)
+        if method != "__call__" or options or operator is None:
+            raise _refused(ufunc.__name__)
+        plain = [value.item() if isinstance(value, np.generic) else value for value in inputs]
+        return getattr(as_variables(ufunc.__name__, tuple(plain))[0], operator)(*plain[1:])
+
+    def __array_function__(self, function: Any, types: Any, values: Any, options: Any) -> Any:
+        """Refused: an array has no gradient."""
+        raise _refused(function.__name__)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """A copy of the values, for torch.from_dlpack and its like."""
+        return self.to_logical().memory.copy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.memory.__dlpack_device__()
+
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if form and self.memory.size == 1 else format(str(self), form)
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"a Tensor of {self.dtype} is no whole number; write int(tensor)")
+        return int(self.item())
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.numpy() == (value.numpy() if isinstance(value, Tensor) else value)).any())
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(missing("Tensor", name))
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -28,7 +83,15 @@ class Tensor(Variable):
         return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise RuntimeError(
+                "NumPy would make an array without a gradient of this Tensor; if so, give it tensor.numpy()"
+            )
         return np.asarray(self.numpy(), dtype)
+
+    def _repr_html_(self) -> str:
+        kind = f"Tensor {self.shape}, {self.dtype}{', requires_grad' if self.requires_grad else ''}"
+        return f"<pre>{html.escape(kind)}\n{html.escape(repr(self))}</pre>"
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), precision=4, threshold=20, separator=", ", prefix="Tensor(")
@@ -36,14 +99,14 @@ class Tensor(Variable):
 
     def numpy(self) -> np.ndarray:
         """A copy on the host, in logical order."""
-        array = to_host(self.data)
+        array = to_host(self.memory)
         return np.array(np.moveaxis(array, -1, 0) if self.batch_last else array, order="C")
 
     def item(self) -> float | int | bool:
         """The only element as a Python number. Raises ShapeError where there is more than one."""
         if self.size != 1:
             raise ShapeError(f"item() of a Tensor of shape {self.shape}; expected one element. Reduce it first")
-        return self.data.reshape(()).item()
+        return self.memory.reshape(()).item()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -52,8 +115,24 @@ class Tensor(Variable):
         return bool(self.item())
 
     def detach(self) -> "Tensor":
-        """A Tensor of the same memory without a recorded origin: no gradient flows through it."""
-        return wrap(self.data, self.batch_last)
+        """The same values without a recorded origin: no gradient flows through them. Changed in place, this changes."""
+        return _view(self, lambda x: wrap(x.memory, x.batch_last), _overwrite)
+
+    @property
+    def data(self) -> "Tensor":
+        """As detach(): what is written there is not recorded. Its shape is the logical one, (N, C, H, W)."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        _overwrite(self, value)
+
+    @property
+    def size(self) -> "Size":
+        """The number of elements; called, as in PyTorch, the shape or its entry `dim`."""
+        size = Size(self.memory.size)
+        size.shape = self.shape
+        return size
 
     # --- operators and methods ----------------------------------------------------------------------------------------
 
@@ -75,6 +154,34 @@ class Tensor(Variable):
     def __matmul__(self, other: Any) -> "Tensor":
         return arithmetic.MatMul.apply(self, other)
 
+    def __floordiv__(self, other: Any) -> "Tensor":
+        return (self / other).floor() if self._divides(other) else compare("floor_divide", self, other)
+
+    def __mod__(self, other: Any) -> "Tensor":
+        return self - other * (self // other) if self._divides(other) else compare("remainder", self, other)
+
+    def _divides(self, other: Any) -> bool:
+        return "f" in (self.dtype.kind, other.dtype.kind if isinstance(other, Tensor) else np.asarray(other).dtype.kind)
+
+    def __and__(self, other: Any) -> "Tensor":
+        return compare("bitwise_and", self, other)
+
+    def __or__(self, other: Any) -> "Tensor":
+        return compare("bitwise_or", self, other)
+
+    def __xor__(self, other: Any) -> "Tensor":
+        return compare("bitwise_xor", self, other)
+
+    def __invert__(self) -> "Tensor":
+        return wrap(~self.memory, self.batch_last)
+
+    def __pos__(self) -> "Tensor":
+        return self
+
+    def __abs__(self) -> "Tensor":
+        return self.abs()
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
     __radd__ = __add__
     __rmul__ = __mul__
 
@@ -96,9 +203,13 @@ class Tensor(Variable):
     __hash__ = object.__hash__  # a Tensor is itself, whatever it holds
 
     def __eq__(self, other: Any) -> "Tensor":  # type: ignore[override]
+        if other is None or isinstance(other, str):
+            return NotImplemented
         return compare("equal", self, other)
 
     def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]
+        if other is None or isinstance(other, str):
+            return NotImplemented
         return compare("not_equal", self, other)
 
     def __lt__(self, other: Any) -> "Tensor":
@@ -114,9 +225,21 @@ class Tensor(Variable):
         return compare("greater_equal", self, other)
 
     def __getitem__(self, index: Any) -> "Tensor":
-        parts = index if isinstance(index, tuple) else (index,)
-        plain = tuple(_plain_index(part) for part in parts)
-        return arithmetic.GetItem.apply(self, index=plain if isinstance(index, tuple) else plain[0])
+        if type(index) is not int and type(index) is not slice:
+            index = plain_index(index)
+            if not is_basic(index):
+                return arithmetic.GetItem.apply(self, index=index)
+        if self.requires_grad or self.batch_last:
+            part = arithmetic.GetItem.apply(self if self._creator is None else self.before_change(), index=index)
+            own = part.__dict__.pop("memory")
+        else:
+            part, own = object.__new__(Part), self.memory[index]
+            own, part.batch_last = own.copy() if own.ndim else module_of(own).array(own), False
+        part.__class__ = Part
+        part._own, part._of, part._index, part._seen = own, self, index, self._version
+        if isinstance(self, View) and self._put is None:
+            part._put = None
+        return part
 
     def exp(self) -> "Tensor":
         """e to the power of every element."""
@@ -138,33 +261,63 @@ class Tensor(Variable):
         """Every element limited to `min` ... `max`; a bound that is None does not limit."""
         return arithmetic.Clamp.apply(self, least=min, most=max)
 
+    @numpys_names
     def sum(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The sum over `dim`: one axis, several, or all (None). Raises ShapeError for an axis that does not exist."""
         return arithmetic.Sum.apply(self, axis=dim, keepdims=keepdim)
 
+    @numpys_names
     def mean(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The mean over `dim`: one axis, several, or all (None). Raises ShapeError for an axis that does not exist."""
         return self.sum(dim, keepdim) / float(reduced_count(self.shape, dim))
 
-    def max(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
-        """The largest value over `dim`; equal ones share the gradient (PyTorch's amax)."""
+    @numpys_names
+    def amax(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
+        """The largest value over `dim`; equal ones share the gradient."""
         return arithmetic.Max.apply(self, axis=dim, keepdims=keepdim)
 
-    def min(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
-        """The smallest value over `dim`; equal ones share the gradient (PyTorch's amin)."""
+    @numpys_names
+    def amin(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
+        """The smallest value over `dim`; equal ones share the gradient."""
         return arithmetic.Min.apply(self, axis=dim, keepdims=keepdim)
 
-    def argmax(self, dim: int | None = None) -> "Tensor":
+    @numpys_names
+    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The largest value of all; with `dim`, (values, indices) along it; with a Tensor, the larger of each two."""
+        return _extreme(self, "max", dim, keepdim)
+
+    @numpys_names
+    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The smallest value of all; with `dim`, (values, indices) along it; with a Tensor, the smaller of each two."""
+        return _extreme(self, "min", dim, keepdim)
+
+    @numpys_names
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> "Tensor":
         """The index of the largest value along `dim` (of all elements if None), the first of equal ones; int64."""
-        return wrap(module_of(self.data).asarray(self.to_logical().data.argmax(axis=dim)), batch_last=False)
+        return _place(self, "argmax", dim, keepdim)
+
+    @numpys_names
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> "Tensor":
+        """The index of the smallest value along `dim` (of all elements if None), the first of equal ones; int64."""
+        return _place(self, "argmin", dim, keepdim)
 
     def reshape(self, *shape: int | Sequence[int]) -> "Tensor":
         """The same elements in another shape; one entry may be -1, computed from the others. Raises ShapeError."""
-        return arithmetic.Reshape.apply(self, shape=_flat_tuple(shape))
+        sizes = _flat_tuple(shape)
+        put = None if self._rearranged else _overwrite_reshaped
+        return _view(self, lambda x: arithmetic.Reshape.apply(x, shape=sizes), put)
 
     def permute(self, *axes: int | Sequence[int]) -> "Tensor":
         """The axes in the given order. Raises ShapeError unless it names each axis once."""
-        return arithmetic.Permute.apply(self, axes=_flat_tuple(axes))
+        order = _flat_tuple(axes)
+
+        def put(x: Tensor, view: Tensor) -> None:
+            counted = [axis % x.ndim for axis in order]
+            x.assign_(arithmetic.Permute.apply(view, axes=tuple(counted.index(i) for i in range(x.ndim))))
+
+        view = _view(self, lambda x: arithmetic.Permute.apply(x, axes=order), put)
+        view._rearranged = True
+        return view
 
     def transpose(self, first: int, second: int) -> "Tensor":
         """Axes `first` and `second` exchanged. Raises ShapeError for an axis that does not exist."""
@@ -180,10 +333,130 @@ class Tensor(Variable):
 
     def expand(self, *shape: int | Sequence[int]) -> "Tensor":
         """Repeated along new and unit axes up to `shape`. Raises ShapeError where the shapes do not fit."""
-        return arithmetic.BroadcastTo.apply(self, shape=_flat_tuple(shape))
+        sizes = _flat_tuple(shape)
+        if -1 in sizes:
+            own = (1,) * (len(sizes) - self.ndim) + self.shape
+            sizes = tuple(n if size == -1 else size for n, size in zip(own, sizes, strict=True))
+        view = _view(self, lambda x: arithmetic.BroadcastTo.apply(x, shape=sizes), _refuse_repeated)
+        view._rearranged = True
+        return view
+
+
+class View(ViewOf, Tensor):
+    """A Tensor that shows a part of another, or all of it in another shape."""
+
+
+class Part(View):
+    """x[index], of single places and slices."""
+
+    _index: Any
+    _rearranged = True
+
+    def _take(self, x: Tensor) -> Tensor:
+        return arithmetic.GetItem.apply(x, index=self._index)
+
+    def _put(self, x: Tensor, part: Tensor) -> None:
+        x[self._index] = part
 
 
 Variable.tensor_class = Tensor  # operations in function.py return this class
+
+
+class Size(int):
+    """A number of elements that can be called as PyTorch's size()."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, dim: int | None = None) -> Any:
+        """The shape, or its entry `dim`."""
+        return self.shape if dim is None else self.shape[dim]
+
+
+def _view(x: Tensor, take: Callable[[Tensor], Tensor], put: Callable[[Tensor, Tensor], Any] | None) -> Any:
+    """take(x) as a View of x; `put(x, view)` gives x the values of the view."""
+    view: Any = take(x if x._creator is None else x.before_change())
+    view._own = view.__dict__.pop("memory")
+    view.__class__ = View
+    view._of, view._take, view._put, view._seen = x, take, put, x._version
+    if isinstance(x, View):
+        view._rearranged, view._put = x._rearranged, put if x._put is not None else None
+    return view
+
+
+def _overwrite(x: Tensor, value: Any) -> None:
+    """Give x the values, which are not recorded."""
+    with no_grad():
+        x.assign_(value if isinstance(value, Variable) else Tensor(value))
+
+
+def _overwrite_reshaped(x: Tensor, view: Tensor) -> None:
+    x.assign_(arithmetic.Reshape.apply(view, shape=x.shape))
+
+
+def _refuse_repeated(x: Tensor, view: Tensor) -> None:
+    raise RuntimeError(
+        "an expanded Tensor repeats its elements and cannot be changed in place; write clone() behind it"
+    )
+
+
+class Extreme(NamedTuple):
+    """What max(dim) and min(dim) return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _extreme(x: Tensor, name: str, dim: Any, keepdim: bool) -> Any:
+    if dim is None:
+        return getattr(x, f"a{name}")(None, keepdim)
+    if isinstance(dim, Variable):
+        return (arithmetic.Maximum if name == "max" else arithmetic.Minimum).apply(x, dim)
+    if not hasattr(dim, "__index__"):
+        raise TypeError(f"{name}(dim) takes one axis and returns (values, indices); use a{name} for several: {dim!r}")
+    indices = _place(x, f"arg{name}", dim, True)
+    values = arithmetic.Gather.apply(x, axis=dim, index=indices.memory)
+    return Extreme(values, indices) if keepdim else Extreme(*(each.squeeze(dim) for each in (values, indices)))
+
+
+def _place(x: Tensor, name: str, dim: int | None, keepdim: bool) -> Tensor:
+    array = x.to_logical().memory
+    if dim is not None:
+        dim = arithmetic.axes_of(name, dim, x.shape)[0] if x.ndim else None
+    found = module_of(array).asarray(getattr(array, name)(axis=dim, keepdims=keepdim))
+    return wrap(found, batch_last=False)
+
+
+def _refused(name: str) -> TypeError:
+    own = name if hasattr(Tensor, name) else RENAMED.get(name)
+    instead = f"gpucnn has {own} for Tensors, which keeps the gradient; or" if own else "Without a gradient,"
+    return TypeError(f"numpy.{name} does not take a Tensor. {instead} give it tensor.numpy()")
+
+
+# NumPy's names of the operators, for an array on the left, and Tensor's.
+OPERATORS = {
+    "add": "__add__",
+    "subtract": "__sub__",
+    "multiply": "__mul__",
+    "divide": "__truediv__",
+    "power": "__pow__",
+    "matmul": "__matmul__",
+    "equal": "__eq__",
+    "not_equal": "__ne__",
+    "less": "__lt__",
+    "less_equal": "__le__",
+    "greater": "__gt__",
+    "greater_equal": "__ge__",
+    "floor_divide": "__floordiv__",
+    "remainder": "__mod__",
+    "bitwise_and": "__and__",
+    "bitwise_or": "__or__",
+    "bitwise_xor": "__xor__",
+}
+RENAMED = {"absolute": "abs", "clip": "clamp", "expand_dims": "unsqueeze"}
+RENAMED |= {name: name for name in ("concatenate", "stack", "where", "einsum")}  # functions only
+for _name in ("add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "and", "or", "xor"):
+    if hasattr(Tensor, f"__{_name}__"):
+        setattr(Tensor, f"__i{_name}__", in_place(getattr(Tensor, f"__{_name}__")))
 
 
 def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -198,13 +471,6 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     shape = list(tensors[0].shape)
     shape.insert(arithmetic.axis_of("stack", dim, (1, *shape)), 1)
     return concatenate([tensor.reshape(shape) for tensor in tensors], dim)
-
-
-def _plain_index(part: Any) -> Any:
-    """A part of an index, with arrays copied: backward needs their values at the time of the call."""
-    if isinstance(part, Tensor):
-        return part.to_logical().data.copy()
-    return part.copy() if isinstance(part, np.ndarray | list) else part
 
 
 def _flat_tuple(numbers: tuple[Any, ...]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from gpucnn.training.evaluation import Evaluation, evaluate, predict
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord
+from gpucnn.training.saving import load_into, save
 from gpucnn.training.trainer import Trainer
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "State",
     "Trainer",
     "evaluate",
+    "load_into",
     "load_weights",
     "predict",
+    "save",
     "save_weights",
 ]
 

@@ -18,7 +18,7 @@ def first_not_finite(net: Module, batch: Batch) -> str:
     if not _finite(batch.images):
         return "the minibatch's images are not finite; look at the data"
     for name, parameter in net.named_parameters():
-        if not _finite(parameter.data):
+        if not _finite(parameter.memory):
             return f"parameter {name} is the first that is not finite; the last update was too large"
     if layer := _first_layer(net, batch):
         return f"the parameters are finite, the output of layer {layer} is the first that is not"
@@ -30,7 +30,7 @@ def _first_layer(net: Module, batch: Batch) -> str | None:
     found: list[str] = []
 
     def see(name: str, module: Module, output: Tensor) -> None:
-        if not _finite(output.data):
+        if not _finite(output.memory):
             found.append(f"{name} ({type(module).__name__})")
 
     run_watched(net, batch, see)

@@ -26,9 +26,9 @@ class Best:
     def offer(self, record: EpochRecord, rule: "EarlyStop | None" = None) -> None:
         """Take over `record`'s epoch if it is better."""
         accuracy, loss = record.validation_accuracy, record.validation_loss
-        if accuracy is None or loss is None:
-            accuracy, loss = 0.0, record.train_loss
-        offered = Best(record.epoch, accuracy, loss, None if rule is None else rule.figure(record))
+        if loss is None:
+            loss = record.train_loss
+        offered = Best(record.epoch, accuracy or 0.0, loss, None if rule is None else rule.figure(record))
         if not self.epoch or offered._rank(self) > self._rank(offered):
             vars(self).update(vars(offered))
 

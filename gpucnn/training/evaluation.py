@@ -3,19 +3,21 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gpucnn import nn
-from gpucnn.backend import to_device
+from gpucnn.backend import to_device, to_host
 from gpucnn.data.loader import Batch, Data, as_batches, to_batch_last
 from gpucnn.data.normalize import Normalizer
 from gpucnn.data.pipeline import Outputs, as_probabilities
 from gpucnn.errors import DataError
-from gpucnn.metrics import Classification, classify
+from gpucnn.metrics import classify
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
+from gpucnn.training.given import are_classes, as_images
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import StepResult
 from gpucnn.training.state import Tally
@@ -28,12 +30,14 @@ BATCH_SIZE = 256  # images at a time where no gradients are kept
 class Evaluation:
     """Figures of a network on a data set. `loss` and `accuracy` are means over images.
 
+    `accuracy` and `classification` are None where labels are no classes.
+
     `probabilities` (N, C) are in the data's order.
     """
 
     loss: float
-    accuracy: float
-    classification: Classification
+    accuracy: Any
+    classification: Any
     probabilities: np.ndarray
 
 
@@ -41,16 +45,18 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
     """Evaluate `net`, in evaluation mode, on all images of `data`; `loss` is cross-entropy by default."""
     loss = CrossEntropy() if loss is None else loss
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
-    labels, outputs = [], []
+    labels, outputs, given = [], [], []
     with evaluating(net):
         for batch in batches.batches(epoch=0):
             result, output = evaluate_batch(net, loss, batch)
             tally.add(result)
             labels.append(class_numbers(batch.labels))
+            given.append(to_host(batch.labels))
             outputs.append(output)
     scores = np.concatenate(outputs)  # (N, C)
-    figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1])
-    return Evaluation(tally.loss, tally.accuracy, figures, as_probabilities(scores, outputs_of(net)))
+    known = are_classes(np.concatenate(given))
+    figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1]) if known else None
+    return Evaluation(tally.loss, tally.accuracy if known else None, figures, as_probabilities(scores, outputs_of(net)))
 
 
 def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
@@ -59,6 +65,7 @@ def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np
     Pixels of a usual range become fractions of 1, whatever their type; other numbers are the network's inputs. Raises
     DataError if there are none.
     """
+    images = as_images(images)
     _check_some(images)
     return inputs_to_probabilities(net, Normalizer.of_fractions(images).apply(images, dtype_of(net).name), batch_size)
 
@@ -70,6 +77,7 @@ def inputs_to_probabilities(net: Module, inputs: np.ndarray, batch_size: int = B
 
 def outputs(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
     """What `net`, in evaluation mode, makes of its inputs (N, C, H, W), which are normalised already: (N, K)."""
+    inputs = as_images(inputs)
     _check_some(inputs)
     dtype, rows = dtype_of(net).name, []
     with evaluating(net):

@@ -42,7 +42,7 @@ def _bytes(step: Step, batch: Batch, images: int) -> tuple[float, float]:
 
 def _bytes_of_step(step: Step, batch: Batch, images: int) -> int:
     """What forward and backward on the first `images` of a batch take of a memory pool. Only gradients are changed."""
-    cupy, kept = load_cupy(), [(buffer, buffer.data.copy()) for buffer in step.net.buffers()]
+    cupy, kept = load_cupy(), [(buffer, buffer.memory.copy()) for buffer in step.net.buffers()]
     drawn, pool = generators.generator_state(), cupy.cuda.MemoryPool()
     few = Batch(module_of(batch.images).ascontiguousarray(batch.images[..., :images]), batch.labels[:images])
     step.optimizer.zero_grad()
@@ -53,7 +53,7 @@ def _bytes_of_step(step: Step, batch: Batch, images: int) -> int:
     finally:
         step.optimizer.zero_grad()
         for buffer, data in kept:
-            buffer.data[...] = data
+            buffer.memory[...] = data
         generators.set_generator_state(drawn)
         pool.free_all_blocks()
 

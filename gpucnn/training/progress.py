@@ -48,7 +48,7 @@ class Progress:
             self._bar = tqdm(
                 desc=f"epoch {record.epoch}", total=self._images, unit=" images", leave=False, mininterval=0.2
             )
-        self._bar.set_postfix(loss=f"{record.loss:.4f}", accuracy=f"{record.accuracy:.3f}", refresh=False)
+        self._bar.set_postfix(loss=f"{record.loss:.4f}", accuracy=_share(record.accuracy, ".3f"), refresh=False)
         self._bar.update(record.images)
 
     def _close(self) -> None:
@@ -59,7 +59,12 @@ class Progress:
 
 def describe(record: EpochRecord) -> str:
     """An epoch's figures in one line."""
-    line = f"epoch {record.epoch}: loss {record.train_loss:.4f}, accuracy {record.train_accuracy:.2%}"
+    line = f"epoch {record.epoch}: loss {record.train_loss:.4f}, accuracy {_share(record.train_accuracy)}"
     if record.validation_loss is not None:
-        line += f"; validation loss {record.validation_loss:.4f}, accuracy {record.validation_accuracy:.2%}"
+        line += f"; validation loss {record.validation_loss:.4f}, accuracy {_share(record.validation_accuracy)}"
+    line += "".join(f", {name} {value:.4g}" for name, value in record.metrics.items())
     return f"{line}; {record.seconds:.1f} s, {record.images_per_second:,.0f} images/s"
+
+
+def _share(accuracy: float | None, form: str = ".2%") -> str:
+    return "none" if accuracy is None else format(accuracy, form)

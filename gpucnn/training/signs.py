@@ -106,7 +106,9 @@ def risen(before: float, record: EpochRecord, guess: Guessing) -> str | None:
 def memorised(record: EpochRecord, train: Guessing, validation: Guessing, images: int) -> str | None:
     """The message where training images are learnt, and `images` for validation are predicted as by guessing."""
     right = record.validation_accuracy
-    if right is None or record.train_accuracy < train.accuracy + BETTER or not validation.explains(right, images):
+    if right is None or record.train_accuracy is None:
+        return None
+    if record.train_accuracy < train.accuracy + BETTER or not validation.explains(right, images):
         return None
     return (
         f"epoch {record.epoch}: {record.train_accuracy:.1%} of the training images are right and {right:.1%} of the "
@@ -196,6 +198,8 @@ class Signs:
 
     def _guesses(self, record: EpochRecord, guess: Guessing) -> bool:
         at_chance = guess.loss is None or record.train_loss >= NEAR * guess.loss
+        if record.train_accuracy is None:
+            return False
         return at_chance and guess.explains(record.train_accuracy, len(self.train.labels))
 
     def _new(self, found: Mapping[str, str | None]) -> list[str]:

@@ -16,6 +16,7 @@ from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import StepResult
+from gpucnn.training.rollback import undone_if_it_fails
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,11 @@ class HostSteps:
 
     def results(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
         """Train on the epoch's batches from number `first` on at learning rates lr(number); yield one result each."""
+        buffers = list(self.step.net.buffers())
         for number, batch in enumerate(self.batches.batches(epoch, first), first):
-            yield [self.step(batch, lr(number))]
+            with undone_if_it_fails(buffers):
+                result = self.step(batch, lr(number))
+            yield [result]
 
 
 def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -74,7 +78,10 @@ def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
             f"the network's output is {output.shape}; expected (images, classes). End it with flatten and linear"
         )
     check_host_labels(batch.labels, output)
-    return output, loss(output, to_device(batch.labels))
+    value = loss(output, to_device(batch.labels))
+    if not isinstance(value, Tensor) or value.size != 1:
+        raise ShapeError(f"the loss returned {value!r:.80}; expected a Tensor of one number, computed from the output")
+    return output, value
 
 
 def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
@@ -82,13 +89,13 @@ def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
 
     Reading labels there would stop its queue; on a CPU the loss checks them itself.
     """
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.data) is not np:
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.memory) is not np:
         kernels_of(type(labels)).softmax.check_labels(labels, output.shape[1])
 
 
 def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResult:
     """The loss `value` per image, and how many images `output` (N, C) classifies correctly."""
-    scores = output.data if output.batch_last else output.data.T  # (C, N)
+    scores = output.memory if output.batch_last else output.memory.T  # (C, N)
     images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
     correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
     return StepResult(images, value.item() / (images if is_sum(loss) else 1), int(correct))

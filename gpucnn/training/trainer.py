@@ -1,5 +1,6 @@
 """The training loop: minibatches, epochs, validation, early stopping. It can stop anywhere and resume."""
 
+import html
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,10 +21,12 @@ from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
+from gpucnn.training.given import Metrics, are_classes, as_images, check_optimizer, labels_of, measured
 from gpucnn.training.inputs import Inputs
+from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
-from gpucnn.training.progress import Progress
+from gpucnn.training.progress import Progress, describe
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
 from gpucnn.training.state import Tally, TrainState
 from gpucnn.training.step import HostSteps, Step
@@ -41,6 +44,9 @@ class Trainer:
     its attribute `reduction` (or functools.partial's keyword) says. `schedule`, a member of optim.SCHEDULES, multiplies
     the optimizer's learning rate. Gradients are clipped first by value (`clip_value`), then by norm (`clip_norm`).
 
+    `metrics` are functions of (outputs (N, C), labels), arrays of all validation images, that return a number: after
+    each epoch they are in `EpochRecord.metrics`. `history` keeps the records of all epochs.
+
     On a GPU a step is captured once and launched again for each batch, unless the data is float64 or of a class of your
     own: Python code in it runs only when it is captured. For a network whose forward changes from step to step, set
     `capture` to False.
@@ -56,7 +62,11 @@ class Trainer:
         clip_value: float | None = None,
         early_stop: EarlyStop | None = None,
         capture: bool = True,
+        metrics: Metrics | None = None,
     ) -> None:
+        check_optimizer(net, optimizer)
+        self.metrics: Metrics = metrics or {}
+        self.history: list[EpochRecord] = []  # of every epoch that was trained, over all calls of fit and run
         self.net = net
         self.optimizer = optimizer
         self.loss: Loss = CrossEntropy() if loss is None else loss
@@ -67,6 +77,8 @@ class Trainer:
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
         self._trained_on: Batches | None = None
         self._inputs: Inputs | None = None  # the range of its images, determined when needed
+        self._classes = True  # whether labels are classes, which have an accuracy
+        self._measured: dict[str, float] = {}  # the metrics of the epoch under way
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
@@ -77,18 +89,21 @@ class Trainer:
         batch_size: int = 64,
         seed: int = 0,
         on_record: Callable[[Record], object] | None = None,
+        more_epochs: int | None = None,
     ) -> list[EpochRecord]:
-        """Train until `epochs` epochs are done, and return their records. See `run` for the arguments.
+        """Train until `epochs` epochs are done, or `more_epochs` more, and return their records. See `run`.
 
-        Shows a progress bar on a terminal, and calls `on_record` with every BatchRecord and EpochRecord. Raises
+        Shows a progress bar on a terminal, and calls `on_record` with every BatchRecord and EpochRecord. After Ctrl-C
+        the step under way is finished first: `fit` called again goes on as if it had not been interrupted. Raises
         InputError as `run` does, and if those epochs are done already.
         """
+        epochs = epochs if more_epochs is None else self.train_state.epoch + more_epochs
         if self.train_state.epoch >= epochs:
             raise InputError(
                 f"epochs is {epochs}, and {self.train_state.epoch} are done; epochs counts from the trainer's "
-                "creation: give more"
+                "creation: give more, or say more_epochs=1"
             )
-        with Progress() as progress:
+        with Progress() as progress, Interruption() as interruption:
             records = []
             for record in self.run(train, validation, epochs, batch_size, seed):
                 progress(record)
@@ -96,7 +111,16 @@ class Trainer:
                     on_record(record)
                 if isinstance(record, EpochRecord):
                     records.append(record)
+                if interruption.requested and self.settled:
+                    break
         return records
+
+    def __repr__(self) -> str:
+        state, last = self.train_state, f": {describe(self.history[-1])}" if self.history else ""
+        return f"Trainer({type(self.net).__name__}, {type(self.optimizer).__name__}, {state.epoch} epochs{last})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(chr(10).join([repr(self), *map(describe, self.history)]))}</pre>"
 
     def run(
         self, train: Data, validation: Data | None = None, epochs: int = 1, batch_size: int = 64, seed: int = 0
@@ -104,9 +128,10 @@ class Trainer:
         """Train, yielding a record after each training minibatch, each validation minibatch and each epoch.
 
         `epochs` counts from the trainer's creation: after `fit(epochs=5)`, `epochs=8` trains three more. `train` and
-        `validation` are each a data.Loader, a Dataset or (images, labels). The last two are cut into batches of
-        `batch_size` images, and `train` is shuffled in each epoch by `seed`. After a record with `settled` true,
-        `state()` may be saved to resume from; in between, on a GPU, it is ahead of the records.
+        `validation` are each a data.Loader, a Dataset, (images, labels), or what yields batches (see data.Batches). A
+        Dataset and arrays are cut into batches of `batch_size` images, and `train` is shuffled in each epoch by `seed`.
+        After a record with `settled` true, `state()` may be saved to resume from; in between, on a GPU, it is ahead of
+        the records.
 
         Raises InputError for options or data that cannot be trained on; TrainingError, during training, if a loss is
         not finite.
@@ -116,6 +141,8 @@ class Trainer:
         self._trained_on, self._inputs = batches, None
         held_out = None if validation is None else self._seen(validation, batch_size)
         self._check(epochs, len(batches), held_out)
+        labels = labels_of(batches)
+        self._classes = labels is None or are_classes(labels)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
 
@@ -132,7 +159,7 @@ class Trainer:
         They are normalised as its images were. Without a training on a Loader, a Dataset or arrays they are taken as
         `training.predict` takes them. Raises DataError for numbers whose range is ambiguous.
         """
-        inputs = self._training_inputs()
+        inputs, images = self._training_inputs(), as_images(images)
         if inputs is None or not len(images):
             return predict(self.net, images, batch_size)
         return inputs.probabilities(self.net, images, batch_size)
@@ -194,6 +221,8 @@ class Trainer:
                 f"training stopped within an epoch of {state.steps_per_epoch} minibatches, and the data now make "
                 f"{steps_per_epoch}; give the same data and batch_size"
             )
+        if self.metrics and held_out is None:
+            raise InputError("metrics are measured on validation images, and there are none; give fit some")
         for name, rule in (("early_stop", self.early_stop), ("plateau", self.schedule)):
             if isinstance(rule, Monitored) and rule.needs_validation and held_out is None:
                 raise ConfigError(
@@ -208,7 +237,8 @@ class Trainer:
             yield from self._train_epoch(steps, batches, total_steps)
             if held_out is not None:
                 yield from self._validate(held_out)
-            yield self._close_epoch(total_steps)
+            self.history.append(self._close_epoch(total_steps))
+            yield self.history[-1]
 
     def _steps(self, batches: Batches) -> Steps:
         """The steps over the batches: on a GPU captured, with the data set there, if the batches are a Loader's."""
@@ -249,33 +279,46 @@ class Trainer:
         for result in results:
             if math.isfinite(result.loss):
                 state.advance(result, seconds / len(results))
-                records.append(_record("train", state.epoch, state.train, result))
+                records.append(self._record("train", state.train, result))
         for yielded, record in enumerate(records, 1):
             self.settled = yielded == len(records)
             yield record
 
     def _validate(self, batches: Batches) -> Iterator[BatchRecord]:
         """Evaluate the remaining validation minibatches; between them every module is in its own mode."""
-        state = self.train_state
+        state, outputs, labels = self.train_state, [], []
+        if self.metrics:  # they need all outputs: validation that was interrupted begins anew
+            state.validation = Tally()
         for batch in batches.batches(0, first=state.validation.batches):
             with evaluating(self.net):
-                result, _ = evaluate_batch(self.net, self.loss, batch)
-                if not math.isfinite(result.loss):
+                result, output = evaluate_batch(self.net, self.loss, batch)
+            if self.metrics:
+                outputs.append(output)
+                labels.append(to_host(batch.labels))
+            if not math.isfinite(result.loss):
+                with evaluating(self.net):
                     raise self._not_finite("validation", state.validation, result, batch, self.optimizer.lr)
             state.validation.add(result)
-            yield _record("validation", state.epoch, state.validation, result)
+            yield self._record("validation", state.validation, result)
+
+        self._measured = measured(self.metrics, np.concatenate(outputs), np.concatenate(labels)) if outputs else {}
+
+    def _record(self, split: str, tally: Tally, result: StepResult) -> BatchRecord:
+        accuracy = result.correct / result.images if self._classes else None
+        return BatchRecord(split, self.train_state.epoch + 1, tally.batches, result.images, result.loss, accuracy)
 
     def _close_epoch(self, total_steps: int) -> EpochRecord:
         state, train, validation = self.train_state, self.train_state.train, self.train_state.validation
         record = EpochRecord(
             epoch=state.epoch + 1,
             train_loss=train.loss,
-            train_accuracy=train.accuracy,
+            train_accuracy=train.accuracy if self._classes else None,
             validation_loss=validation.loss if validation.images else None,
-            validation_accuracy=validation.accuracy if validation.images else None,
+            validation_accuracy=validation.accuracy if validation.images and self._classes else None,
             lr=self._lr(state.step - 1, total_steps),
             seconds=state.seconds,
             images_per_second=train.images / state.seconds,
+            metrics=self._measured,
         )
         state.close_epoch(record, self.early_stop)
         if isinstance(self.schedule, optim.Plateau):
@@ -296,10 +339,6 @@ class Trainer:
             f"(learning rate {lr:g}): {first_not_finite(self.net, batch)}. Lower the learning rate (optimizer.lr), or "
             "clip the gradients (clip_norm)"
         )
-
-
-def _record(split: str, epoch: int, tally: Tally, result: StepResult) -> BatchRecord:
-    return BatchRecord(split, epoch + 1, tally.batches, result.images, result.loss, result.correct / result.images)
 
 
 def _under(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

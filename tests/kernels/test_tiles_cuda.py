@@ -238,6 +238,6 @@ def test_a_product_of_tensors_is_captured(cuda, rng):
     stream = load_cupy().cuda.Stream(non_blocking=True)
     with stream:
         stream.begin_capture()
-        y = (Tensor(a) @ Tensor(b)).data
+        y = (Tensor(a) @ Tensor(b)).memory
         stream.end_capture().launch(stream)
     close(y.get(), a.get() @ b.get())

@@ -80,7 +80,7 @@ def test_an_activations_layer_takes_its_options():
     assert nn.LeakyReLU().negative_slope == 0.01 and nn.LeakyReLU(0.2).negative_slope == 0.2
     assert nn.Softmax(dim=-1).dim == -1
     with pytest.raises(TypeError):
-        nn.ReLU(1)
+        nn.Tanh(1)
 
 
 def test_an_option_without_a_default_is_refused():

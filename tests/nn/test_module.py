@@ -136,9 +136,9 @@ def test_state_is_copied_both_ways(net):
 
 def test_loading_keeps_each_parameter_in_its_place(net):
     """The optimizer's flat bank holds the same memory."""
-    before = [p.data for p in net.parameters()]
+    before = [p.memory for p in net.parameters()]
     net.load_state_dict(net.state_dict())
-    assert all(a is b.data for a, b in zip(before, net.parameters(), strict=True))
+    assert all(a is b.memory for a, b in zip(before, net.parameters(), strict=True))
 
 
 def test_loading_keeps_the_dtype(net):

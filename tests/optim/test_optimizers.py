@@ -216,7 +216,7 @@ def test_weights_loaded_after_the_optimizer_was_made_are_the_ones_moved():
 def test_an_array_put_in_a_parameters_place_is_moved_too():
     parameter = nn.Parameter(np.ones(2))
     optimizer = optim.SGD([parameter], lr=1.0)
-    parameter.data = np.array([5.0, 6.0]) if isinstance(parameter.data, np.ndarray) else parameter.data * 0 + 5
+    parameter.memory = np.array([5.0, 6.0]) if isinstance(parameter.memory, np.ndarray) else parameter.memory * 0 + 5
     expected = parameter.numpy() - 1
     parameter.sum().backward()
     optimizer.step()

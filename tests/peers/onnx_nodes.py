@@ -223,7 +223,7 @@ TRANSLATIONS = {
     "Abs": elementwise(lambda x: x.abs()),
     "ReduceSum": reduction("sum"),
     "ReduceMean": reduction("mean"),
-    "ReduceMax": reduction("max"),
+    "ReduceMax": reduction("amax"),
     "Reshape": reshape,
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,

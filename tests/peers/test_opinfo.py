@@ -151,7 +151,7 @@ OPERATIONS = [
     ("neg", lambda x: -x, 1, {}),
     ("sum", reduction("sum"), 20, {}),
     ("mean", reduction("mean"), 20, {}),
-    ("amax", reduction("max"), 20, {}),
+    ("amax", reduction("amax"), 20, {}),
     ("permute", lambda x, axes: x.permute(axes), 4, {}),
     ("transpose", transpose, 7, {"axes of a number": 1}),
     ("reshape", lambda x, shape: x.reshape(shape), 7, {}),

@@ -136,6 +136,20 @@ def test_the_check_tells_what_is_wrong(rng):
         gpucnn.check_gradients(WrongCube.apply, [rng.standard_normal((2, 3))])
 
 
+@pytest.mark.parametrize("place", [(0, 0), (7, 13), (19, 19)])
+def test_the_check_names_the_one_element_that_is_wrong(rng, place):
+    class Once(Cube):
+        def backward(self, grad):
+            out = super().backward(grad)
+            out[place] += 0.01
+            return out
+
+    with pytest.raises(
+        AssertionError, match=rf"input 0 is wrong: at element \({place[0]}, {place[1]}\) backward says .*say"
+    ):
+        gpucnn.check_gradients(Once.apply, [rng.standard_normal((20, 20))])
+
+
 def test_the_check_tells_a_missing_gradient(rng):
     class Forgets(ScaledDifference):
         def backward(self, grad):

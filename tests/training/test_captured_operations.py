@@ -69,10 +69,10 @@ def test_an_operation_and_its_gradient(gpu, name, rng):
         x.grad = None
         y = function(x)
         (y if y.ndim == 0 else (y * upstream).sum()).backward()
-        return y.data, x.grad.data
+        return y.memory, x.grad.memory
 
     def change():
-        x.data[...] = other.data
+        x.memory[...] = other.memory
 
     found, expected = captured_and_not(work, change)
     for position, (a, b) in enumerate(zip(found, expected, strict=True)):
@@ -88,10 +88,10 @@ def test_clipping(gpu, clip, rng):
         weight.grad = None
         (weight * x).sum().backward()
         clip([weight])
-        return (weight.grad.data,)
+        return (weight.grad.memory,)
 
     def change():
-        x.data[...] = to_device(after)
+        x.memory[...] = to_device(after)
 
     (found,), (expected,) = captured_and_not(work, change)
     assert np.array_equal(found, expected)

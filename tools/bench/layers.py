@@ -107,7 +107,7 @@ class _Timed:
         output = self.layer(self.x)
         function: Any = output._creator  # run by itself: the tape would add up and copy what it returns
         function.needs = needs
-        gradient = self.rng.standard_normal(output.data.shape, dtype=np.float32)
+        gradient = self.rng.standard_normal(output.memory.shape, dtype=np.float32)
 
         def step() -> Any:
             return function.backward(gradient)

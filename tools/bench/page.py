@@ -48,6 +48,7 @@ def _sections(
         ],
         "layers": layer_tables.sections(results),
         "jobs": [f"## Whole jobs on MNIST, process start to result\n\n{tables.jobs(results, jobs, names)}"],
+        "small": [f"## Small eager operations, one thread, microseconds\n\n{tables.small(results)}"],
         "installed": [f"## Installed, with all that it needs\n\n{tables.installed(results)}"],
         "contestants": [f"## How it was measured\n\n{tables.circumstances(results, names)}"],
     }

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from bench import jobs, limits, rounds
 from bench.contestants import CONTESTANTS
 from bench.installed import installed_bytes
+from bench.processes import run_module
+from bench.small import OPERATIONS, REPEATS
 from bench.workloads import WORKLOADS, network_of
 from gpucnn.data.download import data_folder
 from gpucnn.threads import usable_cores
@@ -14,6 +16,8 @@ LAYER_CONTESTANTS = ("gpucnn", "gpucnn-1")
 LAYER_WORKLOADS = ("lenet-64", "renom-64")
 LAYER_ROUNDS = 3
 LAYER_SHARE = 0.2  # of Plan.seconds, for each part of each layer
+SMALL_CONTESTANTS = ("gpucnn", "torch")
+SMALL_SHARE = 0.04  # of Plan.seconds, for each of the parts that an operation is measured in
 DISTRIBUTIONS = ("gpucnn", "torch", "jax")
 
 
@@ -96,6 +100,26 @@ def _jobs_seconds(plan: Plan) -> float:
     return plan.processes * sum(job.seconds for job in jobs.JOBS.values())
 
 
+def small(plan: Plan, present: Sequence[str], failures: rounds.Failures) -> dict[str, Any]:
+    """Microseconds of small eager operations, of gpucnn and PyTorch with one thread, in as many processes in turns."""
+    print("small operations ...", flush=True)
+    names = [name for name in SMALL_CONTESTANTS if name in present]
+    seconds = str(SMALL_SHARE * plan.seconds)
+    return rounds.contest(
+        names,
+        plan.processes,
+        "small operations",
+        failures,
+        lambda name, number: run_module(name, "bench.small", [name, "--seconds", seconds], "", {"GPUCNN_THREADS": "1"}),
+    )
+
+
+def _small_seconds(plan: Plan) -> float:
+    return (
+        len(SMALL_CONTESTANTS) * plan.processes * (2 + 2 * len(OPERATIONS) * (REPEATS + 1) * SMALL_SHARE * plan.seconds)
+    )
+
+
 def installed(plan: Plan, present: Sequence[str], failures: rounds.Failures) -> dict[str, int | None]:
     """Bytes on the disk, of each library with all that it needs."""
     return {name: installed_bytes(name) for name in DISTRIBUTIONS}
@@ -105,5 +129,6 @@ PARTS = {
     "steps": Part(steps, _steps_seconds, tuple(CONTESTANTS)),
     "layers": Part(layers, _layers_seconds, LAYER_CONTESTANTS),
     "jobs": Part(whole_jobs, _jobs_seconds, ("gpucnn", "gpucnn-numpy", "torch")),
+    "small": Part(small, _small_seconds, SMALL_CONTESTANTS),
     "installed": Part(installed, lambda plan: 1.0, ()),
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from results_page import table
 
 from bench.contestants import CONTESTANTS
-from bench.figures import NOT_MEASURED, Results, cell, found, rounded, times_as_fast
+from bench.figures import NOT_MEASURED, Results, cell, found, median_and_best, rounded, times_as_fast
 from bench.jobs import JOBS
 from bench.workloads import WORKLOADS
 
@@ -75,6 +75,21 @@ def installed(results: Results) -> str:
         size = found(results, "installed").get(name, 0)
         rows.append([title, "absent" if size is None else f"{size / MIB:.0f} MiB" if size else NOT_MEASURED])
     return table(["", "size"], rows)
+
+
+def small(results: Results) -> str:
+    """A row for each small operation: microseconds of both, and gpucnn's time as a multiple of PyTorch's."""
+    runs = found(results, "small")
+    ours, theirs = runs.get("gpucnn", []), runs.get("torch", [])
+    if not ours or not theirs:
+        return NOT_MEASURED + "\n"
+    rows = []
+    for name in ours[0]:
+        a, b = ([run[name] for run in side] for side in (ours, theirs))
+        shares = sorted(x / y for x, y in zip(a, b, strict=False))
+        spread = f"{statistics.median(shares):.2f} ({shares[0]:.2f} to {shares[-1]:.2f})"
+        rows.append([name, median_and_best(a), median_and_best(b), spread])
+    return table(["", "gpucnn", "PyTorch", "gpucnn's time by PyTorch's, pair by pair"], rows)
 
 
 def circumstances(results: Results, names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Convolution as a matrix of what every tap reads, and products by cuBLAS. Shapes as in interface.Conv.
+"""Convolution as a matrix of what every tap reads, and products by cuBLAS. Shapes as in numpy.Conv.
 
 The matrix is made in tiles of bounded memory: of places, or of input channels where pixels must not be shared.
 """

@@ -57,8 +57,8 @@ class Update(numpy.Update):
             program.launch("update", "squares", run.dtype, *sizes, run, sums[start : start + parts])
             start += parts
         for number, (run, (part, parts)) in enumerate(zip(runs, cuts, strict=True)):
-            sizes, told = ((parts,), (program.THREADS,), run.size, part), None if number else norm
-            program.launch("update", "clip", run.dtype, *sizes, sums.size, sums, float(max_norm), told, run)
+            sizes, noted = ((parts,), (program.THREADS,), run.size, part), None if number else norm
+            program.launch("update", "clip", run.dtype, *sizes, sums.size, sums, float(max_norm), noted, run)
         return norm
 
     def clip_by_value(self, gradients: Sequence[Array], most: float) -> None:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from gpucnn.runs.interruption import Interruption
+from gpucnn.training.interruption import Interruption
 
 
 def press():

@@ -1,0 +1,65 @@
+"""What users give a Trainer: images for a prediction, labels, metrics; checked, with what was expected."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gpucnn.data.loader import Batches
+from gpucnn.errors import DataError, InputError
+from gpucnn.nn import Module
+from gpucnn.optim import Optimizer
+from gpucnn.tensor import Tensor
+
+Metrics = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]  # (outputs (N, C), labels) -> a number
+
+
+def as_images(images: Any) -> np.ndarray:
+    """Images as one array: of a Tensor, or of a list of arrays of one shape. Raises DataError for anything else."""
+    if isinstance(images, Tensor):
+        return images.numpy()
+    if isinstance(images, list | tuple):
+        images = [image.numpy() if isinstance(image, Tensor) else np.asarray(image) for image in images]
+        if len({image.shape for image in images}) > 1:
+            raise DataError(f"images of one shape are expected; given {sorted({image.shape for image in images})}")
+        return np.stack(images) if images else np.empty(0)
+    array = np.asarray(images)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"expected images (N, C, H, W), an array of numbers; given {type(images).__name__}")
+    return array
+
+
+def are_classes(labels: np.ndarray) -> bool:
+    """Whether labels are class numbers (N,) or rows of probabilities (N, C): there is an accuracy then."""
+    if labels.ndim == 1:
+        return labels.dtype.kind in "iub"
+    rows = labels.ndim == 2 and labels.shape[1] > 1 and labels.size and labels.min() >= 0
+    return bool(rows and np.allclose(labels.sum(axis=1), 1, atol=1e-3))
+
+
+def labels_of(batches: Batches) -> np.ndarray | None:
+    """All labels of a Loader; None where only its batches are known."""
+    labels = getattr(batches, "labels", None)
+    return labels if isinstance(labels, np.ndarray) else None
+
+
+def check_optimizer(net: Module, optimizer: Optimizer) -> None:
+    """Raise InputError where the optimizer moves nothing of the network."""
+    own = {id(parameter) for parameter in net.parameters()}
+    if not any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
+        raise InputError(
+            "the optimizer holds no parameter of this network, so that training would not change it; make it of "
+            "net.parameters()"
+        )
+
+
+def measured(metrics: Metrics, outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """The value of every metric. Raises InputError for one that returns no number."""
+    values = {}
+    for name, metric in metrics.items():
+        value = metric(outputs, labels)
+        try:
+            values[name] = float(value)
+        except (TypeError, ValueError):
+            raise InputError(f"the metric {name} returned {type(value).__name__}; expected one number") from None
+    return values

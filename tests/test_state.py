@@ -29,7 +29,7 @@ STATE = {
     "geometry.split": SAME_EVERY_STEP,
     "geometry.unpadded_places": SAME_EVERY_STEP,
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
-    "tensor.arithmetic._quiet": "a context in which NumPy's warnings are off; per thread, since one context cannot be entered twice",
+    "tensor.arithmetic._quiet": "a context where NumPy's warnings are off; per thread: none can be entered twice",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",
     "tensor.methods.METHODS": "the table of Tensor's methods, filled while the file is imported",

@@ -11,6 +11,7 @@ from gpucnn.data.augment import Augment
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.interface import Epoch
 
 MOST_IMAGES = 1 << 16  # the tables' capacity, unless a single batch is larger
 
@@ -60,9 +61,8 @@ class Resident:
         """The batch of `images` images whose rows begin at start, (1,) int64 on the device."""
         shape = (*self._shape, images)
         out, numbers = empty(shape, self._shift), empty((images,), self._numbers)
-        kernels_of(type(out)).gather.batch(
-            self._images, self._numbers, self._order, start, self._changes, self._shift, self._scale, out, numbers
-        )
+        epoch = Epoch(self._images, self._numbers, self._order, self._changes, self._shift, self._scale)
+        kernels_of(type(out)).gather.batch(epoch, start, out, numbers)
         return Batch(out, numbers if self._rows is None else self._rows[numbers])
 
 

@@ -29,6 +29,14 @@ class StepScales(NamedTuple):
     shrink: float = 1.0
 
 
+class AdamOptions(NamedTuple):
+    """Fractions that the running moments keep, what is added to the root, and the share of parameters in gradients."""
+
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+
+
 Scales = StepScales | Array  # an array in the CUDA set only, see kernels.numpy.Update
 
 
@@ -52,3 +60,18 @@ class Changes(NamedTuple):
         given = {name: getattr(self, name) for name in ("maps", "offsets", "flips", "centres")}
         made = {name: function(array) for name, array in given.items() if array is not None}
         return self._replace(**made)
+
+
+class Epoch(NamedTuple):
+    """What minibatches are taken from, on one device.
+
+    images (M, C, H, W), uint8 or float32, their labels (M,), the order (E,) int64 of an epoch, the changes of each of
+    its places, arrays of E rows, and the shift and scale (C, H, W) of the normalisation.
+    """
+
+    images: Array
+    labels: Array
+    order: Array
+    changes: Changes
+    shift: Array
+    scale: Array

@@ -9,7 +9,7 @@ import numpy as np
 from gpucnn.backend import Array, module_of
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.interface import StepScales
+from gpucnn.kernels.interface import AdamOptions, StepScales
 from gpucnn.optim.flat import FlatParameters, Place
 from gpucnn.optim.groups import Group, StateDict, as_groups
 from gpucnn.tensor import Tensor
@@ -281,7 +281,8 @@ class Adam(Optimizer):
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
         update, (mean, square) = kernels_of(type(values)).update, state
-        update.adam(values, gradients, mean, square, scales, group["betas"], group["eps"], group["weight_decay"])
+        options = AdamOptions(group["betas"], group["eps"], group["weight_decay"])
+        update.adam(values, gradients, mean, square, scales, options)
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""

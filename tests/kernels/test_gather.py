@@ -7,7 +7,7 @@ import pytest
 
 from gpucnn.data.augment import Augment, apply
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.interface import Changes, Epoch
 from gpucnn.kernels.numpy import kernels as reference
 
 
@@ -46,7 +46,7 @@ def test_on_a_gpu_a_number_of_no_image_gives_nan(cuda, wrong):
     images, one = np.full((20, 1, 3, 4), 7, np.uint8), np.ones((1, 3, 4), "float32")
     out, chosen = np.zeros((1, 3, 4, 3), "float32"), np.zeros(3, int)
     order = np.array([3, wrong, 19])
-    cuda.gather.batch(images, np.arange(20), order, np.array([0]), Changes(), one, one, out, chosen)
+    cuda.gather.batch(Epoch(images, np.arange(20), order, Changes(), one, one), np.array([0]), out, chosen)
     assert np.isnan(out[..., 1]).all() and (out[..., [0, 2]] == 6).all()
     assert chosen.tolist() == [3, -1, 19]
 
@@ -78,7 +78,7 @@ def gathered(kernels, images, changes, dtype, rng):
     labels, order = rng.integers(0, 10, len(images)), rng.integers(0, len(images), 50)
     shift, scale = rng.uniform(0, 99, images.shape[1:]).astype(dtype), rng.uniform(0, 1, images.shape[1:]).astype(dtype)
     out, chosen = np.full((*images.shape[1:], IMAGES), np.nan, dtype), np.full(IMAGES, -7)
-    kernels.gather.batch(images, labels, order, np.array([START]), changes, shift, scale, out, chosen)
+    kernels.gather.batch(Epoch(images, labels, order, changes, shift, scale), np.array([START]), out, chosen)
     numbers = order[START : START + IMAGES]
     assert np.array_equal(chosen, labels[numbers])
     return out, expected_batch(images, numbers, changes, shift, scale)

@@ -6,14 +6,17 @@ import pytest
 from gpucnn import backend
 from gpucnn.kernels.cuda import kernels as cuda_kernels
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.interface import StepScales
+from gpucnn.kernels.interface import AdamOptions, StepScales
 from gpucnn.kernels.numpy import kernels as reference
 
 STEPS = {
     "sgd": (0, lambda count: (StepScales(0.1 / count), 0.01)),
     "momentum": (1, lambda count: (StepScales(0.1 / count), 0.9, 0.01)),
     "nesterov": (1, lambda count: (StepScales(0.1), 0.9, 0.0)),
-    "adam": (2, lambda count: (StepScales(0.01 * count, 1 / count, 1 - 0.01 * count), (0.9, 0.999), 1e-6, 0.01)),
+    "adam": (
+        2,
+        lambda count: (StepScales(0.01 * count, 1 / count, 1 - 0.01 * count), AdamOptions((0.9, 0.999), 1e-6, 0.01)),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 from gpucnn.backend import Array
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import Scales
+from gpucnn.kernels.interface import AdamOptions, Scales
 
 
 class Update(numpy.Update):
@@ -21,15 +21,7 @@ class Update(numpy.Update):
         library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
 
     def adam(
-        self,
-        parameters: Array,
-        gradient: Array,
-        mean: Array,
-        square: Array,
-        scales: Scales,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, mean: Array, square: Array, scales: Scales, options: AdamOptions
     ) -> None:
-        size, root, shrink = scales
+        (size, root, shrink), (betas, eps, weight_decay) = scales, options
         library.c.adam(gradient, mean, square, size, *betas, root, eps, weight_decay, shrink, parameters)

@@ -8,30 +8,19 @@ from gpucnn.backend import Array
 from gpucnn.geometry import Sizes
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.interface import Epoch
 from gpucnn.kernels.plans import cached_by_shape
 
 SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
 
 
 class Gather(numpy.Gather):
-    def batch(
-        self,
-        images: Array,
-        labels: Array,
-        order: Array,
-        cursor: Array,
-        changes: Changes,
-        shift: Array,
-        scale: Array,
-        out: Array,
-        chosen: Array,
-    ) -> None:
+    def batch(self, epoch: Epoch, cursor: Array, out: Array, chosen: Array) -> None:
         """A number of no image gives NaN, and the label -1."""
-        images, kind = _pixels(images)
+        (images, kind), changes = _pixels(epoch.images), epoch.changes
         shape = _shape(images.shape, len(chosen), changes.border, changes.side)
         drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
-        arrays = (images, labels, order, cursor, *drawn, shift, scale, out, chosen)
+        arrays = (images, epoch.labels, epoch.order, cursor, *drawn, epoch.shift, epoch.scale, out, chosen)
         program.run("gather", f"batch_{kind}{program.wide(images, out)}", out.dtype, out.size, shape, *arrays)
 
 

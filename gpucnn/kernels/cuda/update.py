@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.interface import Scales, StepScales
+from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
 
 PART = 2048  # elements that a block of threads sums and scales, unless that made more than MOST_PARTS
 MOST_PARTS = 1024  # of one array: every block reads all their sums
@@ -32,17 +32,10 @@ class Update(numpy.Update):
         _run("nesterov", parameters, array, given.size, momentum, weight_decay, gradient, velocity)
 
     def adam(
-        self,
-        parameters: Array,
-        gradient: Array,
-        mean: Array,
-        square: Array,
-        scales: Scales,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, mean: Array, square: Array, scales: Scales, options: AdamOptions
     ) -> None:
         array, given = _scales(scales)
+        betas, eps, weight_decay = options
         _run("adam", parameters, array, *given, *betas, eps, weight_decay, gradient, mean, square)
 
     def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:

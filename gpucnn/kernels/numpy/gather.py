@@ -3,7 +3,7 @@
 import numpy as np
 
 from gpucnn.backend import Array, module_of, to_host
-from gpucnn.kernels.interface import Changes
+from gpucnn.kernels.interface import Epoch
 from gpucnn.kernels.numpy.warp import Warp
 
 
@@ -24,24 +24,13 @@ class Gather:
         np.multiply(out, scale[..., None], out=out)
         return out
 
-    def batch(
-        self,
-        images: Array,
-        labels: Array,
-        order: Array,
-        cursor: Array,
-        changes: Changes,
-        shift: Array,
-        scale: Array,
-        out: Array,
-        chosen: Array,
-    ) -> None:
-        """The minibatch of N images that begins at place cursor[0], (1,) int64, of an epoch's `order` (E,) int64.
+    def batch(self, epoch: Epoch, cursor: Array, out: Array, chosen: Array) -> None:
+        """The minibatch of N images that begins at place cursor[0], (1,) int64, of the epoch's order.
 
-        out (C, H, W, N) = (x - shift) · scale for those of images (M, C, H, W), uint8 or float32, after the `changes`
-        of their places in the order (arrays of E rows); shift and scale are (C, H, W). chosen (N,) = their labels (M,).
-        Signals (C, W) and volumes (C, D, H, W) are taken without changes.
+        out (C, H, W, N) = (x - shift) · scale for the images there, after the changes of their places; chosen (N,) =
+        their labels. Signals (C, W) and volumes (C, D, H, W) are taken without changes.
         """
+        images, labels, order, changes, shift, scale = epoch
         places = slice(int(cursor[0]), int(cursor[0]) + len(chosen))
         taken, here = to_host(images[order[places]]), changes.each(lambda array: to_host(array[places]))
         if here.maps is not None:

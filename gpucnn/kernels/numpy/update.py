@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
-from gpucnn.kernels.interface import Scales
+from gpucnn.kernels.interface import AdamOptions, Scales
 
 
 class Update:
@@ -40,21 +40,13 @@ class Update:
         parameters -= step
 
     def adam(
-        self,
-        parameters: Array,
-        gradient: Array,
-        mean: Array,
-        square: Array,
-        scales: Scales,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
+        self, parameters: Array, gradient: Array, mean: Array, square: Array, scales: Scales, options: AdamOptions
     ) -> None:
         """p = shrink · p - size · mean / (root · sqrt(square) + eps), with d = g + weight_decay · p.
 
         The running moments, updated here, are mean = β1 · mean + (1 - β1) · d and square = β2 · square + (1 - β2) · d².
         """
-        xp = module_of(parameters)
+        xp, (betas, eps, weight_decay) = module_of(parameters), options
         step, part = _decayed(parameters, gradient, weight_decay)
         xp.multiply(step, 1 - betas[0], out=part)
         mean *= betas[0]

@@ -71,11 +71,3 @@ def test_running_statistics_of_any_dtype_move(compiled, dtype, rng):
             np.testing.assert_allclose(running.mean, 1.8 + 0.1 * mean, rtol=1e-5)
             np.testing.assert_allclose(running.variance, 2.7 + 0.1 * variance, rtol=1e-5)
             kernels.norm.training_forward(x, one, one, 1e-5, Running(None, None, 0.1), out)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3, 20_000), (300, 64)])
-def test_scaling(compiled, shape, rng):
-    x, weight, bias = (rng.standard_normal(size).astype("float32") for size in (shape, shape[:1], shape[:1]))
-    out = np.empty_like(x)
-    compiled.norm.scale(x, weight, bias, out)
-    close(out, x * weight[:, None] + bias[:, None])

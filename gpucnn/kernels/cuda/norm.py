@@ -42,9 +42,6 @@ class Norm(numpy.Norm):
     def fixed_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
         _backward(grad, kept, 0, grad_weight, grad_bias, out)
 
-    def scale(self, x: Array, weight: Array, bias: Array, out: Array) -> None:
-        _launch("scale", x, x, weight, bias, out)
-
 
 def _backward(grad: Array, kept: Any, own: int, grad_weight: Array, grad_bias: Array, out: Array) -> None:
     x, mean, inverse, weight = kept

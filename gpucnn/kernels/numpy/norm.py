@@ -27,7 +27,7 @@ class Norm:
         variance = squares.mean(axis=1, keepdims=True)
         inverse = 1 / xp.sqrt(variance + eps)
         normalised *= inverse
-        self.scale(normalised, weight, bias, out)
+        _scale(normalised, weight, bias, out)
         running.move(mean[:, 0], variance[:, 0], x.shape[1])
         return normalised, inverse, weight
 
@@ -55,7 +55,7 @@ class Norm:
         inverse = (1 / xp.sqrt(variance + eps))[:, None].astype(x.dtype)
         normalised = xp.subtract(x, mean[:, None], out=empty(x.shape, x))
         normalised *= inverse
-        self.scale(normalised, weight, bias, out)
+        _scale(normalised, weight, bias, out)
         return normalised, inverse, weight
 
     def fixed_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
@@ -65,7 +65,8 @@ class Norm:
         xp.sum(grad * normalised, axis=1, out=grad_weight)
         xp.sum(grad, axis=1, out=grad_bias)
 
-    def scale(self, x: Array, weight: Array, bias: Array, out: Array) -> None:
-        """out (C, L) = x · weight + bias, for weight and bias (C,)."""
-        module_of(out).multiply(x, weight[:, None], out=out)
-        out += bias[:, None]
+
+def _scale(x: Array, weight: Array, bias: Array, out: Array) -> None:
+    """out (C, L) = x · weight + bias, for weight and bias (C,)."""
+    module_of(out).multiply(x, weight[:, None], out=out)
+    out += bias[:, None]

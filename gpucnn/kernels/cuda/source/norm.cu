@@ -141,9 +141,3 @@ backward(Rows rows, const REAL *grad, const REAL *x, const double *sums, const R
         out[i] = (grad[i] - level - (x[i] - mean) * slope) * factor;
     }
 }
-
-KERNEL __launch_bounds__(MOST_THREADS)
-scale(Rows rows, const REAL *x, const REAL *weight, const REAL *bias, REAL *out) {
-    const Part at = part_of(rows, blockIdx.x);
-    normalise(at, x, 0, weight[at.row], bias[at.row], out);
-}

@@ -7,6 +7,7 @@ import gpucnn
 from gpucnn import Tensor
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
+from gpucnn.tensor.arithmetic import quietly
 from tests.judges import Operation, agrees_with_torch, close, has_right_slopes, judged
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -220,3 +221,12 @@ def test_shapes_that_do_not_fit_are_told_in_words(function, shapes):
     with pytest.raises(ShapeError) as error:
         function(*(Tensor(np.zeros(shape)) for shape in shapes))
     assert all(str(shape) in str(error.value) for shape in shapes), str(error.value)
+
+
+def test_an_operation_within_another_is_quiet_too() -> None:
+    """As a signal's handler or a finaliser may run one at any place."""
+    ones, zeros = np.ones(3), np.zeros(3)
+    nested = quietly(lambda x: quietly(np.divide, x, zeros) + np.divide(x, zeros), ones)
+    assert np.isinf(nested).all()
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        np.divide(ones, zeros)

@@ -11,7 +11,6 @@ import heapq
 import itertools
 import threading
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -24,21 +23,26 @@ from gpucnn.errors import ShapeError
 # two orders the largest input has.
 Layout = Literal["logical", "batch_last", "elementwise"]
 
-_mode = threading.local()  # whether operations are recorded: a thread may evaluate while another trains
+
+class _Mode(threading.local):
+    """Whether operations are recorded: a thread may evaluate while another trains."""
+
+    recording = True
+
+
+_mode = _Mode()
 _counter = itertools.count()  # numbers Functions in the order they ran
-_memory, _requires_grad, _version = map(attrgetter, ("memory", "requires_grad", "_version"))
 
 
 def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
-    return getattr(_mode, "recording", True)
+    return _mode.recording
 
 
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
     """Turn recording off inside a `with` block, in this thread; also works as a decorator."""
-    outer = is_grad_enabled()
-    _mode.recording = False
+    outer, _mode.recording = _mode.recording, False
     try:
         yield
     finally:
@@ -171,7 +175,7 @@ class Function:
     needs: tuple[bool, ...] = ()
     by_result_is_one: bool = False  # whether the result is the loss that `backward` began at: its gradient is 1
     _inputs: tuple[Variable, ...] | None = None  # what it ran on; None where nothing was recorded, and once spent
-    _versions: tuple[int, ...] = ()  # how often each of them had been changed in place when it ran
+    _changes: int = 0  # how often they had been changed in place, together, when it ran
     _order: int = -1  # its number in the order of running
 
     def forward(self, *arrays: Any, **options: Any) -> Array:
@@ -221,9 +225,13 @@ class Function:
 
 def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, Any], batch_last: bool) -> Any:
     """Run `forward` on inputs in the memory order that the function takes, and link the result to it for `backward`."""
-    recording = getattr(_mode, "recording", True)  # is_grad_enabled, without a call
-    function.needs = needs = tuple(map(_requires_grad, inputs)) if recording else (False,) * len(inputs)
-    array = function.forward(*map(_memory, inputs), **options)
+    recording, arrays, asked, changes = _mode.recording, [], [], 0
+    for variable in inputs:
+        arrays.append(variable.memory)
+        asked.append(recording and variable.requires_grad)
+        changes += variable._version
+    function.needs = needs = tuple(asked)
+    array = function.forward(*arrays, **options)
     if function.needs is not needs:  # whatever was assigned, an array too
         raise AttributeError(
             f"{type(function).__name__}.forward sets self.needs, which is set before it runs; take another name"
@@ -233,8 +241,7 @@ def record(function: Function, inputs: tuple[Variable, ...], options: dict[str, 
     result = wrap(array, batch_last)
     if True in needs and array.dtype.kind == "f":
         result.requires_grad, result._creator = True, function
-        function._inputs, function._order = inputs, next(_counter)
-        function._versions = tuple(map(_version, inputs))
+        function._inputs, function._order, function._changes = inputs, next(_counter), changes
     return result
 
 
@@ -283,7 +290,7 @@ class _Waiting:
                 raise RuntimeError(
                     "this part of the record is spent: backward() ran through it already. Compute the loss anew"
                 )
-            if function._versions != tuple(map(_version, inputs)):
+            if function._changes != sum([variable._version for variable in inputs]):
                 raise RuntimeError(
                     f"an input of {type(function).__name__} was changed between forward and backward (in place, by "
                     f"an optimizer or by loading weights): its gradient would be wrong. Call backward() first, or "

@@ -8,9 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import ClassVar
 
-import numpy as np
-
-from gpucnn.backend import POOLED, Array, empty, module_of, written_by
+from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
@@ -18,8 +16,6 @@ from gpucnn.tensor import Function, Tensor
 from gpucnn.tensor.arithmetic import quietly
 
 __all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]
-
-LEAST = 1e-30  # a sum of exponentials below which the small ones are no longer exact in float32
 
 # By name; each takes a Tensor, and options that have defaults. Filled by `activation` when a file is imported.
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {}
@@ -93,25 +89,11 @@ class LogSoftmax(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
+        self.y = quietly(kernels_of(type(x)).softmax.log_softmax, x, axis)
         return self.y
 
     def backward(self, grad: Array) -> Array:
         return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
-
-
-def _softmax(x: Array, axis: int, out: Array) -> Array:
-    """Softmax on the host, shifted by the largest element of all; where a sum nearly vanishes, of each sum."""
-    for shift in (np.maximum.reduce(x, None, initial=-np.inf), None):
-        np.subtract(x, np.maximum.reduce(x, axis, keepdims=True) if shift is None else shift, out=out)
-        np.exp(out, out=out)
-        if axis == 1 and out.ndim == 2 and out.nbytes < POOLED:  # small rows: BLAS adds them faster
-            sums = out @ np.ones((out.shape[1], 1), out.dtype)
-        else:
-            sums = np.add.reduce(out, axis, keepdims=True)
-        if shift is None or np.minimum.reduce(sums, None, initial=1) > LEAST:
-            break
-    return np.divide(out, sums, out=out)
 
 
 class Softmax(Function):
@@ -119,11 +101,8 @@ class Softmax(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        if type(x) is np.ndarray:
-            self.y = quietly(_softmax, x, axis, empty(x.shape, x))
-            return self.y
-        self.y = kernels_of(type(x)).softmax.log_softmax(x, axis)
-        return module_of(x).exp(self.y, out=self.y)
+        self.y = quietly(kernels_of(type(x)).softmax.softmax, x, axis)
+        return self.y
 
     def backward(self, grad: Array) -> Array:
         return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)

@@ -71,6 +71,16 @@ def test_extreme_logits_neither_overflow_nor_vanish(dtype):
     assert F.sigmoid(x).numpy().tolist() == [[1, 0.5], [0, 0.5]]
 
 
+@pytest.mark.parametrize("dim", [0, 1])
+def test_softmax_of_infinite_numbers_is_not_a_number_and_warns_of_nothing(dim):
+    inf, nan = np.inf, np.nan
+    rows = np.array([[inf, 1, 0], [-inf, -inf, -inf], [1, nan, 2], [-inf, 0, 0]], "float32")
+    x = Tensor(rows.T.copy() if dim == 0 else rows)
+    found, logarithm = (np.moveaxis(f(x, dim).numpy(), dim, 1) for f in (F.softmax, F.log_softmax))
+    np.testing.assert_array_equal(found, [[nan] * 3] * 3 + [[0, 0.5, 0.5]])
+    np.testing.assert_allclose(logarithm, [[nan] * 3] * 3 + [[-inf, np.log(0.5), np.log(0.5)]], rtol=1e-6)
+
+
 def test_sigmoid_keeps_its_small_values():
     np.testing.assert_allclose(
         F.sigmoid(Tensor(np.array([-700.0, -40.0]))).numpy(), np.exp([-700.0, -40.0]), rtol=1e-12

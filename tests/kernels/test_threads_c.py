@@ -64,7 +64,8 @@ operations = {
         lambda x, w, b: F.batch_norm(x, Tensor(np.zeros(8, "f")), Tensor(np.ones(8, "f")), w, b, training=True),
         x, normal(8), normal(8)),
     "functions": lambda: [a for f in (F.relu, F.leaky_relu, F.tanh, F.sigmoid) for a in forward_backward(f, x)],
-    "softmax": lambda: forward_backward(F.log_softmax, normal(20_000, 50)),
+    "softmax": lambda: [a for dim in (0, 1) for a in forward_backward(partial(F.softmax, dim=dim), normal(20_000, 50))],
+    "its logarithm": lambda: forward_backward(F.log_softmax, normal(20_000, 50)),
     "loss": lambda: forward_backward(lambda x: F.cross_entropy(x, labels), normal(20_000, 50)),
     "training": lambda: [np.frombuffer(train(network(0, nn.Dropout())).encode(), "uint8")],
 }
@@ -126,7 +127,7 @@ def output(script: str, threads: int = 3) -> str:
 
 def test_any_number_of_threads_gives_the_same_bits():
     alone = output(EVERY_OPERATION, 1).splitlines()
-    assert len(alone) == 12 * len(SETS)
+    assert len(alone) == 13 * len(SETS)
     for threads in (2, 3, 8):
         assert output(EVERY_OPERATION, threads).splitlines() == alone
 

@@ -17,6 +17,11 @@ class Softmax:
         out -= xp.log(xp.exp(out).sum(axis=axis, keepdims=True))
         return out
 
+    def softmax(self, x: Array, axis: int) -> Array:
+        """exp(log_softmax(x)) along `axis`."""
+        out = self.log_softmax(x, axis)
+        return module_of(x).exp(out, out=out)
+
     def log_softmax_backward(self, grad: Array, log_probabilities: Array, axis: int) -> Array:
         """The gradient by x of log_softmax: grad - softmax · sum(grad)."""
         xp = module_of(grad)

@@ -107,6 +107,7 @@ KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average_backward, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(cross_entropy, "riwnnorr", a[0].data, a[1].data, a[2].whole, a[1].size, a[3].number, a[4].number, a[5].data,
        a[6].data, a[7].data)
+KERNEL(softmax, "rwwr", a[0].data, a[0].size, a[1].whole, a[2].whole, a[3].data)
 KERNEL(relu, "rr", a[0].data, a[1].size, a[1].data)
 KERNEL(relu_backward, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(leaky_relu, "rrnr", a[0].data, a[1].data, a[2].number, a[3].size, a[3].data)
@@ -170,6 +171,7 @@ static PyMethodDef methods[] = {
     METHOD(pool_average),
     METHOD(pool_average_backward),
     METHOD(cross_entropy),
+    METHOD(softmax),
     METHOD(relu),
     METHOD(relu_backward),
     METHOD(leaky_relu),

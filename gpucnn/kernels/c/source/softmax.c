@@ -3,9 +3,11 @@
 #include "threads.h"
 
 #include <math.h>
+#include <string.h>
 
 #define SHORT_BYTES 16 /* what is left of the places goes through these vectors, and then one by one */
 #define TASK_PLACES 64 /* a multiple of every vector's lanes */
+#define TASKS(places) (((places) + TASK_PLACES - 1) / TASK_PLACES)
 #define WORTH_SHARING (1 << 14) /* exponentials that outweigh waking a thread */
 
 #define LOG2E 1.4426950408889634
@@ -40,6 +42,12 @@ typedef struct {
     real *gradient, *losses;
 } NAME(CrossEntropy);
 
+typedef struct {
+    const real *x;
+    int64_t rows, length, inner;
+    real *out;
+} NAME(Softmax);
+
 #define LANES(bytes) ((bytes) / (int)sizeof(real))
 
 /* e to the power of x, at most 0: 2**n * e**r, n whole and |r| at most ln 2 / 2. */
@@ -56,20 +64,49 @@ typedef struct {
         return (values)((whole)(sum * (values)power) & ~(whole)(x < NAME(LEAST)));                                  \
     }
 
+/* The larger of each two; a, where either is not a number. */
+#define LARGER(size)                                                                                                \
+    INLINE NAME(size##_values) NAME(size##_larger)(NAME(size##_values) a, NAME(size##_values) b) {                  \
+        typedef NAME(size##_whole) whole;                                                                           \
+        whole more = b > a;                                                                                         \
+        return (NAME(size##_values))(((whole)b & more) | ((whole)a & ~more));                                       \
+    }
+
+/* Columns of x (length, inner), as many as a vector has lanes: the largest of each. */
+#define LARGEST(size)                                                                                               \
+    INLINE NAME(size##_values) NAME(size##_largest)(const real *x, int64_t length, int64_t inner) {                 \
+        typedef NAME(size##_values) values;                                                                         \
+        values largest = *(const values *)x;                                                                        \
+        for (int64_t i = 1; i < length; i++) {                                                                      \
+            largest = NAME(size##_larger)(largest, *(const values *)(x + i * inner));                               \
+        }                                                                                                           \
+        return largest;                                                                                             \
+    }
+
+/* Softmax of columns of x (length, inner), as many as a vector has lanes. */
+#define SOFTMAX(size)                                                                                               \
+    INLINE void NAME(size##_softmax)(const real *x, int64_t length, int64_t inner, real *out) {                     \
+        typedef NAME(size##_values) values;                                                                         \
+        values largest = NAME(size##_largest)(x, length, inner), sum = {0};                                         \
+        for (int64_t i = 0; i < length; i++) {                                                                      \
+            values power = NAME(size##_exp)(*(const values *)(x + i * inner) - largest);                            \
+            *(values *)(out + i * inner) = power;                                                                   \
+            sum += power;                                                                                           \
+        }                                                                                                           \
+        values inverse = 1 / sum;                                                                                   \
+        for (int64_t i = 0; i < length; i++) {                                                                      \
+            *(values *)(out + i * inner) *= inverse;                                                                \
+        }                                                                                                           \
+    }
+
 /* The columns [place, place + lanes). */
 #define COLUMNS(size)                                                                                               \
     INLINE void NAME(size##_columns)(const NAME(CrossEntropy) *c, int64_t place) {                                  \
         typedef NAME(size##_values) values;                                                                         \
-        typedef NAME(size##_whole) whole;                                                                           \
         const int lanes = (int)(sizeof(values) / sizeof(real));                                                     \
         const real *x = c->logits + place;                                                                          \
         real *gradient = c->gradient ? c->gradient + place : NULL, share = c->smoothing / c->classes;               \
-        values largest = *(const values *)x, sum = {0}, differences = {0};                                          \
-        for (int64_t i = 1; i < c->classes; i++) {                                                                  \
-            values given = *(const values *)(x + i * c->places);                                                    \
-            whole more = given > largest;                                                                           \
-            largest = (values)(((whole)given & more) | ((whole)largest & ~more));                                   \
-        }                                                                                                           \
+        values largest = NAME(size##_largest)(x, c->classes, c->places), sum = {0}, differences = {0};              \
         for (int64_t i = 0; i < c->classes; i++) {                                                                  \
             values difference = *(const values *)(x + i * c->places) - largest;                                     \
             values power = NAME(size##_exp)(difference);                                                            \
@@ -123,38 +160,108 @@ static real NAME(loss)(const NAME(CrossEntropy) *c, int64_t place, real largest,
     typedef VECTOR(real, bytes) NAME(size##_values);                                                                \
     typedef VECTOR(integer, bytes) NAME(size##_whole);                                                              \
     EXPONENTIAL(size)                                                                                               \
+    LARGER(size)                                                                                                    \
+    LARGEST(size)                                                                                                   \
+    SOFTMAX(size)                                                                                                   \
     COLUMNS(size)
 TYPES(long, VECTOR_BYTES)
 TYPES(short, SHORT_BYTES)
 TYPES(single, sizeof(real))
 #undef TYPES
 #undef COLUMNS
+#undef SOFTMAX
+#undef LARGEST
+#undef LARGER
 #undef EXPONENTIAL
+
+/* Calls `function` for the columns from `place` up to `stop`, with the widest vectors that fit. */
+#define EACH_COLUMN(function, ...)                                                                                  \
+    for (; place + LANES(VECTOR_BYTES) <= stop; place += LANES(VECTOR_BYTES)) {                                     \
+        NAME(long_##function)(__VA_ARGS__);                                                                         \
+    }                                                                                                               \
+    for (; place + LANES(SHORT_BYTES) <= stop; place += LANES(SHORT_BYTES)) {                                       \
+        NAME(short_##function)(__VA_ARGS__);                                                                        \
+    }                                                                                                               \
+    for (; place < stop; place++) {                                                                                 \
+        NAME(single_##function)(__VA_ARGS__);                                                                       \
+    }
 
 static void NAME(cross_entropy_task)(void *context, int64_t task) {
     const NAME(CrossEntropy) *c = context;
     int64_t place = task * TASK_PLACES, stop = c->places - place < TASK_PLACES ? c->places : place + TASK_PLACES;
-    for (; place + LANES(VECTOR_BYTES) <= stop; place += LANES(VECTOR_BYTES)) {
-        NAME(long_columns)(c, place);
-    }
-    for (; place + LANES(SHORT_BYTES) <= stop; place += LANES(SHORT_BYTES)) {
-        NAME(short_columns)(c, place);
-    }
-    for (; place < stop; place++) {
-        NAME(single_columns)(c, place);
-    }
+    EACH_COLUMN(columns, c, place)
 }
 
 void NAME(cross_entropy)(const real *logits, const int64_t *labels, int64_t classes, int64_t places, double smoothing,
                          double scale, real *gradient, real *losses, real *total) {
     NAME(CrossEntropy) c = {logits, labels, classes, places, (real)smoothing, (real)scale, gradient, losses};
-    int64_t tasks = (places + TASK_PLACES - 1) / TASK_PLACES;
-    run_if(classes * places >= WORTH_SHARING, NAME(cross_entropy_task), &c, tasks);
+    run_if(classes * places >= WORTH_SHARING, NAME(cross_entropy_task), &c, TASKS(places));
     double sum = 0;
     for (int64_t place = 0; place < places; place++) {
         sum += losses[place];
     }
     *total = (real)(sum * scale);
 }
+
+/* Softmax of one row; what is left of it fills a vector up with -inf, whose exponential is 0. */
+static void NAME(softmax_row)(const real *x, int64_t length, real *out) {
+    typedef NAME(long_values) values;
+    const int lanes = LANES(VECTOR_BYTES);
+    int64_t whole = length / lanes * lanes;
+    size_t rest = (size_t)(length - whole) * sizeof(real);
+    values largest = (values){0} - (real)INFINITY, last = largest, sum = {0};
+    memcpy(&last, x + whole, rest);
+    for (int64_t i = 0; i < whole; i += lanes) {
+        largest = NAME(long_larger)(largest, *(const values *)(x + i));
+    }
+    largest = NAME(long_larger)(largest, last);
+    real most = largest[0], total = 0;
+    for (int l = 1; l < lanes; l++) {
+        most = largest[l] > most ? largest[l] : most;
+    }
+    for (int64_t i = 0; i < whole; i += lanes) {
+        values power = NAME(long_exp)(*(const values *)(x + i) - most);
+        *(values *)(out + i) = power;
+        sum += power;
+    }
+    last = NAME(long_exp)(last - most);
+    sum += last;
+    for (int l = 0; l < lanes; l++) {
+        total += sum[l];
+    }
+    for (int64_t i = 0; i < whole; i++) {
+        out[i] *= 1 / total;
+    }
+    last *= 1 / total;
+    memcpy(out + whole, &last, rest);
+}
+
+static void NAME(softmax_rows)(void *context, int64_t task) {
+    const NAME(Softmax) *s = context;
+    int64_t row = task * TASK_PLACES, stop = s->rows - row < TASK_PLACES ? s->rows : row + TASK_PLACES;
+    for (; row < stop; row++) {
+        NAME(softmax_row)(s->x + row * s->length, s->length, s->out + row * s->length);
+    }
+}
+
+static void NAME(softmax_columns)(void *context, int64_t task) {
+    const NAME(Softmax) *s = context;
+    int64_t tasks = TASKS(s->inner), start = task / tasks * s->length * s->inner, place = task % tasks * TASK_PLACES;
+    int64_t stop = s->inner - place < TASK_PLACES ? s->inner : place + TASK_PLACES;
+    EACH_COLUMN(softmax, s->x + start + place, s->length, s->inner, s->out + start + place)
+}
+
+void NAME(softmax)(const real *x, int64_t size, int64_t length, int64_t inner, real *out) {
+    if (size == 0) {
+        return;
+    }
+    NAME(Softmax) s = {x, size / length, length, inner, out};
+    if (inner == 1) {
+        run_if(size >= WORTH_SHARING, NAME(softmax_rows), &s, TASKS(s.rows));
+    } else {
+        run_if(size >= WORTH_SHARING, NAME(softmax_columns), &s, s.rows / inner * TASKS(inner));
+    }
+}
+#undef EACH_COLUMN
 #undef LANES
 #endif

@@ -1,4 +1,4 @@
-/* Softmax with cross-entropy for class numbers. */
+/* Softmax, and softmax with cross-entropy for class numbers. */
 #ifndef GPUCNN_SOFTMAX_H
 #define GPUCNN_SOFTMAX_H
 
@@ -12,5 +12,9 @@ void cross_entropy_float(const float *logits, const int64_t *labels, int64_t cla
                          double scale, float *gradient, float *losses, float *total);
 void cross_entropy_double(const double *logits, const int64_t *labels, int64_t classes, int64_t places,
                           double smoothing, double scale, double *gradient, double *losses, double *total);
+
+/* Softmax along the middle axis of x (size / length / inner, length, inner). */
+void softmax_float(const float *x, int64_t size, int64_t length, int64_t inner, float *out);
+void softmax_double(const double *x, int64_t size, int64_t length, int64_t inner, double *out);
 
 #endif

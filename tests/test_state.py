@@ -40,7 +40,7 @@ STATE = {
     "threads.thread_count": "the environment and the machine, read once",
 }
 CACHES = ("cache", "lru_cache", "cached_property")
-FACTORIES = ("local", "count", "defaultdict", "dict", "list", "set", "SimpleQueue", "Lock")
+FACTORIES = ("local", "_Mode", "count", "defaultdict", "dict", "list", "set", "SimpleQueue", "Lock")
 
 
 def found(path: Path) -> Iterator[str]:

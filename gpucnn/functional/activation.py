@@ -42,8 +42,9 @@ class _ByResult(Function):
     kernel: ClassVar[str]  # its name; "_backward" after it names that of the gradient
 
     def forward(self, x: Array) -> Array:
-        self.y = written_by(getattr(kernels_of(type(x)).activation, self.kernel), x.shape, x)
-        return self.y
+        self.y = y = empty(x.shape, x)
+        getattr(kernels_of(type(x)).activation, self.kernel)(x, y)
+        return y
 
     def backward(self, grad: Array) -> Array:
         kernel = getattr(kernels_of(type(grad)).activation, f"{self.kernel}_backward")

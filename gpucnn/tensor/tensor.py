@@ -12,7 +12,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.tensor import arithmetic
 from gpucnn.tensor.absent import missing
 from gpucnn.tensor.arithmetic import Axes, compare, reduced_count
-from gpucnn.tensor.function import Variable, as_variables, no_grad, wrap
+from gpucnn.tensor.function import Variable, as_variables, no_grad, record, wrap
 from gpucnn.tensor.view import Changeable, ViewOf, in_place, is_basic, plain_index
 
 
@@ -21,8 +21,9 @@ def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def taking_both(x: Any, dim: Any = None, keepdim: bool = False, **named: Any) -> Any:
-        if named:
-            dim, keepdim = named.pop("axis", dim), named.pop("keepdims", keepdim)
+        if not named:
+            return method(x, dim, keepdim)
+        dim, keepdim = named.pop("axis", dim), named.pop("keepdims", keepdim)
         return method(x, dim, keepdim, **named)
 
     return taking_both
@@ -230,8 +231,10 @@ class Tensor(Changeable):
             if not is_basic(index):
                 return arithmetic.GetItem.apply(self, index=index)
         if self.requires_grad or self.batch_last:
-            part = arithmetic.GetItem.apply(self if self._creator is None else self.before_change(), index=index)
-            own = part.__dict__.pop("memory")
+            x = self.to_logical() if self._creator is None else self.before_change().to_logical()
+            part = record(arithmetic.GetItem(), (x,), {"index": index}, batch_last=False)
+            own = part.memory
+            del part.memory
         else:
             part, own = object.__new__(Part), self.memory[index]
             own, part.batch_last = own.copy() if own.ndim else module_of(own).array(own), False
@@ -375,7 +378,8 @@ class Size(int):
 def _view(x: Tensor, take: Callable[[Tensor], Tensor], put: Callable[[Tensor, Tensor], Any] | None) -> Any:
     """take(x) as a View of x; `put(x, view)` gives x the values of the view."""
     view: Any = take(x if x._creator is None else x.before_change())
-    view._own = view.__dict__.pop("memory")
+    view._own = view.memory
+    del view.memory
     view.__class__ = View
     view._of, view._take, view._put, view._seen = x, take, put, x._version
     if isinstance(x, View):

@@ -51,6 +51,15 @@ def test_sigmoids_are_the_references(compiled, length, dtype):
         close(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16", ">f4", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (64, 64), (3, 5, 7)])
+def test_the_sum_of_all_elements_is_the_references(compiled, dtype, shape, rng):
+    x = np.asarray(7 * rng.random(shape)).astype(dtype)
+    found, expected = compiled.gemm.total(x), reference.gemm.total(x)
+    assert found.shape == () and found.dtype == expected.dtype.newbyteorder("=")
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (120, 64), (70, 33), (6, 50_176), (1, 300_007), (65, 1030), (3, 0)])
 def test_sums_of_rows(compiled, shape, dtype, rng):

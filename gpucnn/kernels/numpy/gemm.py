@@ -35,6 +35,10 @@ class Gemm:
         """out (C,) = the sum of each row of (C, L), added up in an order that depends on their shape alone."""
         module_of(rows).sum(rows, axis=1, out=out)
 
+    def total(self, x: Array) -> Array:
+        """The sum of all elements, ()."""
+        return module_of(x).asarray(x.sum())
+
     def product(self, a: Array, b: Array) -> Array:
         """a @ b by the rules of NumPy. Raises ValueError where the shapes do not fit."""
         return module_of(a).matmul(a, b)

@@ -203,6 +203,35 @@ void NAME(cross_entropy)(const real *logits, const int64_t *labels, int64_t clas
     *total = (real)(sum * scale);
 }
 
+/* The sum of a vector's lanes. */
+static real NAME(lane_sum)(NAME(long_values) values) {
+    NAME(short_values) parts[VECTOR_BYTES / SHORT_BYTES], sum = {0};
+    real total = 0;
+    memcpy(parts, &values, sizeof(values));
+    UNROLL for (int p = 0; p < VECTOR_BYTES / SHORT_BYTES; p++) {
+        sum += parts[p];
+    }
+    UNROLL for (int l = 0; l < LANES(SHORT_BYTES); l++) {
+        total += sum[l];
+    }
+    return total;
+}
+
+/* The largest of a vector's lanes. */
+static real NAME(lane_largest)(NAME(long_values) values) {
+    NAME(short_values) parts[VECTOR_BYTES / SHORT_BYTES], largest;
+    memcpy(parts, &values, sizeof(values));
+    largest = parts[0];
+    UNROLL for (int p = 1; p < VECTOR_BYTES / SHORT_BYTES; p++) {
+        largest = NAME(short_larger)(largest, parts[p]);
+    }
+    real most = largest[0];
+    UNROLL for (int l = 1; l < LANES(SHORT_BYTES); l++) {
+        most = largest[l] > most ? largest[l] : most;
+    }
+    return most;
+}
+
 /* Softmax of one row; what is left of it fills a vector up with -inf, whose exponential is 0. */
 static void NAME(softmax_row)(const real *x, int64_t length, real *out) {
     typedef NAME(long_values) values;
@@ -214,25 +243,18 @@ static void NAME(softmax_row)(const real *x, int64_t length, real *out) {
     for (int64_t i = 0; i < whole; i += lanes) {
         largest = NAME(long_larger)(largest, *(const values *)(x + i));
     }
-    largest = NAME(long_larger)(largest, last);
-    real most = largest[0], total = 0;
-    for (int l = 1; l < lanes; l++) {
-        most = largest[l] > most ? largest[l] : most;
-    }
+    real most = NAME(lane_largest)(NAME(long_larger)(largest, last));
     for (int64_t i = 0; i < whole; i += lanes) {
         values power = NAME(long_exp)(*(const values *)(x + i) - most);
         *(values *)(out + i) = power;
         sum += power;
     }
     last = NAME(long_exp)(last - most);
-    sum += last;
-    for (int l = 0; l < lanes; l++) {
-        total += sum[l];
-    }
+    real inverse = 1 / NAME(lane_sum)(sum + last);
     for (int64_t i = 0; i < whole; i++) {
-        out[i] *= 1 / total;
+        out[i] *= inverse;
     }
-    last *= 1 / total;
+    last *= inverse;
     memcpy(out + whole, &last, rest);
 }
 

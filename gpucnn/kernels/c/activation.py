@@ -1,7 +1,7 @@
 """Activations and dropout in C, each in one pass; those with exponentials are inherited."""
 
 from gpucnn.backend import Array
-from gpucnn.generators import fill_uniform
+from gpucnn.generators import generator
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
 
@@ -20,7 +20,9 @@ class Activation(numpy.Activation):
         library.c.leaky_relu(grad, x, slope, out)
 
     def dropout(self, x: Array, scales: Array, p: float, out: Array) -> None:
-        fill_uniform(scales)
+        bits = generator().bit_generator
+        with bits.lock:
+            library.c.uniform(bits.capsule, scales)
         library.c.dropout(x, p, 1 / (1 - p), scales, out)
 
     def dropout_backward(self, grad: Array, scales: Array, out: Array) -> None:

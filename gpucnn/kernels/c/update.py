@@ -3,25 +3,34 @@
 from gpucnn.backend import Array
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import AdamOptions, Scales
+from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
 
 
 class Update(numpy.Update):
     def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
-        library.c.sgd(gradient, scales.size, weight_decay, parameters)
+        array, given = _scales(scales)
+        library.c.sgd(gradient, array, given.size, weight_decay, parameters)
 
     def momentum(
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
-        library.c.momentum(gradient, velocity, scales.size, momentum, weight_decay, parameters)
+        array, given = _scales(scales)
+        library.c.momentum(gradient, velocity, array, given.size, momentum, weight_decay, parameters)
 
     def nesterov(
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
-        library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
+        array, given = _scales(scales)
+        library.c.nesterov(gradient, velocity, array, given.size, momentum, weight_decay, parameters)
 
     def adam(
         self, parameters: Array, gradient: Array, mean: Array, square: Array, scales: Scales, options: AdamOptions
     ) -> None:
-        (size, root, shrink), (betas, eps, weight_decay) = scales, options
-        library.c.adam(gradient, mean, square, size, *betas, root, eps, weight_decay, shrink, parameters)
+        array, (size, root, shrink) = _scales(scales)
+        betas, eps, weight_decay = options
+        library.c.adam(gradient, mean, square, array, size, *betas, root, eps, weight_decay, shrink, parameters)
+
+
+def _scales(scales: Scales) -> tuple[Array | None, StepScales]:
+    """The step scales as an array, or None; and those by value, which count where there is no array."""
+    return (None, scales) if isinstance(scales, StepScales) else (scales, StepScales(0.0))

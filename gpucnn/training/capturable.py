@@ -28,7 +28,12 @@ def why_not(step: Step, loader: Any) -> str | None:
         return f"{type(step.optimizer).__name__} is an optimizer of the user's"
     if not _is_known(step.loss):
         return "the loss is not the framework's cross-entropy"
-    reasons = (_why_not_module(name, module) for name, module in step.net.named_modules())
+    return why_not_network(step.net)
+
+
+def why_not_network(net: Module) -> str | None:
+    """Why a network cannot be captured on the CPU; None where it can."""
+    reasons = (_why_not_module(name, module) for name, module in net.named_modules())
     return next((reason for reason in reasons if reason), None)
 
 

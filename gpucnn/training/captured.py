@@ -103,7 +103,11 @@ class CapturedSteps:
         self._rates.fill(0)
         done = 0
         for images, alike in itertools.groupby(sizes):
-            done += self._launch(images, len(list(alike)))
+            times = len(list(alike))
+            launched = self._launch(images, times)
+            done += launched
+            if launched < times or self._device.has_halted(self._rates):
+                break
         return self._look(sizes[:done])
 
     def _launch(self, images: int, times: int) -> int:
@@ -121,8 +125,8 @@ class CapturedSteps:
                 self._work(images)
                 left -= 1
             self._seen[images] += 1
-        if left:
-            self._device.repeat(self._replays[images], left, self._rates[0, 3:])
+        if left and not self._device.has_halted(self._rates):
+            self._device.repeat(self._replays[images], left, self._rates[0, 3:4])
         return times
 
     def forget(self) -> None:
@@ -206,6 +210,10 @@ class _Gpu:
         for _ in range(times):
             replay()
 
+    def has_halted(self, rates: Array) -> bool:
+        """False: reading it would make the host wait."""
+        return False
+
 
 class _Cpu:
     """Captures steps as programs; the first of a shape runs while it is captured."""
@@ -237,6 +245,10 @@ class _Cpu:
         """Run a captured step so many times, or until halted."""
         with generator().bit_generator.lock:
             replay(times, halt)
+
+    def has_halted(self, rates: Array) -> bool:
+        """Whether a loss was not finite: no step is to run after it."""
+        return bool(rates[0, 3])
 
 
 def _steps_until_look(steps: int, seconds: float) -> int:

@@ -22,6 +22,9 @@ class Arithmetic(numpy.Arithmetic):
         else:
             super().copy(x, out)
 
+    def fill(self, value: float, out: Array) -> None:
+        library.c.fill(value, out)
+
 
 def _alike(*arrays: Array) -> bool:
     """Whether the kernels read these arrays: a user's backward may return any."""

@@ -1,6 +1,10 @@
 """Optimizer steps in C: each array is read and written once."""
 
-from gpucnn.backend import Array
+from collections.abc import Sequence
+
+import numpy as np
+
+from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
 from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
@@ -29,6 +33,21 @@ class Update(numpy.Update):
         array, (size, root, shrink) = _scales(scales)
         betas, eps, weight_decay = options
         library.c.adam(gradient, mean, square, array, size, *betas, root, eps, weight_decay, shrink, parameters)
+
+    def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
+        if len({gradient.dtype for gradient in gradients}) > 1:
+            return super().clip_by_norm(gradients, max_norm)
+        sums, norm = empty((len(gradients),), gradients[0], np.float64), empty((), gradients[0])
+        for number, gradient in enumerate(gradients):
+            library.c.square_sum(sums, number, gradient)
+        library.c.norm_of(sums, norm)
+        for gradient in gradients:
+            library.c.clip_norm(norm, max_norm, gradient)
+        return norm
+
+    def clip_by_value(self, gradients: Sequence[Array], most: float) -> None:
+        for gradient in gradients:
+            library.c.clip_value(most, gradient)
 
 
 def _scales(scales: Scales) -> tuple[Array | None, StepScales]:

@@ -13,3 +13,7 @@ class Arithmetic:
     def copy(self, x: Array, out: Array) -> None:
         """out = x."""
         module_of(out).copyto(out, x)
+
+    def fill(self, value: float, out: Array) -> None:
+        """Every element of out, floating and in C order, = value."""
+        out.fill(value)

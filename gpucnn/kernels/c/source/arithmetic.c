@@ -32,4 +32,10 @@ void NAME(add)(const real *x, const real *y, int64_t length, real *out) {
 void NAME(copy)(const real *x, int64_t length, real *out) {
     run_pieces(NAME(copy_piece), &(NAME(Arrays)){x, NULL, out, length}, length);
 }
+
+void NAME(fill)(double value, int64_t length, real *out) {
+    for (int64_t i = 0; i < length; i++) {
+        out[i] = (real)value;
+    }
+}
 #endif

@@ -12,4 +12,8 @@ void add_double(const double *x, const double *y, int64_t length, double *out);
 void copy_float(const float *x, int64_t length, float *out);
 void copy_double(const double *x, int64_t length, double *out);
 
+/* out = value. */
+void fill_float(double value, int64_t length, float *out);
+void fill_double(double value, int64_t length, double *out);
+
 #endif

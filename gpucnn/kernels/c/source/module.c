@@ -11,8 +11,11 @@
 #include "activation.h"
 #include "arithmetic.h"
 #include "batch.h"
+#include "clip.h"
 #include "contract.h"
+#include "exponential.h"
 #include "gather.h"
+#include "maps.h"
 #include "matrix_vector.h"
 #include "norm.h"
 #include "pool.h"
@@ -163,6 +166,17 @@ KERNEL(adam, "rRRdnnnnnnnR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].nu
        a[7].number, a[8].number, a[9].number, a[10].number, a[11].size, a[11].data)
 KERNEL(add, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(copy, "rR", a[0].data, a[1].size, a[1].data)
+KERNEL(fill, "nR", a[0].number, a[1].size, a[1].data)
+KERNEL(sigmoid, "rR", a[0].data, a[1].size, a[1].data)
+KERNEL(sigmoid_backward, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(scaled_tanh, "rnnRR", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
+KERNEL(scaled_tanh_backward, "rrnR", a[0].data, a[1].data, a[2].number, a[3].size, a[3].data)
+KERNEL(map_means, "rwwwR", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].data)
+KERNEL(map_shares, "rwwwR", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].data)
+KERNEL(square_sum, "Dwr", a[0].data, a[1].whole, a[2].size, a[2].data)
+KERNEL(norm_of, "dR", a[0].data, a[0].size, a[1].data)
+KERNEL(clip_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(clip_value, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(uniform, "gR", a[0].data, a[1].size, a[1].data)
 KERNEL(norm_inverse, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
 KERNEL(norm_move, "rnnR", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)
@@ -238,6 +252,17 @@ static PyMethodDef methods[] = {
     METHOD(adam),
     METHOD(add),
     METHOD(copy),
+    METHOD(fill),
+    METHOD(sigmoid),
+    METHOD(sigmoid_backward),
+    METHOD(scaled_tanh),
+    METHOD(scaled_tanh_backward),
+    METHOD(map_means),
+    METHOD(map_shares),
+    METHOD(square_sum),
+    METHOD(norm_of),
+    METHOD(clip_norm),
+    METHOD(clip_value),
     METHOD(uniform),
     METHOD(norm_inverse),
     METHOD(norm_move),

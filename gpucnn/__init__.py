@@ -22,6 +22,7 @@ __all__ = [
     "Tensor",
     "Trainer",
     "__version__",
+    "capture",
     "check_gradients",
     "concatenate",
     "data",
@@ -42,6 +43,7 @@ __all__ = [
 
 _LATER = {
     "Trainer": ("gpucnn.training", "Trainer"),
+    "capture": ("gpucnn.training", "capture"),
     "load": ("gpucnn.runs", "load"),
     "load_into": ("gpucnn.training", "load_into"),
     "save": ("gpucnn.training", "save"),

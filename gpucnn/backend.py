@@ -4,12 +4,14 @@ This is the only module that imports CuPy. Other code takes the array module fro
 so that it is written once for both.
 """
 
+import contextlib
 import ctypes
 import functools
 import math
 import os
+import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -194,6 +196,21 @@ fill_with_nan = os.environ.get("GPUCNN_DEBUG_MEMORY") == "1"  # so that reading 
 _kept: defaultdict[int, list[Any]] = defaultdict(list)  # unused memory, by its size in bytes
 
 
+# Who makes the arrays of `empty` on the CPU in place of it: a thread's number, and a function of shape and dtype.
+_allocator: tuple[int, Callable[[tuple[int, ...], np.dtype], np.ndarray]] | None = None
+
+
+@contextlib.contextmanager
+def allocating(allocate: Callable[[tuple[int, ...], np.dtype], np.ndarray]) -> Iterator[None]:
+    """Inside, in this thread, `empty` returns allocate(shape, dtype) on the CPU. One thread at a time may be inside."""
+    global _allocator
+    _allocator = threading.get_ident(), allocate
+    try:
+        yield
+    finally:
+        _allocator = None
+
+
 class _Loan(np.ndarray):
     """Pooled memory of one array of `empty`; returned to the pool when the array and all its views are freed."""
 
@@ -210,6 +227,8 @@ def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
     holds at most as much as was in use at once. CuPy pools the memory of a GPU in the same way.
     """
     dtype = like.dtype if dtype is None else np.dtype(dtype)
+    if _allocator is not None and _allocator[0] == threading.get_ident() and isinstance(like, _ON_HOST):
+        return _allocator[1](shape, dtype)
     nbytes = math.prod(shape) * dtype.itemsize
     if not isinstance(like, _ON_HOST):
         array = load_cupy().empty(shape, dtype)
@@ -221,7 +240,7 @@ def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
         try:
             memory = _kept[size].pop()
         except IndexError:
-            memory = _aligned_memory(size)
+            memory = aligned_memory(size)
         array = np.ndarray(shape, dtype, _Loan(size, np.uint8, memory))
     if fill_with_nan and dtype.kind == "f":
         array.fill(math.nan)
@@ -242,7 +261,7 @@ def zeros(shape: tuple[int, ...], like: Array) -> Array:
     return array
 
 
-def _aligned_memory(size: int) -> Any:
+def aligned_memory(size: int) -> Any:
     """`size` bytes, aligned; no ndarray, since NumPy would make that the base of views in place of the `_Loan`."""
     memory = np.empty(size + ALIGNMENT, np.uint8)
     return (ctypes.c_ubyte * size).from_buffer(memory.data, -memory.ctypes.data % ALIGNMENT)

@@ -9,6 +9,7 @@ import gpucnn
 PACKAGE = Path(gpucnn.__file__).parent
 SAME_EVERY_STEP = "integers from integers, which every training step needs again"
 STATE = {
+    "backend._allocator": "who makes arrays while a thread captures a step on the CPU",
     "backend._current": "the device of new arrays, as set by set_device",
     "backend._kept": "the pool of unused memory, from which `empty` takes",
     "backend.fill_with_nan": "a debugging switch, read from the environment once",
@@ -29,6 +30,7 @@ STATE = {
     "geometry.split": SAME_EVERY_STEP,
     "geometry.unpadded_places": SAME_EVERY_STEP,
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
+    "kernels.c.capture._one_at_a_time": "lets one thread capture, since `backend._allocator` is one",
     "tensor.arithmetic._quiet": "a context where NumPy's warnings are off; per thread: none can be entered twice",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",

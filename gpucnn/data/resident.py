@@ -1,4 +1,4 @@
-"""A data set in GPU memory: batches are assembled there from tables that the host writes for many at once."""
+"""A data set on the device: batches are assembled there from tables that the host writes for many at once."""
 
 import functools
 import itertools
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpucnn.backend import Array, empty, load_cupy, to_device
+from gpucnn.backend import Array, device, empty, to_device
 from gpucnn.data.augment import Augment
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.errors import GpuMemoryError
@@ -31,16 +31,21 @@ class Resident:
         self._indices = functools.lru_cache(maxsize=1)(loader.indices)  # the epoch's order, for each part of it
         self._drawn, self._shape = loader.changes, loader.image_shape
         self._images, labels = _there(loader.images), to_device(loader.labels)
+        xp = device().xp
         self._rows = labels if labels.ndim == 2 else None
-        self._numbers = labels if labels.ndim == 1 else load_cupy().arange(len(labels))  # the batch's, or its rows'
+        self._numbers = labels if labels.ndim == 1 else xp.arange(len(labels))  # the batch's, or its rows'
         self._shift, self._scale = (
             to_device(np.broadcast_to(array, loader.image_shape).astype(loader.dtype))
             for array in (normalizer.shift, normalizer.scale)
         )
-        self._order = load_cupy().zeros(rows, np.int64)
-        self._changes = loader.changes(0, 0, 1).each(
-            lambda values: load_cupy().zeros((rows, *values.shape[1:]), values.dtype)
-        )
+        self._order = xp.zeros(rows, np.int64)
+        self._changes = loader.changes(0, 0, 1).each(lambda values: xp.zeros((rows, *values.shape[1:]), values.dtype))
+
+    def arrays(self) -> list[Array]:
+        """All arrays that `take` reads."""
+        changes = (table for table in self._changes if not isinstance(table, int | None))
+        rows = () if self._rows is None else (self._rows,)
+        return [self._images, self._numbers, *rows, self._order, *changes, self._shift, self._scale]
 
     def lay_out(self, epoch: int, first: int, most: int) -> tuple[list[int], list[int]]:
         """Write the epoch's batches from number `first` on into the tables, as many as fit and at most `most`.
@@ -67,7 +72,7 @@ class Resident:
 
 
 def can_reside(loader: Loader) -> bool:
-    """Whether the kernels on a GPU read the loader's images (not float64) and labels (classes, or rows of them)."""
+    """Whether the kernels read the loader's images (not float64) and labels (classes, or rows of them)."""
     labels = loader.labels
     if loader.augment is not None and not isinstance(loader.augment, Augment):
         return False  # a function of the user's, which runs on the host

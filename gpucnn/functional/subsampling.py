@@ -1,10 +1,11 @@
 """Subsampling as in LeNet-5: the mean under a window, times a trained coefficient, plus a trained bias."""
 
-from gpucnn.backend import zeros
+from gpucnn.backend import empty
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.functional.normalization import FixedBatchNorm
 from gpucnn.functional.pooling import avg_pool2d
 from gpucnn.geometry import PerAxis
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Tensor
 
 __all__ = ["subsample2d"]
@@ -20,5 +21,8 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     check_floating("subsample2d", x, coefficient, bias)
     y = avg_pool2d(x, kernel_size)
     check_per_channel("subsample2d", x.shape, {"coefficient": coefficient, "bias": bias})
-    mean, variance = zeros(coefficient.shape, x.memory), zeros(coefficient.shape, x.memory) + 1
+    mean, variance = (empty(coefficient.shape, x.memory) for _ in range(2))
+    fill = kernels_of(type(mean)).arithmetic.fill
+    fill(0.0, mean)
+    fill(1.0, variance)
     return FixedBatchNorm.apply(y, coefficient, bias, mean=mean, variance=variance, eps=0.0)  # y · coefficient + bias

@@ -6,6 +6,10 @@ from typing import NamedTuple
 from gpucnn.backend import Array
 
 
+class CaptureError(RuntimeError):
+    """Work that cannot be captured, to run it again: a part of it is not done by kernels, or waits for a device."""
+
+
 class Running(NamedTuple):
     """Statistics (C,) that move towards those of each batch by the fraction `momentum`; None where none are kept."""
 

@@ -5,6 +5,7 @@ import numpy as np
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.geometry import Sizes
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.nn.layer import Layer, check_count, check_features
 from gpucnn.nn.module import Buffer, Parameter
 from gpucnn.tensor import Tensor
@@ -40,7 +41,8 @@ class BatchNorm(Layer):
         momentum = 1 / (1 + self.num_batches_tracked.item()) if self.momentum is None else self.momentum
         y = F.batch_norm(x, *running, self.weight, self.bias, learning, momentum, self.eps)
         if learning:
-            self.num_batches_tracked.memory += 1
+            counter = self.num_batches_tracked.memory
+            kernels_of(type(counter)).step.count(counter)
         return y
 
     def output_shape(self, shape: Sizes) -> Sizes:

@@ -128,6 +128,8 @@ class Optimizer(StateDict):
         """Count steps that were made with scales from `plan`."""
         for group in self.param_groups:
             self._steps(group, steps)
+            for parameter in group["params"]:
+                parameter._version += steps * (parameter.grad is not None)
 
     def _common_count(self, group: Group) -> int:
         """How many steps the parameters of the group that have a gradient have made.
@@ -143,6 +145,11 @@ class Optimizer(StateDict):
                 "give those that began later a group of their own"
             )
         return counts.pop()
+
+    def flat_arrays(self) -> Iterator[Array]:
+        """The flat arrays of all groups, which a step reads and changes: values, gradients, and those kept."""
+        for flat in self._flat:
+            yield from (flat.values, flat.gradients, *flat.state.values())
 
     def state_arrays(self) -> dict[str, Array]:
         """The flat arrays kept from step to step, by "group.slot"; live, not copies."""

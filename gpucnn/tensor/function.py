@@ -17,6 +17,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import ShapeError
+from gpucnn.kernels.dispatch import kernels_of
 
 # How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first `images` inputs,
 # and the result, in memory order (C, H, W, N), the others (parameters) logical. "elementwise": all in whichever of the
@@ -142,11 +143,11 @@ class Variable:
     def _accumulate(self, grad: Array) -> None:
         """Add `grad` to this Tensor's gradient, which has its own memory: a Function may return one array twice."""
         if self.grad is not None:
-            self.grad.memory += grad
+            kernels_of(type(grad)).arithmetic.add(self.grad.memory, grad, self.grad.memory)
             return
         buffer = module_of(grad).empty_like(self.memory) if self._grad_buffer is None else self._grad_buffer
         if grad is not buffer:  # else the Function wrote it there, into its `gradient_memory`
-            module_of(grad).copyto(buffer, grad)
+            kernels_of(type(grad)).arithmetic.copy(grad, buffer)
         self.grad = wrap(buffer, self.batch_last)
 
 
@@ -278,7 +279,8 @@ class _Waiting:
             self._grads[id(function)] = (grad, False)
         else:
             out = known[0] if known[1] else empty(grad.shape, grad)
-            self._grads[id(function)] = (module_of(grad).add(known[0], grad, out=out), True)
+            kernels_of(type(grad)).arithmetic.add(known[0], grad, out)
+            self._grads[id(function)] = (out, True)
 
     def run(self) -> None:
         """Run `backward` of every Function, the one that ran last first, so that each has its whole gradient."""

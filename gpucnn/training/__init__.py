@@ -7,6 +7,7 @@ from gpucnn.data.loader import Loaders
 from gpucnn.training.checkpoint import State, load_weights, save_weights
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
+from gpucnn.training.inference import CapturedNetwork, capture
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
 from gpucnn.training.records import BatchRecord, EpochRecord
@@ -16,6 +17,7 @@ from gpucnn.training.trainer import Trainer
 __all__ = [
     "LOSSES",
     "BatchRecord",
+    "CapturedNetwork",
     "CrossEntropy",
     "EarlyStop",
     "EpochRecord",
@@ -25,6 +27,7 @@ __all__ = [
     "Progress",
     "State",
     "Trainer",
+    "capture",
     "evaluate",
     "load_into",
     "load_weights",

@@ -77,19 +77,17 @@ def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
         raise ShapeError(
             f"the network's output is {output.shape}; expected (images, classes). End it with flatten and linear"
         )
-    check_host_labels(batch.labels, output)
+    if isinstance(batch.labels, np.ndarray) and module_of(output.memory) is not np:  # reading them there would stop it
+        check_labels(batch.labels, output)
     value = loss(output, to_device(batch.labels))
     if not isinstance(value, Tensor) or value.size != 1:
         raise ShapeError(f"the loss returned {value!r:.80}; expected a Tensor of one number, computed from the output")
     return output, value
 
 
-def check_host_labels(labels: np.ndarray, output: Tensor) -> None:
-    """Raise InputError for a class number, on the host, that names no column of an output (N, C) on a GPU.
-
-    Reading labels there would stop its queue; on a CPU the loss checks them itself.
-    """
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and module_of(output.memory) is not np:
+def check_labels(labels: np.ndarray, output: Tensor) -> None:
+    """Raise InputError for a class number (N,), on the host, that names no column of an output (N, C)."""
+    if labels.ndim == 1:
         kernels_of(type(labels)).softmax.check_labels(labels, output.shape[1])
 
 

@@ -241,9 +241,10 @@ class Trainer:
             yield self.history[-1]
 
     def _steps(self, batches: Batches) -> Steps:
-        """The steps over the batches: on a GPU captured, with the data set there, if the batches are a Loader's."""
-        on_gpu = backend.device().kind == "cuda" and dispatch.asked() != "numpy"
-        if on_gpu and isinstance(batches, Loader) and can_reside(batches):
+        """The steps over the batches: captured, with the data set on the device, if the batches are a Loader's."""
+        on_gpu = backend.device().kind == "cuda"
+        by_numpy = dispatch.asked() == "numpy" if on_gpu else dispatch.chosen() == "numpy"
+        if (on_gpu or self.capture) and not by_numpy and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
         return HostSteps(self._step, batches)
 

@@ -126,6 +126,7 @@ def test_arrays_are_captured_too_and_train_as_on_a_cpu(gpu, monkeypatch, data):
         return [(record.loss, record.accuracy) for record in records if not isinstance(record, EpochRecord)]
 
     expected = losses("cpu")
+    worked.clear()
     np.testing.assert_allclose(losses(str(gpu)), expected, rtol=1e-3)
     assert worked.count(16) == captured.WARM_UP + 1  # two steps, and one while it was captured
 

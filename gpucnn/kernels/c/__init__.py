@@ -2,15 +2,27 @@
 
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c.activation import Activation
+from gpucnn.kernels.c.arithmetic import Arithmetic
 from gpucnn.kernels.c.conv import Conv
 from gpucnn.kernels.c.gather import Gather
 from gpucnn.kernels.c.gemm import Gemm
 from gpucnn.kernels.c.norm import Norm
 from gpucnn.kernels.c.pool import Pool
 from gpucnn.kernels.c.softmax import Softmax
+from gpucnn.kernels.c.step import Step
 from gpucnn.kernels.c.update import Update
 from gpucnn.kernels.c.warp import Warp
 
-kernels = numpy.Kernels(
-    Activation(), Conv(), Gather(), Gemm(), Norm(), numpy.Padding(), Pool(), Softmax(), numpy.Step(), Update(), Warp()
+kernels = numpy.kernels._replace(
+    activation=Activation(),
+    arithmetic=Arithmetic(),
+    conv=Conv(),
+    gather=Gather(),
+    gemm=Gemm(),
+    norm=Norm(),
+    pool=Pool(),
+    softmax=Softmax(),
+    step=Step(),
+    update=Update(),
+    warp=Warp(),
 )

@@ -14,7 +14,8 @@ class Norm(numpy.Norm):
     def training_forward(self, x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
         mean, variance = empty(weight.shape, x), empty(weight.shape, x)
         library.c.norm_statistics(x, *x.shape, mean, variance)
-        running.move(mean, variance, x.shape[1])
+        _move(running.mean, mean, 1.0, running.momentum)
+        _move(running.variance, variance, x.shape[1] / (x.shape[1] - 1), running.momentum)  # unbiased
         return self.fixed_forward(x, mean, variance, weight, bias, eps, out)
 
     def training_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
@@ -23,13 +24,20 @@ class Norm(numpy.Norm):
     def fixed_forward(
         self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array
     ) -> Any:
-        mean = np.ascontiguousarray(mean, x.dtype)
-        inverse = np.ascontiguousarray(1 / np.sqrt(variance + eps), x.dtype)
+        mean, variance = np.ascontiguousarray(mean, x.dtype), np.ascontiguousarray(variance, x.dtype)
+        inverse = empty(variance.shape, x)
+        library.c.norm_inverse(variance, eps, inverse)
         library.c.norm_forward(x, mean, inverse, weight, bias, *x.shape, out)
         return x, mean, inverse, weight
 
     def fixed_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
         _backward(grad, kept, False, grad_weight, grad_bias, out)
+
+
+def _move(running: Array | None, batch: Array, factor: float, momentum: float) -> None:
+    """Move a running statistic towards factor · batch by the fraction `momentum`."""
+    if running is not None:
+        library.c.norm_move(batch, factor, momentum, running)
 
 
 def _backward(grad: Array, kept: Any, own: bool, grad_weight: Array, grad_bias: Array, out: Array) -> None:

@@ -42,6 +42,12 @@ class Pool(numpy.Pool):
     def average_backward(self, grad: Array, window: Window, counts: Array, out: Array) -> None:
         library.c.pool_average_backward(_backward(window, out.shape), grad, counts, out)
 
+    def global_average_forward(self, x: Array, out: Array) -> None:
+        library.c.map_means(x, len(x), math.prod(x.shape[1:-1]), x.shape[-1], out)
+
+    def global_average_backward(self, grad: Array, out: Array) -> None:
+        library.c.map_shares(grad, len(out), math.prod(out.shape[1:-1]), out.shape[-1], out)
+
 
 @cached_by_shape
 def _forward(window: Window, x: Sizes) -> np.ndarray:

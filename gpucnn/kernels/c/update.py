@@ -1,27 +1,55 @@
 """Optimizer steps in C: each array is read and written once."""
 
-from gpucnn.backend import Array
+from collections.abc import Sequence
+
+import numpy as np
+
+from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import AdamOptions, Scales
+from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
 
 
 class Update(numpy.Update):
     def sgd(self, parameters: Array, gradient: Array, scales: Scales, weight_decay: float) -> None:
-        library.c.sgd(gradient, scales.size, weight_decay, parameters)
+        array, given = _scales(scales)
+        library.c.sgd(gradient, array, given.size, weight_decay, parameters)
 
     def momentum(
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
-        library.c.momentum(gradient, velocity, scales.size, momentum, weight_decay, parameters)
+        array, given = _scales(scales)
+        library.c.momentum(gradient, velocity, array, given.size, momentum, weight_decay, parameters)
 
     def nesterov(
         self, parameters: Array, gradient: Array, velocity: Array, scales: Scales, momentum: float, weight_decay: float
     ) -> None:
-        library.c.nesterov(gradient, velocity, scales.size, momentum, weight_decay, parameters)
+        array, given = _scales(scales)
+        library.c.nesterov(gradient, velocity, array, given.size, momentum, weight_decay, parameters)
 
     def adam(
         self, parameters: Array, gradient: Array, mean: Array, square: Array, scales: Scales, options: AdamOptions
     ) -> None:
-        (size, root, shrink), (betas, eps, weight_decay) = scales, options
-        library.c.adam(gradient, mean, square, size, *betas, root, eps, weight_decay, shrink, parameters)
+        array, (size, root, shrink) = _scales(scales)
+        betas, eps, weight_decay = options
+        library.c.adam(gradient, mean, square, array, size, *betas, root, eps, weight_decay, shrink, parameters)
+
+    def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
+        if len({gradient.dtype for gradient in gradients}) > 1:
+            return super().clip_by_norm(gradients, max_norm)
+        sums, norm = empty((len(gradients),), gradients[0], np.float64), empty((), gradients[0])
+        for number, gradient in enumerate(gradients):
+            library.c.square_sum(sums, number, gradient)
+        library.c.norm_of(sums, norm)
+        for gradient in gradients:
+            library.c.clip_norm(norm, max_norm, gradient)
+        return norm
+
+    def clip_by_value(self, gradients: Sequence[Array], most: float) -> None:
+        for gradient in gradients:
+            library.c.clip_value(most, gradient)
+
+
+def _scales(scales: Scales) -> tuple[Array | None, StepScales]:
+    """The step scales as an array, or None; and those by value, which count where there is no array."""
+    return (None, scales) if isinstance(scales, StepScales) else (scales, StepScales(0.0))

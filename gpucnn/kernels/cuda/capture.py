@@ -10,10 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpucnn.backend import load_cupy
-
-
-class CaptureError(RuntimeError):
-    """Work that cannot be captured: it waits for the device, or copies from or to the host."""
+from gpucnn.kernels.interface import CaptureError
 
 
 def new_stream() -> Any:

@@ -13,6 +13,7 @@ the set: only the same set's backward can read it.
 from typing import NamedTuple
 
 from gpucnn.kernels.numpy.activation import Activation
+from gpucnn.kernels.numpy.arithmetic import Arithmetic
 from gpucnn.kernels.numpy.conv import Conv
 from gpucnn.kernels.numpy.gather import Gather
 from gpucnn.kernels.numpy.gemm import Gemm
@@ -29,6 +30,7 @@ class Kernels(NamedTuple):
     """A set of kernels, by kind: what `dispatch.kernels_of` returns for arrays of a type."""
 
     activation: Activation = Activation()
+    arithmetic: Arithmetic = Arithmetic()
     conv: Conv = Conv()
     gather: Gather = Gather()
     gemm: Gemm = Gemm()

@@ -16,3 +16,7 @@ class Step:
         now[:2] = integers.take(now[3], axis=0)
         now[2] = now[3]
         now[3] += 1
+
+    def count(self, counter: Array) -> None:
+        """Add 1 to counter, () int64."""
+        counter += 1

@@ -88,7 +88,8 @@ class Library:
             "error", "a training step on the GPU is launched"
         )  # piece by piece: another form's time
         steps = CapturedSteps(Step(net, optimizer, F.cross_entropy), loader)
-        steps._stream = stream = _remembering_stream(self._cuda)  # nothing has run on its own yet
+        stream = _remembering_stream(self._cuda)
+        vars(steps._device)["_stream"] = stream  # nothing has run on its own yet
         epochs = itertools.count()
 
         def run(least: int) -> int:

@@ -9,12 +9,21 @@
 #include <numpy/arrayobject.h>
 
 #include "activation.h"
+#include "arithmetic.h"
+#include "batch.h"
+#include "clip.h"
 #include "contract.h"
+#include "exponential.h"
 #include "gather.h"
+#include "maps.h"
 #include "matrix_vector.h"
 #include "norm.h"
 #include "pool.h"
+#include "program.h"
+#include "random.h"
 #include "softmax.h"
+#include "step.h"
+#include "running.h"
 #include "sums.h"
 #include "threads.h"
 #include "update.h"
@@ -22,13 +31,6 @@
 #include "warp.h"
 #include "weight_gradient.h"
 #include "winograd.h"
-
-typedef struct {
-    void *data;     /* of an array; NULL for None */
-    int64_t size;   /* of an array, in elements */
-    double number;
-    int64_t whole;
-} Argument;
 
 /* A C-contiguous array of `type` in the machine's byte order. */
 static int read_array(PyObject *object, int type, Argument *argument) {
@@ -40,28 +42,47 @@ static int read_array(PyObject *object, int type, Argument *argument) {
     }
     argument->data = PyArray_DATA(array);
     argument->size = PyArray_SIZE(array);
+    argument->bytes = PyArray_NBYTES(array);
     return 1;
 }
 
-/* Reads one argument of a kind: 'r' an array of `real`, 'o' the same or None, 'i' of int64, 'b' of uint8, 'u' the same
- * or None, 'n' a number, 'w' a whole number. */
-static int read_argument(PyObject *object, char kind, int real, Argument *argument) {
-    *argument = (Argument){0};
+/* NumPy's type of an array of a kind, in lower case. */
+static int array_type(char kind, int real) {
     switch (kind) {
-    case 'o': return object == Py_None || read_array(object, real, argument);
-    case 'r': return read_array(object, real, argument);
-    case 'i': return read_array(object, NPY_INT64, argument);
-    case 'u': return object == Py_None || read_array(object, NPY_UINT8, argument);
-    case 'b': return read_array(object, NPY_UINT8, argument);
-    case 'n': argument->number = PyFloat_AsDouble(object); break;
-    case 'w': argument->whole = PyLong_AsLongLong(object); break;
+    case 'i': case 'l': case 'm': return NPY_INT64;
+    case 'b': case 'u': return NPY_UINT8;
+    case 'd': return NPY_FLOAT64;
+    case 'f': return NPY_FLOAT32;
+    case 'y': return NPY_BOOL;
+    default: return real;
+    }
+}
+
+/* Reads one argument of a kind. Of arrays: 'r' of `real`, 'b' of uint8, 'l' of int64; the same or None: 'o', 'u', 'm',
+ * 'd' of float64, 'f' of float32, 'y' of bool. These in upper case: written to. Arrays that never change: 'c' of
+ * `real`, 'i' of int64. 'n' a number, 'w' a whole number, 'g' NumPy's generator of bits, in a capsule. */
+static int read_argument(PyObject *object, char kind, int real, Argument *argument, Use *use) {
+    *argument = (Argument){0};
+    char lower = (char)(kind | 0x20);
+    *use = kind != lower ? WRITTEN : READ;
+    switch (lower) {
+    case 'n': argument->number = PyFloat_AsDouble(object), *use = NO_MEMORY; break;
+    case 'w': argument->whole = PyLong_AsLongLong(object), *use = NO_MEMORY; break;
+    case 'g': argument->data = PyCapsule_GetPointer(object, "BitGenerator"), *use = CONSTANT; break;
+    case 'i': case 'c': *use = CONSTANT; return read_array(object, array_type(lower, real), argument);
+    default:
+        if (strchr("oumdfy", lower) && object == Py_None) {
+            return 1;
+        }
+        return read_array(object, array_type(lower, real), argument);
     }
     return PyErr_Occurred() == NULL;
 }
 
-/* Reads arguments of these kinds; the last is a real array, the one that is written to. Returns its type, float32 or
+/* Reads arguments of these kinds; if the last is a real array, it says what `real` is. Returns that, float32 or
  * float64; -1, with an exception set, where an argument is of another kind. */
-static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char *kinds, Argument *arguments) {
+static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char *kinds, Argument *arguments,
+                          Use *uses) {
     if (count != (Py_ssize_t)strlen(kinds)) {
         PyErr_Format(PyExc_TypeError, "expected %zu arguments, given %zd", strlen(kinds), count);
         return -1;
@@ -70,63 +91,107 @@ static int read_arguments(PyObject *const *objects, Py_ssize_t count, const char
     int real = PyArray_Check(last) ? PyArray_TYPE((PyArrayObject *)last) : NPY_NOTYPE;
     real = real == NPY_FLOAT64 ? NPY_FLOAT64 : NPY_FLOAT32;
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (!read_argument(objects[i], kinds[i], real, arguments + i)) {
+        if (!read_argument(objects[i], kinds[i], real, arguments + i, uses + i)) {
             return -1;
         }
     }
     return real;
 }
 
-/* A function of the module: KERNEL(name, kinds of arguments, what name_float and name_double are called with). */
-#define KERNEL(name, kinds, ...)                                                                                    \
+/* Runs a kernel, and adds the call to the program that is recorded. */
+static PyObject *run_kernel(const char *name, const char *kinds, Call call_float, Call call_double,
+                            PyObject *const *objects, Py_ssize_t count) {
+    Argument arguments[MOST_ARGUMENTS];
+    Use uses[MOST_ARGUMENTS];
+    int real = read_arguments(objects, count, kinds, arguments, uses);
+    Call call = real == NPY_FLOAT64 ? call_double : call_float;
+    if (real < 0 || !record_call(name, call, arguments, uses, objects, count)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    call(arguments);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+#define FUNCTION(name, kinds, call_float, call_double)                                                              \
     static PyObject *py_##name(PyObject *self, PyObject *const *objects, Py_ssize_t count) {                        \
+        _Static_assert(sizeof(kinds) - 1 <= MOST_ARGUMENTS, "more arguments than a call holds");                    \
         (void)self;                                                                                                 \
-        Argument a[sizeof(kinds) - 1];                                                                              \
-        int real = read_arguments(objects, count, kinds, a);                                                        \
-        if (real < 0) {                                                                                             \
-            return NULL;                                                                                            \
-        }                                                                                                           \
-        Py_BEGIN_ALLOW_THREADS                                                                                      \
-        if (real == NPY_FLOAT32) {                                                                                  \
-            name##_float(__VA_ARGS__);                                                                              \
-        } else {                                                                                                    \
-            name##_double(__VA_ARGS__);                                                                             \
-        }                                                                                                           \
-        Py_END_ALLOW_THREADS                                                                                        \
-        Py_RETURN_NONE;                                                                                             \
+        return run_kernel(#name, kinds, call_float, call_double, objects, count);                                   \
     }
 
-KERNEL(contract, "irrowr", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data)
-KERNEL(matrix_vector, "rwwrowr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)
-KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
-KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
-KERNEL(winograd, "irrowrr", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
-KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
-KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
-KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
-KERNEL(pool_average_backward, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
-KERNEL(cross_entropy, "riwnnorr", a[0].data, a[1].data, a[2].whole, a[1].size, a[3].number, a[4].number, a[5].data,
+/* A function of the module: KERNEL(name, kinds of arguments, what name_float and name_double are called with). */
+#define KERNEL(name, kinds, ...)                                                                                    \
+    static void name##_of_float(const Argument *a) { name##_float(__VA_ARGS__); }                                   \
+    static void name##_of_double(const Argument *a) { name##_double(__VA_ARGS__); }                                 \
+    FUNCTION(name, kinds, name##_of_float, name##_of_double)
+
+/* The same for a function that works on no real arrays. */
+#define PLAIN_KERNEL(name, kinds, ...)                                                                              \
+    static void name##_of_any(const Argument *a) { name(__VA_ARGS__); }                                             \
+    FUNCTION(name, kinds, name##_of_any, name##_of_any)
+
+KERNEL(contract, "irrowR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data)
+KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)
+KERNEL(transpose, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
+KERNEL(weight_gradient, "irrOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(winograd, "irrowRR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
+KERNEL(pool_max, "irUwR", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
+KERNEL(pool_max_backward, "irbR", a[0].data, a[1].data, a[2].data, a[3].data)
+KERNEL(pool_average, "ircR", a[0].data, a[1].data, a[2].data, a[3].data)
+KERNEL(pool_average_backward, "ircR", a[0].data, a[1].data, a[2].data, a[3].data)
+KERNEL(cross_entropy, "rlwnnORR", a[0].data, a[1].data, a[2].whole, a[1].size, a[3].number, a[4].number, a[5].data,
        a[6].data, a[7].data)
-KERNEL(softmax, "rwwr", a[0].data, a[0].size, a[1].whole, a[2].whole, a[3].data)
-KERNEL(relu, "rr", a[0].data, a[1].size, a[1].data)
-KERNEL(relu_backward, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
-KERNEL(leaky_relu, "rrnr", a[0].data, a[1].data, a[2].number, a[3].size, a[3].data)
-KERNEL(dropout, "rnnrr", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
-KERNEL(multiply, "rrr", a[0].data, a[1].data, a[2].size, a[2].data)
-KERNEL(row_sums, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
-KERNEL(gather, "birrwr", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
+KERNEL(softmax, "rwwR", a[0].data, a[0].size, a[1].whole, a[2].whole, a[3].data)
+KERNEL(relu, "rR", a[0].data, a[1].size, a[1].data)
+KERNEL(relu_backward, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(leaky_relu, "rrnR", a[0].data, a[1].data, a[2].number, a[3].size, a[3].data)
+KERNEL(dropout, "rnnRR", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
+KERNEL(multiply, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(row_sums, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
+KERNEL(gather, "blrrwR", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
        a[4].whole, a[5].data)
-KERNEL(warp, "bwwwwbr", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].whole, a[5].data, a[6].data)
-KERNEL(norm_statistics, "rwwrr", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
-KERNEL(norm_forward, "rrrrrwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole,
+KERNEL(warp, "bwwwwBr", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].whole, a[5].data, a[6].data)
+KERNEL(norm_statistics, "rwwRR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
+KERNEL(norm_forward, "rrrrrwwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole,
        a[7].data)
-KERNEL(norm_backward, "rrrrrwwwrrr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
+KERNEL(norm_backward, "rrrrrwwwRRR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
        a[7].whole, a[8].data, a[9].data, a[10].data)
-KERNEL(sgd, "rnnr", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)
-KERNEL(momentum, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
-KERNEL(nesterov, "rrnnnr", a[0].data, a[1].data, a[2].number, a[3].number, a[4].number, a[5].size, a[5].data)
-KERNEL(adam, "rrrnnnnnnnr", a[0].data, a[1].data, a[2].data, a[3].number, a[4].number, a[5].number, a[6].number,
-       a[7].number, a[8].number, a[9].number, a[10].size, a[10].data)
+KERNEL(sgd, "rdnnR", a[0].data, a[1].data, a[2].number, a[3].number, a[4].size, a[4].data)
+KERNEL(momentum, "rRdnnnR", a[0].data, a[1].data, a[2].data, a[3].number, a[4].number, a[5].number, a[6].size,
+       a[6].data)
+KERNEL(nesterov, "rRdnnnR", a[0].data, a[1].data, a[2].data, a[3].number, a[4].number, a[5].number, a[6].size,
+       a[6].data)
+KERNEL(adam, "rRRdnnnnnnnR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].number, a[6].number,
+       a[7].number, a[8].number, a[9].number, a[10].number, a[11].size, a[11].data)
+KERNEL(add, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(copy, "rR", a[0].data, a[1].size, a[1].data)
+KERNEL(fill, "nR", a[0].number, a[1].size, a[1].data)
+KERNEL(sigmoid, "rR", a[0].data, a[1].size, a[1].data)
+KERNEL(sigmoid_backward, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(scaled_tanh, "rnnRR", a[0].data, a[1].number, a[2].number, a[4].size, a[3].data, a[4].data)
+KERNEL(scaled_tanh_backward, "rrnR", a[0].data, a[1].data, a[2].number, a[3].size, a[3].data)
+KERNEL(map_means, "rwwwR", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].data)
+KERNEL(map_shares, "rwwwR", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].data)
+KERNEL(square_sum, "Dwr", a[0].data, a[1].whole, a[2].size, a[2].data)
+KERNEL(norm_of, "dR", a[0].data, a[0].size, a[1].data)
+KERNEL(clip_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(clip_value, "nR", a[0].number, a[1].size, a[1].data)
+KERNEL(uniform, "gR", a[0].data, a[1].size, a[1].data)
+KERNEL(norm_inverse, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(norm_move, "rnnR", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)
+KERNEL(gather_floats, "flrrwR", a[0].data, a[0].size, a[1].data, a[2].data, a[2].size, a[3].data, a[3].size,
+       a[4].whole, a[5].size / a[4].whole, a[5].data)
+KERNEL(tally, "lrlDLDwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, a[6].whole, a[7].whole,
+       a[8].size / a[7].whole, a[8].data)
+PLAIN_KERNEL(begin_step, "ldLD", a[0].data, a[1].data, a[3].size / 4, a[2].data, a[3].data)
+PLAIN_KERNEL(count_one, "L", a[0].data)
+PLAIN_KERNEL(choose, "lllLL", a[0].data, a[0].size, a[1].data, a[2].data, a[3].size, a[3].data, a[4].data)
+PLAIN_KERNEL(copy_rows, "blwB", a[0].data, a[0].size, a[1].data, a[2].whole, a[3].size, a[3].data)
+PLAIN_KERNEL(copy_images, "blLB", a[0].data, a[1].data, a[1].size, a[2].data, a[3].size, a[3].data)
+PLAIN_KERNEL(move, "bmymwwwwwwB", a[0].data, a[1].data, a[2].data, a[3].data, a[4].whole, a[5].whole, a[6].whole,
+             a[7].whole, a[8].whole, a[9].whole, a[10].data)
 
 static PyObject *py_set_threads(PyObject *self, PyObject *count) {
     (void)self;
@@ -187,6 +252,30 @@ static PyMethodDef methods[] = {
     METHOD(momentum),
     METHOD(nesterov),
     METHOD(adam),
+    METHOD(add),
+    METHOD(copy),
+    METHOD(fill),
+    METHOD(sigmoid),
+    METHOD(sigmoid_backward),
+    METHOD(scaled_tanh),
+    METHOD(scaled_tanh_backward),
+    METHOD(map_means),
+    METHOD(map_shares),
+    METHOD(square_sum),
+    METHOD(norm_of),
+    METHOD(clip_norm),
+    METHOD(clip_value),
+    METHOD(uniform),
+    METHOD(norm_inverse),
+    METHOD(norm_move),
+    METHOD(gather_floats),
+    METHOD(tally),
+    METHOD(begin_step),
+    METHOD(count_one),
+    METHOD(choose),
+    METHOD(copy_rows),
+    METHOD(copy_images),
+    METHOD(move),
     {NULL, NULL, 0, NULL},
 };
 
@@ -200,7 +289,8 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "kernel
 PyMODINIT_FUNC INIT(MODULE)(void) {
     import_array();
     PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddStringConstant(module, "fingerprint", TEXT(FINGERPRINT)) < 0) {
+    if (module &&
+        (PyModule_AddStringConstant(module, "fingerprint", TEXT(FINGERPRINT)) < 0 || !add_program_type(module))) {
         Py_CLEAR(module);
     }
     return module;

@@ -39,32 +39,45 @@ EACH(adam, real mean = u.beta1 * v[i] + u.rest1 * d; real spread = u.beta2 * squ
      square[i] = spread; p[i] = u.shrink * p[i] - u.lr * (mean / (u.root * NAME(sqrt)(spread) + u.eps)))
 #undef EACH
 
-void NAME(sgd)(const real *gradient, double lr, double decay, int64_t length, real *parameters) {
+/* Runs the pieces; where `scales` is given it holds the step's size, root and shrink, and whether to halt. */
+static void NAME(run_update)(Task task, NAME(Update) *update, const double *scales) {
+    if (scales) {
+        if (scales[3] != 0) {
+            return;
+        }
+        update->lr = (real)scales[0];
+        update->root = (real)scales[1];
+        update->shrink = (real)scales[2];
+    }
+    run_pieces(task, update, update->length);
+}
+
+void NAME(sgd)(const real *gradient, const double *scales, double lr, double decay, int64_t length, real *parameters) {
     NAME(Update) update = {.gradient = gradient, .parameters = parameters, .lr = (real)lr, .decay = (real)decay,
                            .length = length};
-    run_pieces(NAME(sgd_piece), &update, length);
+    NAME(run_update)(NAME(sgd_piece), &update, scales);
 }
 
-void NAME(momentum)(const real *gradient, real *velocity, double lr, double momentum, double decay, int64_t length,
-                    real *parameters) {
+void NAME(momentum)(const real *gradient, real *velocity, const double *scales, double lr, double momentum,
+                    double decay, int64_t length, real *parameters) {
     NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = velocity, .lr = (real)lr,
                            .momentum = (real)momentum, .decay = (real)decay, .length = length};
-    run_pieces(NAME(momentum_piece), &update, length);
+    NAME(run_update)(NAME(momentum_piece), &update, scales);
 }
 
-void NAME(nesterov)(const real *gradient, real *velocity, double lr, double momentum, double decay, int64_t length,
-                    real *parameters) {
+void NAME(nesterov)(const real *gradient, real *velocity, const double *scales, double lr, double momentum,
+                    double decay, int64_t length, real *parameters) {
     NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = velocity, .lr = (real)lr,
                            .momentum = (real)momentum, .decay = (real)decay, .length = length};
-    run_pieces(NAME(nesterov_piece), &update, length);
+    NAME(run_update)(NAME(nesterov_piece), &update, scales);
 }
 
-void NAME(adam)(const real *gradient, real *mean, real *square, double lr, double beta1, double beta2, double root,
-                double eps, double decay, double shrink, int64_t length, real *parameters) {
+void NAME(adam)(const real *gradient, real *mean, real *square, const double *scales, double lr, double beta1,
+                double beta2, double root, double eps, double decay, double shrink, int64_t length, real *parameters) {
     NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = mean, .second = square,
                            .lr = (real)lr, .decay = (real)decay, .beta1 = (real)beta1, .beta2 = (real)beta2,
                            .rest1 = (real)(1 - beta1), .rest2 = (real)(1 - beta2), .root = (real)root,
                            .eps = (real)eps, .shrink = (real)shrink, .length = length};
-    run_pieces(NAME(adam_piece), &update, length);
+    NAME(run_update)(NAME(adam_piece), &update, scales);
 }
 #endif

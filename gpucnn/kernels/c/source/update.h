@@ -1,30 +1,34 @@
-/* One optimizer step over flat arrays of `length`, in place and in one pass. Formulas as in interface.Update. */
+/* One optimizer step over flat arrays of `length`, in place and in one pass. Formulas as in interface.Update.
+ *
+ * `scales`, unless NULL, holds what changes from step to step: lr, root and shrink, which replace those given, and
+ * whether to halt, which leaves everything as it is. */
 #ifndef GPUCNN_UPDATE_H
 #define GPUCNN_UPDATE_H
 
 #include <stdint.h>
 
 /* p -= lr * d, with d = g + decay * p. */
-void sgd_float(const float *gradient, double lr, double decay, int64_t length, float *parameters);
-void sgd_double(const double *gradient, double lr, double decay, int64_t length, double *parameters);
+void sgd_float(const float *gradient, const double *scales, double lr, double decay, int64_t length, float *parameters);
+void sgd_double(const double *gradient, const double *scales, double lr, double decay, int64_t length, double *parameters);
 
 /* v = momentum * v + d, p -= lr * v. */
-void momentum_float(const float *gradient, float *velocity, double lr, double momentum, double decay, int64_t length,
-                    float *parameters);
-void momentum_double(const double *gradient, double *velocity, double lr, double momentum, double decay,
-                     int64_t length, double *parameters);
+void momentum_float(const float *gradient, float *velocity, const double *scales, double lr, double momentum,
+                    double decay, int64_t length, float *parameters);
+void momentum_double(const double *gradient, double *velocity, const double *scales, double lr, double momentum,
+                     double decay, int64_t length, double *parameters);
 
 /* v = momentum * v + d, p -= lr * (d + momentum * v). */
-void nesterov_float(const float *gradient, float *velocity, double lr, double momentum, double decay, int64_t length,
-                    float *parameters);
-void nesterov_double(const double *gradient, double *velocity, double lr, double momentum, double decay,
-                     int64_t length, double *parameters);
+void nesterov_float(const float *gradient, float *velocity, const double *scales, double lr, double momentum,
+                    double decay, int64_t length, float *parameters);
+void nesterov_double(const double *gradient, double *velocity, const double *scales, double lr, double momentum,
+                     double decay, int64_t length, double *parameters);
 
 /* mean = beta1 * mean + (1 - beta1) * d, square = beta2 * square + (1 - beta2) * d * d,
  * p = shrink * p - lr * mean / (root * sqrt(square) + eps). */
-void adam_float(const float *gradient, float *mean, float *square, double lr, double beta1, double beta2, double root,
-                double eps, double decay, double shrink, int64_t length, float *parameters);
-void adam_double(const double *gradient, double *mean, double *square, double lr, double beta1, double beta2,
-                 double root, double eps, double decay, double shrink, int64_t length, double *parameters);
+void adam_float(const float *gradient, float *mean, float *square, const double *scales, double lr, double beta1,
+                double beta2, double root, double eps, double decay, double shrink, int64_t length, float *parameters);
+void adam_double(const double *gradient, double *mean, double *square, const double *scales, double lr, double beta1,
+                 double beta2, double root, double eps, double decay, double shrink, int64_t length,
+                 double *parameters);
 
 #endif

@@ -1,0 +1,103 @@
+#ifndef real
+#include "batch.h"
+#include "threads.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define WORTH_SHARING (1 << 17) /* pixels that outweigh waking a thread */
+
+void choose(const int64_t *order, int64_t size, const int64_t *cursor, const int64_t *labels, int64_t count,
+            int64_t *places, int64_t *chosen) {
+    for (int64_t i = 0; i < count; i++) {
+        places[i] = *cursor + i < size ? order[*cursor + i] : 0;
+        chosen[i] = labels[places[i]];
+    }
+}
+
+void copy_rows(const uint8_t *table, int64_t size, const int64_t *cursor, int64_t row, int64_t bytes, uint8_t *out) {
+    int64_t left = size - *cursor * row;
+    memcpy(out, table + *cursor * row, (size_t)(left < bytes ? left : bytes));
+}
+
+void copy_images(const uint8_t *images, const int64_t *places, int64_t count, int64_t *numbers, int64_t bytes,
+                 uint8_t *out) {
+    int64_t pixels = bytes / count;
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(out + i * pixels, images + places[i] * pixels, (size_t)pixels);
+        numbers[i] = i;
+    }
+}
+
+typedef struct {
+    const uint8_t *images, *flips;
+    const int64_t *offsets, *centres;
+    int64_t border, side, channels, height, width;
+    uint8_t *out;
+} Move;
+
+/* One row of a map: read from row `from` of it, -1 where that lies in the border. */
+static void move_row(const Move *m, const uint8_t *map, int64_t from, int64_t across, bool flipped, uint8_t *out) {
+    for (int64_t x = 0; x < m->width; x++) {
+        int64_t source = (flipped ? m->width - 1 - x : x) + across;
+        bool inside = from >= 0 && from < m->height && source >= 0 && source < m->width;
+        out[x] = inside ? map[from * m->width + source] : 0;
+    }
+}
+
+static void move_image(void *context, int64_t image) {
+    const Move *m = context;
+    const int64_t *offset = m->offsets ? m->offsets + 2 * image : NULL;
+    int64_t down = offset ? offset[0] - m->border : 0, across = offset ? offset[1] - m->border : 0;
+    bool flipped = m->flips && m->flips[image];
+    int64_t top = m->centres ? m->centres[2 * image] - m->side / 2 : 0;
+    int64_t left = m->centres ? m->centres[2 * image + 1] - m->side / 2 : 0;
+    for (int64_t channel = 0; channel < m->channels; channel++) {
+        int64_t start = (image * m->channels + channel) * m->height * m->width;
+        for (int64_t y = 0; y < m->height; y++) {
+            uint8_t *out = m->out + start + y * m->width;
+            move_row(m, m->images + start, y + down, across, flipped, out);
+            for (int64_t x = left; m->centres && y >= top && y < top + m->side && x < left + m->side; x++) {
+                if (x >= 0 && x < m->width) {
+                    out[x] = 0;
+                }
+            }
+        }
+    }
+}
+
+void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, const int64_t *centres, int64_t border,
+          int64_t side, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out) {
+    Move context = {images, flips, offsets, centres, border, side, channels, height, width, out};
+    run_if(count * channels * height * width >= WORTH_SHARING, move_image, &context, count);
+}
+
+#define TEMPLATE "batch.c"
+#include "each_real.h"
+#else
+
+typedef struct {
+    const float *images;
+    const int64_t *places;
+    int64_t pixels, count, shifted, scaled; /* the last two: neighbouring pixels that share one number */
+    const real *shift, *scale;
+    real *out;
+} NAME(Floats);
+
+static void NAME(gather_pixel)(void *context, int64_t pixel) {
+    const NAME(Floats) *f = context;
+    const real shift = f->shift[pixel / f->shifted], scale = f->scale[pixel / f->scaled];
+    real *restrict out = f->out + pixel * f->count;
+    for (int64_t i = 0; i < f->count; i++) {
+        out[i] = ((real)f->images[f->places[i] * f->pixels + pixel] - shift) * scale;
+    }
+}
+
+void NAME(gather_floats)(const float *images, int64_t size, const int64_t *places, const real *shift, int64_t shifts,
+                         const real *scale, int64_t scales, int64_t pixels, int64_t count, real *out) {
+    NAME(Floats) f = {images, places, pixels, count, pixels / shifts, pixels / scales, shift, scale, out};
+    (void)size;
+    run_if(count * pixels >= WORTH_SHARING, NAME(gather_pixel), &f, pixels);
+}
+#endif

@@ -1,0 +1,102 @@
+#ifndef real
+#include "exponential.h"
+#include "pieces.h"
+
+#include <string.h>
+
+#define LOG2E 1.4426950408889634
+#define LEAST_float -87.0f /* e to the power of less is taken for that: nothing beside 1 */
+#define LEAST_double -708.0
+#define ROUND_float 12582912.0f /* 1.5 * 2**23: added to a number, it leaves the nearest whole one in the last bits */
+#define ROUND_double 6755399441055744.0 /* 1.5 * 2**52 */
+#define ROUND_BITS_float 0x4b400000
+#define ROUND_BITS_double 0x4338000000000000
+#define FRACTION_BITS_float 23
+#define FRACTION_BITS_double 52
+#define BIAS_float 127
+#define BIAS_double 1023
+#define LN2_HIGH_float 0.693359375f /* with few bits, so that its product with a whole number is exact */
+#define LN2_LOW_float -2.12194440e-4f
+#define LN2_HIGH_double 6.93147180369123816490e-01
+#define LN2_LOW_double 1.90821492927058770002e-10
+#define TERMS_float 8 /* of Taylor's series: the first one left out is below half a unit in the last place */
+#define TERMS_double 14
+
+#define TEMPLATE "exponential.c"
+#include "each_real.h"
+#else
+
+/* e to the power of x, less 1, and 2 to the power of a whole number n, for x of at most 0.
+ *
+ * x = n * ln 2 + r; e**x - 1 = 2**n * (e**r - 1) + (2**n - 1), where nothing cancels. Without branches, so that the
+ * compiler turns a loop of it into vectors. */
+INLINE real NAME(exponential_less_one)(real x, real *power) {
+    real least = NAME(LEAST);
+    x = x < least ? least : x; /* what is not a number stays so */
+    real rounded = x * (real)LOG2E + NAME(ROUND), n = rounded - NAME(ROUND);
+    real r = x - n * NAME(LN2_HIGH) - n * NAME(LN2_LOW), sum = 1;
+    UNROLL for (int k = NAME(TERMS); k > 1; k--) {
+        sum = sum * r * (real)(1.0 / k) + 1;
+    }
+    integer bits;
+    memcpy(&bits, &rounded, sizeof(bits));
+    bits = (bits - (integer)NAME(ROUND_BITS) + NAME(BIAS)) << NAME(FRACTION_BITS);
+    memcpy(power, &bits, sizeof(bits));
+    return *power * (sum * r) + (*power - 1);
+}
+
+INLINE real NAME(sigmoid_of)(real x) {
+    real power, small = NAME(exponential_less_one)(x < 0 ? x : -x, &power) + 1; /* at most 1: small ones keep digits */
+    return (x >= 0 ? 1 : small) / (1 + small);
+}
+
+/* With m = exp(-2 |x|) - 1 it is -m / (2 + m), with the sign of x. */
+INLINE real NAME(tanh_of)(real x) {
+    real power, less = NAME(exponential_less_one)(-2 * (x < 0 ? -x : x), &power);
+    real size = -less / (2 + less);
+    return x < 0 ? -size : size;
+}
+
+typedef struct {
+    const real *x, *y;
+    real a, b, *kept, *out;
+    int64_t length;
+} NAME(Curve);
+
+/* A task that runs `statement` for each element i of its piece. */
+#define EACH(name, statement)                                                                                       \
+    static void NAME(name##_piece)(void *context, int64_t piece) {                                                  \
+        const NAME(Curve) *c = context;                                                                             \
+        const real *restrict x = c->x, *restrict y = c->y, a = c->a, b = c->b;                                      \
+        real *restrict kept = c->kept, *restrict out = c->out;                                                      \
+        int64_t stop = piece_stop(piece, c->length);                                                                \
+        (void)y, (void)a, (void)b, (void)kept;                                                                      \
+        for (int64_t i = piece_start(piece); i < stop; i++) {                                                       \
+            statement;                                                                                              \
+        }                                                                                                           \
+    }
+
+EACH(sigmoid, out[i] = NAME(sigmoid_of)(x[i]))
+EACH(sigmoid_backward, out[i] = x[i] * y[i] * (1 - y[i]))
+EACH(scaled_tanh, real value = NAME(tanh_of)(b * x[i]); kept[i] = value; out[i] = a * value)
+EACH(scaled_tanh_backward, out[i] = (1 - y[i] * y[i]) * a * x[i])
+#undef EACH
+
+void NAME(sigmoid)(const real *x, int64_t length, real *out) {
+    run_pieces(NAME(sigmoid_piece), &(NAME(Curve)){.x = x, .out = out, .length = length}, length);
+}
+
+void NAME(sigmoid_backward)(const real *grad, const real *y, int64_t length, real *out) {
+    run_pieces(NAME(sigmoid_backward_piece), &(NAME(Curve)){.x = grad, .y = y, .out = out, .length = length}, length);
+}
+
+void NAME(scaled_tanh)(const real *x, double amplitude, double slope, int64_t length, real *tanh, real *out) {
+    NAME(Curve) curve = {.x = x, .a = (real)amplitude, .b = (real)slope, .kept = tanh, .out = out, .length = length};
+    run_pieces(NAME(scaled_tanh_piece), &curve, length);
+}
+
+void NAME(scaled_tanh_backward)(const real *grad, const real *tanh, double factor, int64_t length, real *out) {
+    NAME(Curve) curve = {.x = grad, .y = tanh, .a = (real)factor, .out = out, .length = length};
+    run_pieces(NAME(scaled_tanh_backward_piece), &curve, length);
+}
+#endif

@@ -1,0 +1,19 @@
+"""Arithmetic of the tape itself, in NumPy and CuPy: gradients that meet are added, others moved into their memory."""
+
+from gpucnn.backend import Array, module_of
+
+
+class Arithmetic:
+    """Sums and copies; all arrays of a call have one shape."""
+
+    def add(self, x: Array, y: Array, out: Array) -> None:
+        """out = x + y; out may be x or y."""
+        module_of(out).add(x, y, out=out)
+
+    def copy(self, x: Array, out: Array) -> None:
+        """out = x."""
+        module_of(out).copyto(out, x)
+
+    def fill(self, value: float, out: Array) -> None:
+        """Every element of out, floating and in C order, = value."""
+        out.fill(value)

@@ -101,6 +101,7 @@ KERNEL(matrix_vector, "rwwrowr", a[0].data, a[1].whole, a[2].whole, a[3].data, a
 KERNEL(transpose, "rwwr", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irror", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(winograd, "irrowrr", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
+KERNEL(winograd_weight, "irrrr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(pool_max, "iruwr", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
 KERNEL(pool_max_backward, "irbr", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average, "irrr", a[0].data, a[1].data, a[2].data, a[3].data)
@@ -165,6 +166,7 @@ static PyMethodDef methods[] = {
     METHOD(transpose),
     METHOD(weight_gradient),
     METHOD(winograd),
+    METHOD(winograd_weight),
     METHOD(pool_max),
     METHOD(pool_max_backward),
     METHOD(pool_average),

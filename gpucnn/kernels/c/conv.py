@@ -18,9 +18,12 @@ class Conv(numpy.Conv):
     def backward_weight(
         self, x: Array, grad: Array, window: Window, groups: int, grad_weight: Array, grad_bias: Array | None = None
     ) -> None:
-        plan, parts = plans.weight(window, groups, x.shape, grad_weight.shape, grad_weight.itemsize)
-        sums = empty((parts, *grad_weight.shape), grad_weight) if parts > 1 else None
-        library.c.weight_gradient(plan, x, grad, sums, grad_weight)
+        if winograd.pays(window, groups, grad.shape, grad_weight.shape[1]):
+            winograd.backward_weight(x, grad, window, groups, grad_weight)
+        else:
+            plan, parts = plans.weight(window, groups, x.shape, grad_weight.shape, grad_weight.itemsize)
+            sums = empty((parts, *grad_weight.shape), grad_weight) if parts > 1 else None
+            library.c.weight_gradient(plan, x, grad, sums, grad_weight)
         if grad_bias is not None:
             self.backward_bias(grad, grad_bias)
 

@@ -5,8 +5,11 @@
 
 #include <stddef.h>
 
-#define SOURCE_BYTES (1 << 15) /* of x that a block of places reads at a time: they stay in the first cache */
-#define WORTH_PACKING 3 /* blocks of outs that read the same places */
+#define PANEL_BYTES (1 << 17) /* of x that are packed at a time: they stay in the second cache */
+#define MOST_PIECES 4   /* of a panel: wide blocks of places, whose results are neighbours in memory */
+#define WORTH_PACKING 6 /* blocks of outs that read the same places */
+#define AHEAD 8         /* channels whose numbers are asked for before they are copied */
+#define LINE_BYTES 64
 #define ROWS_TOGETHER 4 /* that one task fills side by side */
 #define LEAST_TASKS 16  /* enough for the threads to share evenly */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
@@ -40,14 +43,19 @@ typedef struct {
 } NAME(Work);
 
 /* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block
- * of outs reads it again, and channels that lie a multiple of 4096 bytes apart evict each other from the first cache. */
+ * of outs reads it again, and channels that lie a multiple of 4096 bytes apart evict each other from the caches. For
+ * the same reason the processor's own foresight is of no use; the numbers to come are asked for here. */
 static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
+    ptrdiff_t ahead = sums->count[0] > 1 ? sums->x[0] : AHEAD * sums->x[3];
     real *to = panel;
     for (int64_t i = 0; i < sums->count[0]; i++) {
         for (int64_t j = 0; j < sums->count[1]; j++) {
             for (int64_t k = 0; k < sums->count[2]; k++) {
                 const real *from = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];
                 for (int64_t l = 0; l < sums->count[3]; l++, from += sums->x[3], to += lanes) {
+                    for (int64_t at = 0; at < lanes; at += LINE_BYTES / sizeof(real)) {
+                        __builtin_prefetch(from + ahead + at);
+                    }
                     memcpy(to, from, lanes * sizeof(real));
                 }
             }
@@ -56,6 +64,24 @@ static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
     for (int i = 3, step = lanes; i >= 0; step *= sums->count[i], i--) {
         sums->x[i] = step;
     }
+}
+
+/* Neighbouring numbers that one block takes: what it sums up, and where that begins in x. */
+typedef struct {
+    NAME(Block) block;
+    int64_t at, taken;
+    Sums sums;
+    const real *x;
+} NAME(Piece);
+
+/* Cuts `length` numbers into pieces; returns how many. */
+static int NAME(cut_pieces)(int64_t length, NAME(Piece) *pieces) {
+    int count = 0;
+    for (int64_t at = 0; at < length; at += pieces[count++].taken) {
+        pieces[count].at = at;
+        pieces[count].block = NAME(block_for)(length - at, &pieces[count].taken);
+    }
+    return count;
 }
 
 /* What one run of places in one row sums up, and where it begins. */
@@ -83,33 +109,51 @@ static NAME(Line) NAME(line_of)(const NAME(Work) *work, int64_t group, int64_t r
         work->out + (group * plan->outs * o[0] * o[1] + row) * o[2] * n + start * n};
 }
 
-/* `taken` neighbouring numbers, from `at` on, of each of the outs [start, stop) of one group. */
+/* How many of `length` neighbouring numbers are filled together: as many as fit into a panel, or one block of them. */
+static int64_t NAME(filled_together)(const Sums *sums, int64_t length) {
+    int64_t wide = BLOCK_VECTORS * NAME(LANES), summed = sums->count[0] * sums->count[1] * sums->count[2] * sums->count[3];
+    int64_t pieces = PANEL_BYTES / (summed * wide * (int64_t)sizeof(real) + 1);
+    pieces = pieces < 1 ? 1 : least_of(pieces, MOST_PIECES);
+    return least_of(length, pieces * wide);
+}
+
+/* `length` neighbouring numbers, from `at` on, of each of the outs [start, stop) of one group. */
 static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, int64_t group, int64_t start, int64_t stop,
-                       int64_t at, int64_t taken, NAME(Block) block) {
+                       int64_t at, int64_t length, real *panel) {
     const Plan *plan = work->plan;
     const int64_t *o = plan->out_sizes, *count = line->sums.count;
     const real *bias = work->bias ? work->bias + group * plan->outs : NULL;
     ptrdiff_t out_row = o[0] * o[1] * o[2] * plan->images;
     int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, from = 0;
-    int64_t together = SOURCE_BYTES / (count[1] * count[2] * count[3] * taken * (int64_t)sizeof(real) + 1);
-    int packs = blocks >= WORTH_PACKING && taken >= 2 * NAME(LANES) && together > 0;
-    real panel[SOURCE_BYTES / sizeof(real)] __attribute__((aligned(64)));
-    together = together < 8 && !packs ? 8 : together;
+    int64_t together = PANEL_BYTES / (count[1] * count[2] * count[3] * length * (int64_t)sizeof(real) + 1);
+    int packs = blocks >= WORTH_PACKING && length >= 2 * NAME(LANES) && together > 0;
+    NAME(Piece) pieces[MOST_PIECES + 3], *piece;
+    int piece_count = NAME(cut_pieces)(length, pieces);
+    together = packs ? together : count[0];
     do { /* once at least: with nothing to sum up the bias is written */
-        Sums part = line->sums;
-        part.count[0] = count[0] - from < together ? count[0] - from : together;
-        const real *x = line->x + from * part.x[0] + at, *w = line->w + from * part.w[0];
-        int relu = work->relu && from + part.count[0] == count[0];
-        if (packs) {
-            NAME(pack)(&part, x, taken, panel);
-            x = panel;
+        int64_t ins = least_of(count[0] - from, together);
+        int relu = work->relu && from + ins == count[0];
+        real *to = panel;
+        for (piece = pieces; piece < pieces + piece_count; piece++) {
+            piece->sums = line->sums;
+            piece->sums.count[0] = ins;
+            piece->x = line->x + from * line->sums.x[0] + at + piece->at;
+            if (packs) {
+                NAME(pack)(&piece->sums, piece->x, piece->taken, to);
+                piece->x = to;
+                to += ins * count[1] * count[2] * count[3] * piece->taken;
+            }
         }
         for (int64_t b = 0; b < blocks; b++) {
             int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;
-            block((int)(last - first), taken, &part, x, w + first * plan->w_out, plan->w_out,
-                  bias ? bias + first : NULL, from == 0, relu, line->out + first * out_row + at, out_row);
+            const real *w = line->w + from * line->sums.w[0] + first * plan->w_out;
+            for (piece = pieces; piece < pieces + piece_count; piece++) {
+                piece->block((int)(last - first), piece->taken, &piece->sums, piece->x, w, plan->w_out,
+                             bias ? bias + first : NULL, from == 0, relu, line->out + first * out_row + at + piece->at,
+                             out_row);
+            }
         }
-        from += part.count[0];
+        from += ins;
     } while (from < count[0]);
 }
 
@@ -125,6 +169,7 @@ static void NAME(fill_rows)(void *context, int64_t index) {
     int64_t out = plan->outs * out_part / work->out_parts, out_stop = plan->outs * (out_part + 1) / work->out_parts;
     int64_t place = o[2] * column / work->column_parts, place_stop = o[2] * (column + 1) / work->column_parts;
     const Run *runs = (const Run *)(plan->tables + o[0] + o[1]);
+    static _Thread_local real panel[PANEL_BYTES / sizeof(real)] __attribute__((aligned(64)));
     for (const Run *run = runs; run < runs + plan->run_count; run++) {
         int64_t start = run->start > place ? run->start : place;
         int64_t stop = run->start + run->places < place_stop ? run->start + run->places : place_stop;
@@ -132,10 +177,11 @@ static void NAME(fill_rows)(void *context, int64_t index) {
         for (int64_t r = row; r < row_stop; r++) {
             lines[r - row] = NAME(line_of)(work, group, r, run, start);
         }
-        for (int64_t at = 0, taken = 0; at < (stop - start) * plan->images; at += taken) {
-            NAME(Block) block = NAME(block_for)((stop - start) * plan->images - at, &taken);
+        int64_t length = (stop - start) * plan->images;
+        for (int64_t at = 0, taken = 0; at < length; at += taken) {
+            taken = NAME(filled_together)(&lines[0].sums, length - at);
             for (int64_t r = 0; r < row_stop - row; r++) {
-                NAME(fill)(work, lines + r, group, out, out_stop, at, taken, block);
+                NAME(fill)(work, lines + r, group, out, out_stop, at, taken, panel);
             }
         }
     }

@@ -137,6 +137,7 @@ KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a
 KERNEL(transpose, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irrOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(winograd, "irrowRR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
+KERNEL(winograd_weight, "irrRR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(pool_max, "irUwR", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
 KERNEL(pool_max_backward, "irbR", a[0].data, a[1].data, a[2].data, a[3].data)
 KERNEL(pool_average, "ircR", a[0].data, a[1].data, a[2].data, a[3].data)
@@ -231,6 +232,7 @@ static PyMethodDef methods[] = {
     METHOD(transpose),
     METHOD(weight_gradient),
     METHOD(winograd),
+    METHOD(winograd_weight),
     METHOD(pool_max),
     METHOD(pool_max_backward),
     METHOD(pool_average),

@@ -12,5 +12,19 @@ from gpucnn.kernels.c.update import Update
 from gpucnn.kernels.c.warp import Warp
 
 kernels = numpy.Kernels(
-    Activation(), Conv(), Gather(), Gemm(), Norm(), numpy.Padding(), Pool(), Softmax(), numpy.Step(), Update(), Warp()
+    *(
+        Activation(),
+        Conv(),
+        Gather(),
+        Gemm(),
+        Norm(),
+        numpy.Padding(),
+        Pool(),
+        Softmax(),
+        numpy.Step(),
+        Update(),
+        Warp(),
+    ),
+    conv_pool=numpy.ConvPool(Conv(), Pool()),
+    linear=numpy.Linear(Gemm(), Activation()),
 )

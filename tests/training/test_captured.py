@@ -16,7 +16,7 @@ from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
 from gpucnn.data.resident import can_reside
 from gpucnn.errors import InputError, TrainingError
-from gpucnn.kernels.cuda import precision, program
+from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.runs import RunFolder, train_run
 from gpucnn.tensor import Function, Tensor
 from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
@@ -433,6 +433,7 @@ def test_a_step_takes_few_launches(emulated, make, precise, most):
     loader = Loader((np.zeros((64, 1, 28, 28), "uint8"), np.zeros(64, "int64")), 64)
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True)
     steps = CapturedSteps(Step(net, optimizer, F.cross_entropy), loader)
+    cublas.handle(0)  # not made during a capture
     with steps._stream as stream:
         stream.begin_capture()
         steps._work(64)

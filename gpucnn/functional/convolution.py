@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,24 @@ from gpucnn.functional.checks import check_dtypes, no_tensor
 from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
 from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.interface import Windows
 from gpucnn.tensor import Function, Tensor
 
 __all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear"]
 
 
 class _Weighted(Function):
-    """What convolution and the linear map share: x, weight, optional bias, and ReLU of the result where asked for."""
+    """What convolution and the linear map share: x, weight, and optional bias."""
 
     layout = "batch_last"
     x: Array
     weight: Array
-    y: Array | None  # the result, where it went through ReLU
 
-    def _prepared(self, grad: Array) -> tuple[Array, Array | None, Array | None, Array | None]:
-        """The gradient before ReLU, and memory for those by x, weight and bias: None where not needed."""
-        if self.y is not None:
-            grad = written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, self.y)
+    def _memory(self, grad: Array) -> tuple[Array | None, Array | None, Array | None]:
+        """Memory for the gradients by x, weight and bias: None where not needed."""
         by_x = empty(self.x.shape, grad) if self.needs[0] else None
         by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
-        return grad, by_x, by_weight, self.gradient_memory(2, grad) if True in self.needs[2:] else None
+        return by_x, by_weight, self.gradient_memory(2, grad) if True in self.needs[2:] else None
 
 
 class Convolution(_Weighted):
@@ -45,7 +44,9 @@ class Convolution(_Weighted):
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        grad, by_x, by_weight, by_bias = self._prepared(grad)
+        if self.y is not None:
+            grad = written_by(kernels_of(type(grad)).activation.relu_backward, grad.shape, grad, self.y)
+        by_x, by_weight, by_bias = self._memory(grad)
         kernels = kernels_of(type(grad)).conv
         if by_x is not None:
             kernels.backward_input(self.weight, grad, self.window, self.groups, by_x)
@@ -54,6 +55,24 @@ class Convolution(_Weighted):
         elif by_bias is not None:
             kernels.backward_bias(grad, by_bias)
         return (by_x, by_weight, by_bias)[: len(self.needs)]
+
+
+class PooledConvolution(_Weighted):
+    """As Convolution, and then max-pooling; `relu`: apply ReLU, between them or behind, which gives the same."""
+
+    def forward(self, x: Array, weight: Array, *bias: Array, windows: Windows, relu: bool) -> Array:
+        self.x, self.weight, self.windows = x, weight, windows
+        sizes = windows.pooling.output_sizes(windows.convolution.output_sizes(x.shape[1:-1]))
+        out = empty((weight.shape[0], *sizes, x.shape[-1]), x)
+        kernels, given = kernels_of(type(x)).conv_pool, (x, weight, bias[0] if bias else None)
+        self.winners = kernels.forward(*given, windows, relu, True in self.needs, out)
+        return out
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        found = self._memory(grad)
+        kernels = kernels_of(type(grad)).conv_pool
+        kernels.backward(self.x, self.weight, grad, self.winners, self.windows, *found)
+        return found[: len(self.needs)]
 
 
 class Linear(_Weighted):
@@ -67,17 +86,9 @@ class Linear(_Weighted):
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        grad, by_x, by_weight, by_bias = self._prepared(grad)
-        gemm = kernels_of(type(grad)).gemm
-        if by_weight is not None and by_bias is not None:
-            gemm.matmul_and_row_sums(grad, self.x.T, by_weight, by_bias)
-        elif by_weight is not None:
-            gemm.matmul(grad, self.x.T, by_weight)
-        elif by_bias is not None:
-            gemm.row_sums(grad, by_bias)
-        if by_x is not None:
-            gemm.matmul(self.weight.T, grad, by_x)
-        return (by_x, by_weight, by_bias)[: len(self.needs)]
+        found = self._memory(grad)
+        kernels_of(type(grad)).linear.backward(self.x, self.weight, self.y, grad, *found)
+        return found[: len(self.needs)]
 
 
 class Flatten(Function):
@@ -128,15 +139,22 @@ def convolve(
     sliding: Sliding,
     groups: int = 1,
     relu: bool = False,
+    pooling: Callable[[Sizes, np.dtype], Window] | None = None,
 ) -> Tensor:
-    """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages."""
+    """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages.
+
+    With `pooling` max-pooling follows: it returns the window for a convolution's result of a shape and dtype.
+    """
     inputs = (x, w) if b is None else (x, w, b)
     if not isinstance(x, Tensor):
         raise no_tensor(name, x)
     shapes = x.shape, w.shape, None if b is None else b.shape
     dtypes = x.memory.dtype, w.memory.dtype, None if b is None else b.memory.dtype
     window = convolution_window(name, axes, shapes, dtypes, groups, sliding)
-    return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
+    if pooling is None:
+        return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
+    pooled = pooling((x.shape[0], w.shape[0], *window.output_sizes(x.shape[2:])), x.memory.dtype)
+    return PooledConvolution.apply(*inputs, windows=Windows(window, groups, pooled), relu=relu)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few

@@ -21,7 +21,7 @@ Reduction = Literal["mean", "sum", "none"]
 class ClassCrossEntropy(Function):
     """logits (C, ..., N) against class numbers (..., N): one loss per place and image, or scale · their sum."""
 
-    layout, images = "batch_last", 2
+    layout, images, reads_one = "batch_last", 2, False
 
     def forward(self, logits: Array, labels: Array, smoothing: float, scale: float | None) -> Array:
         losses = empty(labels.shape, logits)

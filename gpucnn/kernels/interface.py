@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gpucnn.backend import Array
+from gpucnn.geometry import Window
 
 
 class CaptureError(RuntimeError):
@@ -79,3 +80,11 @@ class Epoch(NamedTuple):
     changes: Changes
     shift: Array
     scale: Array
+
+
+class Windows(NamedTuple):
+    """The window of a convolution, its groups, and the window of the max-pooling after it."""
+
+    convolution: Window
+    groups: int
+    pooling: Window

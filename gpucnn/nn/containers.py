@@ -23,7 +23,8 @@ def _checked(module: Module) -> Module:
     return module
 
 
-Operation = tuple[int, Module, str]  # a layer's number, the layer, and the name of its method that runs
+# A layer's number, the layer, the name of its method that runs, and the method's arguments beside the input.
+Operation = tuple[int, Module, str, tuple[Any, ...]]
 
 
 class _Numbered(Module):
@@ -74,11 +75,13 @@ class Sequential(_Numbered, Layer):
         """Every layer in turn. Raises ShapeError that names the layer where it occurred."""
         if self._planned != (plan := (Hooked.changes, *self.layers)):
             self._planned, self._operations = plan, tuple(_operations(self.layers))
-        for number, layer, method in self._operations:
+        for number, layer, method, arguments in self._operations:
             try:
-                x = getattr(layer, method)(x)
+                x = getattr(layer, method)(x, *arguments)
             except ShapeError as error:
-                raise _in_layer(number, layer, error) from None
+                together = enumerate(self.layers[number : number + 3], number) if arguments else ()
+                at = next((it for it in together if str(error).startswith(f"{_kind(it[1])}:")), (number, layer))
+                raise _in_layer(*at, error) from None
             except MemoryError as error:
                 raise MemoryError(
                     f"layer {number} ({_kind(layer)}), given a batch of shape {x.shape}: {error}"
@@ -129,19 +132,27 @@ class Sequential(_Numbered, Layer):
 
 
 def _operations(layers: Sequence[Module]) -> Iterator[Operation]:
-    """The operations to run; a ReLU is fused with the max-pooling after it, else with the layer before it."""
+    """The operations to run; a ReLU is fused with the max-pooling after it, else with the layer before it.
+
+    Max-pooling is fused with the convolution before it, and with a ReLU between them.
+    """
     number = 0
     while number < len(layers):
         layer = layers[number]
         second, third = (*layers[number + 1 : number + 3], None, None)[:2]
-        if _is_relu(layer) and _pools_relu(second):
-            yield number + 1, second, "forward_of_relu"
+        relu = _is_relu(second)
+        pool = third if relu else second
+        if isinstance(layer, Convolution) and _ends_in_relu(layer) and _pools_relu(pool) and layer.axes == pool.axes:
+            yield number, layer, "forward_pooled", (pool, relu)
+            number += 2 + relu
+        elif _is_relu(layer) and _pools_relu(second):
+            yield number + 1, second, "forward_of_relu", ()
             number += 2
         elif _is_relu(second) and _ends_in_relu(layer) and not _pools_relu(third):
-            yield number, layer, "forward_relu"
+            yield number, layer, "forward_relu", ()
             number += 2
         else:
-            yield number, layer, "__call__" if layer._hooks else "forward"
+            yield number, layer, "__call__" if layer._hooks else "forward", ()
             number += 1
 
 
@@ -167,7 +178,8 @@ def unfused(net: Module) -> Iterator[None]:
         for module in containers:
             module._planned = (Hooked.changes, *module.layers)
             module._operations = tuple(
-                (number, layer, "__call__" if layer._hooks else "forward") for number, layer in enumerate(module.layers)
+                (number, layer, "__call__" if layer._hooks else "forward", ())
+                for number, layer in enumerate(module.layers)
             )
         yield
     finally:

@@ -3,6 +3,8 @@
 import math
 from typing import ClassVar
 
+import numpy as np
+
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import check_linear, convolution_window, convolve
@@ -84,6 +86,11 @@ class Convolution(Layer):
     def forward_relu(self, x: Tensor) -> Tensor:
         """relu(forward(x)), in one pass."""
         return convolve(self.kind, self.axes, x, self.weight, self.bias, self.sliding, self.groups, relu=True)
+
+    def forward_pooled(self, x: Tensor, pool: "MaxPool", relu: bool) -> Tensor:
+        """pool(forward(x)), or with `relu` pool(relu(forward(x))): one operation, so that a set may take one pass."""
+        options = (x, self.weight, self.bias, self.sliding, self.groups, relu)
+        return convolve(self.kind, self.axes, *options, pool.window_over)
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """(O, outputs...) for (I, sizes...)."""
@@ -211,6 +218,10 @@ class MaxPool(_Pool):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)."""
         return max_pooling(self.axes, x, self.kernel_size, self.sliding)
+
+    def window_over(self, shape: Sizes, dtype: np.dtype) -> Window:
+        """The window over (N, C, sizes...). Raises ShapeError, InputError as `forward`."""
+        return pooling_window(self.kind, self.axes, shape, self.kernel_size, self.sliding, dtype)
 
     def forward_of_relu(self, x: Tensor) -> Tensor:
         """forward(relu(x)) in one pass, bit for bit: ReLU keeps the order of numbers, so it may follow the maximum.

@@ -133,6 +133,8 @@ class Variable:
                     f"backward() of a Tensor of shape {self.shape} needs the gradient by it, of the same shape; "
                     f"a loss is a single number: reduce with .sum() or .mean()"
                 )
+            if self._creator is not None and not self._creator.reads_one:
+                return empty(self.memory.shape, self.memory)
             return module_of(self.memory).ones(self.memory.shape, self.memory.dtype)
         given = gradient if isinstance(gradient, Variable) else Variable(gradient)
         if given.shape != self.shape:
@@ -175,6 +177,7 @@ class Function:
     images: ClassVar[int] = 1
     needs: tuple[bool, ...] = ()
     by_result_is_one: bool = False  # whether the result is the loss that `backward` began at: its gradient is 1
+    reads_one: ClassVar[bool] = True  # whether `backward` then reads that gradient: on a GPU, filling it is a launch
     _inputs: tuple[Variable, ...] | None = None  # what it ran on; None where nothing was recorded, and once spent
     _changes: int = 0  # how often they had been changed in place, together, when it ran
     _order: int = -1  # its number in the order of running

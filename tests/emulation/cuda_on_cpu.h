@@ -58,6 +58,7 @@ struct Thread {
     int fiber;      // on which it waits
     int source;     // the thread of which it is to receive a value there, or -1
     char offered[8], received[8];
+    int turn;  // of `factors`: 0 or 1
 };
 
 struct Fiber {
@@ -159,7 +160,7 @@ static void release(int waiting) {
 
 static bool run_block() {
     backwards = block_number++ % 2;
-    for (int thread = 0; thread < count; thread++) threads[thread].state = NOT_BEGUN;
+    for (int thread = 0; thread < count; thread++) threads[thread].state = NOT_BEGUN, threads[thread].turn = 0;
     for (begun = 0; begun < count;) resume(free_fibers[--free_count]);
     for (;;) {
         int waiting = -1, ready = -1;
@@ -453,6 +454,14 @@ inline double __hiloint2double(int high, int low) {
 
 template <class T> T __ldg(const T *place) { return *place; }
 
+// Blocks run one after the other: what one has written the next sees.
+inline void __threadfence() {}
+inline int atomicAdd(int *place, int more) {
+    const int before = *place;
+    *place += more;
+    return before;
+}
+
 #define VECTOR(type, name)                                                                                             \
     struct alignas(2 * sizeof(type)) name##2 { type x, y; };                                                           \
     struct alignas(sizeof(type) == 8 ? 16 : 4 * sizeof(type)) name##4 { type x, y, z, w; };                            \
@@ -463,3 +472,44 @@ VECTOR(double, double)
 VECTOR(int, int)
 VECTOR(unsigned, uint)
 #undef VECTOR
+
+// --- tensor cores -----------------------------------------------------------------------------------------------------
+
+namespace emulation {
+
+struct Factors {
+    unsigned a[4], b[2];
+};
+
+static Factors factors[2][MOST_THREADS];  // of this product, and of the one before, which other threads may still read
+
+inline float factor(unsigned word) {
+    if (word & 0x1fff) snprintf(failure, sizeof failure, "a factor for tensor cores is not rounded to TF32");
+    return __uint_as_float(word);
+}
+
+inline void multiply_add(int line, float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    Thread &thread = threads[current];
+    Factors *const all = factors[thread.turn] + current / WARP * WARP;
+    const int lane = current % WARP, row = lane / 4, pair = lane % 4 * 2;
+    thread.turn ^= 1;
+    memcpy(all[lane].a, a, sizeof a);
+    memcpy(all[lane].b, b, sizeof b);
+    barrier(AT_WARP_BARRIER, line, ALL, -1);
+    for (int e = 0; e < 4; e++)
+        for (int k = 0; k < 8; k++) {
+            const Factors &left = all[row * 4 + k % 4], &right = all[(pair + e % 2) * 4 + k % 4];
+            sums[e] += factor(left.a[k / 4 * 2 + e / 2]) * factor(right.b[k / 4]);
+        }
+}
+
+}  // namespace emulation
+
+#define multiply_add(...) emulation::multiply_add(__LINE__, __VA_ARGS__)
+
+// To 11 significant bits, halves away from 0.
+inline unsigned to_tf32(float value) {
+    unsigned word;
+    memcpy(&word, &value, sizeof word);
+    return isfinite(value) ? (word + 0x1000) & ~0x1fffu : word & ~0x1fffu | (isnan(value) ? 0x400000 : 0);
+}

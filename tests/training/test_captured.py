@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 
 import gpucnn
+from gpucnn import functional as F
 from gpucnn import nn, optim
 from gpucnn.backend import load_cupy
 from gpucnn.data import Augment, Loader, Normalizer
 from gpucnn.data.resident import can_reside
 from gpucnn.errors import InputError, TrainingError
-from gpucnn.kernels.cuda import program
+from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.runs import RunFolder, train_run
 from gpucnn.tensor import Function, Tensor
 from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
+from gpucnn.training.captured import CapturedSteps
+from gpucnn.training.step import Step
+from tests.emulation import streams
 from tests.training import examples
 
 OPTIMIZERS = {
@@ -404,3 +408,38 @@ def test_kernels_are_loaded_when_the_steps_are_made(emulated, monkeypatch, dtype
     trainer.net.train()
     assert next(steps.results(0, 0, lambda number: 0.01))
     assert not loaded
+
+
+def lenet():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2, bias=False), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+
+
+def renom():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Dropout(0.25), nn.Flatten(), nn.Linear(12_544, 128), nn.ReLU(), nn.Dropout(0.25), nn.Linear(128, 10)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "precise", "most"), [(lenet, "float32", 16), (renom, "float32", 24), (renom, "tf32", 23)]
+)
+def test_a_step_takes_few_launches(emulated, monkeypatch, make, precise, most):
+    """All that a captured step puts on its stream: kernels, products, copies and fills, with gathering and tallying."""
+    monkeypatch.setattr(
+        program, "_kernel", lambda *_: lambda *given: streams.put(lambda: None)
+    )  # counted, not compiled
+    precision.set(precise)
+    net = make()
+    loader = Loader((np.zeros((64, 1, 28, 28), "uint8"), np.zeros(64, "int64")), 64)
+    optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+    steps = CapturedSteps(Step(net, optimizer, F.cross_entropy), loader)
+    cublas.handle(0)  # not made during a capture
+    with steps._stream as stream:
+        stream.begin_capture()
+        steps._work(64)
+        assert len(stream.end_capture()._work) <= most

@@ -25,4 +25,6 @@ kernels = numpy.kernels._replace(
     step=Step(),
     update=Update(),
     warp=Warp(),
+    conv_pool=numpy.ConvPool(Conv(), Pool()),
+    linear=numpy.Linear(Gemm(), Activation()),
 )

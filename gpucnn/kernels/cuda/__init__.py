@@ -3,8 +3,10 @@
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda.activation import Activation
 from gpucnn.kernels.cuda.conv import Conv
+from gpucnn.kernels.cuda.conv_pool import ConvPool
 from gpucnn.kernels.cuda.gather import Gather
 from gpucnn.kernels.cuda.gemm import Gemm
+from gpucnn.kernels.cuda.linear import Linear
 from gpucnn.kernels.cuda.norm import Norm
 from gpucnn.kernels.cuda.padding import Padding
 from gpucnn.kernels.cuda.pool import Pool
@@ -15,8 +17,10 @@ from gpucnn.kernels.cuda.update import Update
 kernels = numpy.kernels._replace(
     activation=Activation(),
     conv=Conv(),
+    conv_pool=ConvPool(Conv(), Pool()),
     gather=Gather(),
     gemm=Gemm(),
+    linear=Linear(Gemm(), Activation()),
     norm=Norm(),
     padding=Padding(),
     pool=Pool(),

@@ -23,7 +23,7 @@ class Gemm(numpy.Gemm):
     def matmul(self, a: Array, b: Array, out: Array, bias: Array | None = None, relu: bool = False) -> None:
         if not out.size:
             return
-        if _is_small(out.size, a.shape[-1]):
+        if is_small(out.size, a.shape[-1]):
             _small(a, b, bias, relu, out)
             return
         result = out.reshape(-1, *out.shape[-2:])  # (B, M, N)
@@ -31,7 +31,7 @@ class Gemm(numpy.Gemm):
         finish(result, bias, relu)
 
     def matmul_and_row_sums(self, a: Array, b: Array, out: Array, sums: Array) -> None:
-        if _is_small(out.size + len(a), a.shape[-1]):
+        if is_small(out.size + len(a), a.shape[-1]):
             _small(a, b, None, False, out, sums)
             return
         self.matmul(a, b, out)
@@ -68,8 +68,15 @@ def finish(x: Array, bias: Array | None, relu: bool) -> None:
         program.launch("gemm", "finish", x.dtype, (batch * rows * blocks,), (THREADS,), *arguments)
 
 
-def _is_small(results: int, depth: int) -> bool:
+def is_small(results: int, depth: int) -> bool:
+    """Whether the kernels here compute a product of so many results, each summed over `depth`."""
     return results * depth <= MOST_PRODUCTS and depth <= MOST_DEPTH
+
+
+def fitting_side(batch: int, shapes: list[tuple[int, int]]) -> int:
+    """The side of the tiles of a launch that computes `batch` products of each of these shapes."""
+    blocks = (sum(-(-rows // side) * -(-columns // side) for rows, columns in shapes) * batch for side in SIDES)
+    return next((side for side, count in zip(SIDES, blocks, strict=True) if count >= ENOUGH_BLOCKS), SMALLEST_SIDE)
 
 
 def _small(a: Array, b: Array, bias: Array | None, relu: bool, out: Array, a_sums: Array | None = None) -> None:
@@ -77,8 +84,7 @@ def _small(a: Array, b: Array, bias: Array | None, relu: bool, out: Array, a_sum
     rows, columns = out.shape[-2:]
     batch, depth = out.size // (rows * columns), a.shape[-1]
     width = columns if a_sums is None else columns + 1
-    fitting = (side for side in SIDES if batch * -(-rows // side) * -(-width // side) >= ENOUGH_BLOCKS)
-    side = next(fitting, SMALLEST_SIDE)
+    side = fitting_side(batch, [(rows, width)])
     tiles = (-(-rows // side), -(-width // side))
     (left, a_turned), (right, b_turned) = _lying(a), _lying(b)
     steps = (rows * depth if a.ndim > 2 else 0, depth * columns if b.ndim > 2 else 0)

@@ -5,7 +5,6 @@ from gpucnn.kernels.cuda import program
 
 SHARE = 8192  # of a row, for one block: few long rows keep many busy
 SHORT = 1024  # a row that one warp sums
-TEAM_COLUMNS, TEAM_THREADS = 32, 1024  # of column_sums, as in source/sums.cu
 
 
 def row_sums(rows: Array, out: Array) -> None:
@@ -24,10 +23,3 @@ def _row_sums(rows: Array, count: int, parts: int, out: Array) -> None:
     if count:
         threads, share = 32 if length <= SHORT else program.THREADS, -(-length // parts)
         program.launch("sums", "row_sums", out.dtype, (count * parts,), (threads,), length, parts, share, rows, out)
-
-
-def column_sums(rows: Array, out: Array, rest: Array | None = None) -> None:
-    """The sum of rows (R, L) over R: the first of them are out, and what remains is `rest`."""
-    count, length = rows.shape
-    arguments = (count, length, out.size, rows, out, rest)
-    program.launch("sums", "column_sums", out.dtype, (-(-length // TEAM_COLUMNS),), (TEAM_THREADS,), *arguments)

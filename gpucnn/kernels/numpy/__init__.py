@@ -15,8 +15,10 @@ from typing import NamedTuple
 from gpucnn.kernels.numpy.activation import Activation
 from gpucnn.kernels.numpy.arithmetic import Arithmetic
 from gpucnn.kernels.numpy.conv import Conv
+from gpucnn.kernels.numpy.conv_pool import ConvPool
 from gpucnn.kernels.numpy.gather import Gather
 from gpucnn.kernels.numpy.gemm import Gemm
+from gpucnn.kernels.numpy.linear import Linear
 from gpucnn.kernels.numpy.norm import Norm
 from gpucnn.kernels.numpy.padding import Padding
 from gpucnn.kernels.numpy.pool import Pool
@@ -41,6 +43,8 @@ class Kernels(NamedTuple):
     step: Step = Step()
     update: Update = Update()
     warp: Warp = Warp()
+    conv_pool: ConvPool = ConvPool(Conv(), Pool())
+    linear: Linear = Linear(Gemm(), Activation())
 
 
 kernels = Kernels()

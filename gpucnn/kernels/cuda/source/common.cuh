@@ -44,3 +44,51 @@ struct Axis {
     int places, sources, taps, scale, offset, slope, divisor;
     int tap_step, source_step;  // from one tap that meets the sources to the next
 };
+
+__device__ inline int places_of(const Axis *axes) { return axes[0].places * axes[1].places * axes[2].places; }
+
+// Of neighbouring images, the taps that won under a window of max-pooling.
+template <int COUNT> struct alignas(COUNT) Bytes {
+    unsigned char at[COUNT];
+};
+
+// The gradient before max-pooling at one tap: that by the result where this tap won, else 0.
+template <int COUNT> __device__ Pack<COUNT> won(const REAL *grad, const unsigned char *winners, int tap) {
+    const Bytes<COUNT> by = *(const Bytes<COUNT> *)winners;
+    Pack<COUNT> result = *(const Pack<COUNT> *)grad;
+#pragma unroll
+    for (int n = 0; n < COUNT; n++)
+        if (by.at[n] != tap) result.at[n] = 0;
+    return result;
+}
+
+// Four words that are written at once.
+struct alignas(16) FourWords {
+    unsigned at[4];
+};
+
+#ifdef __CUDACC__  // whoever compiles for a CPU gives the same
+
+// A factor for tensor cores: rounded to TF32, 11 significant bits.
+__device__ inline unsigned to_tf32(float value) {
+    unsigned word = 0;
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(value));
+#endif
+    return word;
+}
+
+// sums (16, 8) += a (16, 8) b (8, 8), by a warp. Thread `lane` has a[e] of row lane / 4 + e % 2 * 8, column lane % 4 +
+// e / 2 * 4; b[e] of row lane % 4 + e * 4, column lane / 4; sums[e] of row lane / 4 + e / 2 * 8, column lane % 4 * 2 +
+// e % 2. GPUs before compute capability 8.0 have no such instruction: nothing is launched there that asks for it.
+__device__ inline void multiply_add(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+#endif

@@ -105,9 +105,9 @@ def _export(commands: "Commands") -> None:
     export = _command(commands, "export", "write a trained network for other places: ONNX, a page, a C header")
     export.add_argument("run_name", metavar="RUN", help=RUN)
     export.add_argument("--onnx", metavar="FILE", help="an ONNX model that takes pictures and gives probabilities")
-    export.add_argument(
-        "--bare", action="store_true", help="with --onnx: the network alone, of normalised input"
-    )
+    export.add_argument("--bare", action="store_true", help="with --onnx: the network alone, of normalised input")
+    export.add_argument("--c", metavar="FILE.h", help="a C99 header: gpucnn_predict(picture, probabilities)")
+    export.add_argument("--int8", action="store_true", help="with --c: weights in 8 bits, fitted on training images")
 
 
 def _port(text: str) -> int:

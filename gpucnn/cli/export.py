@@ -3,8 +3,10 @@
 import argparse
 
 from gpucnn import backend
+from gpucnn.cli.evaluate import own_test_images
+from gpucnn.config.build import load_data
 from gpucnn.errors import InputError
-from gpucnn.export import export_onnx
+from gpucnn.export import export_c, export_c_int8, export_onnx
 from gpucnn.kernels import dispatch
 from gpucnn.runs.saved import SavedRun, open_run
 
@@ -17,14 +19,17 @@ def run(arguments: argparse.Namespace) -> None:
     saved = open_run(arguments.run_name)
     if arguments.onnx:
         _onnx(saved, arguments)
+    if arguments.c:
+        _c(saved, arguments)
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise InputError, before any work, where nothing is asked for, or an option of something that is not."""
-    if not arguments.onnx:
-        raise InputError("export: nothing to write; give --onnx FILE")
-    if arguments.bare and not arguments.onnx:
-        raise InputError("--bare: it is an option of --onnx FILE; give both")
+    if not (arguments.onnx or arguments.c):
+        raise InputError("export: nothing to write; give --onnx FILE or --c FILE.h")
+    for option, target in (("bare", "onnx"), ("int8", "c")):
+        if getattr(arguments, option) and not getattr(arguments, target):
+            raise InputError(f"--{option}: it is an option of --{target}; give both")
 
 
 def _onnx(saved: SavedRun, arguments: argparse.Namespace) -> None:
@@ -33,3 +38,14 @@ def _onnx(saved: SavedRun, arguments: argparse.Namespace) -> None:
     if worst is not None:
         judged = f"ONNX Runtime's answers differ by {worst:.1g} at most"
     print(f"{arguments.onnx}: {judged}")
+
+
+def _c(saved: SavedRun, arguments: argparse.Namespace) -> None:
+    title = saved.config.name
+    if not arguments.int8:
+        export_c(saved.classifier(), arguments.c, title)
+        print(f"{arguments.c}: weights in float32")
+        return
+    test, training = own_test_images(saved), load_data(saved.config, saved.dataset).train
+    before, after = export_c_int8(saved.classifier(), arguments.c, training.images, test, title)
+    print(f"{arguments.c}: weights in 8 bits; accuracy on the test images {before:.2%} before, {after:.2%} after")

@@ -106,6 +106,9 @@ def _export(commands: "Commands") -> None:
     export.add_argument("run_name", metavar="RUN", help=RUN)
     export.add_argument("--onnx", metavar="FILE", help="an ONNX model that takes pictures and gives probabilities")
     export.add_argument("--bare", action="store_true", help="with --onnx: the network alone, of normalised input")
+    export.add_argument(
+        "--page", metavar="FILE.html", help="a page to draw on, with the network in it, for any browser"
+    )
     export.add_argument("--c", metavar="FILE.h", help="a C99 header: gpucnn_predict(picture, probabilities)")
     export.add_argument("--int8", action="store_true", help="with --c: weights in 8 bits, fitted on training images")
 

@@ -6,7 +6,7 @@ from gpucnn import backend
 from gpucnn.cli.evaluate import own_test_images
 from gpucnn.config.build import load_data
 from gpucnn.errors import InputError
-from gpucnn.export import export_c, export_c_int8, export_onnx
+from gpucnn.export import export_c, export_c_int8, export_onnx, export_page
 from gpucnn.kernels import dispatch
 from gpucnn.runs.saved import SavedRun, open_run
 
@@ -19,14 +19,17 @@ def run(arguments: argparse.Namespace) -> None:
     saved = open_run(arguments.run_name)
     if arguments.onnx:
         _onnx(saved, arguments)
+    if arguments.page:
+        export_page(saved.classifier(), arguments.page, saved.config.name)
+        print(f"{arguments.page}: open it in a browser")
     if arguments.c:
         _c(saved, arguments)
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise InputError, before any work, where nothing is asked for, or an option of something that is not."""
-    if not (arguments.onnx or arguments.c):
-        raise InputError("export: nothing to write; give --onnx FILE or --c FILE.h")
+    if not (arguments.onnx or arguments.page or arguments.c):
+        raise InputError("export: nothing to write; give --onnx FILE, --page FILE.html or --c FILE.h")
     for option, target in (("bare", "onnx"), ("int8", "c")):
         if getattr(arguments, option) and not getattr(arguments, target):
             raise InputError(f"--{option}: it is an option of --{target}; give both")

@@ -10,6 +10,7 @@ from gpucnn.export.c_header import About, c_header
 from gpucnn.export.entry import Entry
 from gpucnn.export.judged import check_agrees
 from gpucnn.export.onnx import onnx_model
+from gpucnn.export.page import network_page
 from gpucnn.export.quantised import Quantised, emulated, quantise
 from gpucnn.export.steps import steps_of
 from gpucnn.files import atomic_write
@@ -67,3 +68,12 @@ def _write_c(classifier: Classifier, path: Path | str, about: About, layers: Map
 
 def _accuracy(classifier: Classifier, test: Dataset) -> float:
     return float((classifier.probabilities(test.images).argmax(axis=1) == test.labels).mean())
+
+
+def export_page(classifier: Classifier, path: Path | str, title: str = "network") -> None:
+    """Write a page in which a network answers what is drawn, and pictures that are dropped; it needs no server.
+
+    classifier: what `gpucnn.load` gives. Raises DataError where the network takes no pictures, InputError where a layer
+    cannot be exported.
+    """
+    atomic_write(Path(path), network_page(classifier, title).encode())

@@ -340,11 +340,20 @@ function showFieldsOf(map, layer) {
   map.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && showField(null));
 }
 
+/** The image that the network gets, kept in sight where the page is scrolled past it; its place stays as it is. */
+function keepInSight(wanted) {
+  const [image, place] = [element("image"), element("image-place")];
+  const { bottom, height } = place.getBoundingClientRect();
+  place.style.height = wanted ? `${height}px` : "";
+  image.classList.toggle("floating", wanted && bottom < 0.5 * height);
+}
+
 /** A frame around the receptive field of a unit (row, column) on the image that the network gets; none for null. */
 function showField(field, unit) {
   const frame = element("field");
   frame.hidden = !field;
   element("field-note").textContent = "";
+  keepInSight(Boolean(field));
   if (!field) return;
   const sides = network.image.slice(1);
   const first = unit.map((place, axis) => Math.max(0, field.start[axis] + place * field.jump[axis]));
@@ -466,6 +475,7 @@ function listenToKeys() {
 }
 
 function listenToControls() {
+  document.addEventListener("pointerdown", ({ target }) => target.closest(".unit") || showField(null));
   element("undo").addEventListener("click", undo);
   element("clear").addEventListener("click", () => add({}));
   document.addEventListener("keydown", (event) => {

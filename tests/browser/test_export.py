@@ -129,6 +129,31 @@ def test_a_dropped_picture_is_taken_as_the_pipeline_takes_it(channels, invert, o
         clear(page)
 
 
+@pytest.mark.parametrize("bright", [False, True])
+def test_a_dropped_drawing_is_found_as_the_pipeline_finds_it(bright, open_file, tmp_path, rng) -> None:
+    """On an even ground, on paper in uneven light, and so large that it is reduced first."""
+    images = np.zeros((12, 1, 20, 17), np.uint8)
+    images[:, :, 6:14, 5:12] = 255
+    gpucnn.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(340, 3)).eval()
+    classifier = classifier_of(net, (1, 20, 17), 255 - images if bright else images)
+    export_page(classifier, tmp_path / "a.html")
+    page = open_file(tmp_path / "a.html")
+    y, x = np.mgrid[-1:1:60j, -1:1:44j]
+    stroke = (np.abs(x - 0.3 * y) < 0.15) & (np.abs(y) < 0.6)
+    light = 190 + 30 * x - 20 * y * y + rng.normal(0, 2, x.shape)
+    drawings = {"even": np.where(stroke, 230, 20), "paper": np.where(stroke, 60, light)}
+    drawings["large"] = np.kron(drawings["paper"], np.ones((14, 14)))
+    for name, shades in drawings.items():
+        content = png(shades.clip(0, 255).astype(np.uint8))
+        (tmp_path / "a.png").write_bytes(content)
+        expected = classifier.pipeline.images(tmp_path / "a.png", centre=True)[0]
+        drop(page, "a.png", content)
+        off = pixels(page, "#seen")[..., 0].astype(int) - expected[0]
+        assert np.abs(off).max() <= 1 and (off != 0).mean() < 0.02, name
+        clear(page)
+
+
 def test_a_transparent_picture_shows_the_ground_of_the_training(open_file, tmp_path) -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3)).eval()
     classifier = classifier_of(net, (3, 8, 8))

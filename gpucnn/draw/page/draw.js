@@ -168,7 +168,7 @@ function drawing() {
   const [centre, invert] = [element("centre").checked, element("invert").checked];
   const { picture } = visible().at(-1);
   const [height, width] = [canvas.height, canvas.width];
-  if (picture && source.pictures && !centre) return { picture, exchange: invert !== network.bright };
+  if (picture && source.pictures) return { picture, centre, exchange: invert !== network.bright };
   return { height, width, ink: ink(), centre, invert };
 }
 

@@ -100,25 +100,106 @@ function middle(mass, [, columns]) {
   return [down / all, across / all];
 }
 
-/** A picture as planes (channels, height, width) of bytes: on the ground where it is transparent, grey by its luma. */
-function planesOf(picture, channels, size, ground) {
-  const [height, width] = [picture.height, picture.width];
+const sizeOf = (picture) => [picture.height, picture.width];
+
+/** A picture as planes of bytes, one grey by its luma, or three; on the ground where it is transparent. */
+function planesOf(picture, channels, ground) {
+  const [height, width] = sizeOf(picture);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.fillStyle = ground;
   context.fillRect(0, 0, width, height);
   context.drawImage(picture, 0, 0);
   const { data } = context.getImageData(0, 0, width, height);
-  const out = new Uint8Array(channels * size[0] * size[1]);
-  for (let channel = 0; channel < channels; channel++) {
+  return Array.from({ length: channels }, (_, channel) => {
     const plane = new Uint8Array(height * width);
-    for (let index = 0; index < plane.length; index++) {
-      const [red, green, blue] = data.subarray(4 * index, 4 * index + 3);
-      const luma = (red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16;
-      plane[index] = channels === 1 ? luma : data[4 * index + channel];
+    for (let index = 0, at = 0; index < plane.length; index++, at += 4) {
+      const luma = (data[at] * 19595 + data[at + 1] * 38470 + data[at + 2] * 7471 + 32768) >> 16;
+      plane[index] = channels === 1 ? luma : data[at + channel];
     }
-    out.set(stretched(plane, [height, width], size), channel * size[0] * size[1]);
+    return plane;
+  });
+}
+
+const [NOISE, FAINT, ENOUGH, LEAST_BORDER, ROUNDS, NEAR] = [6, 0.2, 280, 24, 15, 1e-3]; // those of centring.py
+
+/** The ink of a grey picture of bytes: how far pixels are from the ground, brighter or darker; large ones are reduced. */
+function inkOfShades(plane, given) {
+  const { shades, from } = reduced(Float64Array.from(plane, (value) => value / 255), given);
+  const { ground, spread } = groundOf(shades, from);
+  const away = shades.map((shade, index) => shade - ground[index]);
+  const [high, low] = [away.reduce((a, b) => Math.max(a, b)), away.reduce((a, b) => Math.min(a, b))];
+  const sign = high < -low ? -1 : 1;
+  const strongest = Math.max(high, -low);
+  const noise = NOISE * spread;
+  if (strongest <= noise) return { ink: new Uint8Array(shades.length), from };
+  const least = noise > 0 ? Math.max(noise, FAINT * strongest) : 0;
+  return { ink: Uint8Array.from(away, (value) => (sign * value > least ? rint(sign * value * (255 / strongest)) : 0)), from };
+}
+
+/** Means over squares of pixels, where the picture is far larger than needed. */
+function reduced(shades, [height, width]) {
+  const factor = Math.floor(Math.min(height, width) / ENOUGH);
+  if (factor < 2) return { shades, from: [height, width] };
+  const from = [Math.floor(height / factor), Math.floor(width / factor)];
+  const out = new Float64Array(from[0] * from[1]);
+  for (let row = 0; row < from[0] * factor; row++) {
+    const line = Math.floor(row / factor) * from[1];
+    for (let x = 0; x < from[1] * factor; x++) out[line + Math.floor(x / factor)] += shades[row * width + x] / factor ** 2;
   }
-  return out;
+  return { shades: out, from };
+}
+
+/** The ground below each pixel, nearly what the border is, and the median deviation of the border from it. */
+function groundOf(shades, [height, width]) {
+  const terms = (index) => {
+    const [y, x] = [Math.floor(index / width), index % width];
+    const [v, u] = [height > 1 ? (2 * y) / (height - 1) - 1 : -1, width > 1 ? (2 * x) / (width - 1) - 1 : -1];
+    return [1, u, v, u * u, u * v, v * v];
+  };
+  const onBorder = (index) =>
+    index < width || index >= (height - 1) * width || index % width === 0 || index % width === width - 1;
+  const places = Array.from(shades.keys()).filter(onBorder);
+  const border = places.map((index) => shades[index]);
+  const even = median(border);
+  const spread = median(border.map((shade) => Math.abs(shade - even)));
+  if (spread === 0 || border.length < LEAST_BORDER) return { ground: shades.map(() => even), spread };
+  const rows = places.map(terms);
+  let weights = border.map(() => 1);
+  let [factors, off] = [[], []];
+  const value = (row) => row.reduce((sum, term, k) => sum + term * factors[k], 0);
+  for (let round = 0; round < ROUNDS; round++) {
+    factors = fitted(rows, border, weights);
+    off = rows.map((row, index) => Math.abs(border[index] - value(row)));
+    weights = off.map((deviation) => 1 / Math.sqrt(deviation + NEAR)); // squares become the deviations themselves
+  }
+  return { ground: shades.map((_, index) => value(terms(index))), spread: median(off) };
+}
+
+/** The factors of the rows whose weighted sum of squares from `wanted` is least: the normal equations, eliminated. */
+function fitted(rows, wanted, weights) {
+  const count = rows[0].length;
+  const table = Array.from({ length: count }, () => new Float64Array(count + 1));
+  rows.forEach((row, index) => {
+    const square = weights[index] ** 2;
+    for (let i = 0; i < count; i++) {
+      for (let k = 0; k < count; k++) table[i][k] += square * row[i] * row[k];
+      table[i][count] += square * row[i] * wanted[index];
+    }
+  });
+  for (let i = 0; i < count; i++) {
+    for (let other = 0; other < count; other++) {
+      if (other === i) continue;
+      const times = table[other][i] / table[i][i];
+      for (let k = i; k <= count; k++) table[other][k] -= times * table[i][k];
+    }
+  }
+  return table.map((line, i) => line[count] / line[i]);
+}
+
+function median(values) {
+  const sorted = Float64Array.from(values).sort();
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 /** A plane of bytes stretched, as Pillow does: bilinear, over all pixels that a new one covers; across first. */

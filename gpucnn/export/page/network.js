@@ -25,12 +25,18 @@ const source = {
 /** A drawing as the network's images before they are normalised: (channels, height, width) of bytes. */
 function imageOf(drawing) {
   const [channels, ...size] = exported.page.image;
-  if (drawing.picture) {
-    const planes = planesOf(drawing.picture, channels, size, exported.background);
-    return drawing.exchange !== exported.invert ? planes.map((value) => 255 - value) : planes;
+  const { picture, exchange } = drawing;
+  if (picture && !drawing.centre) {
+    const planes = planesOf(picture, channels, exported.background).map((plane) => stretched(plane, sizeOf(picture), size));
+    const image = Uint8Array.from(planes.flatMap((plane) => Array.from(plane)));
+    return exchange !== exported.invert ? image.map((value) => 255 - value) : image;
   }
-  const plane = (drawing.centre ? centred : whole)(drawing.ink, [drawing.height, drawing.width], size);
-  const shown = drawing.invert ? plane.map((value) => 255 - value) : plane;
+  const invert = picture ? exchange !== exported.page.bright : drawing.invert;
+  const { ink, from } = picture
+    ? inkOfShades(planesOf(picture, 1, exported.background)[0], sizeOf(picture))
+    : { ink: drawing.ink, from: [drawing.height, drawing.width] };
+  const plane = (drawing.centre ? centred : whole)(ink, from, size);
+  const shown = invert ? plane.map((value) => 255 - value) : plane;
   const image = new Uint8Array(channels * shown.length);
   for (let channel = 0; channel < channels; channel++) image.set(shown, channel * shown.length);
   return image;

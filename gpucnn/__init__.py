@@ -27,6 +27,7 @@ __all__ = [
     "concatenate",
     "data",
     "device",
+    "export",
     "filters",
     "functional",
     "is_grad_enabled",
@@ -48,6 +49,7 @@ _LATER = {
     "load_into": ("gpucnn.training", "load_into"),
     "save": ("gpucnn.training", "save"),
     "data": ("gpucnn.data", None),
+    "export": ("gpucnn.export", None),
 }
 
 

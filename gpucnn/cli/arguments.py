@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
     parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_train, _eval, _predict, _summary, _report, _draw, _filter, _info, _data, _config):
+    for add in (_train, _eval, _predict, _summary, _report, _draw, _export, _filter, _info, _data, _config):
         add(commands)
     return parser
 
@@ -99,6 +99,18 @@ def _draw(commands: "Commands") -> None:
     draw = _command(commands, "draw", "open a page to draw on, which shows the network's prediction")
     draw.add_argument("run_name", metavar="RUN", help=RUN)
     draw.add_argument("--port", metavar="N", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)")
+
+
+def _export(commands: "Commands") -> None:
+    export = _command(commands, "export", "write a trained network for other places: ONNX, a page, a C header")
+    export.add_argument("run_name", metavar="RUN", help=RUN)
+    export.add_argument("--onnx", metavar="FILE", help="an ONNX model that takes pictures and gives probabilities")
+    export.add_argument("--bare", action="store_true", help="with --onnx: the network alone, of normalised input")
+    export.add_argument(
+        "--page", metavar="FILE.html", help="a page to draw on, with the network in it, for any browser"
+    )
+    export.add_argument("--c", metavar="FILE.h", help="a C99 header: gpucnn_predict(picture, probabilities)")
+    export.add_argument("--int8", action="store_true", help="with --c: weights in 8 bits, fitted on training images")
 
 
 def _port(text: str) -> int:

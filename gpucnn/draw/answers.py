@@ -5,6 +5,7 @@ layer, its `peak`. So a layer's pictures share one scale, symmetric about 0.
 """
 
 import base64
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from gpucnn.data.centring import centred, resampled, whole
 from gpucnn.data.ranges import BYTE
 from gpucnn.draw.drawing import Drawing
 from gpucnn.errors import DataError
-from gpucnn.report.architecture import layer_outputs
+from gpucnn.report.architecture import LayerFacts, layer_facts, layer_outputs
 from gpucnn.runs.classifier import Classifier
 from gpucnn.training.evaluation import dtype_of
 
@@ -53,7 +54,12 @@ class Reader:
             "classes": self.classifier.classes,
             "bright": self.classifier.pipeline.ground == "bright",
             "zero": ZERO,
-            "layers": [_description(name, layer, output[0]) for name, layer, output in self._outputs(blank)],
+            "layers": [
+                {**_description(name, layer, output[0]), "field": _field(facts)}
+                for (name, layer, output), facts in zip(
+                    self._outputs(blank), layer_facts(self.net, self.image_shape), strict=True
+                )
+            ],
         }
 
     def answer(self, drawing: Drawing) -> dict[str, Any]:
@@ -90,6 +96,11 @@ def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, A
         "size": shown.shape[1:],
         "kernels": _kernels(layer.weight.numpy()) if isinstance(layer, nn.Conv2d) else None,
     }
+
+
+def _field(facts: LayerFacts) -> dict[str, Any] | None:
+    """What the units of a layer's maps see, as a `ReceptiveField` tells it; None for a layer without maps."""
+    return dataclasses.asdict(facts.field) if len(facts.output) == 3 else None
 
 
 def _kernels(weight: np.ndarray) -> dict[str, Any]:

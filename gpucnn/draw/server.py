@@ -1,4 +1,4 @@
-"""The page's server: it serves three files and the network's description, and answers drawings. It reads no other file.
+"""The page's server: it serves four files and the network's description, and answers drawings. It reads no other file.
 
 Only pages that it served itself may ask: the Host header must name the loopback (or a page elsewhere could have its
 own name lead here, by DNS rebinding), and a drawing must come from this origin.
@@ -25,6 +25,7 @@ FILES = {
     "/": ("draw.html", "text/html; charset=utf-8"),
     "/draw.css": ("draw.css", "text/css; charset=utf-8"),
     "/draw.js": ("draw.js", "text/javascript; charset=utf-8"),
+    "/server.js": ("server.js", "text/javascript; charset=utf-8"),
 }
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 HEADERS = {

@@ -32,6 +32,8 @@ def test_the_description(reader) -> None:
         "0 conv2d", "1 relu", "2.0 conv2d", "2.1 relu", "2 residual", "3 max_pool2d", "4 flatten", "5 linear"
     ]  # fmt: skip
     assert [layer["shape"] for layer in told["layers"][-3:]] == [(4, 6, 6), (144,), (3,)]
+    assert told["layers"][5]["field"] == {"size": (11, 11), "jump": (4, 4), "start": (-2, -2)}  # 5 + 2 · 2 + 2
+    assert told["layers"][6]["field"] is None  # flatten has no maps
     assert [layer["kernels"] is not None for layer in told["layers"]] == [True, False, True, *[False] * 5]
 
 

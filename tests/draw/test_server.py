@@ -70,7 +70,8 @@ def lives(server) -> Iterator[None]:
 
 def test_the_page(server) -> None:
     for path, kind, part in (
-        ("/", "text/html", b"<canvas"), ("/draw.js", "text/javascript", b"fetch"), ("/draw.css", "text/css", b"#canvas")
+        ("/", "text/html", b"<canvas"), ("/draw.js", "text/javascript", b"source.answer"),
+        ("/server.js", "text/javascript", b"fetch"), ("/draw.css", "text/css", b"#canvas"),
     ):  # fmt: skip
         status, headers, body = ask(server, "GET", path)
         assert (status, headers.get_content_type()) == (200, kind) and part in body

@@ -1,4 +1,8 @@
-// The page of `gpucnn draw`: takes a drawing, asks the server what the network makes of it, and shows the answer.
+// A page to draw on: takes a drawing, asks `source` what the network makes of it, and shows the answer.
+//
+// `source` is another script's: `gpucnn draw` asks its server (server.js), an exported page has the network in it.
+//   name: what comes before the title. pictures: whether it takes pictures in their own colours and size.
+//   describe() -> the network: classes, layers, kernels. answer(drawing) -> image, probabilities, layers' outputs.
 
 const LONGER_SIDE = 280; // pixels of the drawing's longer side; MNIST's images are a tenth of it
 const STEP = 7; // pixels that an arrow key moves the pen
@@ -152,47 +156,29 @@ async function exchange() {
   if (!visible().length) return showNothing();
   const began = performance.now();
   try {
-    const response = await fetch("/answer", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({
-        height: canvas.height,
-        width: canvas.width,
-        ink: toBase64(ink()),
-        centre: element("centre").checked,
-        invert: element("invert").checked,
-      }),
-    });
-    if (!response.ok) throw new Error(await response.text());
-    show(await response.json(), began);
+    show(await source.answer(drawing()), began);
     say("");
   } catch (error) {
-    say(error instanceof TypeError ? "No answer: has gpucnn draw been ended?" : `No answer: ${error.message}`);
+    say(`No answer: ${error.message}`);
   }
+}
+
+/** What is drawn, and how to make an image of it; `picture` where a picture is taken as it is. */
+function drawing() {
+  const [centre, invert] = [element("centre").checked, element("invert").checked];
+  const { picture } = visible().at(-1);
+  const [height, width] = [canvas.height, canvas.width];
+  if (picture && source.pictures) return { picture, centre, exchange: invert !== network.bright };
+  return { height, width, ink: ink(), centre, invert };
 }
 
 function say(message) {
   element("message").textContent = message;
 }
 
-function toBase64(bytes) {
-  let text = "";
-  for (let start = 0; start < bytes.length; start += 8192) {
-    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
-  }
-  return btoa(text);
-}
-
-function fromBase64(text) {
-  const characters = atob(text);
-  const bytes = new Uint8Array(characters.length);
-  for (let index = 0; index < bytes.length; index++) bytes[index] = characters.charCodeAt(index);
-  return bytes;
-}
-
 // --- showing ----------------------------------------------------------------------------------------------------------
 
-let network; // what the server tells of it
+let network; // what the source tells of it
 let answers = null; // what it last made of a drawing
 let rows = []; // a bar to each of the classes that are shown
 let layers = []; // {units: [{kernel, map}], peak} of each layer
@@ -200,7 +186,7 @@ let colours; // of the 256 bytes, as ImageData holds pixels
 
 function show(latest, began) {
   answers = latest;
-  showImage(fromBase64(answers.image));
+  showImage(answers.image);
   showProbabilities(answers.probabilities);
   network.layers.forEach((layer, index) => showLayer(layers[index], layer, answers.layers[index]));
   const whole = performance.now() - began;
@@ -212,15 +198,21 @@ function showNothing() {
   answers = null;
   const [, height, width] = network.image;
   showImage(new Uint8Array(height * width));
+  showField(null);
   showProbabilities(null);
   network.layers.forEach((layer, index) => showLayer(layers[index], layer, null));
   element("times").textContent = "";
 }
 
+/** An image of one plane, or of three: red, green, blue. */
 function showImage(image) {
   const [, height, width] = network.image;
   const data = new ImageData(width, height);
-  image.forEach((value, index) => data.data.set([value, value, value, 255], 4 * index));
+  const count = height * width;
+  for (let index = 0; index < count; index++) {
+    for (let plane = 0; plane < 3; plane++) data.data[4 * index + plane] = image[(plane * count + index) % image.length];
+    data.data[4 * index + 3] = 255;
+  }
   element("seen").getContext("2d").putImageData(data, 0, 0);
 }
 
@@ -245,7 +237,7 @@ function percent(share) {
 function showLayer({ units, peak }, layer, answer) {
   peak.textContent = answer ? `: ±${answer.peak.toPrecision(3)}` : "";
   const count = layer.size[0] * layer.size[1] || layer.shown;
-  const bytes = answer ? fromBase64(answer.bytes) : new Uint8Array(units.length * count).fill(network.zero);
+  const bytes = answer ? answer.bytes : new Uint8Array(units.length * count).fill(network.zero);
   units.forEach(({ map }, index) => shade(map, bytes.subarray(index * count, (index + 1) * count)));
 }
 
@@ -331,9 +323,46 @@ function makeMaps(layer, into) {
     const kernel = layer.kernels && makeKernel(layer.kernels);
     const unit = make("div", "unit", ...(kernel ? [kernel] : []), map);
     unit.title = `map ${index}`;
+    if (layer.field) showFieldsOf(map, layer);
     into.append(unit);
     return { kernel, map };
   });
+}
+
+/** Show which pixels of the image a unit of a map sees, while it is pointed at or touched. */
+function showFieldsOf(map, layer) {
+  const show = (event) => {
+    const box = map.getBoundingClientRect();
+    const share = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+    showField(layer.field, share.map((part, axis) => Math.floor(part * layer.shape[axis + 1])));
+  };
+  for (const kind of ["pointermove", "pointerdown"]) map.addEventListener(kind, show);
+  map.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && showField(null));
+}
+
+/** The image that the network gets, kept in sight where the page is scrolled past it; its place stays as it is. */
+function keepInSight(wanted) {
+  const [image, place] = [element("image"), element("image-place")];
+  const { bottom, height } = place.getBoundingClientRect();
+  place.style.height = wanted ? `${height}px` : "";
+  image.classList.toggle("floating", wanted && bottom < 0.5 * height);
+}
+
+/** A frame around the receptive field of a unit (row, column) on the image that the network gets; none for null. */
+function showField(field, unit) {
+  const frame = element("field");
+  frame.hidden = !field;
+  element("field-note").textContent = "";
+  keepInSight(Boolean(field));
+  if (!field) return;
+  const sides = network.image.slice(1);
+  const first = unit.map((place, axis) => Math.max(0, field.start[axis] + place * field.jump[axis]));
+  const last = unit.map((place, axis) => Math.min(sides[axis], field.start[axis] + place * field.jump[axis] + field.size[axis]));
+  const share = (pixels, axis) => `${(100 * pixels) / sides[axis]}%`;
+  Object.assign(frame.style, { top: share(first[0], 0), height: share(last[0] - first[0], 0) });
+  Object.assign(frame.style, { left: share(first[1], 1), width: share(last[1] - first[1], 1) });
+  const words = first.map((begin, axis) => `${["rows", "columns"][axis]} ${begin} to ${last[axis] - 1}`);
+  element("field-note").textContent = `Unit (${unit.join(", ")}) sees ${words.join(", ")}.`;
 }
 
 /** A canvas for one kernel: its slices, one for each input channel, side by side in a square with gaps. */
@@ -345,7 +374,7 @@ function makeKernel({ shown, size: [height, width] }) {
 
 function showKernels({ units }, { kernels }) {
   if (!kernels) return;
-  const bytes = fromBase64(kernels.bytes);
+  const { bytes } = kernels;
   const [height, width] = kernels.size;
   const across = Math.ceil(Math.sqrt(kernels.shown));
   units.forEach(({ kernel }, unit) => {
@@ -446,6 +475,7 @@ function listenToKeys() {
 }
 
 function listenToControls() {
+  document.addEventListener("pointerdown", ({ target }) => target.closest(".unit") || showField(null));
   element("undo").addEventListener("click", undo);
   element("clear").addEventListener("click", () => add({}));
   document.addEventListener("keydown", (event) => {
@@ -494,14 +524,16 @@ function recolour() {
 
 // --- begin ------------------------------------------------------------------------------------------------------------
 
-network = await (await fetch("/network")).json();
+network = await source.describe();
 const [channels, height, width] = network.image;
 element("invert").checked = network.bright; // drawings are bright on dark
 const scale = LONGER_SIDE / Math.max(height, width);
 [canvas.height, canvas.width] = [Math.ceil(height * scale), Math.ceil(width * scale)];
 [element("seen").height, element("seen").width] = [height, width];
-element("title").textContent = document.title = `gpucnn draw: ${network.title}`;
-element("seen-note").textContent = `${height} × ${width} pixels, black 0, white 255${channels > 1 ? "; all channels alike" : ""}`;
+element("title").textContent = document.title = `${source.name}: ${network.title}`;
+element("seen-note").textContent = `${height} × ${width} pixels, black 0, white 255`;
+if (channels > 1) element("seen-note").textContent += source.pictures ? "; what is drawn is grey" : "; all channels alike";
+if (channels > 1 && source.pictures) element("centre").checked = false; // pictures are taken in their colours
 if (network.classes.length > MOST_BARS) element("cut").textContent = `The ${MOST_BARS} likeliest of ${network.classes.length}.`;
 rows = makeRows();
 layers = network.layers.map(makeLayer);

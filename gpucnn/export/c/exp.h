@@ -1,0 +1,6 @@
+static inline void gpucnn_exp(const float *x, float *y, int count)
+{
+    int i;
+    for (i = 0; i < count; i++)
+        y[i] = expf(x[i]);
+}

@@ -1,0 +1,257 @@
+"""A trained network as a list of steps, which every exporter reads: sizes, windows and weights, and no layer's options.
+
+Values are numbered: 0 is the network's input, n the result of step n. A step reads earlier values only. Shapes omit the
+axis of images.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gpucnn import nn
+from gpucnn.errors import InputError
+from gpucnn.functional.padding import PadMode
+from gpucnn.geometry import Sides, Sizes, Window, sides_of
+
+Function = Literal["relu", "leaky_relu", "sigmoid", "scaled_tanh"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """One operation. layer, kind: the name and the kind of the layer that it belongs to, such as 3.1 and conv2d.
+
+    sources: the numbers of the values that it reads. given, shape: of the first of them, and of the result.
+    """
+
+    layer: str
+    kind: str
+    sources: tuple[int, ...]
+    given: Sizes
+    shape: Sizes
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Convolution(Step):
+    """Cross-correlation with weight (O, I / groups, kernel...), plus bias (O,)."""
+
+    window: Window
+    groups: int
+    weight: np.ndarray
+    bias: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Linear(Step):
+    """x · weightᵀ + bias; weight (O, F), bias (O,)."""
+
+    weight: np.ndarray
+    bias: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MaxPool(Step):
+    """The largest value under the window; padding never is."""
+
+    window: Window
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AveragePool(Step):
+    """The mean under the window, over the taps that lie on the input or on the `counted` part of the padding, zeros."""
+
+    window: Window
+    counted: Sides
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pad(Step):
+    """A border around (C, H, W), (before, after) for H and W."""
+
+    sides: Sides
+    mode: PadMode
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Normalise(Step):
+    """(x - mean) / sqrt(variance + eps) · weight + bias, per channel; each (C,)."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
+    eps: float
+
+    @property
+    def factor(self) -> np.ndarray:
+        """What x is multiplied by, (C,) float64."""
+        return self.weight / np.sqrt(self.variance.astype(np.float64) + self.eps)
+
+    @property
+    def summand(self) -> np.ndarray:
+        """What is added then, (C,) float64."""
+        return self.bias - self.mean * self.factor
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Activation(Step):
+    """A function of each number. leaky_relu: the slope below 0; scaled_tanh: amplitude and slope, both 1 for tanh."""
+
+    function: Function
+    numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Softmax(Step):
+    """Along `axis`, counted with that of images, which is 0; `log`: its logarithm."""
+
+    axis: int
+    log: bool
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flatten(Step):
+    """(C, H, W) as (C·H·W,)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(Step):
+    """The sum of both values."""
+
+
+def steps_of(net: nn.Sequential, shape: Sizes) -> list[Step]:
+    """The steps of a network in evaluation mode, for images of `shape` (C, H, W), with float32 weights.
+
+    A dropout layer has none, a subsample layer two. Raises InputError for a layer that is not one of `nn.LAYERS`.
+    """
+    writer = _Writer(shape)
+    writer.layers(net, "")
+    return writer.steps
+
+
+class _Writer:
+    """Appends steps; `value` is the number of the last, of shape `shape`."""
+
+    def __init__(self, shape: Sizes) -> None:
+        self.steps: list[Step] = []
+        self.value, self.shape = 0, shape
+
+    def layers(self, net: nn.Sequential, prefix: str) -> None:
+        for number, layer in enumerate(net.layers):
+            name = f"{prefix}{number}"
+            if type(layer) is nn.Residual:
+                begin = self.value
+                self.layers(layer, f"{name}.")
+                self.add(Add, (name, layer.kind), self.shape, sources=(self.value, begin))
+            elif type(layer) is nn.Sequential:
+                self.layers(layer, f"{name}.")
+            elif type(layer) in TRANSLATED:
+                TRANSLATED[type(layer)](self, layer, (name, getattr(layer, "kind", "identity")))
+            else:
+                raise InputError(
+                    f"layer {name} ({getattr(layer, 'kind', type(layer).__name__)}) cannot be exported; layers of "
+                    f"these kinds can: {', '.join(sorted(nn.LAYERS))}"
+                )
+
+    def add(
+        self,
+        kind: type[Step],
+        layer: tuple[str, str],
+        shape: Sizes,
+        sources: tuple[int, ...] | None = None,
+        **parts: Any,
+    ) -> None:
+        sources = (self.value,) if sources is None else sources
+        self.steps.append(kind(layer=layer[0], kind=layer[1], sources=sources, given=self.shape, shape=shape, **parts))
+        self.value, self.shape = len(self.steps), shape
+
+
+Name = tuple[str, str]
+
+
+def _convolution(to: _Writer, layer: Any, name: Name) -> None:
+    parts: dict[str, Any] = {"weight": _float32(layer.weight), "bias": _bias(layer)}
+    window = layer.window(to.shape)
+    to.add(Convolution, name, layer.output_shape(to.shape), window=window, groups=layer.groups, **parts)
+
+
+def _linear(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(Linear, name, layer.output_shape(to.shape), weight=_float32(layer.weight), bias=_bias(layer))
+
+
+def _max_pool(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(MaxPool, name, layer.output_shape(to.shape), window=layer.window(to.shape))
+
+
+def _average_pool(to: _Writer, layer: Any, name: Name) -> None:
+    window, sizes = layer.window(to.shape), to.shape[1:]
+    padding = layer.padding if getattr(layer, "count_include_pad", False) else 0
+    counted = sides_of(layer.kind, window, sizes, padding)
+    to.add(AveragePool, name, layer.output_shape(to.shape), window=window, counted=counted)
+
+
+def _pad(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(Pad, name, layer.output_shape(to.shape), sides=layer.window(to.shape).padding, mode=layer.mode)
+
+
+def _batch_norm(to: _Writer, layer: Any, name: Name) -> None:
+    ones, zeros = np.ones(layer.num_features, np.float32), np.zeros(layer.num_features, np.float32)
+    weight = ones if layer.weight is None else _float32(layer.weight)
+    bias = zeros if layer.bias is None else _float32(layer.bias)
+    running: dict[str, Any] = {"mean": _float32(layer.running_mean), "variance": _float32(layer.running_var)}
+    to.add(Normalise, name, to.shape, weight=weight, bias=bias, eps=layer.eps, **running)
+
+
+def _subsample(to: _Writer, layer: Any, name: Name) -> None:
+    window, zeros = layer.window(to.shape), np.zeros(layer.num_features, np.float32)
+    to.add(AveragePool, name, layer.output_shape(to.shape), window=window, counted=((0, 0), (0, 0)))
+    trained: dict[str, Any] = {"weight": _float32(layer.coefficient), "bias": _float32(layer.bias)}
+    to.add(Normalise, name, to.shape, mean=zeros, variance=zeros + 1, eps=0.0, **trained)
+
+
+def _activation(function: Function, *numbers: float) -> Callable[[_Writer, Any, Name], None]:
+    return lambda to, layer, name: to.add(Activation, name, to.shape, function=function, numbers=numbers)
+
+
+def _leaky_relu(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(Activation, name, to.shape, function="leaky_relu", numbers=(layer.negative_slope,))
+
+
+def _softmax(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(Softmax, name, to.shape, axis=layer.dim % (len(to.shape) + 1), log=isinstance(layer, nn.LogSoftmax))
+
+
+def _flatten(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(Flatten, name, layer.output_shape(to.shape))
+
+
+def _nothing(to: _Writer, layer: Any, name: Name) -> None:
+    """No step: what does nothing in evaluation."""
+
+
+TRANSLATED: dict[type, Callable[[_Writer, Any, Name], None]] = {
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), _convolution),
+    nn.Linear: _linear,
+    **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.GlobalMaxPool2d), _max_pool),
+    **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.GlobalAvgPool2d), _average_pool),
+    **dict.fromkeys((nn.ZeroPad2d, nn.ReplicationPad2d, nn.ReflectionPad2d), _pad),
+    **dict.fromkeys((nn.BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _batch_norm),
+    nn.Subsample2d: _subsample,
+    nn.ReLU: _activation("relu"),
+    nn.LeakyReLU: _leaky_relu,
+    nn.Sigmoid: _activation("sigmoid"),
+    nn.Tanh: _activation("scaled_tanh", 1.0, 1.0),
+    nn.ScaledTanh: _activation("scaled_tanh", 1.7159, 2 / 3),
+    **dict.fromkeys((nn.Softmax, nn.LogSoftmax), _softmax),
+    nn.Flatten: _flatten,
+    **dict.fromkeys((nn.Dropout, nn.Identity), _nothing),
+}
+
+
+def _float32(tensor: Any) -> np.ndarray:
+    return np.ascontiguousarray(tensor.numpy(), np.float32)
+
+
+def _bias(layer: Any) -> np.ndarray | None:
+    return None if layer.bias is None else _float32(layer.bias)

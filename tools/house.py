@@ -37,6 +37,7 @@ BANDS = (
         (
             (Part("cli", "the commands: train, eval, predict, summary, report, draw, filter, info, data, config"),),
             (Part("draw", "a page to draw digits on, which shows the network's prediction"),),
+            (Part("sklearn", "CNNClassifier: a network as a scikit-learn estimator"),),
             (Part("report", "a page on a run, or several; pictures of networks and runs"),),
             (Part("runs", "run folders: their files, training in one, opening one again"),),
             (Part("config", "one YAML file: read, checked, and built; every fault with its place"),),

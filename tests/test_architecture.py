@@ -20,7 +20,11 @@ HOUSE = runpy.run_path(str(PACKAGE.parent / "tools/house.py"))
 ROWS: list[list[str]] = HOUSE["ROWS"]  # of the package's files and packages, from the top down
 FACES = {"gpucnn": "cli", "__main__": "cli"}  # gpucnn/__init__.py, and what starts the command line
 KNOW_CUPY = {"gpucnn.backend"}
-OPTIONAL: dict[str, set[str]] = {"torch": set(), "scipy": set(), "sklearn": {"gpucnn.sklearn"}}
+OPTIONAL: dict[str, set[str]] = {
+    "torch": {"gpucnn.training.pytorch"},
+    "scipy": set(),
+    "sklearn": {"gpucnn.sklearn"},
+}
 NOT_AT_ONCE = {"PIL", "matplotlib", "pooch", "pydantic", "requests", "safetensors", "threadpoolctl", "tqdm", "yaml"}
 
 

@@ -9,6 +9,7 @@ from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
+from gpucnn.training.pytorch import load_state_dict, torch_state_dict
 from gpucnn.training.records import BatchRecord, EpochRecord
 from gpucnn.training.saving import load_into, save
 from gpucnn.training.trainer import Trainer
@@ -27,10 +28,12 @@ __all__ = [
     "Trainer",
     "evaluate",
     "load_into",
+    "load_state_dict",
     "load_weights",
     "predict",
     "save",
     "save_weights",
+    "torch_state_dict",
 ]
 
 # Names that version 0.1.0 had here, and the module that has them now.

@@ -61,7 +61,10 @@ def test_ours_go_to_pytorch_by_one_call(torch, images):
 def test_differences_are_named_and_nothing_is_changed(torch, tmp_path):
     import safetensors.torch
 
-    ours, theirs = nn.Sequential(nn.Conv2d(1, 3, 3)), torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, bias=False)).bfloat16()
+    ours, theirs = (
+        nn.Sequential(nn.Conv2d(1, 3, 3)),
+        torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, bias=False)).bfloat16(),
+    )
     before = ours.state_dict()
     safetensors.torch.save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
     for state in (theirs.state_dict(), tmp_path / "theirs.safetensors"):

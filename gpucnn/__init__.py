@@ -14,6 +14,7 @@ from gpucnn.errors import InputError
 from gpucnn.generators import manual_seed
 from gpucnn.tensor import FUNCTIONS, Function, Tensor, check_gradients, concatenate, is_grad_enabled, no_grad, stack
 from gpucnn.tensor.absent import missing
+from gpucnn.tensor.exchange import from_dlpack
 from gpucnn.version import __version__
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "device",
     "export",
     "filters",
+    "from_dlpack",
     "functional",
     "is_grad_enabled",
     "load",
     "load_into",
+    "load_state_dict",
     "manual_seed",
     "nn",
     "no_grad",
@@ -40,6 +43,7 @@ __all__ = [
     "save",
     "set_device",
     "stack",
+    "torch_state_dict",
 ]
 
 _LATER = {
@@ -47,6 +51,8 @@ _LATER = {
     "capture": ("gpucnn.training", "capture"),
     "load": ("gpucnn.runs", "load"),
     "load_into": ("gpucnn.training", "load_into"),
+    "load_state_dict": ("gpucnn.training", "load_state_dict"),
+    "torch_state_dict": ("gpucnn.training", "torch_state_dict"),
     "save": ("gpucnn.training", "save"),
     "data": ("gpucnn.data", None),
     "export": ("gpucnn.export", None),

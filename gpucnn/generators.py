@@ -37,6 +37,17 @@ def set_generator_state(state: dict[str, Any]) -> None:
     generator().bit_generator.state = state
 
 
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, the process's generator draws from `seed`; afterwards it goes on from where it was."""
+    before = generator_state()
+    manual_seed(seed)
+    try:
+        yield
+    finally:
+        set_generator_state(before)
+
+
 # What `drawing_from` gives to the kernels called inside it; one for each thread, since each runs its own step.
 _drawing = threading.local()
 

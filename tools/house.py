@@ -38,6 +38,8 @@ BANDS = (
             (Part("cli", "the commands: train, eval, predict, summary, report, draw, export, filter, info, …"),),
             (Part("export", "a network for other places: ONNX, a page, a C header; networks from ONNX"),),
             (Part("draw", "a page to draw digits on, which shows the network's prediction"),),
+            (Part("sklearn", "CNNClassifier: a network as a scikit-learn estimator"),),
+            (Part("loggers", "what TensorBoard, CSV files and MLflow are told of a training"),),
             (Part("report", "a page on a run, or several; pictures of networks and runs"),),
             (Part("runs", "run folders: their files, training in one, opening one again"),),
             (Part("config", "one YAML file: read, checked, and built; every fault with its place"),),

@@ -18,10 +18,11 @@ from gpucnn.config.build import (
     counted,
     load_data,
 )
-from gpucnn.config.resolve import differences, resolve, to_yaml
+from gpucnn.config.resolve import differences, hyperparameters, resolve, to_yaml
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError
 from gpucnn.generators import manual_seed
+from gpucnn.loggers import RunLoggers, check_installed, pictures
 from gpucnn.report import Subject
 from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
 from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, load_initial_weights, open_run
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
             return _already_finished(before, arguments.quiet)
     choose_device(arguments.device, config)
+    check_installed(config.logging)
     data = load_data(config)
     _announce_data(data)
     if before is not None:
@@ -60,9 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder = _new_folder(arguments, config) if before is None else before.folder
     try:
         with folder:
+            table = summarize(net, data.train.image_shape, config)
             if not arguments.quiet:
-                print(summarize(net, data.train.image_shape, config), end="\n\n", flush=True)
-            result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
+                print(table, end="\n\n", flush=True)
+            result = _train(folder, trainer, config, data, table, resume=before is not None, quiet=arguments.quiet)
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
@@ -97,14 +100,21 @@ def check_same(before: Config, now: Config, path: Path) -> None:
 
 
 def _train(
-    folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, resume: bool, quiet: bool
+    folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, table: str, resume: bool, quiet: bool
 ) -> dict[str, Any]:
-    """Train in the folder, which must be entered, and show progress."""
-    with Progress(len(data.train), shown=not quiet) as progress:
-        return train_run(
+    """Train in the folder, which must be entered, log, and show progress."""
+    loaders = build_loaders(config, data)
+    loggers = RunLoggers(config.logging, folder.path, len(loaders.train), hyperparameters(config), table)
+    with Progress(len(data.train), shown=not quiet) as progress, loggers:
+
+        def told(record: Record) -> None:
+            (progress if quiet or sys.stderr.isatty() else _print_epoch)(record)
+            loggers(record)
+
+        result = train_run(
             folder,
             trainer,
-            build_loaders(config, data),
+            loaders,
             config.train.epochs,
             class_names=data.train.class_names,
             dataset=data.loaded.used,
@@ -113,9 +123,13 @@ def _train(
             config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
             pipeline=build_pipeline(config, data, trainer.net),
-            on_record=progress if quiet or sys.stderr.isatty() else _print_epoch,
+            on_record=told,
             on_note=progress.note,
         )
+        image = data.normalizer.apply(data.test.images[:1], config.dtype)[0]
+        confusion = result["confusion_matrix"]
+        loggers.finish(result, lambda: pictures(trainer.net, image, confusion, data.test.class_names))
+    return result
 
 
 def _new_folder(arguments: argparse.Namespace, config: Config) -> RunFolder:

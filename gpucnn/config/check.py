@@ -49,7 +49,12 @@ def check(document: Document, overrides: Iterable[str] = ()) -> Checked:
 def load_options(config: str, overrides: Iterable[str] = ()) -> Checked:
     """As `load_config`, without checking the layers against the data, which may be absent."""
     text, source = read_config(config)
-    return _accepted(*_read(read_yaml(text, source), overrides))
+    return check_options(read_yaml(text, source), overrides)
+
+
+def check_options(document: Document, overrides: Iterable[str] = ()) -> Checked:
+    """Check a whole configuration, except its layers against the data. Raises ConfigError."""
+    return _accepted(*_read(document, overrides))
 
 
 def _accepted(checked: Checked | None, faults: list[Fault]) -> Checked:

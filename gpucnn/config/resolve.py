@@ -30,6 +30,12 @@ def to_yaml(config: Config) -> str:
     )
 
 
+def hyperparameters(config: Config) -> dict[str, Any]:
+    """Every option that may change the result, by its dotted path; a layer is one line, what is None is left out."""
+    leaves = dict(_leaves(resolve(config) | {"model": _layers(config), "report": None, "logging": None}, ""))
+    return {key: value for key, value in leaves.items() if value is not None and not isinstance(value, dict | list)}
+
+
 def differences(before: Config, after: Config, ignoring: Collection[str] = ()) -> list[str]:
     """The options in which two configurations differ, as `train.batch_size: 64 -> 32`."""
     old, new = dict(_leaves(resolve(before), "")), dict(_leaves(resolve(after), ""))

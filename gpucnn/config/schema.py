@@ -140,6 +140,9 @@ class Config(Options):
     )
     train: Train = Field(default=Train(), description="How long and in which portions to train.")
     report: bool = Field(default=True, description="Whether a page and pictures of the run are written at the end.")
+    logging: list[Literal["csv", "tensorboard", "mlflow"]] = Field(
+        default=[], description="Where the run is logged beside its own files; each may need its library."
+    )
 
     @field_validator("name")
     @classmethod

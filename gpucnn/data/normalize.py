@@ -67,16 +67,21 @@ class Normalizer:
         from the lowest to the highest), whatever their type. standard: mean 0 and standard deviation 1 in every
         channel. mean_image: unit, minus the mean of the training images at every pixel.
         """
+        return cls.of(kind, train.images)
+
+    @classmethod
+    def of(cls, kind: Normalization, images: np.ndarray) -> "Normalizer":
+        """As `fit`, for images (N, C, ...): rows (N, F) have a channel for every feature."""
         match kind:
             case "none":
-                return cls(_whole(0.0, train.images), _whole(1.0, train.images))
+                return cls(_whole(0.0, images), _whole(1.0, images))
             case "unit":
-                return _unit(train.images)
+                return _unit(images)
             case "standard":
-                return _standard(train.images)
+                return _standard(images)
             case "mean_image":
-                mean = train.images.mean(axis=0, dtype=np.float64)  # (C, H, W)
-                return cls(mean, _unit(train.images).scale)
+                mean = images.mean(axis=0, dtype=np.float64)  # (C, H, W)
+                return cls(mean, _unit(images).scale)
         raise DataError(f"normalize is {kind!r}; it can be none, unit, standard or mean_image.")
 
 

@@ -177,8 +177,10 @@ def _once(named: Iterator[tuple[str, T]]) -> Iterator[tuple[str, T]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value that NumPy can read: PyTorch's parameters are detached first."""
-    return value.detach() if hasattr(value, "detach") else value
+    """A value that NumPy can read: PyTorch's are detached, on the host, and float32 if they are bfloat16."""
+    value = value.detach() if hasattr(value, "detach") else value
+    value = value.cpu() if hasattr(value, "cpu") else value
+    return value.float() if str(getattr(value, "dtype", "")) == "torch.bfloat16" else value
 
 
 def _name_faults(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

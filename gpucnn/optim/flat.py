@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, module_of, to_device, to_host
 from gpucnn.errors import InputError
 from gpucnn.tensor import Tensor
 
@@ -44,11 +44,15 @@ class FlatParameters:
             self.places.append(Place(start, stop, value, gradient))
             self.take_in(parameter, self.places[-1])
 
+    def __getstate__(self) -> dict:
+        """The optimizer's arrays on the host: another machine may have no GPU."""
+        return {"parameters": self.parameters, "state": {name: to_host(array) for name, array in self.state.items()}}
+
     def __setstate__(self, saved: dict) -> None:
         """Allocate new flat arrays for a copied or unpickled object, whose views are lost by copying."""
         FlatParameters.__init__(self, saved["parameters"], tuple(saved["state"]))
         for name, array in saved["state"].items():
-            self.state[name][...] = array
+            self.state[name][...] = to_device(array)
 
     def take_in(self, parameter: Tensor, place: Place) -> None:
         """Copy the parameter and its gradient into their place, and make them views of it.

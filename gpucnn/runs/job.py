@@ -37,7 +37,7 @@ def train_run(
     config_text: str | None = None,
     normalization: Mapping[str, np.ndarray] | None = None,
     pipeline: Pipeline | None = None,
-    on_record: Callable[[Record], None] | None = None,
+    on_record: Callable[[Record], object] | None = None,
     on_note: Callable[[str], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:

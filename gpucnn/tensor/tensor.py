@@ -12,6 +12,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.tensor import arithmetic
 from gpucnn.tensor.absent import missing
 from gpucnn.tensor.arithmetic import Axes, compare, reduced_count
+from gpucnn.tensor.exchange import Exchanged
 from gpucnn.tensor.function import Variable, as_variables, no_grad, record, wrap
 from gpucnn.tensor.view import Changeable, ViewOf, in_place, is_basic, plain_index
 
@@ -29,7 +30,7 @@ def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
     return taking_both
 
 
-class Tensor(Changeable):
+class Tensor(Exchanged):
     """An array that remembers how it was computed.
 
     `data` may be an array (NumPy or CuPy), nested lists, a number or a Tensor; it is copied, onto the current device.
@@ -50,13 +51,6 @@ class Tensor(Changeable):
     def __array_function__(self, function: Any, types: Any, values: Any, options: Any) -> Any:
         """Refused: an array has no gradient."""
         raise _refused(function.__name__)
-
-    def __dlpack__(self, **options: Any) -> Any:
-        """A copy of the values, for torch.from_dlpack and its like."""
-        return self.to_logical().memory.copy().__dlpack__(**options)
-
-    def __dlpack_device__(self) -> Any:
-        return self.memory.__dlpack_device__()
 
     def __format__(self, form: str) -> str:
         return format(self.item(), form) if form and self.memory.size == 1 else format(str(self), form)
@@ -82,13 +76,6 @@ class Tensor(Changeable):
         if not self.ndim:
             raise TypeError("a Tensor of a single number has no length")
         return self.shape[0]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if self.requires_grad:
-            raise RuntimeError(
-                "NumPy would make an array without a gradient of this Tensor; if so, give it tensor.numpy()"
-            )
-        return np.asarray(self.numpy(), dtype)
 
     def _repr_html_(self) -> str:
         kind = f"Tensor {self.shape}, {self.dtype}{', requires_grad' if self.requires_grad else ''}"

@@ -10,6 +10,7 @@ from gpucnn.training.evaluation import Evaluation, evaluate, predict
 from gpucnn.training.inference import CapturedNetwork, capture
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
+from gpucnn.training.pytorch import load_state_dict, torch_state_dict
 from gpucnn.training.records import BatchRecord, EpochRecord
 from gpucnn.training.saving import load_into, save
 from gpucnn.training.trainer import Trainer
@@ -30,10 +31,12 @@ __all__ = [
     "capture",
     "evaluate",
     "load_into",
+    "load_state_dict",
     "load_weights",
     "predict",
     "save",
     "save_weights",
+    "torch_state_dict",
 ]
 
 # Names that version 0.1.0 had here, and the module that has them now.

@@ -30,6 +30,7 @@ PIECE = 2**20  # bytes read at a time
 MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
 MAX_HEADER = 16 * 2**20  # bytes: names and shapes of far more tensors than any network here has
 DTYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}  # NumPy's names: safetensors'
+BF16 = "BF16"
 MAX_NAMED = 8  # differences named in one message
 
 Layout = tuple[tuple[int, ...], str]  # shape, safetensors' dtype
@@ -74,14 +75,15 @@ def save_weights(path: Path | str, weights: Mapping[str, np.ndarray]) -> None:
 def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The weights in `path`, a weights file or a checkpoint, for a network whose `state_dict()` is `like`.
 
-    Names and shapes must be the network's; float32 and float64 may stand for each other.
-    Raises CheckpointError for a file that is damaged, truncated, not of this kind, or of another network.
+    Names and shapes must be the network's; floating numbers may be of any precision in the file, PyTorch's float16 and
+    bfloat16 too, which is read as float32. Raises CheckpointError for a file that is damaged, truncated, not of this
+    kind, or of another network.
     """
     with _opened(path) as file:
         prefix = MODEL if VALUES_KEY in (file.metadata() or {}) else ""
         layouts = {name: layout for name, layout in _layouts(file).items() if name.startswith(prefix)}
         _check_fit(path, layouts, {prefix + name: array for name, array in like.items()}, _like_dtype)
-        return {name: file.get_tensor(prefix + name) for name in like}
+        return {name: _tensor(path, file, prefix + name) for name in like}
 
 
 def load_weights(path: Path | str, net: Module) -> None:
@@ -200,12 +202,25 @@ def _layouts(file: Any) -> dict[str, Layout]:
     return {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
 
 
+def _tensor(path: Path | str, file: Any, name: str) -> np.ndarray:
+    """A tensor of an open file; bfloat16, which NumPy lacks, as float32, of which it is the upper half."""
+    if file.get_slice(name).get_dtype() != BF16:
+        return file.get_tensor(name)
+    with Path(path).open("rb") as raw:
+        header = int.from_bytes(raw.read(LENGTH), "little")
+        layout = _layouts_in(raw.read(header), Path(path))[name]
+        start, stop = layout["data_offsets"]
+        raw.seek(LENGTH + header + start)
+        halves = np.frombuffer(raw.read(stop - start), "<u2")
+    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(layout["shape"])
+
+
 def _same_dtype(dtype: np.dtype) -> tuple[str, ...]:
     return (DTYPES[dtype.name],)
 
 
 def _like_dtype(dtype: np.dtype) -> tuple[str, ...]:
-    return ("F32", "F64") if dtype.kind == "f" else (DTYPES[dtype.name],)
+    return ("F32", "F64", "F16", BF16) if dtype.kind == "f" else (DTYPES[dtype.name],)
 
 
 def _check_fit(

@@ -223,9 +223,9 @@ def test_a_thousand_differences_make_a_message_one_can_read(tmp_path):
 
 
 def test_numbers_of_another_kind_are_refused(tmp_path):
-    body = by_hand({"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}, b"1234")
+    body = by_hand({"a": {"dtype": "I16", "shape": [2], "data_offsets": [0, 4]}}, b"1234")
     (tmp_path / "w").write_bytes(body)
-    with pytest.raises(CheckpointError, match="a is BF16, expected F32 or F64"):
+    with pytest.raises(CheckpointError, match="a is I16, expected F32 or F64 or F16 or BF16"):
         read_weights(tmp_path / "w", {"a": np.zeros(2, np.float32)})
 
 

@@ -29,6 +29,7 @@ STATE = {
     "geometry.padded_places": SAME_EVERY_STEP,
     "geometry.split": SAME_EVERY_STEP,
     "geometry.unpadded_places": SAME_EVERY_STEP,
+    "parallel.communicator._now": "the processes that share the batch under way; per thread, as each runs its own step",
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
     "kernels.c.capture._one_at_a_time": "lets one thread capture, since `backend._allocator` is one",
     "tensor.arithmetic._quiet": "a context where NumPy's warnings are off; per thread: none can be entered twice",

@@ -9,6 +9,7 @@ from typing import Any
 from gpucnn.cli.device import accept_config, choose_device
 from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
+from gpucnn.cli.together import together
 from gpucnn.config.build import (
     TrainingData,
     build_loaders,
@@ -23,9 +24,12 @@ from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError
 from gpucnn.generators import manual_seed
 from gpucnn.loggers import RunLoggers, check_installed, pictures
+from gpucnn.parallel import Communicator
 from gpucnn.report import Subject
 from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
+from gpucnn.runs.agreement import Work, check_agreement
 from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, load_initial_weights, open_run
+from gpucnn.runs.silent import SilentFolder
 from gpucnn.training import EpochRecord, Progress, Trainer
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
@@ -35,9 +39,15 @@ MOST_DIFFERENCES = 20  # in one message
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Train, in this process or in as many as were started together."""
+    return together(lambda communicator: _run(arguments, communicator))
+
+
+def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     """Accept the configuration, the device and the data, in this order; then make the run's folder and train."""
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
+    communicator.timeout = config.train.timeout
     before = open_run(arguments.resume) if arguments.resume else None
     if before is not None:
         checked = counted(checked, len(before.class_names))
@@ -54,12 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
     if before is None:
         checked = counted(checked, len(data.train.class_names))
         config = checked.config
+    check_agreement(communicator, Work.of(to_yaml(config), data.fingerprint()))
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     if before is None:
         load_initial_weights(config, net)
-    trainer = build_trainer(config, net)
-    folder = _new_folder(arguments, config) if before is None else before.folder
+    trainer = build_trainer(config, net, communicator)
+    folder = _folder(arguments, config, before, communicator)
     try:
         with folder:
             table = summarize(net, data.train.image_shape, config)
@@ -69,7 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
-        return _interrupted(arguments, folder)
+        return _interrupted(arguments, folder, communicator)
+    if communicator.rank:
+        return 0  # rank 0 writes the rest
     _print_result(result, folder)
     if config.report:
         subject = Subject(
@@ -104,7 +117,8 @@ def _train(
 ) -> dict[str, Any]:
     """Train in the folder, which must be entered, log, and show progress."""
     loaders = build_loaders(config, data)
-    loggers = RunLoggers(config.logging, folder.path, len(loaders.train), hyperparameters(config), table)
+    names = () if isinstance(folder, SilentFolder) else config.logging
+    loggers = RunLoggers(names, folder.path, len(loaders.train), hyperparameters(config), table)
     with Progress(len(data.train), shown=not quiet) as progress, loggers:
 
         def told(record: Record) -> None:
@@ -132,9 +146,16 @@ def _train(
     return result
 
 
-def _new_folder(arguments: argparse.Namespace, config: Config) -> RunFolder:
+def _folder(
+    arguments: argparse.Namespace, config: Config, before: SavedRun | None, communicator: Communicator
+) -> RunFolder:
+    """The run's folder, in which rank 0 alone writes."""
+    if communicator.rank:
+        return SilentFolder(Path(arguments.resume or arguments.run_dir or "."))
+    if before is not None:
+        return before.folder
     path = Path(arguments.run_dir) if arguments.run_dir else new_run_path(config.name)
-    return RunFolder.create(path, to_yaml(config), describe_environment())
+    return RunFolder.create(path, to_yaml(config), {**describe_environment(), "processes": communicator.size})
 
 
 def _announce_data(data: TrainingData) -> None:
@@ -175,8 +196,9 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
     return 0
 
 
-def _interrupted(arguments: argparse.Namespace, folder: RunFolder) -> int:
-    again = ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
+def _interrupted(arguments: argparse.Namespace, folder: RunFolder, communicator: Communicator) -> int:
+    again = ["mpirun", "-n", str(communicator.size)] if communicator.size > 1 else []
+    again += ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
     again += ["--device", arguments.device] if arguments.device else []
     print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
     return INTERRUPTED

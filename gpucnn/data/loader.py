@@ -125,10 +125,14 @@ class Loader:
         """The shape of one image, (C, H, W)."""
         return self.images.shape[1:]
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
+    def batches(self, epoch: int, first: int = 0, part: Callable[[int], slice] | None = None) -> Iterator[Batch]:
+        """The batches of an epoch, from number `first` on. Every batch has arrays of its own.
+
+        Of a batch of n images only those of the slice `part(n)` are read; they are what they are in the whole.
+        """
         for number, indices in enumerate(self.indices(epoch)[first:], first):
-            yield Batch(self._images(indices, epoch, number), self.labels[indices])
+            taken = slice(None) if part is None else part(len(indices))
+            yield Batch(self._images(indices, epoch, number, taken), self.labels[indices[taken]])
 
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
@@ -142,15 +146,17 @@ class Loader:
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
 
-    def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
+    def _images(self, indices: np.ndarray, epoch: int, number: int, taken: slice) -> np.ndarray:
         if self.augment is None:
-            return self.normalizer.take_batch_last(self.images, indices, self.dtype)
+            return self.normalizer.take_batch_last(self.images, indices[taken], self.dtype)
         if isinstance(self.augment, Augment):
-            images = apply(self.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
+            changes = self.changes(epoch, number, len(indices)).each(lambda drawn: drawn[taken])
+            images = apply(self.images[indices[taken]], changes)  # (n, C, H, W)
         else:
             images = np.asarray(self.augment(self.images[indices], self._generator(epoch, 1 + number)))
             if images.shape != (len(indices), *self.image_shape):
                 raise DataError(f"augment returned images {images.shape} of {(len(indices), *self.image_shape)}")
+            images = images[taken]
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:

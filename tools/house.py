@@ -35,7 +35,13 @@ BANDS = (
         "Runs",
         ("#fdf3e1", "#d9a441", "#33270f", "#b98a32"),
         (
-            (Part("cli", "the commands: train, eval, predict, summary, report, draw, filter, info, data, config"),),
+            (
+                Part(
+                    "cli",
+                    "the commands: train, sweep, eval, predict, summary, report, draw, filter, info, data, config",
+                ),
+            ),
+            (Part("sweep", "many runs of one configuration: what is tried, the workers, a page that ranks them"),),
             (Part("draw", "a page to draw digits on, which shows the network's prediction"),),
             (Part("report", "a page on a run, or several; pictures of networks and runs"),),
             (Part("runs", "run folders: their files, training in one, opening one again"),),

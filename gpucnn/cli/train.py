@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         with folder:
             if not arguments.quiet:
                 print(summarize(net, data.train.image_shape, config), end="\n\n", flush=True)
-            result = _train(folder, trainer, config, data, resume=before is not None, quiet=arguments.quiet)
+            result = _train(arguments, folder, trainer, config, data)
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
@@ -97,9 +97,10 @@ def check_same(before: Config, now: Config, path: Path) -> None:
 
 
 def _train(
-    folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, resume: bool, quiet: bool
+    arguments: argparse.Namespace, folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData
 ) -> dict[str, Any]:
     """Train in the folder, which must be entered, and show progress."""
+    quiet = arguments.quiet
     with Progress(len(data.train), shown=not quiet) as progress:
         return train_run(
             folder,
@@ -109,12 +110,13 @@ def _train(
             class_names=data.train.class_names,
             dataset=data.loaded.used,
             dataset_requested=data.loaded.requested,
-            resume=resume,
+            resume=arguments.resume is not None,
             config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
             pipeline=build_pipeline(config, data, trainer.net),
             on_record=progress if quiet or sys.stderr.isatty() else _print_epoch,
             on_note=progress.note,
+            until=arguments.until,
         )
 
 
@@ -164,5 +166,8 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
 def _interrupted(arguments: argparse.Namespace, folder: RunFolder) -> int:
     again = ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
     again += ["--device", arguments.device] if arguments.device else []
+    if arguments.until is not None and folder.epochs_logged >= arguments.until:
+        print(f"stopped after epoch {folder.epochs_logged} (--until). Go on with:\n  {shlex.join(again)}")
+        return 0
     print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
     return INTERRUPTED

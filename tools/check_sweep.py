@@ -2,8 +2,8 @@
 
     python tools/check_sweep.py [FOLDER]
 
-24 runs of LeNet on the digits that come with the package. Exits with 1 where two workers take more than 0.55 of the time of
-one, or the pages differ. The machine should have two cores and nothing else to do.
+24 runs of LeNet on the digits of the package. Exits with 1 where two workers take more than 0.55 of the time
+of one, or the pages differ. The machine should have two cores and nothing else to do.
 """
 
 import subprocess

@@ -35,7 +35,13 @@ BANDS = (
         "Runs",
         ("#fdf3e1", "#d9a441", "#33270f", "#b98a32"),
         (
-            (Part("cli", "the commands: train, eval, predict, summary, report, draw, export, filter, info, …"),),
+            (
+                Part(
+                    "cli",
+                    "the commands: train, sweep, eval, predict, summary, report, draw, export, filter, info, …",
+                ),
+            ),
+            (Part("sweep", "many runs of one configuration: what is tried, the workers, a page that ranks them"),),
             (Part("export", "a network for other places: ONNX, a page, a C header; networks from ONNX"),),
             (Part("draw", "a page to draw digits on, which shows the network's prediction"),),
             (Part("sklearn", "CNNClassifier: a network as a scikit-learn estimator"),),

@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
     parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_train, _eval, _predict, _summary, _report, _draw, _export, _filter, _info, _data, _config):
+    for add in (_train, _sweep, _eval, _predict, _summary, _report, _draw, _export, _filter, _info, _data, _config):
         add(commands)
     return parser
 
@@ -48,6 +48,35 @@ def _train(commands: "Commands") -> None:
     folder.add_argument("--resume", metavar="RUN", help=f"resume a run that was stopped: {RUN}")
     train.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
     train.add_argument("--quiet", action="store_true", help="print only the result")
+    train.add_argument(
+        "--until", metavar="EPOCH", type=_count, help="stop after this epoch with a checkpoint, to resume later"
+    )
+
+
+def _sweep(commands: "Commands") -> None:
+    sweep = _command(commands, "sweep", "train with many combinations of options, and rank them on a page")
+    sweep.add_argument("config", metavar="CONFIG", nargs="?", help=CONFIG)
+    sweep.add_argument(
+        "overrides",
+        metavar="key.path=a,b,c",
+        nargs="*",
+        default=[],
+        help="an option and its values: optimizer.lr=0.01,0.05, seed=0..9, or a range to draw from: lr=1e-4~1e-1",
+    )
+    how = sweep.add_mutually_exclusive_group()
+    how.add_argument("--random", metavar="N", type=_count, help="try N settings drawn at random (default: all)")
+    how.add_argument("--search", metavar="N", type=_count, help="try N settings that Optuna proposes")
+    sweep.add_argument(
+        "--halving", metavar="N", type=_count, help="after each stage let the best of every N runs go on, by validation"
+    )
+    where = sweep.add_mutually_exclusive_group()
+    where.add_argument("--workers", metavar="N", type=_count, help="runs at the same time (default: a core for each)")
+    where.add_argument("--mpi", action="store_true", help="train in the processes of mpirun, on several machines")
+    folder = sweep.add_mutually_exclusive_group()
+    folder.add_argument("--run-dir", metavar="DIR", help="the sweep's folder (default: sweeps/NAME/TIME/)")
+    folder.add_argument("--resume", metavar="SWEEP", help="continue a sweep that was stopped; CONFIG is not needed")
+    sweep.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
+    sweep.add_argument("--quiet", action="store_true", help="print only the result")
 
 
 def _eval(commands: "Commands") -> None:

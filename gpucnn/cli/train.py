@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
             table = summarize(net, data.train.image_shape, config)
             if not arguments.quiet:
                 print(table, end="\n\n", flush=True)
-            result = _train(folder, trainer, config, data, table, resume=before is not None, quiet=arguments.quiet)
+            result = _train(arguments, folder, trainer, config, data, table)
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
@@ -113,10 +113,10 @@ def check_same(before: Config, now: Config, path: Path) -> None:
 
 
 def _train(
-    folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, table: str, resume: bool, quiet: bool
+    arguments: argparse.Namespace, folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, table: str
 ) -> dict[str, Any]:
     """Train in the folder, which must be entered, log, and show progress."""
-    loaders = build_loaders(config, data)
+    quiet, loaders = arguments.quiet, build_loaders(config, data)
     names = () if isinstance(folder, SilentFolder) else config.logging
     loggers = RunLoggers(names, folder.path, len(loaders.train), hyperparameters(config), table)
     with Progress(len(data.train), shown=not quiet) as progress, loggers:
@@ -133,12 +133,13 @@ def _train(
             class_names=data.train.class_names,
             dataset=data.loaded.used,
             dataset_requested=data.loaded.requested,
-            resume=resume,
+            resume=arguments.resume is not None,
             config_text=to_yaml(config),
             normalization=data.normalizer.arrays(),
             pipeline=build_pipeline(config, data, trainer.net),
             on_record=told,
             on_note=progress.note,
+            until=arguments.until,
         )
         image = data.normalizer.apply(data.test.images[:1], config.dtype)[0]
         confusion = result["confusion_matrix"]
@@ -200,5 +201,8 @@ def _interrupted(arguments: argparse.Namespace, folder: RunFolder, communicator:
     again = ["mpirun", "-n", str(communicator.size)] if communicator.size > 1 else []
     again += ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
     again += ["--device", arguments.device] if arguments.device else []
+    if arguments.until is not None and folder.epochs_logged >= arguments.until:
+        print(f"stopped after epoch {folder.epochs_logged} (--until). Go on with:\n  {shlex.join(again)}")
+        return 0
     print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
     return INTERRUPTED

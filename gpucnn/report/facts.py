@@ -38,7 +38,7 @@ def report_facts(subject: Subject) -> Facts:
         "layers": _architecture(subject),
         "runs": [{"name": subject.name, **curves}],
         "names": list(subject.class_names),
-        "palettes": _palettes(),
+        "palettes": palettes(),
         "kernels": kernels_inside(subject.net),
     }
     if subject.test is None:
@@ -77,7 +77,7 @@ def comparison_facts(subjects: Sequence[Subject], differing: Sequence[tuple[str,
         "path": "",
         "notes": [f"{subject.name}: {note}" for subject in subjects for note in _notes(subject)],
         "runs": [{"name": subject.name, **each} for subject, each in zip(subjects, curves, strict=True)],
-        "palettes": _palettes(),
+        "palettes": palettes(),
         "results": _results(headlines),
         "differences": [[key, *values] for key, values in differing],
     }
@@ -91,7 +91,7 @@ def _results(headlines: list[Headline]) -> list[list[str]]:
     ]
 
 
-def _palettes() -> Facts:
+def palettes() -> Facts:
     """The colours of the pictures, for the page to use too."""
     import matplotlib
 
@@ -133,8 +133,8 @@ def _headline(subject: Subject, curves: Facts) -> Headline:
     parameters = sum(parameter.size for parameter in subject.net.parameters())
     speed = np.median([each for each in epochs["images_per_second"] if each is not None] or [0.0])
     return [
-        ["test accuracy", _percent(accuracy), ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
-        ["validation accuracy", _percent(validation), _of_validation(subject, validation, epochs["epoch"][-1])],
+        ["test accuracy", percent(accuracy), ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
+        ["validation accuracy", percent(validation), _of_validation(subject, validation, epochs["epoch"][-1])],
         ["training time", _duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
         ["data", subject.dataset, " × ".join(map(str, subject.image_shape)) + f", {len(subject.class_names)} classes"],
         ["device", str(result.get("device", environment.get("device", "unknown"))), _computing(result, environment)],
@@ -152,7 +152,7 @@ def _of_validation(subject: Subject, accuracy: float | None, epoch: int) -> str:
 
 
 def _interval(interval: Interval) -> str:
-    return f"95 % interval {_percent(interval.low)} to {_percent(interval.high)}"
+    return f"95 % interval {percent(interval.low)} to {percent(interval.high)}"
 
 
 def _computing(result: Facts, environment: Facts) -> str:
@@ -162,7 +162,8 @@ def _computing(result: Facts, environment: Facts) -> str:
     return f"{kernels}, {threads} threads" if isinstance(threads, int) and threads > 1 else kernels
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """A share of images as text; "none" for None."""
     return "none" if share is None else f"{share:.2%}".replace("%", " %")
 
 

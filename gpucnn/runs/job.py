@@ -41,6 +41,7 @@ def train_run(
     on_record: Callable[[Record], object] | None = None,
     on_note: Callable[[str], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    until: int | None = None,
 ) -> dict[str, Any]:
     """Train in `folder`, which must be entered, until `epochs` are done; returns the contents of result.json.
 
@@ -48,8 +49,9 @@ def train_run(
     which may have more epochs, replaces config.yaml once the checkpoint is loaded. Otherwise `normalization` and
     `pipeline` are written (the latter too where a run of version 0.1.0 resumes) and training begins. A checkpoint is
     written at the start, after each epoch, every `checkpoint_seconds`, and on Ctrl-C, which then raises
-    KeyboardInterrupt. `on_record` is called with every record after it is logged, `on_note` with what the user should
-    know: that the last checkpoint was damaged and the one before it was taken, or that the network does not learn.
+    KeyboardInterrupt, as the end of epoch `until` does unless it is the last. `on_record` is called with every record
+    after it is logged, `on_note` with what the user should know: that the last checkpoint was damaged and the one
+    before it was taken, or that the network does not learn.
 
     Raises CheckpointError for a checkpoint that does not fit, TrainingError for a loss that is not finite, OSError for
     files that cannot be written; the last checkpoint stays whole.
@@ -87,7 +89,7 @@ def train_run(
             if ended or interrupted or time.monotonic() - saved >= checkpoint_seconds:
                 folder.save(_state(trainer, signs), best=ended and trainer.train_state.best.epoch == record.epoch)
                 saved = time.monotonic()
-            if interrupted:
+            if interrupted or ended and until is not None and until <= record.epoch < epochs:
                 raise KeyboardInterrupt
     weights = _final_weights(folder, trainer)
     trainer.take_first()

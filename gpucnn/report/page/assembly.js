@@ -12,7 +12,8 @@ const headline = () =>
 const parts = [];
 if (facts.results) parts.push(listing("results", "Results", null, "figure", facts.results));
 if (facts.layers) parts.push(architecture());
-parts.push(curvesSection());
+if (facts.sweep) parts.push(...sweepSections());
+if (facts.runs) parts.push(curvesSection());
 if (facts.differences) {
   parts.push(
     facts.differences.length

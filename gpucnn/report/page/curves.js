@@ -25,12 +25,23 @@ function logTicks(low, high) {
   return marks;
 }
 
+/** The axis of epochs, from 0 to the last: where it begins and ends, its marks, and how a place on it is told. */
+function epochAxis(end) {
+  return {
+    begin: 0,
+    end,
+    label: "epochs done",
+    marks: (width) => ticks(0, end, clamp(width / 70, 2, 10)).map((mark) => [mark, figure(mark)]),
+    told: (value) => `epoch ${figure(value)}`,
+  };
+}
+
 /**
- * A chart of curves {name, colour, dash, loose, x, y, low, high} over epochs, drawn for the width there is. `loose`
- * ones are points without a line, `low` and `high` a band. Pointing at it,
- * or the arrow keys, read the values.
+ * A chart of curves {name, colour, dash, loose, silent, x, y, low, high} over an axis, by default of epochs, drawn for
+ * the width there is. `loose` ones are points without a line, `low` and `high` a band. Pointing at it, or the arrow
+ * keys, read the values, but for `silent` ones.
  */
-function chart({id, title, unit, curves, show = figure, zero = false, logarithmic = () => false}) {
+function chart({id, title, unit, curves, axis = null, show = figure, zero = false, logarithmic = () => false}) {
   const readout = el(
     "p",
     {class: "readout", "aria-live": "polite"},
@@ -46,8 +57,8 @@ function chart({id, title, unit, curves, show = figure, zero = false, logarithmi
   box.append(picture);
   const height = 240,
     edge = {left: 52, right: 12, top: 10, bottom: 34};
-  const xs = [...new Set(curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
-  const end = Math.max(1, ...xs);
+  const xs = [...new Set(curves.flatMap((curve) => (curve.silent ? [] : curve.x)))].sort((a, b) => a - b);
+  const along = axis ?? epochAxis(Math.max(1, ...xs));
   let reading = null,
     toX = null,
     cursor = null,
@@ -69,7 +80,8 @@ function chart({id, title, unit, curves, show = figure, zero = false, logarithmi
       [low, high] = log
         ? [low - 0.5, high + 0.5]
         : [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
-    const x = (value) => edge.left + (value / end) * (width - edge.left - edge.right);
+    const x = (value) =>
+      edge.left + ((value - along.begin) / (along.end - along.begin)) * (width - edge.left - edge.right);
     const y = (value) =>
       height - edge.bottom - ((at(value) - low) / (high - low)) * (height - edge.top - edge.bottom);
     toX = x;
@@ -82,8 +94,8 @@ function chart({id, title, unit, curves, show = figure, zero = false, logarithmi
         el("text", {x: edge.left - 6, y: place + 4, "text-anchor": "end"}, show(log ? 10 ** mark : mark)),
       );
     }
-    for (const mark of ticks(0, end, clamp(width / 70, 2, 10))) {
-      picture.append(el("text", {x: x(mark), y: height - edge.bottom + 16, "text-anchor": "middle"}, figure(mark)));
+    for (const [mark, text] of along.marks(width)) {
+      picture.append(el("text", {x: x(mark), y: height - edge.bottom + 16, "text-anchor": "middle"}, text));
     }
     picture.append(
       el("line", {
@@ -93,7 +105,7 @@ function chart({id, title, unit, curves, show = figure, zero = false, logarithmi
         y1: height - edge.bottom,
         y2: height - edge.bottom,
       }),
-      el("text", {x: (edge.left + width - edge.right) / 2, y: height - 4, "text-anchor": "middle"}, "epochs done"),
+      el("text", {x: (edge.left + width - edge.right) / 2, y: height - 4, "text-anchor": "middle"}, along.label),
     );
     for (const curve of curves) {
       if (curve.low) {
@@ -139,9 +151,11 @@ function chart({id, title, unit, curves, show = figure, zero = false, logarithmi
     cursor.setAttribute("x1", toX(wanted));
     cursor.setAttribute("x2", toX(wanted));
     cursor.setAttribute("visibility", "visible");
-    const there = curves.filter((curve) => wanted >= curve.x[0] - 1 && wanted <= curve.x.at(-1) + 0.5);
+    const there = curves.filter(
+      (curve) => !curve.silent && wanted >= curve.x[0] - 1 && wanted <= curve.x.at(-1) + 0.5,
+    );
     readout.textContent =
-      `epoch ${figure(wanted)}: ` +
+      `${along.told(wanted)}: ` +
       there
         .map((curve) => {
           const i = nearest(curve.x, wanted);
@@ -155,7 +169,7 @@ function chart({id, title, unit, curves, show = figure, zero = false, logarithmi
   const point = (event) => {
     const inside =
       (event.clientX - picture.getBoundingClientRect().left - edge.left) / (width - edge.left - edge.right);
-    read(nearest(xs, clamp(inside, 0, 1) * end));
+    read(nearest(xs, along.begin + clamp(inside, 0, 1) * (along.end - along.begin)));
   };
   picture.addEventListener("pointermove", point);
   picture.addEventListener("pointerdown", point);

@@ -14,7 +14,7 @@ from gpucnn.tensor.absent import missing
 from gpucnn.tensor.arithmetic import Axes, compare, reduced_count
 from gpucnn.tensor.exchange import Exchanged
 from gpucnn.tensor.function import Variable, as_variables, no_grad, record, wrap
-from gpucnn.tensor.view import Changeable, ViewOf, in_place, is_basic, plain_index
+from gpucnn.tensor.view import ViewOf, in_place, is_basic, plain_index
 
 
 def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:

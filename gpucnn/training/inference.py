@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, device, empty, module_of, to_device
+from gpucnn.backend import Array, device, empty, module_of
 from gpucnn.kernels import dispatch
 from gpucnn.kernels.c import capture as c_capture
 from gpucnn.kernels.cuda import capture as cuda_capture

@@ -271,3 +271,27 @@ def test_a_network_of_another_exporter_comes_in(runtime, tmp_path, rng) -> None:
     x = rng.standard_normal((3, 2, 4, 4)).astype(np.float32)
     theirs = by_runtime(runtime, tmp_path / "a.onnx", x)
     np.testing.assert_allclose(outputs(from_onnx(tmp_path / "a.onnx"), x), theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's exporter warns of its own successor
+def test_a_network_of_pytorch_comes_in(torch, tmp_path) -> None:
+    class Block(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3, padding=1), torch.nn.BatchNorm2d(8))
+
+        def forward(self, x):
+            return x + torch.relu(self.inner(x))
+
+    layers = torch.nn
+    net = layers.Sequential(
+        layers.Conv2d(3, 8, 3, stride=2), layers.LeakyReLU(0.1), Block(), layers.MaxPool2d(2, ceil_mode=True),
+        layers.AvgPool2d(2, padding=1, count_include_pad=False), layers.AdaptiveAvgPool2d(1), layers.Flatten(),
+        layers.Dropout(), layers.Linear(8, 5), layers.LogSoftmax(1),
+    ).eval()  # fmt: skip
+    x = torch.randn(4, 3, 21, 19)
+    torch.onnx.export(
+        net, x, str(tmp_path / "a.onnx"), dynamo=False, dynamic_axes={"input": {0: "N"}}, input_names=["input"]
+    )
+    found = outputs(from_onnx(tmp_path / "a.onnx"), x.numpy())
+    np.testing.assert_allclose(found, net(x).detach().numpy(), rtol=1e-5, atol=1e-5)

@@ -11,6 +11,7 @@ import pytest
 import gpucnn
 from gpucnn import nn
 from gpucnn.errors import ConfigError, InputError
+from tests.devices import on
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed, and CNNClassifier is an estimator of its kind")
 
@@ -241,3 +242,17 @@ def test_without_scikit_learn_the_command_that_installs_it_is_told(monkeypatch):
     monkeypatch.delitem(sys.modules, "gpucnn.sklearn")
     with pytest.raises(ImportError, match=r"pip install 'gpucnn\[sklearn\]'"):
         importlib.import_module("gpucnn.sklearn")
+
+
+def test_it_trains_on_a_gpu_and_its_pickle_opens_without_one(gpu, blobs):
+    X, y = blobs
+    options = {"epochs": 2, "batch_size": 40, "random_state": 0}
+    for weights in (None, 1 + y):
+        model = CNNClassifier(**options).fit(X, y, sample_weight=weights).partial_fit(X, y)
+        found, kept = model.predict_proba(X), pickle.dumps(model)
+        with on("numpy"):
+            loaded = pickle.loads(kept)
+            np.testing.assert_allclose(loaded.predict_proba(X), found, rtol=1e-4)
+            assert loaded.partial_fit(X, y).n_iter_ == 4
+            again = CNNClassifier(**options).fit(X, y, sample_weight=weights).partial_fit(X, y)
+            np.testing.assert_allclose(again.predict_proba(X), found, rtol=1e-3)

@@ -21,7 +21,7 @@ def test_lenet_has_every_default_filled_in() -> None:
     config = resolve(load_options("lenet").config)
     assert list(config) == [
         "name", "seed", "device", "dtype", "precision", "init", "data", "model", "loss", "optimizer", "schedule",
-        "train", "report",
+        "train", "report", "logging",
     ]  # fmt: skip
     assert config["data"] == {
         "name": "mnist", "fallback": "digits", "validation": 10000, "transpose": False, "stratified": True,

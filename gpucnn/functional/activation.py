@@ -86,28 +86,27 @@ class ScaledTanh(Function):
         return written_by(kernel, grad.shape, grad, self.tanh, self.factor)
 
 
-class LogSoftmax(Function):
+class _AlongAxis(Function):
+    """Softmax or its logarithm, whose gradient is computed from its result."""
+
     layout = "elementwise"
+    kernel: ClassVar[str]  # as _ByResult's
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        self.y = quietly(kernels_of(type(x)).softmax.log_softmax, x, axis)
+        self.y = quietly(getattr(kernels_of(type(x)).softmax, self.kernel), x, axis)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
+        return getattr(kernels_of(type(grad)).softmax, f"{self.kernel}_backward")(grad, self.y, self.axis)
 
 
-class Softmax(Function):
-    layout = "elementwise"
+class LogSoftmax(_AlongAxis):
+    kernel = "log_softmax"
 
-    def forward(self, x: Array, axis: int) -> Array:
-        self.axis = axis
-        self.y = quietly(kernels_of(type(x)).softmax.softmax, x, axis)
-        return self.y
 
-    def backward(self, grad: Array) -> Array:
-        return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)
+class Softmax(_AlongAxis):
+    kernel = "softmax"
 
 
 class Dropout(Function):

@@ -7,7 +7,7 @@ from typing import Any
 from gpucnn import functional as F
 from gpucnn.functional.activation import ACTIVATIONS
 from gpucnn.functional.checks import check_dropout
-from gpucnn.nn.layer import Layer
+from gpucnn.nn.layer import Layer, keeping_options
 from gpucnn.tensor import Tensor
 
 __all__ = ["Dropout", "LeakyReLU", "LogSoftmax", "ReLU", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
@@ -22,22 +22,13 @@ def activation_layer(function: Callable[..., Tensor], name: str = "") -> type[Ac
 
     `name` is the class's name; by default leaky_name becomes LeakyName.
     """
-    signature = inspect.signature(function).replace(return_annotation=None)
-    options = list(signature.parameters)[1:]
-
-    def init(self: Activation, *values: Any, **named: Any) -> None:
-        given = signature.bind(None, *values, **named)
-        given.apply_defaults()
-        vars(self).update({option: given.arguments[option] for option in options})
+    options = list(inspect.signature(function).parameters)[1:]
 
     def forward(self: Activation, x: Tensor) -> Tensor:
         return function(x, *[getattr(self, option) for option in options])
 
-    hints = inspect.get_annotations(function)
-    init.__annotations__ = {option: hints[option] for option in options}
-    init.__signature__ = signature  # type: ignore[attr-defined]
     members: dict[str, Any] = {"kind": function.__name__, "__doc__": function.__doc__, "__module__": __name__}
-    members |= {"__init__": init, "forward": forward if options else staticmethod(function)}
+    members |= {"__init__": keeping_options(function), "forward": forward if options else staticmethod(function)}
     return type(name or function.__name__.title().replace("_", ""), (Activation,), members)
 
 

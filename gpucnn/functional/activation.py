@@ -86,27 +86,18 @@ class ScaledTanh(Function):
         return written_by(kernel, grad.shape, grad, self.tanh, self.factor)
 
 
-class _AlongAxis(Function):
-    """Softmax or its logarithm, whose gradient is computed from its result."""
+class Softmax(Function):
+    """Softmax or its logarithm, as `kernel` names it."""
 
     layout = "elementwise"
-    kernel: ClassVar[str]  # as _ByResult's
 
-    def forward(self, x: Array, axis: int) -> Array:
-        self.axis = axis
-        self.y = quietly(getattr(kernels_of(type(x)).softmax, self.kernel), x, axis)
+    def forward(self, x: Array, axis: int, kernel: str) -> Array:
+        self.axis, self.kernel = axis, kernel
+        self.y = quietly(getattr(kernels_of(type(x)).softmax, kernel), x, axis)
         return self.y
 
     def backward(self, grad: Array) -> Array:
         return getattr(kernels_of(type(grad)).softmax, f"{self.kernel}_backward")(grad, self.y, self.axis)
-
-
-class LogSoftmax(_AlongAxis):
-    kernel = "log_softmax"
-
-
-class Softmax(_AlongAxis):
-    kernel = "softmax"
 
 
 class Dropout(Function):
@@ -163,13 +154,13 @@ def scaled_tanh(x: Tensor) -> Tensor:
 @activation
 def softmax(x: Tensor, dim: int = 1) -> Tensor:
     """exp(x) / sum(exp(x)) along axis `dim`. Any shape. Raises ShapeError if there is no such axis."""
-    return Softmax.apply(x, axis=memory_axis("softmax", x, dim))
+    return Softmax.apply(x, axis=memory_axis("softmax", x, dim), kernel="softmax")
 
 
 @activation
 def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
     """The logarithm of softmax along axis `dim`, without overflow. Raises ShapeError if there is no such axis."""
-    return LogSoftmax.apply(x, axis=memory_axis("log_softmax", x, dim))
+    return Softmax.apply(x, axis=memory_axis("log_softmax", x, dim), kernel="log_softmax")
 
 
 def memory_axis(name: str, x: Tensor, dim: int) -> int:

@@ -58,23 +58,15 @@ class Window(NamedTuple):
         return tuple((size + before + after - extent) // stride + 1 for size, (before, after), extent, stride in spans)
 
 
-def make_window(
-    name: str,
-    sizes: Sizes,
-    kernel: PerAxis,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    ceil_mode: bool = False,
-) -> Window:
-    """The window of operation `name` over an input of the given spatial `sizes`.
+def make_window(name: str, sizes: Sizes, kernel: PerAxis, *options: Any, **named: Any) -> Window:
+    """The window of operation `name` over an input of the given spatial `sizes`; the other options are Sliding's.
 
     `padding` is a number, one number per axis, one (before, after) pair per axis, "valid" (none), or "same":
     ceil(size / stride) outputs, the odd pixel at the end (TensorFlow's rule).
     With `ceil_mode` a last, partial window counts too if it starts inside the input or the padding before it.
     Raises ShapeError where a number is out of range or the window does not fit into the input.
     """
-    axes = len(sizes)
+    axes, (stride, padding, dilation, ceil_mode) = len(sizes), Sliding(*options, **named)
     kernel = per_axis(name, "kernel_size", kernel, axes, least=1)
     stride = per_axis(name, "stride", stride, axes, least=1)
     dilation = per_axis(name, "dilation", dilation, axes, least=1)

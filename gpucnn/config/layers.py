@@ -67,7 +67,7 @@ def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
     Those are the layers with an inferred size: that of their parameters.
     """
     if layer.inferred is None:
-        return options_model(name, layer)
+        return options_model(name, layer, skip=("inplace",))  # it changes no result
     options = options_model(name, layer, skip=(layer.inferred,))
     added: dict[str, Any] = {"lr_scale": field("lr_scale", float, 1.0)}
     if OUTPUTS in options.model_fields:

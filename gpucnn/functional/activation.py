@@ -14,6 +14,7 @@ from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 from gpucnn.tensor.arithmetic import quietly
+from gpucnn.tensor.view import in_place
 
 __all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]
 
@@ -85,28 +86,18 @@ class ScaledTanh(Function):
         return written_by(kernel, grad.shape, grad, self.tanh, self.factor)
 
 
-class LogSoftmax(Function):
-    layout = "elementwise"
-
-    def forward(self, x: Array, axis: int) -> Array:
-        self.axis = axis
-        self.y = quietly(kernels_of(type(x)).softmax.log_softmax, x, axis)
-        return self.y
-
-    def backward(self, grad: Array) -> Array:
-        return kernels_of(type(grad)).softmax.log_softmax_backward(grad, self.y, self.axis)
-
-
 class Softmax(Function):
+    """Softmax or its logarithm, as `kernel` names it."""
+
     layout = "elementwise"
 
-    def forward(self, x: Array, axis: int) -> Array:
-        self.axis = axis
-        self.y = quietly(kernels_of(type(x)).softmax.softmax, x, axis)
+    def forward(self, x: Array, axis: int, kernel: str) -> Array:
+        self.axis, self.kernel = axis, kernel
+        self.y = quietly(getattr(kernels_of(type(x)).softmax, kernel), x, axis)
         return self.y
 
     def backward(self, grad: Array) -> Array:
-        return kernels_of(type(grad)).softmax.softmax_backward(grad, self.y, self.axis)
+        return getattr(kernels_of(type(grad)).softmax, f"{self.kernel}_backward")(grad, self.y, self.axis)
 
 
 class Dropout(Function):
@@ -124,7 +115,7 @@ class Dropout(Function):
 def relu(x: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); its slope at 0 is 0. Any shape. With `inplace` x becomes the result."""
     check_floating("relu", x)
-    return x.relu_() if inplace else ReLU.apply(x)
+    return in_place(relu)(x) if inplace else ReLU.apply(x)
 
 
 @activation
@@ -135,9 +126,11 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 @activation
-def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """x where x > 0, else negative_slope · x. Any shape."""
+def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where x > 0, else negative_slope · x. Any shape. With `inplace` x becomes the result."""
     check_floating("leaky_relu", x)
+    if inplace:
+        return in_place(leaky_relu)(x, negative_slope)
     return LeakyReLU.apply(x, negative_slope=negative_slope)
 
 
@@ -161,13 +154,13 @@ def scaled_tanh(x: Tensor) -> Tensor:
 @activation
 def softmax(x: Tensor, dim: int = 1) -> Tensor:
     """exp(x) / sum(exp(x)) along axis `dim`. Any shape. Raises ShapeError if there is no such axis."""
-    return Softmax.apply(x, axis=memory_axis("softmax", x, dim))
+    return Softmax.apply(x, axis=memory_axis("softmax", x, dim), kernel="softmax")
 
 
 @activation
 def log_softmax(x: Tensor, dim: int = 1) -> Tensor:
     """The logarithm of softmax along axis `dim`, without overflow. Raises ShapeError if there is no such axis."""
-    return LogSoftmax.apply(x, axis=memory_axis("log_softmax", x, dim))
+    return Softmax.apply(x, axis=memory_axis("log_softmax", x, dim), kernel="log_softmax")
 
 
 def memory_axis(name: str, x: Tensor, dim: int) -> int:
@@ -178,11 +171,14 @@ def memory_axis(name: str, x: Tensor, dim: int) -> int:
     return (dim - x.batch_last) % x.ndim
 
 
-def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Each element set to 0 with probability p, the others divided by 1 - p; x itself when not training. Any shape.
 
-    Draws from the process's generator (`gpucnn.manual_seed`). Raises InputError for p outside [0, 1).
+    With `inplace` x becomes the result. Draws from the process's generator (`gpucnn.manual_seed`). Raises InputError
+    for p outside [0, 1).
     """
     check_dropout(p)
     check_floating("dropout", x)
-    return Dropout.apply(x, p=p) if training and p else x
+    if not training or not p:
+        return x
+    return in_place(dropout)(x, p) if inplace else Dropout.apply(x, p=p)

@@ -7,7 +7,7 @@ from typing import Any
 from gpucnn import functional as F
 from gpucnn.functional.activation import ACTIVATIONS
 from gpucnn.functional.checks import check_dropout
-from gpucnn.nn.layer import Layer
+from gpucnn.nn.layer import Layer, keeping_options
 from gpucnn.tensor import Tensor
 
 __all__ = ["Dropout", "LeakyReLU", "LogSoftmax", "ReLU", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
@@ -22,23 +22,13 @@ def activation_layer(function: Callable[..., Tensor], name: str = "") -> type[Ac
 
     `name` is the class's name; by default leaky_name becomes LeakyName.
     """
-    signature = inspect.signature(function).replace(return_annotation=None)
-    options = list(signature.parameters)[1:]
-
-    def init(self: Activation, *values: Any, **named: Any) -> None:
-        given = signature.bind(None, *values, **named)
-        given.apply_defaults()
-        vars(self).update({option: given.arguments[option] for option in options})
+    options = list(inspect.signature(function).parameters)[1:]
 
     def forward(self: Activation, x: Tensor) -> Tensor:
         return function(x, *[getattr(self, option) for option in options])
 
-    hints = inspect.get_annotations(function)
-    shown = [option for name, option in signature.parameters.items() if name != "inplace"]  # it changes no result
-    init.__annotations__ = {option.name: hints[option.name] for option in shown[1:]}
-    init.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     members: dict[str, Any] = {"kind": function.__name__, "__doc__": function.__doc__, "__module__": __name__}
-    members |= {"__init__": init, "forward": forward if options else staticmethod(function)}
+    members |= {"__init__": keeping_options(function), "forward": forward if options else staticmethod(function)}
     return type(name or function.__name__.title().replace("_", ""), (Activation,), members)
 
 
@@ -55,13 +45,16 @@ globals().update(OTHERS)
 
 
 class Dropout(Layer):
-    """Elements dropped with probability p in training, the others divided by 1 - p. InputError unless 0 <= p < 1."""
+    """Elements dropped with probability p in training, the others divided by 1 - p. InputError unless 0 <= p < 1.
+
+    With `inplace` the input becomes the result.
+    """
 
     kind = "dropout"
 
-    def __init__(self, p: float = 0.5) -> None:
-        self.p = check_dropout(p)
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        self.p, self.inplace = check_dropout(p), inplace
 
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""
-        return F.dropout(x, self.p, self.training)
+        return F.dropout(x, self.p, self.training, self.inplace)

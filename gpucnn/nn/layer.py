@@ -1,9 +1,11 @@
 """Layer: a module whose geometry is known before it runs."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gpucnn.errors import ShapeError
-from gpucnn.geometry import ReceptiveField, Sizes, Window, is_count
+from gpucnn.geometry import ReceptiveField, Sizes, Window, hashable, is_count
 from gpucnn.nn.module import Module
 
 __all__ = ["Layer"]
@@ -55,6 +57,23 @@ def check_features(kind: str, shape: Sizes, expected: int) -> None:
 def undrawn(kind: type[L]) -> type[L]:
     """A subclass of `kind` that draws no weights: its layers know their shapes, need no memory, and cannot run."""
     return type(kind.__name__, (kind,), {"_draw": Layer._draw})
+
+
+def keeping_options(function: Callable[..., Any], inputs: int = 1) -> Any:
+    """An `__init__` that takes what `function` takes after its first `inputs`, and keeps it as attributes."""
+    options = list(inspect.signature(function).parameters.values())[inputs:]
+    hints = inspect.get_annotations(function)
+    myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([myself, *options])
+
+    def init(self: Layer, *values: Any, **named: Any) -> None:
+        given = signature.bind(self, *values, **named)
+        given.apply_defaults()
+        vars(self).update({option.name: hashable(given.arguments[option.name]) for option in options})
+
+    init.__annotations__ = {option.name: hints[option.name] for option in options}
+    init.__signature__ = signature  # type: ignore[attr-defined]
+    return init
 
 
 def check_count(kind: str, option: str, value: int) -> int:

@@ -8,11 +8,11 @@ import numpy as np
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import check_linear, convolution_window, convolve
-from gpucnn.functional.pooling import average_pooling, max_pooling, pooling_window
+from gpucnn.functional.pooling import average_pooling, avg_pool, max_pool, max_pooling, pooling_window
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, hashable, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
-from gpucnn.nn.layer import Layer, check_count
+from gpucnn.nn.layer import Layer, check_count, keeping_options
 from gpucnn.nn.module import Parameter
 from gpucnn.tensor import Tensor
 
@@ -204,16 +204,7 @@ class _Pool(_Windowed):
 class MaxPool(_Pool):
     """Base of max-pooling in one, two and three dimensions."""
 
-    def __init__(
-        self,
-        kernel_size: PerAxis,
-        stride: PerAxis | None = None,
-        padding: Padding = 0,
-        dilation: PerAxis = 1,
-        ceil_mode: bool = False,
-    ) -> None:
-        self.kernel_size, self.stride, self.padding = map(hashable, (kernel_size, stride, padding))
-        self.dilation, self.ceil_mode = hashable(dilation), ceil_mode
+    __init__ = keeping_options(max_pool, inputs=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)."""
@@ -250,16 +241,8 @@ class MaxPool3d(MaxPool):
 
 
 class _AvgPool(_Pool):
-    def __init__(
-        self,
-        kernel_size: PerAxis,
-        stride: PerAxis | None = None,
-        padding: Padding = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        self.kernel_size, self.stride, self.padding = map(hashable, (kernel_size, stride, padding))
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+    __init__ = keeping_options(avg_pool, inputs=2)
+    count_include_pad: bool
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, outputs...)."""

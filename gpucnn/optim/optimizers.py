@@ -83,7 +83,7 @@ class Optimizer(StateDict):
             raise InputError("zero_grad sets gradients to None; there is no set_to_none=False")
         for group in self.param_groups:
             for parameter in group["params"]:
-                parameter.grad = None
+                parameter._grad = None
 
     def step(self, scales: Array | None = None) -> None:
         """Update every parameter that has a gradient.

@@ -11,6 +11,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -59,7 +60,7 @@ class Variable:
     memory: Array  # in the order that batch_last says; `data` of a Tensor has the logical one
     batch_last: bool
     requires_grad: bool = False
-    grad: Self | None = None
+    _grad: Self | None = None
     _creator: "Function | None" = None
     _version: int = 0  # counts changes in place: an optimizer's steps, weights loaded
     _grad_buffer: Array | None = None  # a parameter's place in an optimizer's flat memory of gradients
@@ -149,13 +150,21 @@ class Variable:
 
     def _accumulate(self, grad: Array) -> None:
         """Add `grad` to this Tensor's gradient, which has its own memory: a Function may return one array twice."""
-        if self.grad is not None:
-            kernels_of(type(grad)).arithmetic.add(self.grad.memory, grad, self.grad.memory)
+        if self._grad is not None:
+            kernels_of(type(grad)).arithmetic.add(self._grad.memory, grad, self._grad.memory)
             return
         buffer = module_of(grad).empty_like(self.memory) if self._grad_buffer is None else self._grad_buffer
         if grad is not buffer:  # else the Function wrote it there, into its `gradient_memory`
             kernels_of(type(grad)).arithmetic.copy(grad, buffer)
-        self.grad = wrap(buffer, self.batch_last)
+        self._grad = wrap(buffer, self.batch_last)
+
+    def _set_grad(self, grad: Any) -> None:
+        if grad is not None and (not isinstance(grad, Variable) or grad.shape != self.shape):
+            given = f"a Tensor of shape {grad.shape}" if isinstance(grad, Variable) else type(grad).__name__
+            raise TypeError(f"grad was given {given}; expected a Tensor of shape {self.shape}, or None")
+        self._grad = grad if grad is None else grad.to_batch_last() if self.batch_last else grad.to_logical()
+
+    grad: Any = property(attrgetter("_grad"), _set_grad, doc="The gradient, a Tensor of this shape; None without one.")
 
 
 class Function:

@@ -76,7 +76,7 @@ def test_a_new_activation_is_one_file(place, tmp_path):
 
 
 def test_an_activations_layer_takes_its_options():
-    assert list(inspect.signature(nn.LeakyReLU).parameters) == ["negative_slope"]
+    assert list(inspect.signature(nn.LeakyReLU).parameters) == ["negative_slope", "inplace"]
     assert nn.LeakyReLU().negative_slope == 0.01 and nn.LeakyReLU(0.2).negative_slope == 0.2
     assert nn.Softmax(dim=-1).dim == -1
     with pytest.raises(TypeError):

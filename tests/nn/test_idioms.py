@@ -177,13 +177,27 @@ def test_cumulative_batch_norm_is_pytorchs(torch, rng):
         np.testing.assert_allclose(ours.state_dict()[name], value.numpy(), 1e-6, 1e-6, err_msg=name)
 
 
-def test_relu_in_place_changes_its_input(torch):
+@pytest.mark.parametrize("layer", ["ReLU", "LeakyReLU", "Dropout"])
+def test_a_layer_in_place_changes_its_input(torch, layer):
+    ours, theirs = (getattr(library, layer)(inplace=True).eval() for library in (nn, torch.nn))
     agrees_with_torch(
         torch,
-        lambda x: (lambda h: nn.ReLU(inplace=True)(h) + h)(x * 2),
-        lambda x: (lambda h: torch.nn.ReLU(inplace=True)(h) + h)(x * 2),
+        lambda x: (lambda h: ours(h) + h)(x * 2),
+        lambda x: (lambda h: theirs(h) + h)(x * 2),
         np.array([-1.0, 2.0]),
     )
+
+
+def test_dropout_in_place_is_the_drawn_result():
+    x = Tensor(np.ones(1000), requires_grad=True)
+    h = x * 1
+    result = nn.Dropout(0.25, inplace=True)(h)
+    assert result is h and set(h.numpy()) == {0, 1 / 0.75}
+    h.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), h.numpy())
+
+
+def test_relu_in_place_gives_a_network_the_same_result():
     net, twin = network(), network()
     twin.load_state_dict(net.state_dict())
     net[1], net[4] = nn.ReLU(inplace=True), nn.ReLU(inplace=True)

@@ -134,3 +134,20 @@ def test_integers_have_extremes_and_roots():
 def test_padding_wider_than_the_window_is_refused_at_the_end_too():
     with pytest.raises(ShapeError, match="padding alone"):
         F.max_pool2d(Tensor(np.ones((1, 1, 4, 4))), 2, padding=((0, 4), (0, 0)))
+
+
+def test_a_gradient_that_is_assigned_is_a_tensor_of_the_shape_or_none():
+    weight = nn.Parameter(np.ones((2, 3), "float32"))
+    optimizer = optim.SGD([weight], lr=1)
+    for wrong, said in [
+        (np.ones((2, 3)), r"given ndarray; expected a Tensor of shape \(2, 3\), or None"),
+        (Tensor(np.ones(3)), r"given a Tensor of shape \(3,\); expected a Tensor of shape \(2, 3\)"),
+    ]:
+        with pytest.raises(TypeError, match=said):
+            weight.grad = wrong
+    weight.grad = Tensor.from_batch_last(np.array([[0.0, 1], [2, 3], [4, 5]], "float32"))  # (3, 2), logically (2, 3)
+    optimizer.step()
+    assert weight.numpy().tolist() == [[1, -1, -3], [0, -2, -4]]
+    weight.grad = None
+    optimizer.step()
+    assert weight.numpy().tolist() == [[1, -1, -3], [0, -2, -4]]

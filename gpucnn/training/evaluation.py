@@ -18,6 +18,7 @@ from gpucnn.nn import Module
 from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.given import are_classes, as_images
+from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import StepResult
 from gpucnn.training.state import Tally
@@ -47,8 +48,9 @@ def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int 
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
     labels, outputs, given = [], [], []
     with evaluating(net):
+        captured = CapturedNetwork(net)
         for batch in batches.batches(epoch=0):
-            result, output = evaluate_batch(net, loss, batch)
+            result, output = evaluate_batch(captured, loss, batch)
             tally.add(result)
             labels.append(class_numbers(batch.labels))
             given.append(to_host(batch.labels))
@@ -81,9 +83,10 @@ def outputs(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np
     _check_some(inputs)
     dtype, rows = dtype_of(net).name, []
     with evaluating(net):
+        captured = CapturedNetwork(net)
         for start in range(0, len(inputs), batch_size):
             array = to_device(to_batch_last(inputs[start : start + batch_size], dtype))
-            rows.append(net(Tensor.from_batch_last(array)).numpy())
+            rows.append(captured(Tensor.from_batch_last(array)).numpy())
     return np.concatenate(rows)
 
 
@@ -93,7 +96,7 @@ def _check_some(images: np.ndarray) -> None:
 
 
 @np.errstate(all="ignore")  # overflow shows in the loss
-def evaluate_batch(net: Module, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
+def evaluate_batch(net: Module | CapturedNetwork, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
     """The result of one minibatch and the network's output (N, C). Call this inside `evaluating`."""
     output, value = forward(net, loss, batch)
     return measure(loss, batch, output, value), output.numpy()

@@ -22,6 +22,7 @@ from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.given import Metrics, are_classes, as_images, check_optimizer, labels_of, measured
+from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.inputs import Inputs
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import CrossEntropy, Loss
@@ -290,9 +291,10 @@ class Trainer:
         state, outputs, labels = self.train_state, [], []
         if self.metrics:  # they need all outputs: validation that was interrupted begins anew
             state.validation = Tally()
+        captured = CapturedNetwork(self.net)
         for batch in batches.batches(0, first=state.validation.batches):
             with evaluating(self.net):
-                result, output = evaluate_batch(self.net, self.loss, batch)
+                result, output = evaluate_batch(captured, self.loss, batch)
             if self.metrics:
                 outputs.append(output)
                 labels.append(to_host(batch.labels))

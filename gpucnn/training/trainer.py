@@ -48,9 +48,9 @@ class Trainer:
     `metrics` are functions of (outputs (N, C), labels), arrays of all validation images, that return a number: after
     each epoch they are in `EpochRecord.metrics`. `history` keeps the records of all epochs.
 
-    On a GPU a step is captured once and launched again for each batch, unless the data is float64 or of a class of your
-    own: Python code in it runs only when it is captured. For a network whose forward changes from step to step, set
-    `capture` to False.
+    A step is captured once and run again for each batch, unless the data is float64 or of a class of your own. On a CPU
+    that needs a network, loss and optimizer of gpucnn's own, and never changes a result. On a GPU Python code of a
+    network runs only when it is captured: for one whose forward changes from step to step, set `capture` to False.
     """
 
     def __init__(
@@ -131,8 +131,8 @@ class Trainer:
         `epochs` counts from the trainer's creation: after `fit(epochs=5)`, `epochs=8` trains three more. `train` and
         `validation` are each a data.Loader, a Dataset, (images, labels), or what yields batches (see data.Batches). A
         Dataset and arrays are cut into batches of `batch_size` images, and `train` is shuffled in each epoch by `seed`.
-        After a record with `settled` true, `state()` may be saved to resume from; in between, on a GPU, it is ahead of
-        the records.
+        After a record with `settled` true, `state()` may be saved to resume from; in between, where steps are captured,
+        it is ahead of the records.
 
         Raises InputError for options or data that cannot be trained on; TrainingError, during training, if a loss is
         not finite.

@@ -31,7 +31,6 @@ STATE = {
     "geometry.unpadded_places": SAME_EVERY_STEP,
     "parallel.communicator._now": "the processes that share the batch under way; per thread, as each runs its own step",
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
-    "kernels.c.capture._one_at_a_time": "lets one thread capture, since `backend._allocator` is one",
     "tensor.arithmetic._quiet": "a context where NumPy's warnings are off; per thread: none can be entered twice",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",

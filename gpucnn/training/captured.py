@@ -243,8 +243,7 @@ class _Cpu:
 
     def repeat(self, replay: Callable[..., Any], times: int, halt: Array) -> None:
         """Run a captured step so many times, or until halted."""
-        with generator().bit_generator.lock:
-            replay(times, halt)
+        replay(times, halt)
 
     def has_halted(self, rates: Array) -> bool:
         """Whether a loss was not finite: no step is to run after it."""

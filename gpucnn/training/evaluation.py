@@ -18,6 +18,7 @@ from gpucnn.nn import Module
 from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.given import are_classes, as_images
+from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import StepResult
 from gpucnn.training.shares import Shares
@@ -53,8 +54,9 @@ def evaluate(
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
     labels, outputs, given = [], [], []
     with evaluating(net):
+        captured = CapturedNetwork(net)
         for share in shares.batches(batches, epoch=0):
-            result, output = evaluate_batch(net, loss, share.batch)
+            result, output = evaluate_batch(captured, loss, share.batch)
             tally.add(shares.sum(result, share)())
             given.append(shares.gather(to_host(share.batch.labels), share))
             labels.append(class_numbers(given[-1]))
@@ -87,9 +89,10 @@ def outputs(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np
     _check_some(inputs)
     dtype, rows = dtype_of(net).name, []
     with evaluating(net):
+        captured = CapturedNetwork(net)
         for start in range(0, len(inputs), batch_size):
             array = to_device(to_batch_last(inputs[start : start + batch_size], dtype))
-            rows.append(net(Tensor.from_batch_last(array)).numpy())
+            rows.append(captured(Tensor.from_batch_last(array)).numpy())
     return np.concatenate(rows)
 
 
@@ -99,7 +102,7 @@ def _check_some(images: np.ndarray) -> None:
 
 
 @np.errstate(all="ignore")  # overflow shows in the loss
-def evaluate_batch(net: Module, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
+def evaluate_batch(net: Module | CapturedNetwork, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
     """The result of one minibatch and the network's output (N, C). Call this inside `evaluating`."""
     output, value = forward(net, loss, batch)
     return measure(loss, batch, output, value), output.numpy()

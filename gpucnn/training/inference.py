@@ -15,6 +15,7 @@ from gpucnn.nn import Module
 from gpucnn.tensor import Tensor, no_grad
 from gpucnn.tensor.function import wrap
 from gpucnn.training.capturable import why_not_network
+from gpucnn.training.rollback import undone_if_it_fails
 
 MOST_SHAPES = 4  # of inputs, of which a network keeps programs: the last smaller batch is one
 WARM_UP = 2  # runs on a GPU before one is captured: they compile the kernels
@@ -41,23 +42,20 @@ class CapturedNetwork:
 
     def __init__(self, net: Module) -> None:
         self._net, self._lock = net, threading.Lock()
-        self._state: Any = object()  # of the network, when the programs were recorded
-        self._view: Callable[[], Any] = lambda: None  # what that state is now
-        self._possible = True
+        self._state: _State | None = None  # of the network, when the programs were recorded
+        self._possible = False
         self._programs: dict[Any, _Program] = {}
 
     def __call__(self, x: Any) -> Tensor:
         """The network's output for x, a Tensor or an array with images along the first axis."""
         tensor = x if isinstance(x, Tensor) else _as_tensor(x)
-        with self._lock, no_grad():
-            if not self._is_as_before():
+        array = tensor.memory
+        if not tensor.batch_last and array.ndim > 1:
+            array = array.transpose(*range(1, array.ndim), 0)  # (N, C, H, W) -> (C, H, W, N)
+        key = array.shape, array.dtype, type(array)
+        with self._lock:
+            if self._state is None or not self._state.is_as_before():
                 self._begin_anew()
-            if not self._possible:
-                return self._net(tensor)
-            array = tensor.memory
-            if not tensor.batch_last and array.ndim > 1:
-                array = module_of(array).moveaxis(array, 0, -1)  # (N, C, H, W) -> (C, H, W, N)
-            key = array.shape, array.dtype, type(array)
             program = self._programs.get(key)
             return self._first(tensor, array, key) if program is None else program(array)
 
@@ -66,31 +64,27 @@ class CapturedNetwork:
         """How many shapes of input it is captured for."""
         return sum(program.replay is not None for program in self._programs.values())
 
+    @no_grad()
     def _first(self, x: Tensor, array: Array, key: Any) -> Tensor:
         """Capture the network for inputs like x, whose values are `array`, and run it; else only run it."""
+        if not self._possible:
+            return self._net(x)
         if len(self._programs) >= MOST_SHAPES:
             self._programs.clear()
         try:
             self._programs[key] = program = _Program(self._net, array)
-            return program(array)
+            return program.result() if program.replay else program(array)
         except CaptureError:
+            result = self._net(x)  # or what is raised for an input that does not fit
             self._programs.clear()
             self._possible = False
-            return self._net(x)
-
-    def _is_as_before(self) -> bool:
-        try:
-            return bool(self._state == self._view())
-        except Exception:  # arrays that are not the same are compared, which has no truth
-            return False
+            return result
 
     def _begin_anew(self) -> None:
         self._programs.clear()
-        kind = device().kind
-        by_numpy = dispatch.chosen() == "numpy" if kind == "cpu" else dispatch.asked() == "numpy"
+        by_numpy = dispatch.chosen() == "numpy" if device().kind == "cpu" else dispatch.asked() == "numpy"
         self._possible = not by_numpy and why_not_network(self._net) is None
-        self._view = _view_of(self._net)
-        self._state = self._view()
+        self._state = _State(self._net)
 
 
 class _Program:
@@ -103,23 +97,32 @@ class _Program:
         self.replay: Callable[..., Any] | None = None
         if self._xp is np:
             np.copyto(self._input, x)
-            self.replay = c_capture.capture(self._work, self._arrays())
+            with undone_if_it_fails(list(net.buffers())):
+                self.replay = c_capture.capture(self._work, self._arrays())
 
     def __call__(self, x: Array) -> Tensor:
         self._xp.copyto(self._input, x)
         if self._xp is not np and self.replay is None:
             self._runs += 1
             if self._runs <= WARM_UP:
-                self._work()
-                return self._output
+                return self._run_once()
             stream = cuda_capture.new_stream()
-            with stream:
+            with stream, no_grad():
                 self.replay = cuda_capture.capture(self._work, stream)
         if self._xp is np:
             self.replay()  # type: ignore[misc]
         else:
             self._launch()
+        return self.result()
+
+    def result(self) -> Tensor:
+        """A copy of what the last run returned."""
         return wrap(self._output.memory.copy(), self._output.batch_last)
+
+    @no_grad()
+    def _run_once(self) -> Tensor:
+        self._work()
+        return self._output
 
     def _launch(self) -> None:
         """Run the graph, which has a stream of its own, after what was queued before and before what comes after."""
@@ -142,24 +145,25 @@ def _as_tensor(x: Any) -> Tensor:
     return wrap(x, False) if type(x) is np.ndarray and device().kind == "cpu" else Tensor(x)
 
 
-def _view_of(net: Module) -> Callable[[], Any]:
-    """A function that returns all that a captured network took from Python objects, quickly, and equal if unchanged.
+class _State:
+    """All that a captured network takes from Python objects: what is kept of it is compared with what it is now.
 
-    Tuples compare their elements by identity first, so nothing large is compared where nothing has changed.
+    Equality looks at identity first, so an unchanged network takes microseconds.
     """
-    modules = [vars(module) for module in net.modules()]
-    held = [value for attributes in modules for value in attributes.values()]
-    lists = [value for value in held if isinstance(value, list)]
-    dicts = [value for value in held if isinstance(value, dict)]
-    tensors = [*net.parameters(), *net.buffers()]
 
-    def view() -> Any:
-        return (
-            [tuple(attributes.values()) for attributes in modules],
-            [tuple(items) for items in lists],
-            [tuple(items.values()) for items in dicts],
-            [tensor.memory for tensor in tensors],
-            dispatch.chosen(),
-        )
+    def __init__(self, net: Module) -> None:
+        modules: list[Any] = [vars(module) for module in net.modules()]
+        held = [value for attributes in modules for value in attributes.values()]
+        self._tensors = [*net.parameters(), *net.buffers()]
+        self._live = [*modules, *(value for value in held if isinstance(value, list | dict))]
+        self._kept = [value.copy() for value in self._live]
+        self._arrays = [tensor.memory for tensor in self._tensors]
+        self._set = dispatch.chosen()
 
-    return view
+    def is_as_before(self) -> bool:
+        """Whether nothing was replaced since."""
+        try:
+            same = self._live == self._kept and self._arrays == [tensor.memory for tensor in self._tensors]
+        except Exception:  # arrays that are not the same object are compared, which gives no truth
+            return False
+        return same and self._set == dispatch.chosen()

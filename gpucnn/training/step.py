@@ -74,7 +74,7 @@ class HostSteps:
             yield [result]
 
 
-def forward(net: Module, loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
+def forward(net: Callable[[Tensor], Tensor], loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
     """The network's output (N, C) for a minibatch, and its loss. Raises ShapeError for an output of another shape."""
     output = net(Tensor.from_batch_last(to_device(batch.images)))
     if output.ndim != 2:

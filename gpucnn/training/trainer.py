@@ -23,6 +23,7 @@ from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
 from gpucnn.training.given import Metrics, are_classes, as_images, check_optimizer, labels_of, measured
+from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.inputs import Inputs
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import CrossEntropy, Loss
@@ -50,9 +51,9 @@ class Trainer:
     `metrics` are functions of (outputs (N, C), labels), arrays of all validation images, that return a number: after
     each epoch they are in `EpochRecord.metrics`. `history` keeps the records of all epochs.
 
-    On a GPU a step is captured once and launched again for each batch, unless the data is float64 or of a class of your
-    own: Python code in it runs only when it is captured. For a network whose forward changes from step to step, set
-    `capture` to False.
+    A step is captured once and run again for each batch, unless the data is float64 or of a class of your own. On a CPU
+    that needs a network, loss and optimizer of gpucnn's own, and never changes a result. On a GPU Python code of a
+    network runs only when it is captured: for one whose forward changes from step to step, set `capture` to False.
 
     The processes of `communicator` (see `parallel.start`) each make such a trainer, of the same network and data, and
     call its methods alike: each computes its share of every batch, and all have the same weights and records.
@@ -138,8 +139,8 @@ class Trainer:
         `epochs` counts from the trainer's creation: after `fit(epochs=5)`, `epochs=8` trains three more. `train` and
         `validation` are each a data.Loader, a Dataset, (images, labels), or what yields batches (see data.Batches). A
         Dataset and arrays are cut into batches of `batch_size` images, and `train` is shuffled in each epoch by `seed`.
-        After a record with `settled` true, `state()` may be saved to resume from; in between, on a GPU, it is ahead of
-        the records.
+        After a record with `settled` true, `state()` may be saved to resume from; in between, where steps are captured,
+        it is ahead of the records.
 
         Raises InputError for options or data that cannot be trained on; TrainingError, during training, if a loss is
         not finite.
@@ -314,9 +315,10 @@ class Trainer:
         state, outputs, labels = self.train_state, [], []
         if self.metrics:  # they need all outputs: validation that was interrupted begins anew
             state.validation = Tally()
+        captured = CapturedNetwork(self.net)
         for share in self._shares.batches(batches, 0, first=state.validation.batches):
             with evaluating(self.net):
-                own, output = evaluate_batch(self.net, self.loss, share.batch)
+                own, output = evaluate_batch(captured, self.loss, share.batch)
             result = self._shares.sum(own, share)()
             if self.metrics:
                 outputs.append(self._shares.gather(output, share))

@@ -15,6 +15,7 @@ import numpy as np
 
 from gpucnn import backend
 from gpucnn.backend import Array, aligned_memory, allocating
+from gpucnn.generators import generator
 from gpucnn.kernels.c import library
 from gpucnn.kernels.interface import CaptureError
 
@@ -62,7 +63,8 @@ class Replay:
 
     def __call__(self, times: int = 1, halt: Array | None = None) -> int:
         """Run it so many times, and return how often it ran: it ends early once halt, (1,) float64, is not 0."""
-        return self._program.run(times, halt)
+        with generator().bit_generator.lock:  # dropout draws from it
+            return self._program.run(times, halt)
 
 
 def capture(work: Callable[[], Any], known: Iterable[Array], memory: Memory | None = None) -> Replay:

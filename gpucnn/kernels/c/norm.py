@@ -14,8 +14,11 @@ class Norm(numpy.Norm):
     def training_forward(self, x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
         mean, variance = empty(weight.shape, x), empty(weight.shape, x)
         library.c.norm_statistics(x, *x.shape, mean, variance)
-        _move(running.mean, mean, 1.0, running.momentum)
-        _move(running.variance, variance, x.shape[1] / (x.shape[1] - 1), running.momentum)  # unbiased
+        if any(kept is not None and kept.dtype != x.dtype for kept in running[:2]):
+            running.move(mean, variance, x.shape[1])
+        else:
+            _move(running.mean, mean, 1.0, running.momentum)
+            _move(running.variance, variance, x.shape[1] / (x.shape[1] - 1), running.momentum)  # unbiased
         return self.fixed_forward(x, mean, variance, weight, bias, eps, out)
 
     def training_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:

@@ -21,4 +21,6 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     y = avg_pool2d(x, kernel_size)
     check_per_channel("subsample2d", x.shape, {"coefficient": coefficient, "bias": bias})
     mean, variance = zeros(coefficient.shape, x.memory), zeros(coefficient.shape, x.memory) + 1
-    return FixedBatchNorm.apply(y, coefficient, bias, mean=mean, variance=variance, eps=0.0)  # y · coefficient + bias
+    return FixedBatchNorm.apply(
+        y, coefficient, bias, mean=mean, variance=variance, eps=0.0, relu=False
+    )  # y · coefficient + bias

@@ -2,6 +2,7 @@
 
 from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
+from gpucnn.functional import activation
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import Running
@@ -31,10 +32,10 @@ class _BatchNorm(Function):
 class TrainingBatchNorm(_BatchNorm):
     """x (C, ..., N) normalised by its own statistics, which also update the running ones; weight and bias (C,)."""
 
-    def forward(self, x: Array, weight: Array, bias: Array, running: Running, eps: float) -> Array:
+    def forward(self, x: Array, weight: Array, bias: Array, running: Running, eps: float, relu: bool) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         out = empty(rows.shape, x)
-        self.kept = kernels_of(type(x)).norm.training_forward(rows, weight, bias, eps, running, out)
+        self.kept = kernels_of(type(x)).norm.training_forward(rows, weight, bias, eps, running, relu, out)
         return out.reshape(x.shape)
 
     def _gradients(self, rows: Array, *out: Array) -> None:
@@ -69,10 +70,12 @@ class SharedBatchNorm(_BatchNorm):
 class FixedBatchNorm(_BatchNorm):
     """x (C, ..., N) normalised by given statistics (C,), as in evaluation; weight and bias (C,)."""
 
-    def forward(self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float) -> Array:
+    def forward(
+        self, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, eps: float, relu: bool
+    ) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L)
         out = empty(rows.shape, x)
-        self.kept = kernels_of(type(x)).norm.fixed_forward(rows, mean, variance, weight, bias, eps, out)
+        self.kept = kernels_of(type(x)).norm.fixed_forward(rows, mean, variance, weight, bias, eps, relu, out)
         return out.reshape(x.shape)
 
     def _gradients(self, rows: Array, *out: Array) -> None:
@@ -99,6 +102,22 @@ def batch_norm(
     S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Raises ShapeError where shapes do not fit, or
     where a training batch has one value per channel.
     """
+    return normalise(x, running_mean, running_var, weight, bias, training, momentum, eps, relu=False, sync=sync)
+
+
+def normalise(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    relu: bool,
+    sync: bool,
+) -> Tensor:
+    """As batch_norm; with `relu` what is below 0 becomes 0, in the same pass."""
     check_floating("batch_norm", x, weight, bias)
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     check_per_channel("batch_norm", x.shape, given)
@@ -106,7 +125,8 @@ def batch_norm(
     weight = _constant(1, x, channels) if weight is None else weight
     bias = _constant(0, x, channels) if bias is None else bias
     if not training and running_mean is not None and running_var is not None:
-        return FixedBatchNorm.apply(x, weight, bias, mean=running_mean.memory, variance=running_var.memory, eps=eps)
+        given = {"mean": running_mean.memory, "variance": running_var.memory}
+        return FixedBatchNorm.apply(x, weight, bias, **given, eps=eps, relu=relu)
     if x.size <= channels:
         raise ShapeError(
             f"batch_norm: a batch in training needs more than one value per channel to have a variance: x {x.shape}. "
@@ -115,8 +135,9 @@ def batch_norm(
     mean, variance = (None if t is None else t.memory for t in (running_mean, running_var))
     running = Running(mean, variance, momentum)
     if sync and current().size > 1:
-        return SharedBatchNorm.apply(x, weight, bias, running=running, eps=eps, over=current())
-    return TrainingBatchNorm.apply(x, weight, bias, running=running, eps=eps)
+        y = SharedBatchNorm.apply(x, weight, bias, running=running, eps=eps, over=current())
+        return activation.relu(y) if relu else y
+    return TrainingBatchNorm.apply(x, weight, bias, running=running, eps=eps, relu=relu)
 
 
 def _constant(value: float, x: Tensor, channels: int) -> Tensor:

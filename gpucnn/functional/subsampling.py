@@ -25,4 +25,5 @@ def subsample2d(x: Tensor, coefficient: Tensor, bias: Tensor, kernel_size: PerAx
     fill = kernels_of(type(mean)).arithmetic.fill
     fill(0.0, mean)
     fill(1.0, variance)
-    return FixedBatchNorm.apply(y, coefficient, bias, mean=mean, variance=variance, eps=0.0)  # y · coefficient + bias
+    # y · coefficient + bias
+    return FixedBatchNorm.apply(y, coefficient, bias, mean=mean, variance=variance, eps=0.0, relu=False)

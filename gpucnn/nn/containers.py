@@ -11,6 +11,7 @@ from gpucnn.nn.hooks import Hooked
 from gpucnn.nn.layer import Layer
 from gpucnn.nn.layers import Convolution, Linear, MaxPool
 from gpucnn.nn.module import Module
+from gpucnn.nn.normalization import BatchNorm
 from gpucnn.tensor import Tensor
 
 __all__ = ["ModuleList", "Residual", "Sequential"]
@@ -165,9 +166,9 @@ def _pools_relu(layer: Module | None) -> TypeGuard[MaxPool]:
     return isinstance(layer, MaxPool) and type(layer).forward is MaxPool.forward and not layer._hooks
 
 
-def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear]:
-    """Whether the layer has the forward of Convolution or Linear, which can apply ReLU in the same pass."""
-    return type(layer).forward in (Convolution.forward, Linear.forward) and not layer._hooks
+def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear | BatchNorm]:
+    """Whether the layer has the forward of one of three kinds, which can apply ReLU in the same pass."""
+    return type(layer).forward in (Convolution.forward, Linear.forward, BatchNorm.forward) and not layer._hooks
 
 
 @contextlib.contextmanager

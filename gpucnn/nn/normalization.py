@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gpucnn import functional as F
 from gpucnn.errors import ShapeError
+from gpucnn.functional.normalization import normalise
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.nn.layer import Layer, check_count, check_features
@@ -45,10 +45,17 @@ class BatchNorm(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """The input's shape."""
+        return self._normalise(x, relu=False)
+
+    def forward_relu(self, x: Tensor) -> Tensor:
+        """relu(forward(x)), in one pass."""
+        return self._normalise(x, relu=True)
+
+    def _normalise(self, x: Tensor, relu: bool) -> Tensor:
         self.output_shape(x.shape[1:])
         running, learning = (self.running_mean, self.running_var), self.training and not self.frozen
         momentum = 1 / (1 + self.num_batches_tracked.item()) if self.momentum is None else self.momentum
-        y = F.batch_norm(x, *running, self.weight, self.bias, learning, momentum, self.eps, sync=self.sync)
+        y = normalise(x, *running, self.weight, self.bias, learning, momentum, self.eps, relu, self.sync)
         if learning:
             counter = self.num_batches_tracked.memory
             kernels_of(type(counter)).step.count(counter)

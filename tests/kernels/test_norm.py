@@ -8,10 +8,10 @@ from gpucnn.kernels.numpy import kernels as reference
 from tests.judges import close
 
 
-def forward(norm, x, weight, bias, out):
+def forward(norm, x, weight, bias, out, relu=False):
     """Mean and variance of the rows, which is where running ones come to at a momentum of 1; and what is kept."""
     mean, variance = np.zeros_like(weight), np.zeros_like(weight)
-    kept = norm.training_forward(x, weight, bias, 1e-5, Running(mean, variance, 1.0), out)
+    kept = norm.training_forward(x, weight, bias, 1e-5, Running(mean, variance, 1.0), relu, out)
     return mean, variance * ((x.shape[1] - 1) / x.shape[1]), kept
 
 
@@ -20,16 +20,17 @@ SHAPES = [(1, 2), (3, 5), (4, 64), (7, 83), (6, 4096), (5, 12_301), (2, 40_000),
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_training_and_evaluation_are_the_references(compiled, shape, dtype, rng):
+@pytest.mark.parametrize("relu", [False, True])
+def test_training_and_evaluation_are_the_references(compiled, shape, dtype, relu, rng):
     x, grad = (2 + 3 * rng.standard_normal(shape)).astype(dtype), rng.standard_normal(shape).astype(dtype)
     weight, bias, mean, variance = (rng.uniform(0.5, 2, shape[0]).astype(dtype) for _ in range(4))
     results = []
     for norm in (compiled.norm, reference.norm):
         trained, fixed, by_trained, by_fixed = (np.full_like(x, np.nan) for _ in range(4))
-        *statistics, kept = forward(norm, x, weight, bias, trained)
+        *statistics, kept = forward(norm, x, weight, bias, trained, relu)
         gradients = [np.full_like(weight, np.nan) for _ in range(4)]
         norm.training_backward(grad, kept, *gradients[:2], by_trained)
-        kept = norm.fixed_forward(x, mean, variance, weight, bias, 1e-3, fixed)
+        kept = norm.fixed_forward(x, mean, variance, weight, bias, 1e-3, relu, fixed)
         norm.fixed_backward(grad, kept, *gradients[2:], by_fixed)
         results.append([*statistics, trained, by_trained, fixed, by_fixed, *gradients])
     for position, (found, expected) in enumerate(zip(*results, strict=True)):
@@ -67,7 +68,7 @@ def test_running_statistics_of_any_dtype_move(compiled, dtype, rng):
         mean, variance = x.mean(axis=1), x.var(axis=1, ddof=1)
         for kernels in (compiled, reference):
             running = Running(np.full(shape[0], 2, dtype), np.full(shape[0], 3, dtype), 0.1)
-            kernels.norm.training_forward(x, one, one, 1e-5, running, out)
+            kernels.norm.training_forward(x, one, one, 1e-5, running, False, out)
             np.testing.assert_allclose(running.mean, 1.8 + 0.1 * mean, rtol=1e-5)
             np.testing.assert_allclose(running.variance, 2.7 + 0.1 * variance, rtol=1e-5)
-            kernels.norm.training_forward(x, one, one, 1e-5, Running(None, None, 0.1), out)
+            kernels.norm.training_forward(x, one, one, 1e-5, Running(None, None, 0.1), False, out)

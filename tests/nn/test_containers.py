@@ -34,6 +34,9 @@ def test_values_and_gradients_are_those_of_the_layers_in_turn_to_the_bit(seed, p
         (lambda: nn.Conv1d(2, 3, 5), (70, 2, 9)),
         (lambda: nn.Linear(300, 7), (65, 300)),
         (lambda: nn.Linear(6, 4, bias=False), (3, 5, 6)),
+        (lambda: nn.BatchNorm2d(5), (3, 5, 7, 6)),
+        (lambda: nn.BatchNorm2d(5).eval(), (3, 5, 7, 6)),
+        (lambda: nn.BatchNorm1d(4), (1201, 4)),
     ],
 )
 def test_a_layer_and_the_relu_behind_it(layer, shape, rng):

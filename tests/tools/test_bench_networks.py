@@ -1,5 +1,6 @@
 """The benchmark's contestants run the same network, and its layers are counted as they are."""
 
+import importlib
 import math
 
 import numpy as np
@@ -132,3 +133,20 @@ def test_the_job_in_pytorch_is_by_the_same_recipe(torch):
     schedule = build_schedule(config)
     for step in (0, 7, 155, 156, 157, 500, 781):
         assert torch_job.rate(step, 782) == pytest.approx(config.optimizer.lr * schedule.factor(step, 782, 782))
+
+
+@pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("config", ["lenet", "separable"])
+def test_libraries_for_inference_run_the_same_network(torch, library, config):
+    pytest.importorskip(library, reason="a contestant, not a requirement")
+    pytest.importorskip("onnx", reason="PyTorch writes the model with it")
+    from bench.with_torch import prepare
+
+    torch.manual_seed(0)
+    net, images = prepare(network_of(config), IMAGES, "eager")
+    with torch.no_grad():
+        expected = net.eval()(images).numpy()
+    torch.manual_seed(0)
+    contestant = importlib.import_module(f"bench.with_{library}")
+    with contestant.inference(network_of(config), IMAGES, "") as step:
+        np.testing.assert_allclose(step()[0], expected, rtol=0, atol=1e-4)

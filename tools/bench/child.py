@@ -38,24 +38,19 @@ def main() -> None:
 
 
 def measure(contestant: Contestant, network: Network, batch: int, seconds: float, spawned: float) -> dict[str, Any]:
-    """Training, then inference, each timed for `seconds`; memory is that of training."""
+    """Training, where the contestant trains, then inference, each timed for `seconds`; memory is that of training."""
     began = time.perf_counter()
     library = _library(contestant)
-    imported = time.perf_counter()
-    with library.training(network, batch, contestant.form) as step:
-        step()
-        first = time.monotonic()
-        training = median_seconds(step, seconds)
-    peak = peak_memory()
+    figures = {"import_s": time.perf_counter() - began}
+    if contestant.trains:
+        with library.training(network, batch, contestant.form) as step:
+            step()
+            figures["first_step_s"] = time.monotonic() - spawned
+            figures["training_ms"] = 1e3 * median_seconds(step, seconds)
+        figures["peak_MiB"] = peak_memory()
     with library.inference(network, batch, contestant.form) as step:
-        inference = median_seconds(step, seconds)
-    return {
-        "training_ms": 1e3 * training,
-        "inference_ms": 1e3 * inference,
-        "import_s": imported - began,
-        "first_step_s": first - spawned,
-        "peak_MiB": peak,
-    }
+        figures["inference_ms"] = 1e3 * median_seconds(step, seconds)
+    return figures
 
 
 def _library(contestant: Contestant) -> ModuleType:

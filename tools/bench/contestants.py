@@ -17,10 +17,11 @@ class Contestant:
     environment: dict[str, str] = field(default_factory=dict)
     start_seconds: float = 0.5
     once_seconds: float = 0.0
+    trains: bool = True  # else it knows inference alone
 
 
 OURS, PYTORCH = "with_gpucnn", "with_torch"
-_NUMPY, _ONE = {"GPUCNN_KERNELS": "numpy"}, {"GPUCNN_THREADS": "1"}
+_NUMPY, _ONE, _ONE_OMP = {"GPUCNN_KERNELS": "numpy"}, {"GPUCNN_THREADS": "1"}, {"OMP_NUM_THREADS": "1"}
 
 CONTESTANTS = {
     contestant.name: contestant
@@ -32,7 +33,10 @@ CONTESTANTS = {
         Contestant("torch", "PyTorch, eager", PYTORCH, "eager", start_seconds=2),
         Contestant("torch-channels-last", "PyTorch, channels-last", PYTORCH, "channels-last", start_seconds=2),
         Contestant("torch-compiled", "PyTorch, compiled", PYTORCH, "compiled", start_seconds=6, once_seconds=15),
+        Contestant("torch-1", "PyTorch, eager, 1 thread", PYTORCH, "eager", _ONE_OMP, start_seconds=2),
         Contestant("jax", "JAX, jit", "with_jax", start_seconds=4),
+        Contestant("onnxruntime", "ONNX Runtime", "with_onnxruntime", start_seconds=4, trains=False),
+        Contestant("openvino", "OpenVINO, float32", "with_openvino", start_seconds=5, trains=False),
     )
 }
 # Left out of a contestant's process: the choice is the contestant's own.

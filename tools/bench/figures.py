@@ -6,7 +6,7 @@ from typing import Any
 
 from results_page import NOT_MEASURED
 
-from bench.contestants import CONTESTANTS, PYTORCH
+from bench.contestants import CONTESTANTS, OURS
 
 ABSENT, FAILED = "absent", "failed"
 Results = Mapping[str, Any]  # what docs/benchmarks.json holds; parts that were not measured may lack
@@ -43,22 +43,22 @@ def rounded(number: float) -> str:
     return f"{number:.{2 if 1 <= number < 10 else 1 if 10 <= number < 100 else 0 if number >= 100 else 3}f}"
 
 
-def best_pytorch(runs: Mapping[str, Mapping[str, Sequence[float]]], figure: str) -> str | None:
-    """The form of PyTorch with the lowest median among the contestants' runs; None without any."""
+def best_rival(runs: Mapping[str, Mapping[str, Sequence[float]]], figure: str) -> str | None:
+    """The rival with the lowest median among the contestants' runs; None without any."""
     medians = {
         name: statistics.median(figures[figure])
         for name, figures in runs.items()
-        if CONTESTANTS[name].module == PYTORCH
+        if CONTESTANTS[name].module != OURS and figure in figures
     }
     return min(medians, key=lambda name: medians[name], default=None)
 
 
 def times_as_fast(results: Results, part: str, what: str, name: str, figure: str) -> str:
-    """How often PyTorch's best form takes the time of contestant `name`: median of the pairs (lowest to highest)."""
+    """How often the best rival takes the time of contestant `name`: median of the pairs (lowest to highest)."""
     runs = found(results, part, what)
     if name not in runs:
         return why_missing(results, what, name)
-    best = best_pytorch(runs, figure)
+    best = best_rival(runs, figure)
     if best is None:
         return NOT_MEASURED
     ratios = [theirs / ours for ours, theirs in zip(runs[name][figure], runs[best][figure], strict=True)]

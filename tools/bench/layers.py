@@ -48,7 +48,7 @@ def main() -> None:
 def without_biases(network: Network) -> Network:
     """The network with weights alone: a bias is added, and its gradient summed, by other loops than those measured."""
     layers = [(name, options | {"bias": False} if "bias" in options else options) for name, options in network.layers]
-    return Network(layers, network.shape, network.classes)
+    return Network(layers, network.shape, network.classes, network.optimizer)
 
 
 def measure(network: Network, batch: int, seconds: float) -> Iterator[Part]:

@@ -10,14 +10,14 @@ from bench.figures import NOT_MEASURED, Results, cell, found, median_and_best, r
 from bench.jobs import JOBS
 from bench.workloads import WORKLOADS
 
-COMPARED = ("gpucnn", "gpucnn-numpy")  # with PyTorch's best form
+COMPARED = ("gpucnn", "gpucnn-numpy")  # with the best rival
 MIB = 1 << 20
 
 
 def steps(results: Results, figure: str, workloads: Sequence[str], names: Sequence[str]) -> str:
-    """A row for each workload: each contestant's milliseconds, and gpucnn beside PyTorch's best form."""
+    """A row for each workload: each contestant's milliseconds, and gpucnn beside the best rival."""
     compared = [name for name in COMPARED if name in names]
-    head = ["", *map(_title, names), *(f"{_title(name)}: times as fast as PyTorch" for name in compared)]
+    head = ["", *map(_title, names), *(f"{_title(name)}: times as fast as the best rival" for name in compared)]
     rows = (
         [
             workload,

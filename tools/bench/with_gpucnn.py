@@ -26,7 +26,11 @@ def describe(form: str) -> dict[str, Any]:
 def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     """A training step on a batch that lies ready in memory."""
     net = nn.Sequential(*build_layers(network))
-    optimizer = optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    optimizer = (
+        optim.Adam(net.parameters(), lr=LEARNING_RATE)
+        if network.optimizer == "adam"
+        else optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    )
     images, labels = inputs(network, batch)
 
     def step() -> float:

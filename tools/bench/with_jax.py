@@ -28,7 +28,7 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     """A training step on a batch that lies ready in memory."""
     images, labels = inputs(network, batch)
     state = initial_state(network)
-    update = update_of(network.layers)
+    update = update_of(network.layers, network.optimizer)
 
     def step() -> float:
         nonlocal state
@@ -39,13 +39,13 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     yield step
 
 
-def initial_state(network: Network) -> tuple[Weights, Weights, Array]:
+def initial_state(network: Network) -> tuple[Weights, Any, Array]:
     """Weights, momenta and the random key, before the first step."""
     weights = initial_weights(network)
-    return weights, jax.tree.map(jnp.zeros_like, weights), jax.random.key(0)
+    return weights, OPTIMIZERS[network.optimizer][0](weights), jax.random.key(0)
 
 
-def update_of(layers: Sequence[Entry]) -> Callable[..., Any]:
+def update_of(layers: Sequence[Entry], optimizer: str = "sgd") -> Callable[..., Any]:
     """(state, images, labels) -> (state, loss), compiled; the state is what `initial_state` makes."""
 
     def loss_of(weights: Weights, images: Array, labels: Array, key: Array) -> Array:
@@ -56,11 +56,37 @@ def update_of(layers: Sequence[Entry]) -> Callable[..., Any]:
         weights, momenta, key = state
         key, drawn = jax.random.split(key)
         loss, gradients = jax.value_and_grad(loss_of)(weights, images, labels, drawn)
-        momenta = jax.tree.map(lambda momentum, gradient: MOMENTUM * momentum + gradient, momenta, gradients)
-        weights = jax.tree.map(lambda weight, momentum: weight - LEARNING_RATE * momentum, weights, momenta)
+        weights, momenta = OPTIMIZERS[optimizer][1](weights, momenta, gradients)
         return (weights, momenta, key), loss
 
     return jax.jit(update, donate_argnums=0)
+
+
+def _zeros(weights: Weights) -> Weights:
+    return jax.tree.map(jnp.zeros_like, weights)
+
+
+def _sgd(weights: Weights, momenta: Weights, gradients: Weights) -> tuple[Weights, Weights]:
+    momenta = jax.tree.map(lambda momentum, gradient: MOMENTUM * momentum + gradient, momenta, gradients)
+    return jax.tree.map(lambda weight, momentum: weight - LEARNING_RATE * momentum, weights, momenta), momenta
+
+
+def _adam(weights: Weights, moments: Any, gradients: Weights) -> tuple[Weights, Any]:
+    """PyTorch's defaults: betas of 0.9 and 0.999, eps 1e-8."""
+    means, squares, count = moments
+    means = jax.tree.map(lambda mean, gradient: 0.9 * mean + 0.1 * gradient, means, gradients)
+    squares = jax.tree.map(lambda square, gradient: 0.999 * square + 0.001 * gradient**2, squares, gradients)
+    rate, root = LEARNING_RATE / (1 - 0.9 ** (count + 1)), jnp.sqrt(1 - 0.999 ** (count + 1))
+    moved = jax.tree.map(
+        lambda weight, mean, square: weight - rate * mean / (jnp.sqrt(square) / root + 1e-8), weights, means, squares
+    )
+    return moved, (means, squares, count + 1)
+
+
+OPTIMIZERS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "sgd": (_zeros, _sgd),
+    "adam": (lambda weights: (_zeros(weights), _zeros(weights), jnp.zeros(())), _adam),
+}
 
 
 @contextlib.contextmanager
@@ -85,7 +111,10 @@ def _conv2d(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Ar
     padding = options["padding"]
     sides = padding.upper() if isinstance(padding, str) else [(padding, padding)] * 2
     strides = (options["stride"],) * 2
-    x = lax.conv_general_dilated(x, weight["weight"], strides, sides, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    order, groups = ("NHWC", "HWIO", "NHWC"), options["groups"]
+    x = lax.conv_general_dilated(
+        x, weight["weight"], strides, sides, dimension_numbers=order, feature_group_count=groups
+    )
     return x + weight["bias"] if "bias" in weight else x
 
 
@@ -100,6 +129,12 @@ def _max_pool2d(x: Array, weight: dict[str, Array], options: dict[str, Any], key
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, size, size, 1), (1, stride, stride, 1), "VALID")
 
 
+def _batch_norm2d(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
+    """By the batch's statistics in training, which gives a key; else by those that are there before any training."""
+    mean, variance = (0.0, 1.0) if key is None else (x.mean((0, 1, 2)), x.var((0, 1, 2)))
+    return (x - mean) * jax.lax.rsqrt(jnp.asarray(variance) + 1e-5) * weight["weight"] + weight["bias"]
+
+
 def _dropout(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
     if key is None:
         return x
@@ -110,6 +145,7 @@ def _dropout(x: Array, weight: dict[str, Array], options: dict[str, Any], key: A
 LAYERS: dict[str, Callable[..., Array]] = {
     "conv2d": _conv2d,
     "linear": _linear,
+    "batch_norm2d": _batch_norm2d,
     "max_pool2d": _max_pool2d,
     "dropout": _dropout,
     "relu": lambda x, weight, options, key: jax.nn.relu(x),
@@ -127,10 +163,13 @@ def initial_weights(network: Network) -> Weights:
         shape: tuple[int, ...] | None = None
         if name == "conv2d":
             size = options["kernel_size"]
-            shape = (size, size, x.shape[-1], options["out_channels"])
+            shape = (size, size, x.shape[-1] // options["groups"], options["out_channels"])
         elif name == "linear":
             shape = (x.shape[-1], options["out_features"])
-        weights.append(_drawn(rng, shape, options["bias"]) if shape else {})
+        if name == "batch_norm2d":
+            weights.append({"weight": jnp.ones(x.shape[-1]), "bias": jnp.zeros(x.shape[-1])})
+        else:
+            weights.append(_drawn(rng, shape, options["bias"]) if shape else {})
         x = jax.eval_shape(functools.partial(LAYERS[name], options=options, key=None), x, weights[-1])
     return weights
 

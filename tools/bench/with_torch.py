@@ -28,13 +28,19 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     """A training step on a batch that lies ready in memory."""
     net, images = prepare(network, batch, form)
     labels = torch.randint(network.classes, (batch,))
-    optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    optimizer = (
+        torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+        if network.optimizer == "adam"
+        else torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    )
     criterion = nn.CrossEntropyLoss()
 
     def loss_of(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return criterion(net(images), labels)
 
     forward = torch.compile(loss_of, dynamic=False) if form == "compiled" else loss_of
+    if form == "compiled":
+        check_gradients(net, lambda: forward(images, labels), lambda: loss_of(images, labels))
 
     def step() -> float:
         optimizer.zero_grad()
@@ -44,6 +50,20 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
         return loss.item()
 
     yield step
+
+
+def check_gradients(net: nn.Module, compiled: Step, eager: Step) -> None:
+    """Raise RuntimeError where gradients differ by more than rounding; not asked of networks with dropout."""
+    if any(isinstance(module, nn.Dropout) for module in net.modules()):
+        return  # compiled code draws other numbers
+    found = []
+    for loss_of in (compiled, eager):
+        net.zero_grad()
+        loss_of().backward()
+        found.append([parameter.grad.clone() for parameter in net.parameters() if parameter.grad is not None])
+    for one, other in zip(*found, strict=True):
+        if not torch.allclose(one, other, rtol=1e-2, atol=1e-3 * float(other.abs().max()) + 1e-6):
+            raise RuntimeError(f"compiled gradients are wrong by up to {float((one - other).abs().max()):.2g}")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What is run: networks from the shipped configurations, each with a batch size."""
+"""What is run: networks from the shipped configurations and those of networks.py, each with a batch size."""
 
 import json
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ class Network:
     layers: Sequence[Entry]
     shape: tuple[int, ...]
     classes: int
+    optimizer: str = "sgd"  # with momentum; or "adam"
 
     def to_json(self) -> str:
         """The network as text, for another process."""
@@ -37,7 +38,7 @@ class Network:
         """The network that `to_json` wrote."""
         given = json.loads(text)
         layers = [(name, options) for name, options in given["layers"]]
-        return cls(layers, tuple(given["shape"]), given["classes"])
+        return cls(layers, tuple(given["shape"]), given["classes"], given["optimizer"])
 
 
 WORKLOADS = {
@@ -47,12 +48,20 @@ WORKLOADS = {
         Workload("renom-64", "renom", 64),
         Workload("scala_cnn-128", "scala_cnn", 128),
         Workload("mlp-256", "fashion_mlp", 256),
+        Workload("colour-32", "colour", 32),
+        Workload("colour-256", "colour", 256),
+        Workload("separable-64", "separable", 64),
+        Workload("wide-64", "wide", 64),
     )
 }
 
 
 def network_of(config: str) -> Network:
-    """The network of a configuration with ten classes, or as many as its data has."""
+    """The network of that name, or of a configuration, with ten classes or as many as its data has."""
+    from bench.networks import NETWORKS  # which is made of the classes here
+
+    if config in NETWORKS:
+        return NETWORKS[config]
     from gpucnn.config.check import data_shape, load_config  # here: the processes that measure load it not
     from gpucnn.config.layers import with_classes
 

@@ -1,4 +1,4 @@
-"""Batch normalisation in C: x itself is kept, its mean, the inverse of its deviation, and the weight."""
+"""Batch normalisation in C: x itself is kept, its mean, the inverse of its deviation, weight, bias, and `relu`."""
 
 from typing import Any
 
@@ -11,7 +11,9 @@ from gpucnn.kernels.interface import Running
 
 
 class Norm(numpy.Norm):
-    def training_forward(self, x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
+    def training_forward(
+        self, x: Array, weight: Array, bias: Array, eps: float, running: Running, relu: bool, out: Array
+    ) -> Any:
         mean, variance = empty(weight.shape, x), empty(weight.shape, x)
         library.c.norm_statistics(x, *x.shape, mean, variance)
         if any(kept is not None and kept.dtype != x.dtype for kept in running[:2]):
@@ -19,19 +21,19 @@ class Norm(numpy.Norm):
         else:
             _move(running.mean, mean, 1.0, running.momentum)
             _move(running.variance, variance, x.shape[1] / (x.shape[1] - 1), running.momentum)  # unbiased
-        return self.fixed_forward(x, mean, variance, weight, bias, eps, out)
+        return self.fixed_forward(x, mean, variance, weight, bias, eps, relu, out)
 
     def training_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
         _backward(grad, kept, True, grad_weight, grad_bias, out)
 
     def fixed_forward(
-        self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array
+        self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, relu: bool, out: Array
     ) -> Any:
         mean, variance = np.ascontiguousarray(mean, x.dtype), np.ascontiguousarray(variance, x.dtype)
         inverse = empty(variance.shape, x)
         library.c.norm_inverse(variance, eps, inverse)
-        library.c.norm_forward(x, mean, inverse, weight, bias, *x.shape, out)
-        return x, mean, inverse, weight
+        library.c.norm_forward(x, mean, inverse, weight, bias, relu, *x.shape, out)
+        return x, mean, inverse, weight, bias, relu
 
     def fixed_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
         _backward(grad, kept, False, grad_weight, grad_bias, out)

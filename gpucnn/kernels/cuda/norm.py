@@ -1,12 +1,13 @@
-"""Batch normalisation in CUDA: x itself is kept, its mean, the inverse of its deviation, and the weight."""
+"""Batch normalisation in CUDA: x, its mean, the inverse of its deviation, the weight, and a ReLU's result are kept."""
 
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, empty
+from gpucnn.backend import Array, empty, written_by
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
+from gpucnn.kernels.cuda.activation import Activation
 from gpucnn.kernels.interface import Running
 from gpucnn.kernels.plans import cached_by_shape
 
@@ -17,7 +18,9 @@ PART = program.THREADS * EACH
 
 
 class Norm(numpy.Norm):
-    def training_forward(self, x: Array, weight: Array, bias: Array, eps: float, running: Running, out: Array) -> Any:
+    def training_forward(
+        self, x: Array, weight: Array, bias: Array, eps: float, running: Running, relu: bool, out: Array
+    ) -> Any:
         mean, inverse = empty((len(x),), x), empty((len(x),), x)
         sums, moving = _sums("moments", x, x), (running.mean, running.variance)
         foreign = any(array is not None and array.dtype != x.dtype for array in moving)
@@ -26,25 +29,35 @@ class Norm(numpy.Norm):
         _launch("training_forward", x, *given, mean, inverse, variance, *moving, float(running.momentum), out)
         if variance is not None:
             running.move(mean, variance, x.shape[1])
-        return x, mean, inverse, weight
+        return x, mean, inverse, weight, _rectified(relu, out)
 
     def training_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
         _backward(grad, kept, 1, grad_weight, grad_bias, out)
 
     def fixed_forward(
-        self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, out: Array
+        self, x: Array, mean: Array, variance: Array, weight: Array, bias: Array, eps: float, relu: bool, out: Array
     ) -> Any:
         mean, variance = (program.contiguous(given.astype(x.dtype, copy=False)) for given in (mean, variance))
         inverse = empty((len(x),), x)
         _launch("fixed_forward", x, x, mean, variance, weight, bias, float(eps), inverse, out)
-        return x, mean, inverse, weight
+        return x, mean, inverse, weight, _rectified(relu, out)
 
     def fixed_backward(self, grad: Array, kept: Any, grad_weight: Array, grad_bias: Array, out: Array) -> None:
         _backward(grad, kept, 0, grad_weight, grad_bias, out)
 
 
+def _rectified(relu: bool, out: Array) -> Array | None:
+    """`out` with what is below 0 replaced by 0, where `relu` asks for that."""
+    if not relu:
+        return None
+    Activation().relu(out, out)
+    return out
+
+
 def _backward(grad: Array, kept: Any, own: int, grad_weight: Array, grad_bias: Array, out: Array) -> None:
-    x, mean, inverse, weight = kept
+    x, mean, inverse, weight, y = kept
+    if y is not None:
+        grad = written_by(Activation().relu_backward, grad.shape, grad, y)
     sums = _sums("gradient_sums", grad, grad, x, mean)
     _launch("backward", grad, grad, x, sums, mean, inverse, weight, own, grad_weight, grad_bias, out)
 

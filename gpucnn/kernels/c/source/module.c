@@ -155,10 +155,10 @@ KERNEL(gather, "blrrwR", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, 
        a[4].whole, a[5].data)
 KERNEL(warp, "bwwwwBr", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].whole, a[5].data, a[6].data)
 KERNEL(norm_statistics, "rwwRR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
-KERNEL(norm_forward, "rrrrrwwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].whole, a[6].whole,
-       a[7].data)
-KERNEL(norm_backward, "rrrrrwwwRRR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
-       a[7].whole, a[8].data, a[9].data, a[10].data)
+KERNEL(norm_forward, "rrrrrwwwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
+       a[7].whole, a[8].data)
+KERNEL(norm_backward, "rrrrrrwwwwRRR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data,
+       (int)a[6].whole, (int)a[7].whole, a[8].whole, a[9].whole, a[10].data, a[11].data, a[12].data)
 KERNEL(sgd, "rdnnR", a[0].data, a[1].data, a[2].number, a[3].number, a[4].size, a[4].data)
 KERNEL(momentum, "rRdnnnR", a[0].data, a[1].data, a[2].data, a[3].number, a[4].number, a[5].number, a[6].size,
        a[6].data)

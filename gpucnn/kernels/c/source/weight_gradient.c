@@ -11,7 +11,8 @@
 #define MOST_ZEROS 1024    /* numbers; longer runs with a tap that reads zeros are cut */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
-/* Neighbouring taps of the third axis, at one tap of the first two and one input channel. */
+/* Neighbouring taps of the third axis, at one tap of the first two and one input channel. Where the third axis has one
+ * tap alone, neighbouring input channels at that tap take their place. */
 typedef struct {
     int64_t in, depth, height, width;
     int taps;
@@ -25,15 +26,24 @@ static int64_t blocks_of(int64_t length, int64_t size) { return (length + size -
 /* Whether place `at` of an axis meets the input at this tap. */
 static int meets(const Overlap *tap, int64_t at) { return at >= tap->first && at < tap->first + tap->places; }
 
+/* Whether the taps of a tile are input channels. */
+static int of_channels(const WeightPlan *plan) { return plan->kernel[2] == 1; }
+
+/* How many there are of what a tile takes some of. */
+static int64_t along(const WeightPlan *plan) { return of_channels(plan) ? plan->ins : plan->kernel[2]; }
+
 static int64_t tile_count(const WeightPlan *plan) {
-    return plan->kernel[0] * plan->kernel[1] * blocks_of(plan->kernel[2], BLOCK_TAPS);
+    int64_t lines = plan->kernel[0] * plan->kernel[1] * (of_channels(plan) ? 1 : plan->ins);
+    return lines * blocks_of(along(plan), BLOCK_TAPS);
 }
 
 static Tile tile_of(const WeightPlan *plan, int64_t index) {
-    int64_t in = index / tile_count(plan), at = index % tile_count(plan);
-    int64_t along = blocks_of(plan->kernel[2], BLOCK_TAPS), line = at / along;
-    int64_t first = cut(plan->kernel[2], at % along, along), last = cut(plan->kernel[2], at % along + 1, along);
-    return (Tile){in, line / plan->kernel[1], line % plan->kernel[1], first, (int)(last - first)};
+    int64_t blocks = blocks_of(along(plan), BLOCK_TAPS), line = index / blocks;
+    int64_t first = cut(along(plan), index % blocks, blocks), last = cut(along(plan), index % blocks + 1, blocks);
+    int64_t height = line % plan->kernel[1], depth = line / plan->kernel[1] % plan->kernel[0];
+    int64_t in = line / plan->kernel[1] / plan->kernel[0];
+    return of_channels(plan) ? (Tile){first, depth, height, 0, (int)(last - first)}
+                             : (Tile){in, depth, height, first, (int)(last - first)};
 }
 
 #define TEMPLATE "weight_gradient.c"
@@ -128,11 +138,12 @@ static void NAME(multiply_block)(int rows, int taps, const NAME(Run) *runs, int6
 static int64_t NAME(next_run)(const WeightPlan *plan, const Tile *tile, const real *x_line, const real *grad_line,
                               int64_t place, int64_t stop, NAME(Run) *run) {
     const Overlap *tap = plan->overlaps + plan->kernel[0] + plan->kernel[1] + tile->width;
-    int64_t n = plan->images, end = stop;
-    for (int t = 0; t < tile->taps; t++) {
-        int meet = meets(tap + t, place);
-        end = meet ? least(end, tap[t].first + tap[t].places) : place + 1;
-        run->x[t] = meet ? x_line + (place * plan->stride[2] + tap[t].offset) * n : NAME(zeros);
+    int64_t n = plan->images, end = stop, tap_step = of_channels(plan) ? 0 : 1;
+    ptrdiff_t channel = of_channels(plan) ? plan->in_sizes[0] * plan->in_sizes[1] * plan->in_sizes[2] * n : 0;
+    for (int t = 0; t < tile->taps; t++, tap += tap_step) {
+        int meet = meets(tap, place);
+        end = meet ? least(end, tap->first + tap->places) : place + 1;
+        run->x[t] = meet ? x_line + t * channel + (place * plan->stride[2] + tap->offset) * n : NAME(zeros);
     }
     end = plan->stride[2] == 1 ? end : place + 1;
     run->grad = grad_line + place * n;
@@ -206,12 +217,14 @@ static void NAME(store)(const WeightPlan *plan, int rows, const Tile *tiles, int
     for (int64_t i = 0; i < count; i++) {
         const Tile *tile = tiles + i;
         real *to = weights + ((tile->in * k[0] + tile->depth) * k[1] + tile->height) * k[2] + tile->width;
+        int64_t step = of_channels(plan) ? k[0] * k[1] : 1;
         for (int r = 0; r < rows; r++, to += plan->ins * k[0] * k[1] * k[2]) {
             for (int t = 0; t < tile->taps; t++) {
-                to[t] = 0;
+                real sum = 0;
                 for (size_t lane = 0; lane < sizeof(NAME(vector)) / sizeof(real); lane++) {
-                    to[t] += sums[i][r][t][lane];
+                    sum += sums[i][r][t][lane];
                 }
+                to[t * step] = sum;
             }
         }
     }
@@ -246,7 +259,7 @@ static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, i
 static void NAME(share)(void *context, int64_t index) {
     const NAME(Gradient) *work = context;
     const WeightPlan *plan = work->plan;
-    int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS), tiles = plan->ins * tile_count(plan);
+    int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS), tiles = tile_count(plan);
     int64_t chunks = blocks_of(tiles, MOST_TILES), units = plan->groups * blocks * chunks;
     int64_t part = index / plan->shares, share = index % plan->shares;
     for (int64_t u = cut(units, share, plan->shares); u < cut(units, share + 1, plan->shares); u++) {

@@ -9,7 +9,10 @@ from gpucnn.kernels.cuda import program
 from tests.emulation import compiler, fake_cupy
 
 WARP, BANKS, WORD = 32, 32, 4  # threads; banks of so many bytes
-TILES = dict(re.findall(r"KERNEL[^{]*?((?:gradient|matmul)_\w+)\([^{]*\{\s*\w+<(Tile<[^>]*>)>", program.text("gemm")))
+TILES = dict(re.findall(r"KERNEL[^{]*?(gradient_\w+)\([^{]*\{\s*\w+<(Tile<[^>]*>)", program.text("gradient")))
+TILES |= {
+    f"matmul_{side}": tile for tile, side in re.findall(r"typedef (Tile<[^>]*>) Tile(\d+);", program.text("gemm"))
+}
 ROOM = 1 << 16  # numbers
 # Every number that is stored names its writer, and every one that is read its place: put and get do the rest.
 OBSERVER = """
@@ -49,7 +52,7 @@ KERNEL observe(Integer along, REAL *row_stores, REAL *column_stores, REAL *row_l
 @pytest.mark.parametrize("kernel", TILES)
 def test_warps_of_products(kernel, dtype):
     """The stores of whole runs and of single numbers, along the depth or not; and the loads of packs."""
-    code = program.text("gemm") + OBSERVER.replace("TILE", TILES[kernel])
+    code = program.text("gradient") + OBSERVER.replace("TILE", TILES[kernel])
     observe = fake_cupy.RawModule(code=code, options=program.options(dtype)).get_function("observe")
     *_, high, wide, _, _ = sizes = list(map(int, re.findall(r"\d+", TILES[kernel])))
     threads = sizes[0] // high * (sizes[1] // wide) * sizes[5]

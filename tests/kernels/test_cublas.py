@@ -13,7 +13,7 @@ from gpucnn import Tensor, nn
 from gpucnn.backend import load_cupy, to_device, zeros
 from gpucnn.errors import DeviceError, InputError
 from gpucnn.geometry import make_window
-from gpucnn.kernels.cuda import columns, conv, cublas, gemm, precision, program
+from gpucnn.kernels.cuda import columns, cublas, gemm, precision, program, tensor
 from gpucnn.kernels.numpy import kernels as reference
 from tests.configurations import COUNT, convolution
 from tests.emulation.proxy import OnHost
@@ -211,10 +211,11 @@ def test_an_unknown_precision_is_refused():
 
 @pytest.mark.parametrize("tile_bytes", [1, 1000, 1 << 28])
 def test_rounded_convolutions_are_products_of_columns(cuda, rounded, monkeypatch, tile_bytes):
-    """The results are the reference's, whatever the tiles."""
+    """On a GPU whose tensor cores do not take TF32. The results are the reference's, whatever the tiles."""
     monkeypatch.setattr(columns, "TILE_BYTES", tile_bytes)
-    monkeypatch.setattr(conv, "PAYING_OUTS", 1)
-    monkeypatch.setattr(conv, "PAYING_COLUMNS", 1)
+    monkeypatch.setattr(tensor, "PAYING_OUTS", 1)
+    monkeypatch.setattr(tensor, "PAYING_COLUMNS", 1)
+    monkeypatch.setattr(tensor, "_capable", lambda device: False)
     for config in map(convolution, range(0, COUNT, 8)):
         options = dict(config.options)
         groups = options.pop("groups")
@@ -244,10 +245,10 @@ def launches(net, shape, precise, monkeypatch):
 
 
 def test_thin_convolutions_are_launched_alike_in_every_precision(cuda, monkeypatch):
-    """LeNet's, of 6 and 16 outs, would be slower as products, for which a matrix has to be written first."""
+    """LeNet's, of 6 and 16 outs, would leave the tiles of tensor cores mostly empty."""
     net, shape = lenet(), (4, 1, 28, 28)
     exact = launches(net, shape, "float32", monkeypatch)
-    assert "cuBLAS" not in exact and {"gradient_8x32x4", "gradient_16x32x4"} <= set(exact)
+    assert "cuBLAS" not in exact and {"gradient_pooled_8x32x4", "gradient_pooled_16x32x4"} <= set(exact)
     for precise in ("tf32", "bf16"):
         assert launches(net, shape, precise, monkeypatch) == exact
 
@@ -264,14 +265,18 @@ def test_thin_convolutions_are_launched_alike_in_every_precision(cuda, monkeypat
         (63, 32, 1, 1, False),
     ],
 )
-def test_convolutions_of_many_outs_and_columns_are_rounded_products(
-    cuda, monkeypatch, ins, outs, side, groups, rounded
+@pytest.mark.parametrize(("images", "capable"), [(4, True), (3, True), (4, False)])
+def test_convolutions_of_many_outs_and_columns_are_rounded(
+    cuda, monkeypatch, ins, outs, side, groups, rounded, images, capable
 ):
-    net, shape = nn.Conv2d(ins, outs, side, padding=side // 2, groups=groups), (4, ins, 5, 5)
+    """On tensor cores where these take TF32 and four images are read at once, else as products of columns."""
+    monkeypatch.setattr(tensor, "_capable", lambda device: capable)
+    net, shape = nn.Conv2d(ins, outs, side, padding=side // 2, groups=groups), (images, ins, 5, 5)
     assert "cuBLAS" not in launches(net, shape, "float32", monkeypatch)
     names = launches(net, shape, "tf32", monkeypatch)
-    assert names.count("cuBLAS") == (3 if rounded else 0)
-    assert {"to_columns_4", "from_columns_4"} <= set(names) or not rounded
+    on_tensor_cores = rounded and capable and images == 4
+    assert names.count("cuBLAS") == (3 if rounded and not on_tensor_cores else 0)
+    assert ("gradient_tensor" in names and names.count("tensor_64") + names.count("tensor_32") == 2) == on_tensor_cores
 
 
 def judge_convolution(cuda, x, w, bias, window, groups, what, error=1):

@@ -24,6 +24,8 @@ def all_cases() -> Iterator[tuple[str, Case]]:
     """Every case under its name."""
     for number, options in enumerate(CONVOLUTIONS):
         yield f"convolution {number}: {options}", partial(convolution, **options)
+    for number, options in enumerate(POOLED_CONVOLUTIONS):
+        yield f"convolution and max-pooling {number}: {options}", partial(pooled_convolution, **options)
     for name, function in ELEMENTWISE.items():
         yield name, partial(elementwise, function)
     for number, (function, shape) in enumerate(POOLING):
@@ -76,6 +78,17 @@ CONVOLUTIONS: list[dict[str, Any]] = [
     {"x": (16, 3, 20), "w": (5, 3, 4), "stride": 3},
     {"x": (4, 2, 5, 6, 4), "w": (3, 2, 2, 3, 2), "padding": 1},
 ]
+
+POOLED_CONVOLUTIONS: list[dict[str, Any]] = [
+    {"x": (64, 1, 28, 28), "outs": 6, "kernel": 5, "padding": 2},
+    {"x": (64, 6, 14, 14), "outs": 16, "kernel": 5},
+    {"x": (8, 3, 9, 7), "outs": 4, "kernel": 3},
+    {"x": (3, 3, 9, 7), "outs": 4, "kernel": 3},
+    {"x": (64, 16, 12, 12), "outs": 32, "kernel": 1},
+    {"x": (4, 64, 6, 6), "outs": 32, "kernel": 3, "padding": 1},
+    {"x": (4, 32, 6, 6), "outs": 64, "kernel": 3, "padding": 1},
+]
+ROUNDED_CONVOLUTIONS = [CONVOLUTIONS[2], {"x": (4, 64, 7, 7), "w": (32, 64, 3, 3), "padding": 1}, CONVOLUTIONS[11]]
 
 ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -137,6 +150,24 @@ def convolution(rng: np.random.Generator, dtype: str, *, x: Any, w: Any, bias: b
         return function(x, w * scale, *b, **options)
 
     return _judged(scaled, rng, dtype, *shapes)
+
+
+def pooled_convolution(
+    rng: np.random.Generator, dtype: str, *, x: Any, outs: int, kernel: int, padding: int = 0
+) -> Arrays:
+    """A convolution, ReLU and max-pooling by 2 x 2, and the gradients by input, weight and bias."""
+    net = nn.Sequential(nn.Conv2d(x[1], outs, kernel, padding=padding), nn.ReLU(), nn.MaxPool2d(2)).astype(dtype)
+    net.load_state_dict({name: _whole_numbers(rng, value.shape) for name, value in net.state_dict().items()})
+    images = Tensor(_whole_numbers(rng, x).astype(dtype), requires_grad=True)
+    result = net(images)
+    result.backward(Tensor(_whole_numbers(rng, result.shape).astype(dtype)))
+    found = {"result": result.numpy(), "gradient": _gradient(images)}
+    return found | {f"gradient of {name}": _gradient(value) for name, value in net.named_parameters()}
+
+
+def _whole_numbers(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Small ones: sums are exact in every precision, so that the same taps win on every device."""
+    return rng.integers(-2, 3, shape)
 
 
 def linear(m: int, k: int, n: int, relu: bool, rng: np.random.Generator, dtype: str) -> Arrays:

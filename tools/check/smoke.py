@@ -93,8 +93,13 @@ def operations(report: Report) -> None:
         case = functools.partial(cases.with_gradient, function, shape)
         report.check(f"pooling {number} by wide indices", functools.partial(_agrees_by_wide_indices, case))
     for rounded in ("tf32", "bf16"):
-        case = functools.partial(cases.convolution, **cases.CONVOLUTIONS[2])
-        report.check(f"convolution in {rounded}", functools.partial(_agrees_in, rounded, case))
+        for options in cases.ROUNDED_CONVOLUTIONS:
+            case = functools.partial(cases.convolution, **options)
+            report.check(f"convolution in {rounded}: {options}", functools.partial(_agrees_in, rounded, case))
+        for options in cases.POOLED_CONVOLUTIONS:
+            case = functools.partial(cases.pooled_convolution, **options)
+            name = f"convolution and max-pooling in {rounded}: {options}"
+            report.check(name, functools.partial(_agrees_in, rounded, case))
     report.check("dropout", _dropout)
 
 

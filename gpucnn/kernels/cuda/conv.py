@@ -70,7 +70,8 @@ def gradient_by_weight(
     launch, numbers = plans.weight(*given, winners is not None, rounded)
     shared = empty((numbers,), grad_weight) if numbers else None
     arguments = (launch.plan, x, grad, winners, grad_weight, grad_bias, shared)
-    program.launch("gemm", launch.kernel, grad_weight.dtype, (launch.blocks,), (launch.threads,), *arguments)
+    source = "gradient_tensor" if rounded else "gradient"
+    program.launch(source, launch.kernel, grad_weight.dtype, (launch.blocks,), (launch.threads,), *arguments)
 
 
 def _contract(launch: plans.Launch, source: Array, weight: Array, bias: Array | None, relu: bool, out: Array) -> None:

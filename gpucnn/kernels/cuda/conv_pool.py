@@ -13,6 +13,7 @@ from gpucnn.kernels.cuda.conv import gradient_by_weight
 from gpucnn.kernels.interface import Windows
 
 HALVING = Window((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
+FULL = 4 * plans.NEAR  # images of a place: threads or columns without one are counted, too
 MOST_PRODUCTS = 1 << 28  # of a convolution whose gradients read winners each time: larger ones read the gradient sooner
 
 
@@ -60,11 +61,16 @@ class ConvPool(numpy.ConvPool):
         gradient_by_weight(x, grad, winners, window, groups, by_weight, by_bias)
 
 
-def _fits(windows: Windows, weight: Array, on_tensor_cores: bool, *arrays: Array) -> bool:
-    """Whether the kernels here have a version for these windows and arrays."""
+def _fits(windows: Windows, weight: Array, on_tensor_cores: bool, x: Array, other: Array) -> bool:
+    """Whether the kernels here have a version for these windows, x, and the result or the gradient by it."""
+    if windows.pooling != HALVING:
+        return False
+    images = -(-x.shape[-1] // FULL) * FULL
+    if math.prod(windows.convolution.output_sizes(x.shape[1:-1])) * images > plans.LARGEST:
+        return False
     staged = math.prod(windows.convolution.kernel) * max(plans.POOLED) <= plans.STAGED
-    direct = staged and program.quads(*arrays) and not tensor.rounded(weight, windows.groups)
-    return windows.pooling == HALVING and (on_tensor_cores or direct)
+    direct = staged and program.quads(x, other) and not tensor.rounded(weight, windows.groups)
+    return on_tensor_cores or direct
 
 
 def _launch(launch: plans.Launch, *arguments: Any) -> None:

@@ -15,7 +15,7 @@ from gpucnn.geometry import Sizes, Window
 from gpucnn.kernels.plans import Axis, axes_of, cached_by_shape
 
 STAGED = 2048  # numbers that a block of a contraction keeps in shared memory
-POOLED, UNPOOLED = (16, 8, 4, 2), (8, 4, 2)  # outs of a thread before max-pooling, and of its gradient, by four images
+POOLED, UNPOOLED = (16, 8, 4), (8, 2)  # outs of a thread before max-pooling, and of its gradient, by four images
 NEAR, SIDE = 8, 2  # fours of images (on tensor cores images) beside each other where places of a window are pooled
 CONTRACTIONS = [(16, 4), (8, 4), (4, 4), (8, 1), (2, 4), (4, 1), (1, 4), (1, 1)]  # outs x images of a thread
 THREADS = 128  # in a block of a contraction whose sums are not shared

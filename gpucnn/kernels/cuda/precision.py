@@ -1,8 +1,8 @@
 """The precision in which a GPU multiplies float32 arrays: full, or with factors rounded for its tensor cores.
 
-Only the products that cuBLAS computes are rounded: those of large matrices (gemm.py has the limit), and of convolutions
-with many outputs and taps (conv.py). Smaller ones, which rounding would not make faster, are computed in full in every
-precision; so is float64.
+Rounded are the products of large matrices, by cuBLAS (gemm.py has the limit), and convolutions with many outputs and
+taps, by kernels that round to TF32 in bf16 too (tensor.py), or by cuBLAS where arrays do not fit these. Smaller
+products, which rounding would not make faster, are computed in full in every precision; so is float64.
 """
 
 from gpucnn.errors import InputError

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backend import KERNEL_OPTIONS, Array, load_cupy
+from gpucnn.kernels.cuda import precision
 
 SOURCE = Path(__file__).parent / "source"
-SHARED = '#include "common.cuh"\n'  # the first line of every source, which is replaced by that file
+SHARED = re.compile(r'^#include "(\w+\.cuh)"\n')  # the first line of every source, which is replaced by that file
 THREADS = 256  # in a block of `run`
 MOST_INT = 2**31 - 1  # numbers that an index of 32 bits counts
 REALS = {"float32": "float", "float64": "double"}
+ROUNDING = {"tensor", "gradient_tensor"}  # sources that float32 in full and float64 do not launch
 WITHOUT_REAL = {"step": np.dtype("float64")}  # sources that are the same for all arrays, and compiled as for these
 KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", re.MULTILINE)
 
@@ -31,8 +33,11 @@ def sources() -> list[str]:
 
 def text(source: str) -> str:
     """The whole of one source, as the compiler gets it."""
-    code = (SOURCE / f"{source}.cu").read_text()
-    return (SOURCE / "common.cuh").read_text() + code.replace(SHARED, "", 1)
+    return _with_shared(SOURCE / f"{source}.cu")
+
+
+def _with_shared(path: Path) -> str:
+    return SHARED.sub(lambda found: _with_shared(SOURCE / found[1]), path.read_text())
 
 
 def options(dtype: Any) -> tuple[str, ...]:
@@ -40,8 +45,16 @@ def options(dtype: Any) -> tuple[str, ...]:
     return (*KERNEL_OPTIONS, f"-DREAL={REALS[np.dtype(dtype).name]}")
 
 
+def needed(dtype: Any) -> list[str]:
+    """The sources whose kernels arrays of a floating type launch in the precision that is set."""
+    rounds = np.dtype(dtype) == np.float32 and precision.get() != "float32"
+    return [source for source in sources() if rounds or source not in ROUNDING]
+
+
 def load_all(dtype: Any) -> None:
-    """Compile and load every kernel for arrays of a floating type now, in threads, and not when it is first launched.
+    """Compile and load the kernels for arrays of a floating type now, in threads, and not when they are first launched.
+
+    Those that round factors are left out where the precision does not ask for them: they take long to compile.
 
     Loaded one by one, kernels take a second each, and CUDA may not allow loading during a capture.
     """
@@ -54,7 +67,7 @@ def load_all(dtype: Any) -> None:
                 _kernel(source, name, WITHOUT_REAL.get(source, np.dtype(dtype)))
 
     with ThreadPoolExecutor() as threads:
-        list(threads.map(load, sources()))  # raises what they raise
+        list(threads.map(load, needed(dtype)))  # raises what they raise
 
 
 @functools.cache  # every launch asks for one

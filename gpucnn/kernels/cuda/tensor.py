@@ -54,9 +54,9 @@ def backward_input(weight: Array, grad: Array, winners: Array | None, window: Wi
         _launch(launch, grad, winners, weight, out)
 
 
-def _launch(launch: plans.Launch, *arguments: Array | int | None) -> None:
-    dtype = arguments[0].dtype
-    program.launch("tensor", launch.kernel, dtype, (launch.blocks,), (launch.threads,), launch.plan, *arguments)
+def _launch(launch: plans.Launch, source: Array, *others: Array | int | None) -> None:
+    arguments = (launch.plan, source, *others)
+    program.launch("tensor", launch.kernel, source.dtype, (launch.blocks,), (launch.threads,), *arguments)
 
 
 @functools.cache  # every convolution asks

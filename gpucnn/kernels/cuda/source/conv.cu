@@ -327,11 +327,6 @@ KERNEL contract_16x4(Contraction plan, const REAL *source, const REAL *weight, c
     contract<Whole, 16, 4>(plan, source, nullptr, weight, bias, relu, out);
 }
 
-KERNEL contract_pooled_2x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias,
-                           Integer relu, unsigned char *winners, REAL *out) {
-    contract_pooled<2>(plan, source, weight, bias, relu, winners, out);
-}
-
 KERNEL contract_pooled_4x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias,
                            Integer relu, unsigned char *winners, REAL *out) {
     contract_pooled<4>(plan, source, weight, bias, relu, winners, out);
@@ -350,11 +345,6 @@ KERNEL contract_pooled_16x4(Contraction plan, const REAL *source, const REAL *we
 KERNEL contract_unpooled_2x4(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight,
                              REAL *out) {
     contract<Pooled, 2, 4>(plan, grad, winners, weight, nullptr, false, out);
-}
-
-KERNEL contract_unpooled_4x4(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight,
-                             REAL *out) {
-    contract<Pooled, 4, 4>(plan, grad, winners, weight, nullptr, false, out);
 }
 
 KERNEL contract_unpooled_8x4(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight,

@@ -140,7 +140,8 @@ __device__ void contract(const Contraction &plan, Source<UNPOOLED> &source, cons
         __syncthreads();  // what is read below is written again two stages later, behind the next barrier
         if (stage + 1 < stages) fetch();
 #pragma unroll
-        for (int k = lane % 4; k < DEPTH; k += 8) {
+        for (int step = 0; step < DEPTH; step += 8) {
+            const int k = step + lane % 4;
             unsigned left[T::HIGH_TILES][4], right[T::WIDE_TILES][2];
 #pragma unroll
             for (int i = 0; i < T::HIGH_TILES; i++)

@@ -6,7 +6,6 @@ A new activation is written here: a Function, and a function marked with `activa
 
 import inspect
 from collections.abc import Callable
-from typing import ClassVar
 
 from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
@@ -36,28 +35,19 @@ def activation(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return function
 
 
-class _ByResult(Function):
-    """An activation with kernels of its own, whose gradient is computed from its result."""
+class Activation(Function):
+    """An activation whose gradient is computed from its result; `kernel` names it, `kernel`_backward the gradient."""
 
     layout = "elementwise"
-    kernel: ClassVar[str]  # its name; "_backward" after it names that of the gradient
 
-    def forward(self, x: Array) -> Array:
-        self.y = y = empty(x.shape, x)
-        getattr(kernels_of(type(x)).activation, self.kernel)(x, y)
-        return y
+    def forward(self, x: Array, kernel: str) -> Array:
+        self.kernel, self.y = kernel, empty(x.shape, x)
+        getattr(kernels_of(type(x)).activation, kernel)(x, self.y)
+        return self.y
 
     def backward(self, grad: Array) -> Array:
         kernel = getattr(kernels_of(type(grad)).activation, f"{self.kernel}_backward")
         return written_by(kernel, grad.shape, grad, self.y)
-
-
-class ReLU(_ByResult):
-    kernel = "relu"
-
-
-class Sigmoid(_ByResult):
-    kernel = "sigmoid"
 
 
 class LeakyReLU(Function):
@@ -115,14 +105,14 @@ class Dropout(Function):
 def relu(x: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0); its slope at 0 is 0. Any shape. With `inplace` x becomes the result."""
     check_floating("relu", x)
-    return in_place(relu)(x) if inplace else ReLU.apply(x)
+    return in_place(relu)(x) if inplace else Activation.apply(x, kernel="relu")
 
 
 @activation
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)). Any shape."""
     check_floating("sigmoid", x)
-    return Sigmoid.apply(x)
+    return Activation.apply(x, kernel="sigmoid")
 
 
 @activation

@@ -90,7 +90,7 @@ def test_the_core_stays_short() -> None:
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 4560
+    assert sum(map(lines_of_code, core)) <= 4565
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

@@ -33,7 +33,6 @@ train: {epochs: EPOCHS, batch_size: 64, timeout: 60}
 report: false
 """  # noqa: E501  (YAML)
 END_SECONDS = 10.0  # in which all processes must end
-LATEST_SECONDS = 3.0  # after the first step: the latest moment of a kill
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,39 +41,46 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=400)
+    parser.add_argument("--latest", type=float, default=3.0, help="seconds after the first step: the latest kill")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     if cause := launch.why_not():
         raise SystemExit(cause)
     with tempfile.TemporaryDirectory() as scratch:
-        return killed(Path(scratch), given.times, given.processes, given.epochs, random.Random(given.seed))
+        of = (given.times, given.processes, given.epochs, given.latest)
+        return killed(Path(scratch), *of, random.Random(given.seed))
 
 
-def killed(scratch: Path, times: int, processes: int, epochs: int, rng: random.Random) -> int:
+def killed(scratch: Path, times: int, processes: int, epochs: int, latest: float, rng: random.Random) -> int:
     """As `main`, in the folder `scratch`."""
     config, alone, run = scratch / "config.yaml", scratch / "alone", scratch / "run"
     config.write_text(CONFIG.replace("EPOCHS", str(epochs)))
     _finish(launch.command(processes, "train", str(config), "--quiet", "--run-dir", str(alone)), scratch)
     for number in range(1, times + 1):
-        print(f"kill {number}: {_kill(_line(config, run, processes), run, processes, rng)}; {_state(run)}", flush=True)
+        ended = _kill(
+            _line(config, run, processes), run, processes, rng.uniform(-0.5, latest), rng.randrange(processes)
+        )
+        print(f"kill {number}: {ended}; {_state(run)}", flush=True)
     _finish(_line(config, run, processes), scratch)
     different = [what for what, of in FIGURES.items() if of(run) != of(alone)]
     print(f"{times} kills; " + (f"other than a run left alone: {', '.join(different)}" if different else "to the bit"))
     return 1 if different else 0
 
 
-def _kill(line: list[str], run: Path, processes: int, rng: random.Random) -> str:
-    """Begin the run, or go on with it, until a rank is killed; returns which, and how it ended."""
-    before, delay = launch.lines(run / "batches.csv"), rng.uniform(-0.5, LATEST_SECONDS)
+def _kill(line: list[str], run: Path, processes: int, delay: float, victim: int) -> str:
+    """Begin the run, or go on with it, until rank `victim` is killed; returns how it ended.
+
+    The delay counts from the first step; a negative one from when all ranks are there, while they start.
+    """
+    before = launch.lines(run / "batches.csv")
     with launch.started(line, run.with_name("log")) as launcher:
         launch.until(lambda: len(launch.ranks(launcher)) == processes, "the ranks start")
         if delay > 0:
             launch.until(lambda: launch.lines(run / "batches.csv") != before, "the first step")
-        time.sleep(abs(delay))  # negative: while it starts
+        time.sleep(abs(delay))
         ranks = launch.ranks(launcher)
         if len(ranks) < processes:
             raise SystemExit("the run was finished before it was killed as often: give more --epochs")
-        victim = rng.randrange(processes)
         os.kill(ranks[victim], signal.SIGKILL)
         seconds = launch.until(
             lambda: not any(map(launch.alive, ranks)) and launcher.poll() is not None, "all ranks end", END_SECONDS

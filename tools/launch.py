@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -93,8 +92,3 @@ def until(true: Callable[[], bool], what: str, seconds: float = SECONDS) -> floa
 def lines(path: Path) -> int:
     """How many lines a file has; 0 where there is none yet."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def interrupt(process: subprocess.Popen) -> None:
-    """Ctrl-C."""
-    process.send_signal(signal.SIGINT)

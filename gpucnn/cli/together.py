@@ -1,6 +1,7 @@
 """A command that several processes run together: rank 0 speaks, and a fault of one ends all."""
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -28,7 +29,8 @@ def together(command: Callable[[Communicator], int]) -> int:
             silence.enter_context(contextlib.redirect_stderr(nowhere))
         try:
             code = command(communicator)
-            communicator.gather(None)  # the others wait here while rank 0 writes, and leave their core to it
+            communicator.timeout = math.inf  # for rank 0 may draw the report for long
+            communicator.gather(None)  # the others wait here, and leave their core to it
             return code
         except BaseException as error:
             message, code = failure(error)

@@ -25,6 +25,7 @@ from gpucnn.errors import ConfigError
 from gpucnn.generators import manual_seed
 from gpucnn.loggers import RunLoggers, check_installed, pictures
 from gpucnn.parallel import Communicator
+from gpucnn.parallel.nccl import over_gpus
 from gpucnn.report import Subject
 from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
 from gpucnn.runs.agreement import Work, check_agreement
@@ -55,7 +56,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
         check_same(before.config, config, before.folder.path)
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
             return _already_finished(before, arguments.quiet)
-    choose_device(arguments.device, config)
+    choose_device(arguments.device, config, communicator)
     check_installed(config.logging)
     data = load_data(config)
     _announce_data(data)
@@ -69,7 +70,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     if before is None:
         load_initial_weights(config, net)
-    trainer = build_trainer(config, net, communicator)
+    trainer = build_trainer(config, net, over_gpus(communicator))
     folder = _folder(arguments, config, before, communicator)
     try:
         with folder:

@@ -48,7 +48,8 @@ class SharedBatchNorm(_BatchNorm):
     def forward(self, x: Array, weight: Array, bias: Array, running: Running, eps: float, over: Communicator) -> Array:
         rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
         xp, self.over = module_of(x), over
-        sums = xp.append(rows.sum(axis=1), x.dtype.type(rows.shape[1]))  # (C + 1,)
+        sums = empty((len(rows) + 1,), x)  # of each channel, and how many values it has
+        sums[:-1], sums[-1:] = rows.sum(axis=1), rows.shape[1]
         over.sum(sums)
         mean, self.count = sums[:-1] / sums[-1], int(sums[-1])
         variance = over.sum(((rows - mean[:, None]) ** 2).sum(axis=1)) / self.count
@@ -62,7 +63,9 @@ class SharedBatchNorm(_BatchNorm):
         xp = module_of(rows)
         xp.sum(rows * self.normalised, axis=1, out=by_weight)
         xp.sum(rows, axis=1, out=by_bias)
-        along, whole = self.over.sum(xp.stack([by_weight, by_bias])) / self.count  # of the whole batch, (C,)
+        means = empty((2, len(rows)), rows)
+        means[0], means[1] = by_weight, by_bias
+        along, whole = self.over.sum(means) / self.count  # of the whole batch, (C,)
         inner = rows - whole[:, None] - self.normalised * along[:, None]
         xp.multiply(inner, self.weight * self.inverse, out=by_x)
 

@@ -1,5 +1,6 @@
 """A batch shared between processes: which images are whose, and the results of all of them."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ import numpy as np
 
 from gpucnn.backend import module_of, to_device, to_host
 from gpucnn.data.loader import Batch, Batches, Loader
+from gpucnn.errors import TrainingError
+from gpucnn.optim import Optimizer
 from gpucnn.parallel import ALONE, Communicator
 from gpucnn.tensor import Tensor
 from gpucnn.training.interruption import Interruption
@@ -88,6 +91,22 @@ class Shares:
     def gather(self, array: np.ndarray, share: Share) -> np.ndarray:
         """The rows of the whole batch, of the rows (n, ...) of a share."""
         return array if share.copies > 1 else np.concatenate(self.communicator.gather(array))
+
+    def check_alike(self, optimizer: Optimizer, epoch: int) -> None:
+        """Raise TrainingError, in every process, where the weights of one are not those of rank 0."""
+        if self.communicator.size == 1:
+            return
+        digest = hashlib.blake2b(digest_size=16)
+        for flat in optimizer.flat:
+            digest.update(to_host(flat.values).tobytes())
+        first, *others = self.communicator.gather(digest.digest())
+        for rank, other in enumerate(others, 1):
+            if other != first:
+                raise TrainingError(
+                    f"after epoch {epoch} the weights of {self.communicator.name(rank)} are not those of rank 0: they "
+                    "compute different things. The network's forward must take the same way in every process, and all "
+                    "need the same libraries and kind of processor"
+                )
 
     def interrupted(self, interruption: Interruption) -> bool:
         """Whether any process was interrupted: as all of them learned it with the last result that was summed."""

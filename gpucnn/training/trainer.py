@@ -258,6 +258,7 @@ class Trainer:
         steps = self._steps(batches)
         while self.train_state.epoch < epochs and not self.train_state.stopped:
             yield from self._train_epoch(steps, batches, total_steps)
+            self._shares.check_alike(self.optimizer, self.train_state.epoch + 1)
             if held_out is not None:
                 yield from self._validate(held_out)
             self.history.append(self._close_epoch(total_steps))

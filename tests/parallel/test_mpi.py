@@ -53,7 +53,7 @@ def losses(run: Path) -> np.ndarray:
 
 @pytest.mark.skipif(not (data_folder() / "mnist").is_dir(), reason="MNIST is not there")
 def test_lenet_on_mnist_trains_alike_in_one_two_and_four_processes(tmp_path: Path) -> None:
-    options = ["data.limit=7400", "data.validation=1000", "train.epochs=2", "dtype=float64", "report=false"]
+    options = ["data.limit=5200", "data.validation=1000", "train.epochs=2", "dtype=float64", "report=false"]
     runs = {}
     for name, processes in (("1", 1), ("2", 2), ("2 again", 2), ("4", 4)):
         runs[name] = tmp_path / name
@@ -63,14 +63,14 @@ def test_lenet_on_mnist_trains_alike_in_one_two_and_four_processes(tmp_path: Pat
     for name in ("2", "4"):
         np.testing.assert_allclose(losses(runs[name]), losses(runs["1"]), rtol=0, atol=1e-6)
         assert results[name]["test_accuracy"] == pytest.approx(results["1"]["test_accuracy"], abs=2e-4)
-    assert results["1"]["test_accuracy"] > 0.93
+    assert results["1"]["test_accuracy"] > 0.9
     for name in ("model.safetensors", "batches.csv"):
         assert (runs["2"] / name).read_bytes() == (runs["2 again"] / name).read_bytes()
     assert json.loads((runs["4"] / "environment.json").read_text())["processes"] == 4
 
 
 def test_a_killed_rank_ends_all_and_the_run_resumes_to_the_bit(tmp_path: Path, capsys) -> None:
-    assert kill_ranks.killed(tmp_path, times=2, processes=2, epochs=60, rng=random.Random(1)) == 0
+    assert kill_ranks.killed(tmp_path, times=2, processes=2, epochs=100, latest=0.8, rng=random.Random(2)) == 0
     assert "2 kills; to the bit" in capsys.readouterr().out
 
 

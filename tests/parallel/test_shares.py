@@ -166,6 +166,31 @@ def test_a_loss_that_is_not_finite_is_reported_by_all_with_the_rank() -> None:
     assert others == [first] * 2
 
 
+class OfRank(nn.Module):
+    """Its forward is another one in rank 1."""
+
+    def __init__(self) -> None:
+        self.always, self.sometimes = nn.Linear(64, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.always(x.reshape(x.shape[0], -1))
+        return x if current().rank == 1 else self.sometimes(x)
+
+
+def test_weights_that_drift_apart_are_noticed_after_the_epoch() -> None:
+    nets[:] = [OfRank().astype("float64") for _ in range(2)]
+
+    def work(communicator: Threads) -> str:
+        made = nets[communicator.rank]
+        trainer = Trainer(made, optim.SGD(made.parameters(), lr=0.1), communicator=communicator)
+        with pytest.raises(TrainingError) as error:
+            trainer.fit(loader())
+        return str(error.value)
+
+    first, second = together(2, work)
+    assert first == second and "after epoch 1 the weights of rank 1 of 2" in first
+
+
 class Mark(Function):
     """Notes when the backward pass runs through it."""
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
+from gpucnn.data.ahead import ahead
 from gpucnn.data.augment import Augment, apply
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.normalize import Normalizer
+from gpucnn.data.stored import Stored
 from gpucnn.errors import ConfigError, DataError
 from gpucnn.kernels.interface import Changes
 
@@ -127,8 +129,9 @@ class Loader:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
-        for number, indices in enumerate(self.indices(epoch)[first:], first):
-            yield Batch(self._images(indices, epoch, number), self.labels[indices])
+        every = self.indices(epoch)[first:]
+        for number, (indices, (images, rows)) in enumerate(zip(every, self._held(every), strict=True), first):
+            yield Batch(self._images(images, rows, epoch, number), self.labels[indices])
 
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
@@ -142,13 +145,19 @@ class Loader:
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
 
-    def _images(self, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
+    def _held(self, every: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each batch an array that holds its images, and their rows there; what is on disk is read ahead."""
+        if not isinstance(self.images, Stored):
+            return ((self.images, indices) for indices in every)
+        return ((images, np.arange(len(images))) for images in ahead(map(self.images.__getitem__, every)))
+
+    def _images(self, held: np.ndarray, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
         if self.augment is None:
-            return self.normalizer.take_batch_last(self.images, indices, self.dtype)
+            return self.normalizer.take_batch_last(held, indices, self.dtype)
         if isinstance(self.augment, Augment):
-            images = apply(self.images[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
+            images = apply(held[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
         else:
-            images = np.asarray(self.augment(self.images[indices], self._generator(epoch, 1 + number)))
+            images = np.asarray(self.augment(held[indices], self._generator(epoch, 1 + number)))
             if images.shape != (len(indices), *self.image_shape):
                 raise DataError(f"augment returned images {images.shape} of {(len(indices), *self.image_shape)}")
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
@@ -183,7 +192,7 @@ def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:
 def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:
     """The images and labels of `data`, checked; images in C order, else every batch would copy them all."""
     if isinstance(data, Dataset):
-        return np.ascontiguousarray(data.images), data.labels
+        return data.images if isinstance(data.images, Stored) else np.ascontiguousarray(data.images), data.labels
     images, labels = np.asarray(data[0]), np.asarray(data[1])
     if images.ndim < 2 or labels.ndim < 1 or len(images) != len(labels) or len(images) < 1:
         raise DataError(f"images {images.shape} and labels {labels.shape}: expected (N, ...) and (N,), N at least 1")

@@ -62,6 +62,18 @@ class Stored:
         """The images at `indices`, without reading them."""
         return replace(self, rows=self.rows[indices])
 
+    def astype(self, dtype: Any, copy: bool = True) -> "Stored":
+        """The same images, converted to `dtype` when they are read."""
+        return replace(self, read=lambda numbers: self.read(numbers).astype(dtype, copy=False), dtype=np.dtype(dtype))
+
+    def min(self) -> Any:
+        """The lowest pixel."""
+        return min(piece.min() for piece in pieces(self))
+
+    def max(self) -> Any:
+        """The highest pixel."""
+        return max(piece.max() for piece in pieces(self))
+
     def __array__(self, *options: Any, **more: Any) -> np.ndarray:
         raise DataError(
             f"the {len(self):,} images take {self.nbytes:,} bytes, more than the memory for images, and stay on disk; "
@@ -93,7 +105,7 @@ class Rows:
         while len(memory):
             read = os.preadv(self._file, [memory], at)
             if not read:
-                raise DataError(f"{self._path} was shortened while it was in use; remove it, and begin again")
+                raise DataError(f"{self._path} ends early: it is damaged, or was shortened while in use; make it again")
             memory, at = memory[read:], at + read
 
 

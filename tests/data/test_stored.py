@@ -89,7 +89,7 @@ def test_what_needs_all_images_at_once_says_so(both) -> None:
 def test_a_file_that_was_shortened_is_told(both, tmp_path) -> None:
     with (tmp_path / "images").open("r+b") as file:
         file.truncate(1000)
-    with pytest.raises(DataError, match="was shortened while it was in use"):
+    with pytest.raises(DataError, match="ends early: it is damaged, or was shortened while in use"):
         both[1].images[:1300]
 
 
@@ -107,6 +107,42 @@ def test_a_run_is_the_same_as_from_memory(kept, folder, tmp_path, cache, monkeyp
     assert len(weights) == len(pipelines) == 1
     assert cache.exists() == kept
     assert main(["eval", str(tmp_path / "large")]) == 0 and "have changed" not in capsys.readouterr().err
+
+
+LAYOUTS = [((300, 3, 6, 5), np.uint8), ((300, 6, 5, 3), np.uint8), ((300, 6, 5), np.float32), ((300, 6, 5), "whole")]
+
+
+@pytest.mark.parametrize(("shape", "dtype"), LAYOUTS)
+def test_an_archive_that_is_not_compressed_is_read_in_place(shape, dtype, tmp_path, monkeypatch, rng) -> None:
+    if dtype == np.float32:
+        images = rng.random(shape, np.float32)
+    else:
+        images = rng.integers(0, 256, shape).astype(np.float32 if dtype == "whole" else dtype)
+    np.savez(tmp_path / "data.npz", y=np.arange(300) % 4, x=images)
+    sources = []
+    for memory in ("1G", "2K"):
+        monkeypatch.setenv("GPUCNN_MEMORY", memory)
+        sources.append(load_source("npz", {"path": tmp_path / "data.npz"}).source)
+    whole, stored = sources
+    assert isinstance(stored.train.images, Stored) and isinstance(whole.train.images, np.ndarray)
+    assert Fingerprint.of("x", whole.parts) == Fingerprint.of("x", stored.parts)
+    np.testing.assert_array_equal(stored.test.images[:60], whole.test.images)
+
+
+def test_a_compressed_archive_is_read_whole(tmp_path, monkeypatch, rng) -> None:
+    monkeypatch.setenv("GPUCNN_MEMORY", "2K")
+    images = rng.integers(0, 256, (300, 6, 5), np.uint8)
+    np.savez_compressed(tmp_path / "data.npz", y=np.arange(300) % 4, x=images)
+    assert isinstance(load_source("npz", {"path": tmp_path / "data.npz"}).source.train.images, np.ndarray)
+
+
+def test_an_archive_that_is_cut_off_is_refused(tmp_path, monkeypatch, rng) -> None:
+    monkeypatch.setenv("GPUCNN_MEMORY", "2K")
+    np.savez(tmp_path / "data.npz", x=rng.integers(0, 256, (300, 6, 5), np.uint8), y=np.arange(300) % 4)
+    content = (tmp_path / "data.npz").read_bytes()
+    (tmp_path / "data.npz").write_bytes(content[:5000] + content[9000:])
+    with pytest.raises(DataError, match=r"data\.npz"):
+        load_source("npz", {"path": tmp_path / "data.npz"})
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backend import Array, load_cupy, module_of
+from gpucnn.parallel import current
+
+STREAMS = 1 << 20  # of a seed, for each process
 
 
 @functools.cache  # one for the process: initial weights and dropout draw from it, and a checkpoint holds its state
@@ -55,19 +58,26 @@ def draw_key() -> tuple[int | Array, int]:
     """The seed and stream number for the next random numbers on a GPU.
 
     The seed is drawn from the host's generator, whose state a checkpoint holds; inside `drawing_from` every call
-    returns the next stream of the given seed.
+    returns the next stream of the given seed. Processes that share a batch draw from streams of their own.
     """
     if hasattr(_drawing, "seed"):
         return _drawing.seed, next(_drawing.streams)
-    return int(generator().integers(2**63)), 0
+    return int(generator().integers(2**63)), STREAMS * current().rank
 
 
 def fill_uniform(out: Array) -> Array:
-    """Fill the floating array `out` with numbers uniform in [0, 1), drawn on its device, and return it."""
-    if module_of(out) is np:
+    """Fill the floating array `out` with numbers uniform in [0, 1), drawn on its device, and return it.
+
+    Of processes that share a batch each draws others, and the process's generator moves on by as much in all of them.
+    """
+    shared = current()
+    if module_of(out) is np and shared.size == 1:
         generator().random(out=out, dtype=out.dtype)
         return out
-    seed = int(generator().integers(2**63))
+    seed = int(generator().integers(2**63)) + shared.rank
+    if module_of(out) is np:
+        np.random.default_rng(seed).random(out=out, dtype=out.dtype)
+        return out
     random = load_cupy().random
     out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
     return out

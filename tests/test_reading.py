@@ -85,10 +85,12 @@ def test_a_training_step_runs_through_few_functions_and_files() -> None:
 def test_the_core_stays_short() -> None:
     """3,700 lines, and 770 of PyTorch's in-place changes, views, hooks, state dictionaries and saving.
 
+    90 more are of processes that share a batch: synchronised batch normalisation, and when a gradient is complete.
+
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 4470
+    assert sum(map(lines_of_code, core)) <= 4565
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

@@ -80,6 +80,7 @@ BANDS = (
                 Part("threads", "a pool of threads"),
                 Part("geometry", "sizes, padding, fields"),
             ),
+            (Part("parallel", "processes that train together: MPI and NCCL"),),
             (Part("backend", "the device that computes, NumPy or CuPy; the only module that imports CuPy"),),
         ),
     ),

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from gpucnn.cli.arguments import parse
@@ -27,30 +28,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
         return FAILED
-    except KeyboardInterrupt:
-        return _report("interrupted", INTERRUPTED)
-    except InputError as error:
-        return _report(str(error), WRONG_INPUT)
-    except TrainingError as error:
-        return _report(f"training stopped: {error}", FAILED)
-    except MemoryError as error:
-        return _report(f"out of memory: {error}; take a smaller train.batch_size or a smaller network", FAILED)
-    except OSError as error:
-        return _system_error(error)
+    except (KeyboardInterrupt, InputError, TrainingError, MemoryError, OSError) as error:
+        return _report(*failure(error))
 
 
-def _system_error(error: OSError) -> int:
-    """Exit code and message of an error of the system: a full disk is a failure, an unusable path wrong input."""
+def failure(error: BaseException) -> tuple[str, int]:
+    """The message and the exit code of an error that ends a command; a traceback for one that is not foreseen."""
+    match error:
+        case KeyboardInterrupt():
+            return "interrupted", INTERRUPTED
+        case InputError():
+            return str(error), WRONG_INPUT
+        case TrainingError():
+            return f"training stopped: {error}", FAILED
+        case MemoryError():
+            return f"out of memory: {error}; take a smaller train.batch_size or a smaller network", FAILED
+        case OSError():
+            return _system_error(error)
+    return "".join(traceback.format_exception(error)), FAILED
+
+
+def _system_error(error: OSError) -> tuple[str, int]:
+    """Message and exit code of an error of the system: a full disk is a failure, an unusable path wrong input."""
     if error.errno in DISK_FULL:
         where = f" while writing {error.filename}" if error.filename else ""
         mend = "free some space and try again; continue a run that has begun with --resume"
-        return _report(f"the disk is full{where}: {error.strerror}; {mend}", FAILED)
+        return f"the disk is full{where}: {error.strerror}; {mend}", FAILED
     path = error.filename or "a file"
     if error.errno in FORBIDDEN:
-        return _report(f"{path}: {error.strerror}; give another path, or change its permissions", WRONG_INPUT)
+        return f"{path}: {error.strerror}; give another path, or change its permissions", WRONG_INPUT
     if error.errno in WRONG_PATH:
-        return _report(f"{path}: {error.strerror}; give another path", WRONG_INPUT)
-    return _report(f"the system refused: {error}", FAILED)
+        return f"{path}: {error.strerror}; give another path", WRONG_INPUT
+    return f"the system refused: {error}", FAILED
 
 
 def _report(message: str, code: int) -> int:

@@ -16,6 +16,7 @@ from gpucnn.data.download import data_folder
 from gpucnn.data.room import cache_folder, image_memory
 from gpucnn.errors import InputError
 from gpucnn.kernels import dispatch
+from gpucnn.parallel import describe_mpi, describe_nccl
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -26,6 +27,8 @@ def run(arguments: argparse.Namespace) -> None:
         ("NumPy", lambda: np.__version__),
         ("BLAS", _blas),
         ("CuPy", _cupy_version),
+        ("MPI", describe_mpi),
+        ("NCCL", describe_nccl),
         ("cores usable", lambda: str(threads.usable_cores())),
         ("threads", lambda: str(threads.thread_count())),
         ("device", lambda: str(backend.set_device(os.environ.get("GPUCNN_DEVICE") or "auto"))),

@@ -9,6 +9,7 @@ from typing import Any
 from gpucnn.cli.device import accept_config, choose_device
 from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
+from gpucnn.cli.together import together
 from gpucnn.config.build import (
     TrainingData,
     build_loaders,
@@ -22,9 +23,13 @@ from gpucnn.config.resolve import differences, resolve, to_yaml
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError
 from gpucnn.generators import manual_seed
+from gpucnn.parallel import Communicator
+from gpucnn.parallel.nccl import over_gpus
 from gpucnn.report import Subject
 from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
+from gpucnn.runs.agreement import Work, check_agreement
 from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, load_initial_weights, open_run
+from gpucnn.runs.silent import SilentFolder
 from gpucnn.training import EpochRecord, Progress, Trainer
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
@@ -34,9 +39,15 @@ MOST_DIFFERENCES = 20  # in one message
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Train, in this process or in as many as were started together."""
+    return together(lambda communicator: _run(arguments, communicator))
+
+
+def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     """Accept the configuration, the device and the data, in this order; then make the run's folder and train."""
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
+    communicator.timeout = config.train.timeout
     before = open_run(arguments.resume) if arguments.resume else None
     if before is not None:
         checked = counted(checked, len(before.class_names))
@@ -44,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_same(before.config, config, before.folder.path)
         if before.folder.finished and before.config.train.epochs == config.train.epochs:
             return _already_finished(before, arguments.quiet)
-    choose_device(arguments.device, config)
+    choose_device(arguments.device, config, communicator)
     data = load_data(config)
     _announce_data(data)
     if before is not None:
@@ -52,12 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     if before is None:
         checked = counted(checked, len(data.train.class_names))
         config = checked.config
+    check_agreement(communicator, Work.of(to_yaml(config), data.fingerprint()))
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     if before is None:
         load_initial_weights(config, net)
-    trainer = build_trainer(config, net)
-    folder = _new_folder(arguments, config) if before is None else before.folder
+    trainer = build_trainer(config, net, over_gpus(communicator))
+    folder = _folder(arguments, config, before, communicator)
     try:
         with folder:
             if not arguments.quiet:
@@ -66,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
-        return _interrupted(arguments, folder)
+        return _interrupted(arguments, folder, trainer.train_state.epoch, communicator)
+    if communicator.rank:
+        return 0  # rank 0 writes the rest
     _print_result(result, folder)
     if config.report:
         subject = Subject(
@@ -120,9 +134,16 @@ def _train(
         )
 
 
-def _new_folder(arguments: argparse.Namespace, config: Config) -> RunFolder:
+def _folder(
+    arguments: argparse.Namespace, config: Config, before: SavedRun | None, communicator: Communicator
+) -> RunFolder:
+    """The run's folder, in which rank 0 alone writes."""
+    if communicator.rank:
+        return SilentFolder(Path(arguments.resume or arguments.run_dir or "."))
+    if before is not None:
+        return before.folder
     path = Path(arguments.run_dir) if arguments.run_dir else new_run_path(config.name)
-    return RunFolder.create(path, to_yaml(config), describe_environment())
+    return RunFolder.create(path, to_yaml(config), {**describe_environment(), "processes": communicator.size})
 
 
 def _announce_data(data: TrainingData) -> None:
@@ -163,11 +184,12 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
     return 0
 
 
-def _interrupted(arguments: argparse.Namespace, folder: RunFolder) -> int:
-    again = ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
+def _interrupted(arguments: argparse.Namespace, folder: RunFolder, done: int, communicator: Communicator) -> int:
+    again = ["mpirun", "-n", str(communicator.size)] if communicator.size > 1 else []
+    again += ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
     again += ["--device", arguments.device] if arguments.device else []
-    if arguments.until is not None and folder.epochs_logged >= arguments.until:
-        print(f"stopped after epoch {folder.epochs_logged} (--until). Go on with:\n  {shlex.join(again)}")
+    if arguments.until is not None and done >= arguments.until:
+        print(f"stopped after epoch {done} (--until). Go on with:\n  {shlex.join(again)}")
         return 0
     print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
     return INTERRUPTED

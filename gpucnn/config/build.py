@@ -26,6 +26,7 @@ from gpucnn.data import (
 )
 from gpucnn.errors import ConfigError
 from gpucnn.optim.optimizers import Group
+from gpucnn.parallel import ALONE, Communicator
 from gpucnn.tensor import Tensor
 from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
 from gpucnn.training.evaluation import outputs_of
@@ -169,8 +170,8 @@ def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Seq
     return nn.Sequential(*layers).astype(config.dtype)
 
 
-def build_trainer(config: Config, net: nn.Module) -> Trainer:
-    """The trainer of `net` that the configuration describes."""
+def build_trainer(config: Config, net: nn.Module, communicator: Communicator = ALONE) -> Trainer:
+    """The trainer of `net` that the configuration describes, in each of the processes that train together."""
     return Trainer(
         net,
         build_optimizer(config, parameter_groups(config, net)),
@@ -179,6 +180,7 @@ def build_trainer(config: Config, net: nn.Module) -> Trainer:
         config.train.clip_norm,
         config.train.clip_value,
         build_early_stop(config),
+        communicator=communicator,
     )
 
 

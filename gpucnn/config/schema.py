@@ -114,6 +114,9 @@ class Train(Options):
     clip_value: Positive | None = Field(default=None, description="Clip every entry of the gradient to this size.")
     early_stop: EarlyStopOptions | None = Field(default=None, description="Stop when a figure no longer improves.")
     init_from: str | None = Field(default=None, description="A run whose weights to begin with.")
+    timeout: Positive = Field(
+        default=300.0, description="Seconds that processes which train together wait for one that does not answer."
+    )
 
 
 class Config(Options):

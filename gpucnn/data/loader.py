@@ -127,11 +127,16 @@ class Loader:
         """The shape of one image, (C, H, W)."""
         return self.images.shape[1:]
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from number `first` on. Every batch has arrays of its own."""
+    def batches(self, epoch: int, first: int = 0, part: Callable[[int], slice] | None = None) -> Iterator[Batch]:
+        """The batches of an epoch, from number `first` on. Every batch has arrays of its own.
+
+        Of a batch of n images only those of the slice `part(n)` are read; they are what they are in the whole.
+        """
         every = self.indices(epoch)[first:]
-        for number, (indices, (images, rows)) in enumerate(zip(every, self._held(every), strict=True), first):
-            yield Batch(self._images(images, rows, epoch, number), self.labels[indices])
+        taken = [slice(None) if part is None else part(len(indices)) for indices in every]
+        held = self._held(every, taken)
+        for number, (indices, own, (images, rows)) in enumerate(zip(every, taken, held, strict=True), first):
+            yield Batch(self._images(images, rows, own, len(indices), epoch, number), self.labels[indices[own]])
 
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
@@ -145,21 +150,31 @@ class Loader:
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
 
-    def _held(self, every: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """For each batch an array that holds its images, and their rows there; what is on disk is read ahead."""
+    def _held(self, every: list[np.ndarray], taken: list[slice]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each batch an array that holds the images of its part, and their rows; what is on disk is read ahead.
+
+        A function that changes images sees the whole batch, so that it gives all processes the same.
+        """
+        if self.augment is None or isinstance(self.augment, Augment):
+            every = [indices[own] for indices, own in zip(every, taken, strict=True)]
         if not isinstance(self.images, Stored):
             return ((self.images, indices) for indices in every)
         return ((images, np.arange(len(images))) for images in ahead(map(self.images.__getitem__, every)))
 
-    def _images(self, held: np.ndarray, indices: np.ndarray, epoch: int, number: int) -> np.ndarray:
+    def _images(
+        self, held: np.ndarray, rows: np.ndarray, own: slice, count: int, epoch: int, number: int
+    ) -> np.ndarray:
+        """The part `own` of a batch of `count` images, of which `held` has at `rows` what `_held` says."""
         if self.augment is None:
-            return self.normalizer.take_batch_last(held, indices, self.dtype)
+            return self.normalizer.take_batch_last(held, rows, self.dtype)
         if isinstance(self.augment, Augment):
-            images = apply(held[indices], self.changes(epoch, number, len(indices)))  # (n, C, H, W)
+            changes = self.changes(epoch, number, count).each(lambda drawn: drawn[own])
+            images = apply(held[rows], changes)  # (n, C, H, W)
         else:
-            images = np.asarray(self.augment(held[indices], self._generator(epoch, 1 + number)))
-            if images.shape != (len(indices), *self.image_shape):
-                raise DataError(f"augment returned images {images.shape} of {(len(indices), *self.image_shape)}")
+            images = np.asarray(self.augment(held[rows], self._generator(epoch, 1 + number)))
+            if images.shape != (count, *self.image_shape):
+                raise DataError(f"augment returned images {images.shape} of {(count, *self.image_shape)}")
+            images = images[own]
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:

@@ -1,10 +1,11 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.backend import Array, empty, zeros
+from gpucnn.backend import Array, empty, module_of, zeros
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import Running
+from gpucnn.parallel import Communicator, current
 from gpucnn.tensor import Function, Tensor
 
 __all__ = ["batch_norm"]
@@ -40,6 +41,34 @@ class TrainingBatchNorm(_BatchNorm):
         kernels_of(type(rows)).norm.training_backward(rows, self.kept, *out)
 
 
+class SharedBatchNorm(_BatchNorm):
+    """As TrainingBatchNorm, by the statistics of a batch that several processes share."""
+
+    def forward(self, x: Array, weight: Array, bias: Array, running: Running, eps: float, over: Communicator) -> Array:
+        rows = x.reshape(x.shape[0], -1)  # (C, L): places and images
+        xp, self.over = module_of(x), over
+        sums = empty((len(rows) + 1,), x)  # of each channel, and how many values it has
+        sums[:-1], sums[-1:] = rows.sum(axis=1), rows.shape[1]
+        over.sum(sums)
+        mean, self.count = sums[:-1] / sums[-1], int(sums[-1])
+        variance = over.sum(((rows - mean[:, None]) ** 2).sum(axis=1)) / self.count
+        running.move(mean, variance, self.count)
+        self.inverse, self.weight = (1 / xp.sqrt(variance + eps))[:, None], weight[:, None]
+        self.normalised = (rows - mean[:, None]) * self.inverse
+        return (self.normalised * self.weight + bias[:, None]).reshape(x.shape)
+
+    def _gradients(self, rows: Array, *out: Array) -> None:
+        by_weight, by_bias, by_x = out
+        xp = module_of(rows)
+        xp.sum(rows * self.normalised, axis=1, out=by_weight)
+        xp.sum(rows, axis=1, out=by_bias)
+        means = empty((2, len(rows)), rows)
+        means[0], means[1] = by_weight, by_bias
+        along, whole = self.over.sum(means) / self.count  # of the whole batch, (C,)
+        inner = rows - whole[:, None] - self.normalised * along[:, None]
+        xp.multiply(inner, self.weight * self.inverse, out=by_x)
+
+
 class FixedBatchNorm(_BatchNorm):
     """x (C, ..., N) normalised by given statistics (C,), as in evaluation; weight and bias (C,)."""
 
@@ -62,11 +91,14 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    *,
+    sync: bool = False,
 ) -> Tensor:
     """(x - mean) / sqrt(variance + eps) · weight + bias, per channel of x (N, C) or (N, C, ...).
 
     In training, mean and (biased) variance are the batch's, and the running ones (C,) are updated in place: they move
     towards the batch's mean and unbiased variance by the fraction `momentum`. Otherwise the running ones are used.
+    Where processes share a batch, the statistics are those of this process's images; with `sync`, of all.
     S. Ioffe, C. Szegedy, Batch Normalization, 2015, arXiv:1502.03167. Raises ShapeError where shapes do not fit, or
     where a training batch has one value per channel.
     """
@@ -84,7 +116,10 @@ def batch_norm(
             f"Give at least two images, or call eval() first"
         )
     mean, variance = (None if t is None else t.memory for t in (running_mean, running_var))
-    return TrainingBatchNorm.apply(x, weight, bias, running=Running(mean, variance, momentum), eps=eps)
+    running = Running(mean, variance, momentum)
+    if sync and current().size > 1:
+        return SharedBatchNorm.apply(x, weight, bias, running=running, eps=eps, over=current())
+    return TrainingBatchNorm.apply(x, weight, bias, running=running, eps=eps)
 
 
 def _constant(value: float, x: Tensor, channels: int) -> Tensor:

@@ -17,16 +17,25 @@ class BatchNorm(Layer):
 
     weight, bias, running_mean, running_var: (num_features,). The running statistics are used in evaluation. A layer
     that is `frozen` normalises by them in training too, and leaves them unchanged. With momentum None they are the
-    mean over all batches.
+    mean over all batches. Where processes share a batch, each normalises its images by their own statistics; with
+    `sync`, by those of the whole batch.
     """
 
     kind, inferred = "batch_norm", "num_features"
     axes: tuple[int, ...] = (1, 2, 3, 4)  # lengths of an input's shape, without the images
     frozen = False
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        *,  # PyTorch's track_running_stats would be here
+        sync: bool = False,
+    ) -> None:
         self.num_features = check_count(self.kind, "num_features", num_features)
-        self.eps, self.momentum = eps, momentum
+        self.eps, self.momentum, self.sync = eps, momentum, sync
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
         self.running_mean = Buffer(np.zeros(num_features, np.float32))
@@ -38,7 +47,7 @@ class BatchNorm(Layer):
         self.output_shape(x.shape[1:])
         running, learning = (self.running_mean, self.running_var), self.training and not self.frozen
         momentum = 1 / (1 + self.num_batches_tracked.item()) if self.momentum is None else self.momentum
-        y = F.batch_norm(x, *running, self.weight, self.bias, learning, momentum, self.eps)
+        y = F.batch_norm(x, *running, self.weight, self.bias, learning, momentum, self.eps, sync=self.sync)
         if learning:
             self.num_batches_tracked.memory += 1
         return y

@@ -67,6 +67,12 @@ class FlatParameters:
             place.gradient[...] = parameter.grad.memory
             parameter.grad.memory = place.gradient
 
+    def take_back(self) -> None:
+        """Take in the parameters whose arrays were replaced since."""
+        for parameter, place in zip(self.parameters, self.places, strict=True):
+            if parameter.memory is not place.value:
+                self.take_in(parameter, place)
+
 
 def _kind(array: Array) -> str:
     return f"{array.dtype} of {module_of(array).__name__}"

@@ -45,6 +45,11 @@ class Optimizer(StateDict):
         self._base = [*getattr(self, "_base", ()), *(group.get("lr", self._defaults["lr"]) for group in groups)]
         self._leader = next((i for i, base in enumerate(self._base) if base), 0)
 
+    @property
+    def flat(self) -> tuple[FlatParameters, ...]:
+        """The parameters of each group, in flat memory."""
+        return tuple(self._flat)
+
     @classmethod
     def _check(cls, group: Group) -> None:
         """Raises InputError for an option out of range."""

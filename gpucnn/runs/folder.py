@@ -14,8 +14,9 @@ import numpy as np
 
 from gpucnn.errors import CheckpointError, InputError
 from gpucnn.files import atomic_write
+from gpucnn.nn import Module
 from gpucnn.runs.logs import LogFile
-from gpucnn.training.checkpoint import State, load_state, read_tensors, save_state, save_weights
+from gpucnn.training.checkpoint import State, load_state, load_weights, read_tensors, save_state, save_weights
 from gpucnn.training.records import BATCH_HEADER, BatchRecord, EpochRecord
 
 CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
@@ -180,6 +181,10 @@ class RunFolder:
             raise fault from None
         self.previous_path.replace(self.last_path)
         return f"{fault}. Training goes on from the checkpoint before it"
+
+    def load_best(self, net: Module) -> None:
+        """Give the network the weights of the best epoch. Raises CheckpointError if the file is damaged."""
+        load_weights(self.best_path, net)
 
     def _load(self, path: Path, like: Mapping[str, np.ndarray], accept: Callable[[State], None]) -> None:
         state = load_state(path, like)

@@ -13,7 +13,7 @@ from gpucnn.data.loader import Batches, Loaders
 from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.folder import RunFolder
-from gpucnn.training.checkpoint import State, load_weights
+from gpucnn.training.checkpoint import State
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.signs import Signs
@@ -21,6 +21,7 @@ from gpucnn.training.trainer import Record, Trainer
 
 NO_FIGURES = ("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "interval")
 SIGNS = "signs"  # their name in a checkpoint
+PROCESSES = "processes"  # the name of their number there, since several can train together
 CHECKPOINT_SECONDS = 30.0  # between two checkpoints within an epoch
 
 
@@ -58,11 +59,13 @@ def train_run(
     signs = Signs.of(trainer.net, trainer.loss, loaders, class_names)
     note = on_note or _ignore
     if resume:
-        fallen_back = folder.resume(trainer.state().tensors, lambda state: _accept(trainer, signs, state))
-        if fallen_back is not None:
-            note(fallen_back)
+        notes: list[str] = []
+        fallen_back = folder.resume(trainer.state().tensors, lambda state: notes.extend(_accept(trainer, signs, state)))
+        for line in notes if fallen_back is None else (fallen_back, *notes):
+            note(line)
     elif normalization is not None:
         folder.write_normalization(normalization)
+    trainer.take_first()
     if pipeline is not None:
         folder.write_pipeline(pipeline.to_json())
     records = trainer.run(loaders.train, loaders.validation, epochs)
@@ -78,7 +81,7 @@ def train_run(
             folder.log(record)
             if on_record is not None:
                 on_record(record)
-            interrupted, ended = interruption.requested, isinstance(record, EpochRecord)
+            interrupted, ended = trainer.interrupted(interruption), isinstance(record, EpochRecord)
             for line in signs.of_epoch(record) if signs and isinstance(record, EpochRecord) else ():
                 note(line)
             if not trainer.settled:
@@ -89,6 +92,7 @@ def train_run(
             if interrupted or ended and until is not None and until <= record.epoch < epochs:
                 raise KeyboardInterrupt
     weights = _final_weights(folder, trainer)
+    trainer.take_first()
     folder.write_model(trainer.net.state_dict())
     result = _result(trainer, loaders.test, class_names)
     result |= {
@@ -107,16 +111,24 @@ def _ignore(note: str) -> None:
 
 
 def _state(trainer: Trainer, signs: Signs | None) -> State:
-    """The trainer's state, and the signs that were reported."""
+    """The trainer's state, the signs that were reported, and how many processes train."""
     state = trainer.state()
-    return State(state.tensors, {**state.values, SIGNS: signs.as_dict() if signs else None})
+    more = {SIGNS: signs.as_dict() if signs else None, PROCESSES: trainer.processes}
+    return State(state.tensors, {**state.values, **more})
 
 
-def _accept(trainer: Trainer, signs: Signs | None, state: State) -> None:
-    """Restore a state that `_state` returned. Raises CheckpointError."""
+def _accept(trainer: Trainer, signs: Signs | None, state: State) -> list[str]:
+    """Restore a state that `_state` returned; returns what the user should know of it. Raises CheckpointError."""
     if signs is not None:
         signs.restore(state.values.get(SIGNS))
     trainer.load_state(state)
+    before = state.values.get(PROCESSES, 1)
+    if before == trainer.processes:
+        return []
+    return [
+        f"the run's last steps were made by {before} processes, the next are by {trainer.processes}: sums are rounded "
+        "differently, and dropout and batch normalisation, where there are any, see other shares of a batch"
+    ]
 
 
 def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
@@ -128,7 +140,7 @@ def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
     if rule is None or rule.keep == "last":
         return {"epoch": state.epoch, "which": "last"}
     if state.best.epoch != state.epoch:
-        load_weights(folder.best_path, trainer.net)
+        folder.load_best(trainer.net)
     return {"epoch": state.best.epoch, "which": "best"}
 
 

@@ -10,7 +10,7 @@ import contextlib
 import heapq
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import ShapeError
+from gpucnn.tensor.uses import Uses
 
 # How a Function wants its arrays. "logical": as the shapes read, (N, C, H, W). "batch_last": the first `images` inputs,
 # and the result, in memory order (C, H, W, N), the others (parameters) logical. "elementwise": all in whichever of the
@@ -104,10 +105,12 @@ class Variable:
         """The same Tensor with memory order (N, C, H, W); copied unless it has that order."""
         return record(ToLogical(), (self,), {}, batch_last=False) if self.batch_last else self
 
-    def backward(self, gradient: Any = None) -> None:
+    def backward(self, gradient: Any = None, *, on_complete: Callable[["Variable"], None] | None = None) -> None:
         """Compute the gradients by all leaves this Tensor was computed from, and add each to the leaf's `grad`.
 
         `gradient` is the gradient by this Tensor, of its shape; for a Tensor of one element it is 1 by default.
+        `on_complete` is called with each leaf once everything that was computed from it has given its gradient; the
+        others' are still to come.
         The recorded operations are freed, so a second call raises RuntimeError, as does a Tensor without a record.
         Raises ShapeError for a gradient of another shape.
         """
@@ -116,6 +119,8 @@ class Variable:
                 "backward() of a Tensor that was not computed from any with requires_grad=True, or inside no_grad()"
             )
         waiting = _Waiting(None if gradient is not None else self._creator)
+        if on_complete is not None and self._creator is not None:
+            waiting.seen = Uses(self._creator, on_complete).seen
         waiting.add(self, self._seed(gradient))
         with np.errstate(all="ignore"):  # as PyTorch, a gradient may be infinite or no number without a word
             waiting.run()
@@ -252,6 +257,7 @@ class _Waiting:
         self._loss = loss  # the Function whose result has the gradient 1
         self._order: list[tuple[int, int, Function]] = []  # a heap: the Function that ran last is at its top
         self._grads: dict[int, tuple[Array, bool]] = {}
+        self.seen: Callable[[tuple[Variable, ...], tuple[bool, ...]], None] | None = None  # after each Function's
 
     def add(self, variable: Variable, grad: Array) -> None:
         """Add `grad` to the gradient of the Function that computed `variable`, or of the variable if it is a leaf.
@@ -295,6 +301,8 @@ class _Waiting:
             for variable, share, needed in zip(inputs, shares, needs, strict=True):
                 if needed and share is not None:
                     self.add(variable, share)
+            if self.seen is not None:
+                self.seen(inputs, needs)
 
 
 def _shares(function: Function, grad: Array, inputs: tuple[Variable, ...]) -> tuple[Array | None, ...]:

@@ -20,6 +20,7 @@ from gpucnn.threads import one_blas_thread
 from gpucnn.training.given import are_classes, as_images
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import StepResult
+from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally
 from gpucnn.training.step import class_numbers, forward, measure
 
@@ -41,18 +42,23 @@ class Evaluation:
     probabilities: np.ndarray
 
 
-def evaluate(net: Module, data: Data, loss: Loss | None = None, batch_size: int = BATCH_SIZE) -> Evaluation:
-    """Evaluate `net`, in evaluation mode, on all images of `data`; `loss` is cross-entropy by default."""
-    loss = CrossEntropy() if loss is None else loss
+def evaluate(
+    net: Module, data: Data, loss: Loss | None = None, batch_size: int = BATCH_SIZE, shares: Shares | None = None
+) -> Evaluation:
+    """Evaluate `net`, in evaluation mode, on all images of `data`; `loss` is cross-entropy by default.
+
+    Processes that have `shares` compute a part of each batch, and all return the same.
+    """
+    loss, shares = CrossEntropy() if loss is None else loss, Shares() if shares is None else shares
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
     labels, outputs, given = [], [], []
     with evaluating(net):
-        for batch in batches.batches(epoch=0):
-            result, output = evaluate_batch(net, loss, batch)
-            tally.add(result)
-            labels.append(class_numbers(batch.labels))
-            given.append(to_host(batch.labels))
-            outputs.append(output)
+        for share in shares.batches(batches, epoch=0):
+            result, output = evaluate_batch(net, loss, share.batch)
+            tally.add(shares.sum(result, share)())
+            given.append(shares.gather(to_host(share.batch.labels), share))
+            labels.append(class_numbers(given[-1]))
+            outputs.append(shares.gather(output, share))
     scores = np.concatenate(outputs)  # (N, C)
     known = are_classes(np.concatenate(given))
     figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1]) if known else None

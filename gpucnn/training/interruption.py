@@ -10,28 +10,29 @@ class Interruption:
 
     The loop checks it when a checkpoint can be written; otherwise KeyboardInterrupt is raised at the end of the block.
     A second Ctrl-C raises at once. Nothing changes outside the main thread, or if Ctrl-C is ignored or already has
-    another handler.
+    another handler. SIGTERM is treated alike where it raises KeyboardInterrupt too: mpirun sends it for Ctrl-C.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._handling = False
+        self._handling: list[signal.Signals] = []
 
     def __enter__(self) -> "Interruption":
         in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._note)
-            self._handling = True
+        for number in (signal.SIGINT, signal.SIGTERM) if in_main else ():
+            if signal.getsignal(number) is signal.default_int_handler:
+                signal.signal(number, self._note)
+                self._handling.append(number)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._handling:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in self._handling:
+            signal.signal(number, signal.default_int_handler)
         if self.requested and kind is None:
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler)

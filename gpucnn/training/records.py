@@ -6,11 +6,15 @@ from typing import NamedTuple
 
 
 class StepResult(NamedTuple):
-    """The result of a step on one minibatch: its images, their mean loss, and how many were classified correctly."""
+    """The result of a step on one minibatch: its images, their mean loss, and how many were classified correctly.
+
+    `where` are the ranks of the processes whose own loss was not finite, where several train together.
+    """
 
     images: int
     loss: float
     correct: int
+    where: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,14 @@ class Step:
             result = measure(self.loss, batch, output, loss)
             if math.isfinite(result.loss):
                 loss.backward()
-                self.clip()
-                self.optimizer.lr = lr
-                self.optimizer.step()
+                self.update(lr)
         return result
+
+    def update(self, lr: float) -> None:
+        """Clip the gradients, and update the weights by them at learning rate `lr`."""
+        self.clip()
+        self.optimizer.lr = lr
+        self.optimizer.step()
 
     def clip(self) -> None:
         """Clip the gradients by value, then by norm, as configured."""

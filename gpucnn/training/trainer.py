@@ -16,6 +16,7 @@ from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingErro
 from gpucnn.kernels import dispatch
 from gpucnn.nn import Module
 from gpucnn.optim.schedules import Monitored
+from gpucnn.parallel import ALONE, Communicator
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
@@ -28,12 +29,14 @@ from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress, describe
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
+from gpucnn.training.shared_steps import SharedSteps
+from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally, TrainState
 from gpucnn.training.step import HostSteps, Step
 
 TRAIN_STATE = "position"  # its name in a checkpoint, since version 0.1.0
 Record = BatchRecord | EpochRecord
-Steps = HostSteps | CapturedSteps
+Steps = HostSteps | SharedSteps | CapturedSteps
 
 
 class Trainer:
@@ -50,6 +53,9 @@ class Trainer:
     On a GPU a step is captured once and launched again for each batch, unless the data is float64 or of a class of your
     own: Python code in it runs only when it is captured. For a network whose forward changes from step to step, set
     `capture` to False.
+
+    The processes of `communicator` (see `parallel.start`) each make such a trainer, of the same network and data, and
+    call its methods alike: each computes its share of every batch, and all have the same weights and records.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Trainer:
         early_stop: EarlyStop | None = None,
         capture: bool = True,
         metrics: Metrics | None = None,
+        communicator: Communicator = ALONE,
     ) -> None:
         check_optimizer(net, optimizer)
         self.metrics: Metrics = metrics or {}
@@ -79,6 +86,7 @@ class Trainer:
         self._inputs: Inputs | None = None  # the range of its images, determined when needed
         self._classes = True  # whether labels are classes, which have an accuracy
         self._measured: dict[str, float] = {}  # the metrics of the epoch under way
+        self._shares = Shares(communicator)
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
 
     def fit(
@@ -111,7 +119,7 @@ class Trainer:
                     on_record(record)
                 if isinstance(record, EpochRecord):
                     records.append(record)
-                if interruption.requested and self.settled:
+                if self.interrupted(interruption) and self.settled:
                     break
         return records
 
@@ -151,7 +159,7 @@ class Trainer:
 
         After a training a Dataset or arrays are seen as its images were; see `predict`.
         """
-        return evaluate(self.net, self._seen(data, batch_size), self.loss, batch_size)
+        return evaluate(self.net, self._seen(data, batch_size), self.loss, batch_size, self._shares)
 
     def predict(self, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Class probabilities (N, C) of images (N, C, H, W) such as the training was given, of any type and range.
@@ -204,6 +212,20 @@ class Trainer:
         self.optimizer.load_state(_under(OPTIMIZER, state.tensors), counters)
         self.train_state, self.optimizer.lr = train_state, lr
 
+    @property
+    def processes(self) -> int:
+        """How many processes train together."""
+        return self._shares.communicator.size
+
+    def take_first(self) -> None:
+        """Continue from the state of rank 0's trainer, as all others do; each process calls this."""
+        if self.processes > 1:
+            self.load_state(self._shares.communicator.broadcast(self.state()))
+
+    def interrupted(self, interruption: Interruption) -> bool:
+        """Whether a process was interrupted: after the same record in all of them."""
+        return self._shares.interrupted(interruption)
+
     # --- the loop -----------------------------------------------------------------------------------------
 
     def _check(self, epochs: int, steps_per_epoch: int, held_out: Batches | None) -> None:
@@ -235,6 +257,7 @@ class Trainer:
         steps = self._steps(batches)
         while self.train_state.epoch < epochs and not self.train_state.stopped:
             yield from self._train_epoch(steps, batches, total_steps)
+            self._shares.check_alike(self.optimizer, self.train_state.epoch + 1)
             if held_out is not None:
                 yield from self._validate(held_out)
             self.history.append(self._close_epoch(total_steps))
@@ -242,6 +265,8 @@ class Trainer:
 
     def _steps(self, batches: Batches) -> Steps:
         """The steps over the batches: on a GPU captured, with the data set there, if the batches are a Loader's."""
+        if self.processes > 1:
+            return SharedSteps(self._step, batches, self._shares)
         on_gpu = backend.device().kind == "cuda" and dispatch.asked() != "numpy"
         if on_gpu and isinstance(batches, Loader) and can_reside(batches):
             return CapturedSteps(self._step, batches, self.capture)
@@ -289,13 +314,15 @@ class Trainer:
         state, outputs, labels = self.train_state, [], []
         if self.metrics:  # they need all outputs: validation that was interrupted begins anew
             state.validation = Tally()
-        for batch in batches.batches(0, first=state.validation.batches):
+        for share in self._shares.batches(batches, 0, first=state.validation.batches):
             with evaluating(self.net):
-                result, output = evaluate_batch(self.net, self.loss, batch)
+                own, output = evaluate_batch(self.net, self.loss, share.batch)
+            result = self._shares.sum(own, share)()
             if self.metrics:
-                outputs.append(output)
-                labels.append(to_host(batch.labels))
+                outputs.append(self._shares.gather(output, share))
+                labels.append(self._shares.gather(to_host(share.batch.labels), share))
             if not math.isfinite(result.loss):
+                batch = next(batches.batches(0, first=state.validation.batches))
                 with evaluating(self.net):
                     raise self._not_finite("validation", state.validation, result, batch, self.optimizer.lr)
             state.validation.add(result)
@@ -334,8 +361,9 @@ class Trainer:
         return self.optimizer.base_lr * factor
 
     def _not_finite(self, part: str, tally: Tally, result: StepResult, batch: Batch, lr: float) -> TrainingError:
+        where = "".join(f" in {self._shares.communicator.name(rank)}" for rank in result.where[:1])
         return TrainingError(
-            f"the {part} loss of epoch {self.train_state.epoch + 1}, step {tally.batches + 1} is {result.loss} "
+            f"the {part} loss of epoch {self.train_state.epoch + 1}, step {tally.batches + 1} is {result.loss}{where} "
             f"(learning rate {lr:g}): {first_not_finite(self.net, batch)}. Lower the learning rate (optimizer.lr), or "
             "clip the gradients (clip_norm)"
         )

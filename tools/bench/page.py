@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench import layer_tables, tables
+from bench import layer_tables, tables, together
 from bench.contestants import CONTESTANTS
 from bench.figures import Results, found
 from bench.jobs import JOBS
@@ -49,6 +49,7 @@ def _sections(
         "layers": layer_tables.sections(results),
         "jobs": [f"## Whole jobs on MNIST, process start to result\n\n{tables.jobs(results, jobs, names)}"],
         "small": [f"## Small eager operations, one thread, microseconds\n\n{tables.small(results)}"],
+        "processes": together.sections(results),
         "installed": [f"## Installed, with all that it needs\n\n{tables.installed(results)}"],
         "contestants": [f"## How it was measured\n\n{tables.circumstances(results, names)}"],
     }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from bench import jobs, limits, rounds
+from bench import jobs, limits, rounds, together
 from bench.contestants import CONTESTANTS
 from bench.installed import installed_bytes
 from bench.processes import run_module
@@ -125,10 +125,17 @@ def installed(plan: Plan, present: Sequence[str], failures: rounds.Failures) -> 
     return {name: installed_bytes(name) for name in DISTRIBUTIONS}
 
 
+def processes(plan: Plan, present: Sequence[str], failures: rounds.Failures) -> dict[str, Any]:
+    """LeNet in one process and in two that share a batch; nothing where there is no MPI."""
+    print("processes ...", flush=True)
+    return together.measure(plan.processes, plan.seconds, failures)
+
+
 PARTS = {
     "steps": Part(steps, _steps_seconds, tuple(CONTESTANTS)),
     "layers": Part(layers, _layers_seconds, LAYER_CONTESTANTS),
     "jobs": Part(whole_jobs, _jobs_seconds, ("gpucnn", "gpucnn-numpy", "torch")),
     "small": Part(small, _small_seconds, SMALL_CONTESTANTS),
+    "processes": Part(processes, lambda plan: plan.processes * len(together.FORMS) * (4 + plan.seconds), ()),
     "installed": Part(installed, lambda plan: 1.0, ()),
 }

@@ -1,0 +1,89 @@
+"""Gradients summed over processes, while the backward pass still computes others."""
+
+from dataclasses import dataclass, field
+
+from gpucnn.backend import module_of
+from gpucnn.optim import Optimizer
+from gpucnn.optim.flat import FlatParameters, Place
+from gpucnn.parallel import Communicator, Pending
+from gpucnn.tensor import Tensor
+from gpucnn.tensor.function import Variable
+
+BUCKET_BYTES = 1 << 20  # of gradients that are summed at a time, at most about
+BUCKETS = 4  # of a smaller network, about: so that sums begin before the backward pass ends
+
+
+@dataclass
+class _Bucket:
+    """Neighbours in flat memory, whose gradients are summed by one call."""
+
+    flat: FlatParameters
+    members: list[tuple[Tensor, Place]] = field(default_factory=list)
+    missing: set[int] = field(default_factory=set)  # ids of parameters whose gradients are incomplete
+
+    @property
+    def bytes(self) -> int:
+        """The size of the gradients."""
+        return sum(place.value.nbytes for _, place in self.members)
+
+    def begin(self, communicator: Communicator) -> Pending:
+        """Begin the sum. A parameter without a gradient has none in any process."""
+        for parameter, place in self.members:
+            if parameter.grad is None:
+                place.gradient[...] = 0  # what was left there
+        places = [place for _, place in self.members]
+        part = self.flat.gradients[min(p.start for p in places) : max(p.stop for p in places)]
+        return communicator.start_sum(part)
+
+
+class GradientSums:
+    """Sums over processes of the gradients of an optimizer's parameters, begun while the backward pass still runs.
+
+    The flat memory is cut into buckets from its end, where the backward pass begins. They are summed in that order in
+    every process.
+    """
+
+    def __init__(self, optimizer: Optimizer, communicator: Communicator) -> None:
+        self._flat, self._communicator = optimizer.flat, communicator
+        self._buckets = [bucket for flat in reversed(self._flat) for bucket in _cut(flat)]
+        self._of = {id(parameter): bucket for bucket in self._buckets for parameter, _ in bucket.members}
+        self._begun: list[Pending] = []
+
+    def backward(self, loss: Tensor, weight: float) -> None:
+        """Compute the gradients by weight · loss, and begin their sums; `wait` ends them."""
+        for flat in self._flat:
+            flat.take_back()
+        for bucket in self._buckets:
+            bucket.missing = {id(parameter) for parameter, _ in bucket.members}
+        self._begun = []
+        seed = module_of(loss.memory).full(loss.memory.shape, weight, loss.dtype)
+        loss.backward(seed, on_complete=self._complete)
+        self._begin(len(self._buckets))
+
+    def wait(self) -> None:
+        """Wait until all gradients are those of the whole batch. Raises TrainingError if a process does not answer."""
+        for pending in self._begun:
+            pending.wait()
+
+    def _complete(self, leaf: Variable) -> None:
+        """Begin the sums of those buckets that are complete, as far as all before them are."""
+        if bucket := self._of.get(id(leaf)):
+            bucket.missing.discard(id(leaf))
+            waiting = (number for number, bucket in enumerate(self._buckets) if bucket.missing)
+            self._begin(next(waiting, len(self._buckets)))
+
+    def _begin(self, stop: int) -> None:
+        """Begin the sums of all buckets up to number `stop` that have not begun."""
+        for bucket in self._buckets[len(self._begun) : stop]:
+            self._begun.append(bucket.begin(self._communicator))
+
+
+def _cut(flat: FlatParameters) -> list[_Bucket]:
+    """The flat memory in buckets, from its end."""
+    enough = min(BUCKET_BYTES, flat.gradients.nbytes // BUCKETS)
+    buckets = [_Bucket(flat)]
+    for member in zip(reversed(flat.parameters), reversed(flat.places), strict=True):
+        if buckets[-1].bytes >= max(1, enough):
+            buckets.append(_Bucket(flat))
+        buckets[-1].members.append(member)
+    return buckets

@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_info
 
 import gpucnn
 from gpucnn import backend, threads
-from gpucnn.cli.table import table
+from gpucnn.cli.table import in_bytes, table
 from gpucnn.data.download import data_folder
+from gpucnn.data.room import cache_folder, image_memory
 from gpucnn.errors import InputError
 from gpucnn.kernels import dispatch
 from gpucnn.parallel import describe_mpi, describe_nccl
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
         ("kernels on a CPU", dispatch.describe),
         ("C kernels", lambda: ", ".join(dispatch.library.usable()) or "none"),
         ("data folder", lambda: str(data_folder())),
+        ("memory for images", lambda: in_bytes(image_memory())),
+        ("decoded pictures", _decoded),
     ]
     print(table(("", ""), [(name, _said(find)) for name, find in lines], left=2).lstrip("\n"))
 
@@ -45,6 +48,12 @@ def _said(find: Callable[[], str]) -> str:
         return find()
     except (InputError, OSError) as error:
         return f"none: {error}"
+
+
+def _decoded() -> str:
+    """The folder of decoded pictures, and what is in it."""
+    files = list(cache_folder().glob("*.pixels"))
+    return f"{cache_folder()}: {len(files)} files, {in_bytes(sum(file.stat().st_size for file in files))}"
 
 
 def _blas() -> str:

@@ -137,6 +137,7 @@ MEANINGS: dict[str, Meaning] = {
     "invert": Meaning({}, "Whether black becomes white."),
     "pictures": Meaning({}, "Where the picture files are that a table names; by default beside the table."),
     "background": Meaning({}, "What shows through transparent parts of a picture."),
+    "cache": Meaning({}, "Whether many decoded pictures are kept in a file for the next time."),
     "shape": Meaning(SIDE, "Channels, height and width of an image."),
     "classes": Meaning({"ge": 2}, "Number of classes."),
     "class_names": Meaning({}, "Names of the classes, in the order of their labels."),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.data.drawing import fractions
+from gpucnn.data.stored import Stored, pieces
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
 
@@ -23,7 +24,8 @@ MAX_CLASSES = 65_536  # bounds the memory that a damaged label can cause
 class Dataset:
     """Labelled images on the host.
 
-    images: (N, C, H, W), uint8 (0..255) or float32; signals are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
+    images: (N, C, H, W), uint8 (0..255) or float32, an array or, where they are larger than memory, `Stored`; signals
+    are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
     converted to int64; class `k` is called `class_names[k]`. keys: (N, 2) uint64, a name and a number under it, by
     which `hold_out` draws an image independently of the others; without them it draws by position. Raises DataError
     where they do not fit together.
@@ -56,7 +58,9 @@ class Dataset:
     def take(self, indices: np.ndarray | Sequence[int]) -> "Dataset":
         """The images at `indices`, in that order."""
         keys = None if self.keys is None else self.keys[indices]
-        return Dataset(self.images[indices], self.labels[indices], self.class_names, keys)
+        indices = np.asarray(indices)
+        images = self.images.take(indices) if isinstance(self.images, Stored) else self.images[indices]
+        return Dataset(images, self.labels[indices], self.class_names, keys)
 
     def renumbered(self, class_names: tuple[str, ...]) -> "Dataset":
         """The same images with the classes in another order, among others perhaps, matched by their names.
@@ -248,7 +252,8 @@ def _check_images(images: np.ndarray) -> None:
         )
     if images.dtype not in (np.uint8, np.float32):
         raise DataError(f"Pixels are {images.dtype}; expected uint8 (0 to 255) or float32.")
-    if images.dtype == np.float32 and not np.isfinite(images).all():
+    finite = images.dtype != np.float32 or all(np.isfinite(piece).all() for piece in pieces(images))
+    if not finite:
         first = int(np.flatnonzero(~np.isfinite(images).all(axis=tuple(range(1, images.ndim))))[0])
         raise DataError(f"Image {first} holds pixels that are not finite numbers (NaN or infinite).")
 

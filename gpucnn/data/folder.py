@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from gpucnn.data.dataset import Dataset, Source, checked_names, listed
+from gpucnn.data.decoded import Pictures, decode
 from gpucnn.data.image import FORMATS, Background, read_image, read_size
 from gpucnn.data.pictures import (
     Found,
@@ -19,7 +20,6 @@ from gpucnn.data.pictures import (
     find_pictures,
     is_hidden,
     is_picture,
-    read_pictures,
     sides,
     total,
     visible_folders,
@@ -46,6 +46,7 @@ def load(
     background: Background = "white",
     held_out_by: Drawn = "name",
     seed: int = 0,
+    cache: bool = True,
 ) -> Source:
     """Read the pictures of every class; classes are the subfolders' names, sorted, numbers by their value.
 
@@ -54,7 +55,9 @@ def load(
     without a test/ the images of val/ are the test images. Otherwise `test` of the images, stratified and drawn by
     `seed`, are held out: about so many where held_out_by is name, as every picture is then drawn by its path and stays
     in its part when others are added; or exactly so many by position, as version 0.1.0 drew. invert: black becomes
-    white. background: what shows through transparent parts. Raises DataError; OSError where reading fails.
+    white. background: what shows through transparent parts. cache: whether many decoded pictures are kept in a file for
+    the next time. Those that take more than the memory for images stay on disk. Raises DataError; OSError where reading
+    fails.
     """
     layout = _layout(path, held_out_by)
     height, width = _size(layout, size)
@@ -62,16 +65,21 @@ def load(
     def read(file: Path) -> np.ndarray:
         return read_image(file, channels, None if size is None else (height, width), invert, background)
 
+    notes = list(layout.notes)
+    options = f"{size is None} {invert} {background}"
+
     def part(name: str) -> Dataset:
         by_class = layout.parts[name]
-        images = read_pictures([file for files in by_class for file in files], (channels, height, width), read, path)
+        pictures = Pictures([file for files in by_class for file in files], (channels, height, width), read)
+        images, more = decode(pictures, f"{options} {name}", Path(path), cache)
+        notes.extend(more)
         labels = np.repeat(np.arange(len(by_class)), [len(files) for files in by_class])
         return Dataset(images, labels, layout.names, layout.keys(name) if held_out_by == "name" else None)
 
     parts = {name: part(name) for name in layout.parts}
     if "test" not in parts:
         parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
-    return Source(**parts, notes=layout.notes, from_files=True)
+    return Source(**parts, notes=tuple(notes), from_files=True)
 
 
 def peek(

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
+from gpucnn.data.ahead import ahead
 from gpucnn.data.augment import Augment, apply
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.normalize import Normalizer
+from gpucnn.data.stored import Stored
 from gpucnn.errors import ConfigError, DataError
 from gpucnn.kernels.interface import Changes
 
@@ -130,9 +132,11 @@ class Loader:
 
         Of a batch of n images only those of the slice `part(n)` are read; they are what they are in the whole.
         """
-        for number, indices in enumerate(self.indices(epoch)[first:], first):
-            taken = slice(None) if part is None else part(len(indices))
-            yield Batch(self._images(indices, epoch, number, taken), self.labels[indices[taken]])
+        every = self.indices(epoch)[first:]
+        taken = [slice(None) if part is None else part(len(indices)) for indices in every]
+        held = self._held(every, taken)
+        for number, (indices, own, (images, rows)) in enumerate(zip(every, taken, held, strict=True), first):
+            yield Batch(self._images(images, rows, own, len(indices), epoch, number), self.labels[indices[own]])
 
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
@@ -146,17 +150,31 @@ class Loader:
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
 
-    def _images(self, indices: np.ndarray, epoch: int, number: int, taken: slice) -> np.ndarray:
+    def _held(self, every: list[np.ndarray], taken: list[slice]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each batch an array that holds the images of its part, and their rows; what is on disk is read ahead.
+
+        A function that changes images sees the whole batch, so that it gives all processes the same.
+        """
+        if self.augment is None or isinstance(self.augment, Augment):
+            every = [indices[own] for indices, own in zip(every, taken, strict=True)]
+        if not isinstance(self.images, Stored):
+            return ((self.images, indices) for indices in every)
+        return ((images, np.arange(len(images))) for images in ahead(map(self.images.__getitem__, every)))
+
+    def _images(
+        self, held: np.ndarray, rows: np.ndarray, own: slice, count: int, epoch: int, number: int
+    ) -> np.ndarray:
+        """The part `own` of a batch of `count` images, of which `held` has at `rows` what `_held` says."""
         if self.augment is None:
-            return self.normalizer.take_batch_last(self.images, indices[taken], self.dtype)
+            return self.normalizer.take_batch_last(held, rows, self.dtype)
         if isinstance(self.augment, Augment):
-            changes = self.changes(epoch, number, len(indices)).each(lambda drawn: drawn[taken])
-            images = apply(self.images[indices[taken]], changes)  # (n, C, H, W)
+            changes = self.changes(epoch, number, count).each(lambda drawn: drawn[own])
+            images = apply(held[rows], changes)  # (n, C, H, W)
         else:
-            images = np.asarray(self.augment(self.images[indices], self._generator(epoch, 1 + number)))
-            if images.shape != (len(indices), *self.image_shape):
-                raise DataError(f"augment returned images {images.shape} of {(len(indices), *self.image_shape)}")
-            images = images[taken]
+            images = np.asarray(self.augment(held[rows], self._generator(epoch, 1 + number)))
+            if images.shape != (count, *self.image_shape):
+                raise DataError(f"augment returned images {images.shape} of {(count, *self.image_shape)}")
+            images = images[own]
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
     def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
@@ -189,7 +207,7 @@ def to_batch_last(images: np.ndarray, dtype: str) -> np.ndarray:
 def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:
     """The images and labels of `data`, checked; images in C order, else every batch would copy them all."""
     if isinstance(data, Dataset):
-        return np.ascontiguousarray(data.images), data.labels
+        return data.images if isinstance(data.images, Stored) else np.ascontiguousarray(data.images), data.labels
     images, labels = np.asarray(data[0]), np.asarray(data[1])
     if images.ndim < 2 or labels.ndim < 1 or len(images) != len(labels) or len(images) < 1:
         raise DataError(f"images {images.shape} and labels {labels.shape}: expected (N, ...) and (N,), N at least 1")

@@ -8,12 +8,12 @@ import numpy as np
 
 from gpucnn.data.dataset import Dataset
 from gpucnn.data.ranges import full_scale, recognise
+from gpucnn.data.stored import pieces
 from gpucnn.errors import DataError
 from gpucnn.kernels.dispatch import kernels_of
 
 Normalization = Literal["none", "unit", "standard", "mean_image"]
 _EXACT = 256  # squares of bytes whose sum float32 holds exactly, being below 2^24: float64 takes six times as long
-_CHUNK = 512  # images made into floats at a time, so that statistics never need a float copy of the whole set
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +80,8 @@ class Normalizer:
             case "standard":
                 return _standard(images)
             case "mean_image":
-                mean = images.mean(axis=0, dtype=np.float64)  # (C, H, W)
-                return cls(mean, _unit(images).scale)
+                mean = sum(piece.sum(axis=0, dtype=np.float64) for piece in pieces(images)) / len(images)
+                return cls(np.asarray(mean), _unit(images).scale)
         raise DataError(f"normalize is {kind!r}; it can be none, unit, standard or mean_image.")
 
 
@@ -99,9 +99,9 @@ def _standard(images: np.ndarray) -> Normalizer:
     """Per channel, in float64: the sums over whole numbers are exact, so no order of adding changes them."""
     channels, pixels = images.shape[1], images.size // images.shape[1]
     sums, squares = np.zeros(channels), np.zeros(channels)
-    for start in range(0, len(images), _CHUNK):
+    for piece in pieces(images):
         for channel in range(channels):
-            added = _moments(images[start : start + _CHUNK, channel].reshape(-1))
+            added = _moments(piece[:, channel].reshape(-1))
             sums[channel] += added[0]
             squares[channel] += added[1]
     mean = sums / pixels

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 
@@ -23,8 +23,10 @@ from gpucnn.data.dataset import (
     with_defaults,
 )
 from gpucnn.data.pictures import sorted_names
+from gpucnn.data.room import image_memory
 from gpucnn.data.split import hold_out
-from gpucnn.data.untrusted import check_size, naming
+from gpucnn.data.stored import Rows, Stored, pieces
+from gpucnn.data.untrusted import MAX_BYTES, check_size, naming
 from gpucnn.errors import DataError
 
 Layout = Literal["channels_first", "channels_last"]
@@ -39,6 +41,7 @@ _HEADER_READERS = {
 _PARTS = {"train": ("train", "training"), "validation": ("val", "valid", "validation", "dev"), "test": ("test",)}
 _NPY = b"\x93NUMPY"
 _ORDER = ("train", "test", "validation")
+_LOCAL = struct.Struct("<26xHH")  # a member's own header: it ends in the lengths of its name and of extra fields
 _IMAGES, _LABELS = ("x", "images", "image", "imgs", "data"), ("y", "labels", "label", "targets", "target")
 AUTO = "auto"
 
@@ -65,18 +68,16 @@ def load(
     `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes. Rows of any number of values become
     images of `shape` (C, H, W). Labels are whole numbers or words, (N,) or (N, 1), or one-hot rows (N, K). Without test
     images, or with `test_images: null`, the fraction `test` of the training images is held out, stratified, by `seed`.
-    Classes without `class_names` are numbered. Raises DataError; OSError where reading fails.
+    Classes without `class_names` are numbered. Images that take more than the memory for images stay in the archive,
+    if it is not compressed. Raises DataError; OSError where reading fails.
     """
     with _archive(path) as archive:
         given = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
         arrays, notes = _choose(archive, given | {"validation": (validation_images, validation_labels)})
         written = [_labels(archive, labels) for _, labels in arrays.values()]
-        images = [_shaped(name, _array(archive, name), layout, axes, shape) for name, _ in arrays.values()]
+        images = [_images(archive, name, layout, axes, shape) for name, _ in arrays.values()]
         labels, names = _number(archive, arrays, written, class_names)
-        parts = {
-            part: Dataset(np.ascontiguousarray(compact(x)), y, names)
-            for part, x, y in zip(arrays, images, labels, strict=True)
-        }
+        parts = {part: Dataset(x, y, names) for part, x, y in zip(arrays, images, labels, strict=True)}
         check_scales(parts)
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
@@ -227,7 +228,8 @@ def _member(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], tu
     info = archive.infolist()[names.index(name)]
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"array {name!r} is encrypted or packed in a way that NumPy does not write.")
-    check_size(name, info.file_size)
+    if info.compress_type != zipfile.ZIP_STORED:
+        check_size(name, info.file_size)
     with archive.open(info) as file:
         shape, dtype = _header(file, name)
         _check_held(name, shape, dtype, info.file_size - file.tell())
@@ -268,8 +270,50 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[np.ge
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     with _member(archive, name) as (file, shape, dtype):
+        check_size(name, math.prod(shape) * dtype.itemsize)
         content = file.read()  # zipfile reads no more than the size checked, and compares the checksum
     return np.frombuffer(content, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _images(
+    archive: zipfile.ZipFile, name: str, layout: Layout | None, axes: Axes, shape: tuple[int, ...] | None
+) -> np.ndarray:
+    """The images (N, C, H, W) of the array `name`, uint8 or float32; read when they are used if they are large."""
+    with _member(archive, name) as (file, announced, dtype):
+        start = file.tell()
+    large = math.prod(announced) * dtype.itemsize > min(image_memory(), MAX_BYTES)
+    if not large or not _in_place(archive, name, dtype):
+        return np.ascontiguousarray(compact(_shaped(name, _array(archive, name), layout, axes, shape)))
+    rows = Rows(Path(str(archive.filename)), announced[1:], dtype, _begin(archive, name) + start)
+    first = _shaped(name, rows(np.arange(1)), layout, axes, shape)
+
+    def read(numbers: np.ndarray) -> np.ndarray:
+        if not len(numbers):
+            return np.empty((0, *first.shape[1:]), dtype)
+        return np.ascontiguousarray(_shaped(name, rows(numbers), layout, axes, shape))
+
+    images = Stored(read, first.shape[1:], dtype, np.arange(announced[0]))
+    if dtype != np.uint8 and all(compact(piece).dtype == np.uint8 for piece in pieces(images)):
+        images = images.astype(np.uint8)
+    return cast(np.ndarray, images)
+
+
+def _in_place(archive: zipfile.ZipFile, name: str, dtype: np.dtype[np.generic]) -> bool:
+    """Whether the numbers can be used as they lie in the archive: not compressed, and of a type that images have."""
+    packed = archive.infolist()[_names(archive).index(name)].compress_type != zipfile.ZIP_STORED
+    return not packed and dtype.isnative and dtype in (np.uint8, np.float32)
+
+
+def _begin(archive: zipfile.ZipFile, name: str) -> int:
+    """The place of a member's first byte in the archive's file."""
+    place = archive.infolist()[_names(archive).index(name)].header_offset
+    with Path(str(archive.filename)).open("rb") as file:
+        file.seek(place)
+        header = file.read(_LOCAL.size)
+    if len(header) < _LOCAL.size:
+        raise DataError("this npz archive is truncated. Make it again with np.savez.")
+    of_name, of_extra = _LOCAL.unpack(header)
+    return place + _LOCAL.size + of_name + of_extra
 
 
 def _labels(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gpucnn.data.decoded import Pictures
 from gpucnn.data.untrusted import check_size
-from gpucnn.errors import DataError
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff",
@@ -90,16 +90,7 @@ def read_pictures(
     Raises DataError for pictures of different sizes, and for more data than the limit; `where` is for the message.
     """
     check_size(where, len(files) * math.prod(shape))
-    images = np.empty((len(files), *shape), dtype=np.uint8)
-    for image, file in zip(images, files, strict=True):
-        pixels = read(file)
-        if pixels.shape != shape:
-            raise DataError(
-                f"{file} is {pixels.shape[1]} x {pixels.shape[2]} (H x W), but the first picture is "
-                f"{shape[1]} x {shape[2]}. Give size: a number or [H, W], and all are stretched to it."
-            )
-        image[:] = pixels
-    return images
+    return Pictures(files, shape, read)(np.arange(len(files)))
 
 
 def as_text(name: str) -> str:

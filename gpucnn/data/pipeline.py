@@ -29,6 +29,7 @@ Outputs = Literal["logits", "log_probabilities", "probabilities"]
 Side = Annotated[int, Field(ge=1, le=65536)]
 
 _LOOKED_AT = 2000  # training images whose ground is examined
+_AT_ONCE = 64  # of them
 _DARK, _BRIGHT = 0.25, 0.75  # of the way from black to white: where the ground of training images ends and begins
 _MOST = 0.9  # the share of training images whose ground must be alike
 _OPPOSED = 0.5
@@ -184,7 +185,9 @@ def grounds(images: np.ndarray, pixels: PixelRange) -> np.ndarray:
 
 def common_ground(images: np.ndarray, pixels: PixelRange) -> Ground | None:
     """Whether nine in ten training images (N, C, H, W) have a dark ground, or a bright one, or neither."""
-    shades = grounds(images[:: -(-len(images) // _LOOKED_AT)], pixels)
+    looked_at = np.arange(0, len(images), -(-len(images) // _LOOKED_AT))
+    parts = np.array_split(looked_at, -(-len(looked_at) // _AT_ONCE))
+    shades = np.concatenate([grounds(images[part], pixels) for part in parts])
     if np.mean(shades < _DARK) >= _MOST:
         return "dark"
     return "bright" if np.mean(shades > _BRIGHT) >= _MOST else None

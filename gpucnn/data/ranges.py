@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from gpucnn.data.dataset import compact
 from gpucnn.data.kept import Kept
+from gpucnn.data.stored import pieces
 from gpucnn.errors import DataError
 
 # The highest number of ranges from 0 of whole numbers: 0 / 1, the 0..16 of scanned digits, 8, 10, 12, 14 and 16 bits.
@@ -19,7 +20,6 @@ _OVERSHOOT = 2.0  # fractions up to here are of 0..1: resampling goes beyond 1, 
 _SLACK, _NEARLY = 1e-3, 0.9  # of -1 to 1: how far beyond pixels may go, and how far they must
 _BEYOND = 10.0  # widths of a range of its own that numbers may lie outside of it
 _SNAP = 1e-3  # nearer than this to a whole number, a pixel of whole-numbered images is that
-_CHUNK = 512  # images looked at at a time
 _DIM = 0.01  # the share of training images that may be dimmer than `dimmest`
 
 
@@ -120,14 +120,25 @@ class PixelRange(Kept):
 
 def recognise(images: np.ndarray) -> PixelRange:
     """The range of training images (N, C, H, W), uint8 or float32; those of signals and volumes have no known one."""
-    low, high = float(images.min()), float(images.max())
+    low, high = (float(end) for end in _ends(images))
     whole = _are_whole(images)
     scale = _known_scale(low, high, whole) if images.ndim == 4 else None
     known = scale is not None
     if scale is None:
         scale = Scale(low, high if high > low else low + 1)
-    dimmest = float(np.quantile(images.reshape(len(images), -1).max(axis=1), _DIM, method="lower"))
-    return PixelRange(low=scale.low, high=scale.high, known=known, whole=whole, dimmest=dimmest)
+    return PixelRange(low=scale.low, high=scale.high, known=known, whole=whole, dimmest=_dimmest(images))
+
+
+def _ends(images: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest pixel."""
+    lowest, highest = zip(*((piece.min(), piece.max()) for piece in pieces(images)), strict=True)
+    return min(lowest), max(highest)
+
+
+def _dimmest(images: np.ndarray) -> float:
+    """The number that the highest pixel of all images but one in a hundred reaches."""
+    highest = np.concatenate([piece.reshape(len(piece), -1).max(axis=1) for piece in pieces(images)])
+    return float(np.quantile(highest, _DIM, method="lower"))
 
 
 def recognise_arrays(images: np.ndarray) -> PixelRange | None:
@@ -135,7 +146,7 @@ def recognise_arrays(images: np.ndarray) -> PixelRange | None:
 
     That may be numbers below 0 and whole numbers up to 16, not only those that no usual range holds.
     """
-    if images.ndim != 4 or not images.size or not np.isfinite([images.min(), images.max()]).all():
+    if images.ndim != 4 or not images.size or not _are_finite(images):
         return None
     pixels = recognise(images)
     return pixels if pixels.known and pixels.low == 0 and pixels.high != HIGHEST[1] else None
@@ -154,8 +165,7 @@ def full_scale(numbers: np.ndarray) -> float:
 
 def recognise_pictures(images: np.ndarray) -> PixelRange:
     """The range of images that were read from picture files: 0 to 255, however dark they are."""
-    dimmest = float(np.quantile(images.reshape(len(images), -1).max(axis=1), _DIM, method="lower"))
-    return PixelRange(low=0.0, high=255.0, known=True, whole=True, dimmest=dimmest)
+    return PixelRange(low=0.0, high=255.0, known=True, whole=True, dimmest=_dimmest(images))
 
 
 def _known_scale(low: float, high: float, whole: bool) -> Scale | None:
@@ -190,6 +200,8 @@ def _are_bytes(numbers: np.ndarray) -> bool:
 
 
 def _are_whole(values: np.ndarray) -> bool:
-    return values.dtype.kind in "bui" or all(
-        np.array_equal(part, np.rint(part)) for part in (values[k : k + _CHUNK] for k in range(0, len(values), _CHUNK))
-    )
+    return values.dtype.kind in "bui" or all(np.array_equal(part, np.rint(part)) for part in pieces(values))
+
+
+def _are_finite(values: np.ndarray) -> bool:
+    return values.dtype.kind in "bui" or all(np.isfinite([part.min(), part.max()]).all() for part in pieces(values))

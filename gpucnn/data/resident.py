@@ -9,6 +9,7 @@ import numpy as np
 from gpucnn.backend import Array, device, empty, to_device
 from gpucnn.data.augment import Augment
 from gpucnn.data.loader import Batch, Loader
+from gpucnn.data.stored import Stored
 from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import Epoch
@@ -74,6 +75,8 @@ class Resident:
 def can_reside(loader: Loader) -> bool:
     """Whether the kernels read the loader's images (not float64) and labels (classes, or rows of them)."""
     labels = loader.labels
+    if isinstance(loader.images, Stored):
+        return False  # larger than memory
     if loader.augment is not None and not isinstance(loader.augment, Augment):
         return False  # a function of the user's, which runs on the host
     return loader.images.dtype in (np.uint8, np.float32) and (labels.dtype == np.int64 or labels.ndim == 2)

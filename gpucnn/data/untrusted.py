@@ -56,5 +56,5 @@ def check_size(path: Path | str, size: int) -> None:
     if size > MAX_BYTES:
         raise DataError(
             f"{path}: unpacked it would take {size:,} bytes, and at most {MAX_BYTES:,} are read. "
-            "It is damaged, or too large for this framework."
+            "It is damaged, or too large: only folders of pictures and uncompressed npz archives may be so large."
         )

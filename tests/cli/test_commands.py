@@ -210,6 +210,8 @@ def test_info_tells_what_there_is(capsys) -> None:
         "kernels on a CPU",
         "C kernels",
         "data folder",
+        "memory for images",
+        "decoded pictures",
     ):
         assert any(line.startswith(word) for line in printed.splitlines())
 

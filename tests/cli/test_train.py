@@ -361,3 +361,13 @@ def test_early_stopping_may_look_at_validation_images_that_the_data_bring(own, c
         assert main([*words, "--quiet"]) == 0
     else:
         assert "validation" in fails(2, *words, "--quiet") and not Path("run").exists()
+
+
+def test_until_stops_after_an_epoch_and_the_rest_is_as_if_it_had_not(config, capsys) -> None:
+    assert main(["train", config, "train.epochs=3", "--until", "1", "--run-dir", "cut", "--quiet"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("stopped after epoch 1 (--until). Go on with:") and "--resume cut" in printed
+    assert len(Path("cut/metrics.jsonl").read_text().splitlines()) == 1 and not Path("cut/result.json").exists()
+    assert main(["train", config, "train.epochs=3", "--resume", "cut", "--until", "3", "--quiet"]) == 0
+    assert main(["train", config, "train.epochs=3", "--run-dir", "whole", "--quiet"]) == 0
+    assert Path("cut/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()

@@ -111,10 +111,11 @@ def test_a_part_without_any_pictures_is_told(tmp_path):
         folder.load(tmp_path)
 
 
-def test_more_than_the_bound_is_not_read(tmp_path):
-    path = fill(tmp_path, {"a": 1, "b": 1})
-    with pytest.raises(DataError, match="at most 2,147,483,648 are read"):
-        folder.load(path, size=40_000)
+def test_more_than_the_memory_for_images_stays_on_disk_and_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("GPUCNN_MEMORY", "1M")
+    source = folder.load(fill(tmp_path, {"a": 2, "b": 2}), size=800, cache=False)
+    assert source.train.images[:1].shape == (1, 3, 800, 800)
+    assert "more than the 1.0 MiB of memory for images (GPUCNN_MEMORY), and are decoded when" in source.notes[-1]
 
 
 def test_all_kinds_of_pictures_are_read_and_what_is_left_out_is_counted_once(tmp_path):

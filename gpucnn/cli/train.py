@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
-        return _interrupted(arguments, folder)
+        return _interrupted(arguments, folder, trainer.train_state.epoch)
     _print_result(result, folder)
     if config.report:
         subject = Subject(
@@ -163,11 +163,11 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
     return 0
 
 
-def _interrupted(arguments: argparse.Namespace, folder: RunFolder) -> int:
+def _interrupted(arguments: argparse.Namespace, folder: RunFolder, done: int) -> int:
     again = ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
     again += ["--device", arguments.device] if arguments.device else []
-    if arguments.until is not None and folder.epochs_logged >= arguments.until:
-        print(f"stopped after epoch {folder.epochs_logged} (--until). Go on with:\n  {shlex.join(again)}")
+    if arguments.until is not None and done >= arguments.until:
+        print(f"stopped after epoch {done} (--until). Go on with:\n  {shlex.join(again)}")
         return 0
     print(f"\ninterrupted; a checkpoint is written. Go on with:\n  {shlex.join(again)}", file=sys.stderr)
     return INTERRUPTED

@@ -17,8 +17,7 @@ from gpucnn.kernels.numpy.arithmetic import Arithmetic
 from gpucnn.kernels.numpy.conv import Conv
 from gpucnn.kernels.numpy.conv_pool import ConvPool
 from gpucnn.kernels.numpy.gather import Gather
-from gpucnn.kernels.numpy.gemm import Gemm
-from gpucnn.kernels.numpy.linear import Linear
+from gpucnn.kernels.numpy.gemm import Gemm, Linear
 from gpucnn.kernels.numpy.norm import Norm
 from gpucnn.kernels.numpy.padding import Padding
 from gpucnn.kernels.numpy.pool import Pool

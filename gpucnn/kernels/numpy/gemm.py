@@ -1,8 +1,9 @@
-"""Matrix products, the large ones cut into tiles of rows for the pool of threads."""
+"""Matrix products, the large ones cut into tiles of rows for the pool of threads, and a linear layer's gradients."""
 
 from gpucnn import threads
-from gpucnn.backend import Array, module_of
+from gpucnn.backend import Array, module_of, written_by
 from gpucnn.geometry import split
+from gpucnn.kernels.numpy.activation import Activation
 
 TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50 microseconds
 MOST_TILES = 16
@@ -42,3 +43,35 @@ class Gemm:
     def product(self, a: Array, b: Array) -> Array:
         """a @ b by the rules of NumPy. Raises ValueError where the shapes do not fit."""
         return module_of(a).matmul(a, b)
+
+
+class Linear:
+    """The linear map's gradients; a set gives the kernels of its own."""
+
+    def __init__(self, gemm: Gemm, activation: Activation) -> None:
+        self.gemm, self.activation = gemm, activation
+
+    def backward(
+        self,
+        x: Array,
+        weight: Array,
+        y: Array | None,
+        grad: Array,
+        by_x: Array | None,
+        by_weight: Array | None,
+        by_bias: Array | None,
+    ) -> None:
+        """The gradients by x (F, N), weight (O, F) and bias (O,), each where it is not None, from `grad` (O, N).
+
+        y: the result, where it went through ReLU.
+        """
+        if y is not None:
+            grad = written_by(self.activation.relu_backward, grad.shape, grad, y)
+        if by_weight is not None and by_bias is not None:
+            self.gemm.matmul_and_row_sums(grad, x.T, by_weight, by_bias)
+        elif by_weight is not None:
+            self.gemm.matmul(grad, x.T, by_weight)
+        elif by_bias is not None:
+            self.gemm.row_sums(grad, by_bias)
+        if by_x is not None:
+            self.gemm.matmul(weight.T, grad, by_x)

@@ -2,7 +2,6 @@
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,27 +12,27 @@ from gpucnn.functional.checks import check_dtypes, no_tensor
 from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, make_window
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.interface import Windows
+from gpucnn.kernels.interface import Gradients
 from gpucnn.tensor import Function, Tensor
 
 __all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear"]
 
 
-class _Weighted(Function):
+class Weighted(Function):
     """What convolution and the linear map share: x, weight, and optional bias."""
 
     layout = "batch_last"
     x: Array
     weight: Array
 
-    def _memory(self, grad: Array) -> tuple[Array | None, Array | None, Array | None]:
+    def _memory(self, grad: Array) -> Gradients:
         """Memory for the gradients by x, weight and bias: None where not needed."""
         by_x = empty(self.x.shape, grad) if self.needs[0] else None
         by_weight = self.gradient_memory(1, grad) if self.needs[1] else None
         return by_x, by_weight, self.gradient_memory(2, grad) if True in self.needs[2:] else None
 
 
-class Convolution(_Weighted):
+class Convolution(Weighted):
     """x (I, spatial..., N), weight (O, I / groups, kernel...), optional bias (O,); `relu`: apply ReLU to the result."""
 
     def forward(self, x: Array, weight: Array, *bias: Array, window: Window, groups: int, relu: bool) -> Array:
@@ -57,25 +56,7 @@ class Convolution(_Weighted):
         return (by_x, by_weight, by_bias)[: len(self.needs)]
 
 
-class PooledConvolution(_Weighted):
-    """As Convolution, and then max-pooling; `relu`: apply ReLU, between them or behind, which gives the same."""
-
-    def forward(self, x: Array, weight: Array, *bias: Array, windows: Windows, relu: bool) -> Array:
-        self.x, self.weight, self.windows = x, weight, windows
-        sizes = windows.pooling.output_sizes(windows.convolution.output_sizes(x.shape[1:-1]))
-        out = empty((weight.shape[0], *sizes, x.shape[-1]), x)
-        kernels, given = kernels_of(type(x)).conv_pool, (x, weight, bias[0] if bias else None)
-        self.winners = kernels.forward(*given, windows, relu, True in self.needs, out)
-        return out
-
-    def backward(self, grad: Array) -> tuple[Array | None, ...]:
-        found = self._memory(grad)
-        kernels = kernels_of(type(grad)).conv_pool
-        kernels.backward(self.x, self.weight, grad, self.winners, self.windows, *found)
-        return found[: len(self.needs)]
-
-
-class Linear(_Weighted):
+class Linear(Weighted):
     """x (F, N), weight (O, F), optional bias (O,): (O, N); `relu`: apply ReLU to the result."""
 
     def forward(self, x: Array, weight: Array, *bias: Array, relu: bool) -> Array:
@@ -87,7 +68,7 @@ class Linear(_Weighted):
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:
         found = self._memory(grad)
-        kernels_of(type(grad)).linear.backward(self.x, self.weight, self.y, grad, *found)
+        kernels_of(type(grad)).linear.backward(self.x, self.weight, self.y, grad, found)
         return found[: len(self.needs)]
 
 
@@ -139,22 +120,20 @@ def convolve(
     sliding: Sliding,
     groups: int = 1,
     relu: bool = False,
-    pooling: Callable[[Sizes, np.dtype], Window] | None = None,
 ) -> Tensor:
-    """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages.
-
-    With `pooling` max-pooling follows: it returns the window for a convolution's result of a shape and dtype.
-    """
+    """conv1d, conv2d or conv3d (`axes`); with `relu`, followed by ReLU in one pass. `name` is for messages."""
+    window = window_of(name, axes, x, w, b, sliding, groups)
     inputs = (x, w) if b is None else (x, w, b)
+    return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
+
+
+def window_of(name: str, axes: int, x: Tensor, w: Tensor, b: Tensor | None, sliding: Sliding, groups: int) -> Window:
+    """As convolution_window, from Tensors."""
     if not isinstance(x, Tensor):
         raise no_tensor(name, x)
     shapes = x.shape, w.shape, None if b is None else b.shape
     dtypes = x.memory.dtype, w.memory.dtype, None if b is None else b.memory.dtype
-    window = convolution_window(name, axes, shapes, dtypes, groups, sliding)
-    if pooling is None:
-        return Convolution.apply(*inputs, window=window, groups=groups, relu=relu)
-    pooled = pooling((x.shape[0], w.shape[0], *window.output_sizes(x.shape[2:])), x.memory.dtype)
-    return PooledConvolution.apply(*inputs, windows=Windows(window, groups, pooled), relu=relu)
+    return convolution_window(name, axes, shapes, dtypes, groups, sliding)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)  # every step of a training asks for the same few

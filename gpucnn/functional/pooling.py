@@ -1,15 +1,18 @@
-"""Pooling: the largest value or the average under a window, or over the whole map."""
+"""Pooling: the largest value or the average under a window, or over the whole map; behind a convolution too."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
 from gpucnn.backend import Array, empty, written_by
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dtypes, check_floating, no_tensor
+from gpucnn.functional.convolution import Weighted, window_of
 from gpucnn.functional.dimensions import over
 from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Sliding, Window, hashable, make_window, sides_of
 from gpucnn.kernels.dispatch import kernels_of
+from gpucnn.kernels.interface import Windows
 from gpucnn.tensor import Function, Tensor
 
 __all__ = [
@@ -40,6 +43,24 @@ class MaxPool(Function):
 
     def backward(self, grad: Array) -> Array:
         return written_by(kernels_of(type(grad)).pool.max_backward, self.shape, grad, self.winners, self.window)
+
+
+class PooledConvolution(Weighted):
+    """As Convolution, and then max-pooling; `relu`: apply ReLU, between them or behind, which gives the same."""
+
+    def forward(self, x: Array, weight: Array, *bias: Array, windows: Windows, relu: bool) -> Array:
+        self.x, self.weight, self.windows = x, weight, windows
+        sizes = windows.pooling.output_sizes(windows.convolution.output_sizes(x.shape[1:-1]))
+        out = empty((weight.shape[0], *sizes, x.shape[-1]), x)
+        kernels, given = kernels_of(type(x)).conv_pool, (x, weight, bias[0] if bias else None)
+        self.winners = kernels.forward(*given, windows, relu, True in self.needs, out)
+        return out
+
+    def backward(self, grad: Array) -> tuple[Array | None, ...]:
+        found = self._memory(grad)
+        kernels = kernels_of(type(grad)).conv_pool
+        kernels.backward(self.x, self.weight, grad, self.winners, self.windows, found)
+        return found[: len(self.needs)]
 
 
 class AveragePool(Function):
@@ -153,6 +174,24 @@ def max_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, relu: b
         raise no_tensor(f"max_pool{axes}d", x)
     window = pooling_window(f"max_pool{axes}d", axes, x.shape, kernel, sliding, x.memory.dtype)
     return MaxPool.apply(x, window=window, relu=relu)
+
+
+def convolve_pooled(
+    name: str,
+    axes: int,
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    sliding: Sliding,
+    groups: int,
+    relu: bool,
+    pooling: Callable[[Sizes, np.dtype], Window],
+) -> Tensor:
+    """As convolve, followed by max-pooling: `pooling` returns its window for a convolution's shape and dtype."""
+    window = window_of(name, axes, x, w, b, sliding, groups)
+    pooled = pooling((x.shape[0], w.shape[0], *window.output_sizes(x.shape[2:])), x.memory.dtype)
+    inputs = (x, w) if b is None else (x, w, b)
+    return PooledConvolution.apply(*inputs, windows=Windows(window, groups, pooled), relu=relu)
 
 
 def average_pooling(axes: int, x: Tensor, kernel: PerAxis, sliding: Sliding, count_include_pad: bool) -> Tensor:

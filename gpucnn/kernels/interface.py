@@ -88,3 +88,7 @@ class Windows(NamedTuple):
     convolution: Window
     groups: int
     pooling: Window
+
+
+# Memory for the gradients by x, weight and bias; None for one that is not needed.
+Gradients = tuple[Array | None, Array | None, Array | None]

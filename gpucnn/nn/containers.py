@@ -1,17 +1,14 @@
 """Modules that contain modules: Sequential, Residual, ModuleList."""
 
-import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeGuard, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.geometry import ReceptiveField, Sizes
-from gpucnn.nn.activation import ReLU
+from gpucnn.nn.fusion import Operation, fused
 from gpucnn.nn.hooks import Hooked
 from gpucnn.nn.layer import Layer
-from gpucnn.nn.layers import Convolution, Linear, MaxPool
 from gpucnn.nn.module import Module
-from gpucnn.nn.normalization import BatchNorm
 from gpucnn.tensor import Tensor
 
 __all__ = ["ModuleList", "Residual", "Sequential"]
@@ -22,10 +19,6 @@ def _checked(module: Module) -> Module:
     if not isinstance(module, Module):
         raise InputError(f"expected a module, such as nn.ReLU(); given {module!r:.80}. Put * before a list of modules")
     return module
-
-
-# A layer's number, the layer, the name of its method that runs, and the method's arguments beside the input.
-Operation = tuple[int, Module, str, tuple[Any, ...]]
 
 
 class _Numbered(Module):
@@ -75,7 +68,7 @@ class Sequential(_Numbered, Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Every layer in turn. Raises ShapeError that names the layer where it occurred."""
         if self._planned != (plan := (Hooked.changes, *self.layers)):
-            self._planned, self._operations = plan, tuple(_operations(self.layers))
+            self._planned, self._operations = plan, tuple(fused(self.layers))
         for number, layer, method, arguments in self._operations:
             try:
                 x = getattr(layer, method)(x, *arguments)
@@ -130,62 +123,6 @@ class Sequential(_Numbered, Layer):
         for layer, at in zip(self.layers, self.shapes(shape), strict=False):
             field = cast(Layer, layer).receptive_field(at, field)
         return field
-
-
-def _operations(layers: Sequence[Module]) -> Iterator[Operation]:
-    """The operations to run; a ReLU is fused with the max-pooling after it, else with the layer before it.
-
-    Max-pooling is fused with the convolution before it, and with a ReLU between them.
-    """
-    number = 0
-    while number < len(layers):
-        layer = layers[number]
-        second, third = (*layers[number + 1 : number + 3], None, None)[:2]
-        relu = _is_relu(second)
-        pool = third if relu else second
-        if isinstance(layer, Convolution) and _ends_in_relu(layer) and _pools_relu(pool) and layer.axes == pool.axes:
-            yield number, layer, "forward_pooled", (pool, relu)
-            number += 2 + relu
-        elif _is_relu(layer) and _pools_relu(second):
-            yield number + 1, second, "forward_of_relu", ()
-            number += 2
-        elif _is_relu(second) and _ends_in_relu(layer) and not _pools_relu(third):
-            yield number, layer, "forward_relu", ()
-            number += 2
-        else:
-            yield number, layer, "__call__" if layer._hooks else "forward", ()
-            number += 1
-
-
-def _is_relu(layer: Module | None) -> bool:
-    return type(layer) is ReLU and not layer._hooks
-
-
-def _pools_relu(layer: Module | None) -> TypeGuard[MaxPool]:
-    """Whether the layer is max-pooling with its own forward, which can apply ReLU in the same pass."""
-    return isinstance(layer, MaxPool) and type(layer).forward is MaxPool.forward and not layer._hooks
-
-
-def _ends_in_relu(layer: Module) -> TypeGuard[Convolution | Linear | BatchNorm]:
-    """Whether the layer has the forward of one of three kinds, which can apply ReLU in the same pass."""
-    return type(layer).forward in (Convolution.forward, Linear.forward, BatchNorm.forward) and not layer._hooks
-
-
-@contextlib.contextmanager
-def unfused(net: Module) -> Iterator[None]:
-    """Inside the block each layer of `net` runs by itself: no ReLU within the layer before or behind it."""
-    containers = [module for module in net.modules() if isinstance(module, Sequential)]
-    try:
-        for module in containers:
-            module._planned = (Hooked.changes, *module.layers)
-            module._operations = tuple(
-                (number, layer, "__call__" if layer._hooks else "forward", ())
-                for number, layer in enumerate(module.layers)
-            )
-        yield
-    finally:
-        for module in containers:
-            module._planned, module._operations = (), ()
 
 
 class Residual(Sequential):

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import check_linear, convolution_window, convolve
-from gpucnn.functional.pooling import average_pooling, avg_pool, max_pool, max_pooling, pooling_window
+from gpucnn.functional.pooling import average_pooling, avg_pool, convolve_pooled, max_pool, max_pooling, pooling_window
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, hashable, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
@@ -90,7 +90,7 @@ class Convolution(Layer):
     def forward_pooled(self, x: Tensor, pool: "MaxPool", relu: bool) -> Tensor:
         """pool(forward(x)), or with `relu` pool(relu(forward(x))): one operation, so that a set may take one pass."""
         options = (x, self.weight, self.bias, self.sliding, self.groups, relu)
-        return convolve(self.kind, self.axes, *options, pool.window_over)
+        return convolve_pooled(self.kind, self.axes, *options, pool.window_over)
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """(O, outputs...) for (I, sizes...)."""

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn.backend import Array, module_of, to_device
 from gpucnn.data.loader import Batch
 from gpucnn.nn import Module
-from gpucnn.nn.containers import unfused
+from gpucnn.nn.unfused import unfused
 from gpucnn.tensor import Tensor, no_grad
 
 

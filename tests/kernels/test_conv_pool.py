@@ -46,7 +46,7 @@ def judge(kernels, shape, weight, window, groups, pooling, relu, biased, dtype="
         winners = conv_pool_set.forward(x, w, bias, windows, relu, True, out)
         assert conv_pool_set.forward(x, w, bias, windows, relu, False, alone) is None
         assert np.array_equal(out, alone)
-        conv_pool_set.backward(x, w, grad, winners, windows, *found)
+        conv_pool_set.backward(x, w, grad, winners, windows, found)
         results.append([out, *found])
     for name, found, expected in zip(("out", "by x", "by weight", "by bias"), *results, strict=True):
         assert found is expected is None or np.array_equal(found, expected), f"{name}: {shape}, {weight}, {windows}"
@@ -164,7 +164,7 @@ def test_the_gradients_of_a_linear_layer(compiled, monkeypatch, shape, side, rng
             found = [
                 np.full_like(a, np.nan) if ask else None for a, ask in zip((x, weight, y[:, 0]), asked, strict=True)
             ]
-            kernels.backward(x, weight, y if relu else None, grad, *found)
+            kernels.backward(x, weight, y if relu else None, grad, found)
             results.append(found)
         for found, expected in zip(*results, strict=True):
             assert found is expected is None or close(found, expected, asked, terms=max(shape)) is None

@@ -10,7 +10,7 @@ from gpucnn.geometry import Window
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import plans, program, tensor
 from gpucnn.kernels.cuda.conv import gradient_by_weight
-from gpucnn.kernels.interface import Windows
+from gpucnn.kernels.interface import Gradients, Windows
 
 HALVING = Window((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
 FULL = 4 * plans.NEAR  # images of a place: threads or columns without one are counted, too
@@ -35,23 +35,13 @@ class ConvPool(numpy.ConvPool):
         _launch(launch, x, weight, bias, int(relu), winners, out)
         return winners
 
-    def backward(
-        self,
-        x: Array,
-        weight: Array,
-        grad: Array,
-        winners: Any,
-        windows: Windows,
-        by_x: Array | None,
-        by_weight: Array | None,
-        by_bias: Array | None,
-    ) -> None:
-        window, groups, _ = windows
+    def backward(self, x: Array, weight: Array, grad: Array, winners: Any, windows: Windows, into: Gradients) -> None:
+        (by_x, by_weight, by_bias), (window, groups, _) = into, windows
         on_tensor_cores = tensor.computes(weight, groups, x, grad)
         products = weight.size * math.prod(window.output_sizes(x.shape[1:-1])) * x.shape[-1]
         small = on_tensor_cores or products <= MOST_PRODUCTS
         if by_weight is None or not small or not _fits(windows, weight, on_tensor_cores, x, grad):
-            super().backward(x, weight, grad, winners, windows, by_x, by_weight, by_bias)
+            super().backward(x, weight, grad, winners, windows, into)
             return
         if by_x is not None and on_tensor_cores:
             tensor.backward_input(weight, grad, winners, window, groups, by_x)

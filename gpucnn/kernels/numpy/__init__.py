@@ -15,12 +15,11 @@ from typing import NamedTuple
 from gpucnn.kernels.numpy.activation import Activation
 from gpucnn.kernels.numpy.arithmetic import Arithmetic
 from gpucnn.kernels.numpy.conv import Conv
-from gpucnn.kernels.numpy.conv_pool import ConvPool
 from gpucnn.kernels.numpy.gather import Gather
 from gpucnn.kernels.numpy.gemm import Gemm, Linear
 from gpucnn.kernels.numpy.norm import Norm
 from gpucnn.kernels.numpy.padding import Padding
-from gpucnn.kernels.numpy.pool import Pool
+from gpucnn.kernels.numpy.pool import ConvPool, Pool
 from gpucnn.kernels.numpy.softmax import Softmax
 from gpucnn.kernels.numpy.step import Step
 from gpucnn.kernels.numpy.update import Update

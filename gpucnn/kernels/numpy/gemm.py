@@ -3,6 +3,7 @@
 from gpucnn import threads
 from gpucnn.backend import Array, module_of, written_by
 from gpucnn.geometry import split
+from gpucnn.kernels.interface import Gradients
 from gpucnn.kernels.numpy.activation import Activation
 
 TILE_PRODUCTS = 1 << 22  # multiply-adds that outweigh waking a thread, about 50 microseconds
@@ -51,20 +52,12 @@ class Linear:
     def __init__(self, gemm: Gemm, activation: Activation) -> None:
         self.gemm, self.activation = gemm, activation
 
-    def backward(
-        self,
-        x: Array,
-        weight: Array,
-        y: Array | None,
-        grad: Array,
-        by_x: Array | None,
-        by_weight: Array | None,
-        by_bias: Array | None,
-    ) -> None:
-        """The gradients by x (F, N), weight (O, F) and bias (O,), each where it is not None, from `grad` (O, N).
+    def backward(self, x: Array, weight: Array, y: Array | None, grad: Array, into: Gradients) -> None:
+        """Write the gradients by x (F, N), weight (O, F) and bias (O,) into `into`, from `grad` (O, N).
 
         y: the result, where it went through ReLU.
         """
+        by_x, by_weight, by_bias = into
         if y is not None:
             grad = written_by(self.activation.relu_backward, grad.shape, grad, y)
         if by_weight is not None and by_bias is not None:

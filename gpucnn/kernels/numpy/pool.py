@@ -1,12 +1,14 @@
-"""Pooling in NumPy and CuPy: one pass over a view of the input for each tap of the window."""
+"""Pooling in NumPy and CuPy: one pass over a view of the input for each tap of the window; behind a convolution too."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, empty, module_of
+from gpucnn.backend import Array, empty, module_of, written_by
 from gpucnn.geometry import Sides, Sizes, Window, padded_places, unpadded_places
-from gpucnn.kernels.numpy.conv import padded
+from gpucnn.kernels.interface import Gradients, Windows
+from gpucnn.kernels.numpy.conv import Conv, padded
 from gpucnn.kernels.plans import cached_by_shape
 
 
@@ -128,6 +130,37 @@ def _tap_counts(window: Window, counted: Sides, sizes: Sizes, outputs: Sizes) ->
         within = ((taps_along >= -before) & (taps_along < size + after)).sum(axis=1)
         counts = counts * within.reshape([-1 if i == axis else 1 for i in range(counts.ndim)])
     return counts
+
+
+class ConvPool:
+    """Convolution, max-pooling of its results, and ReLU where asked for; a set gives the kernels of its own."""
+
+    def __init__(self, conv: Conv, pool: Pool) -> None:
+        self.conv, self.pool = conv, pool
+
+    def forward(
+        self, x: Array, weight: Array, bias: Array | None, windows: Windows, relu: bool, winning: bool, out: Array
+    ) -> Any:
+        """out (O, outputs..., N) of the pooling; returns the winners, which `backward` takes, where `winning`."""
+        sizes = windows.convolution.output_sizes(x.shape[1:-1])
+        whole = empty((len(weight), *sizes, x.shape[-1]), x)
+        self.conv.forward(x, weight, bias, windows.convolution, windows.groups, False, whole)
+        if winning:
+            return self.pool.max_forward_winners(whole, windows.pooling, relu, out)
+        return self.pool.max_forward(whole, windows.pooling, relu, out)
+
+    def backward(self, x: Array, weight: Array, grad: Array, winners: Any, windows: Windows, into: Gradients) -> None:
+        """Write the gradients by x, weight and bias into `into`, from `grad` by the result."""
+        by_x, by_weight, by_bias = into
+        window, groups, pooling = windows
+        shape = (len(weight), *window.output_sizes(x.shape[1:-1]), x.shape[-1])
+        whole = written_by(self.pool.max_backward, shape, grad, winners, pooling)
+        if by_x is not None:
+            self.conv.backward_input(weight, whole, window, groups, by_x)
+        if by_weight is not None:
+            self.conv.backward_weight(x, whole, window, groups, by_weight, by_bias)
+        elif by_bias is not None:
+            self.conv.backward_bias(whole, by_bias)
 
 
 def _taps(x: Array, window: Window, outputs: Sizes) -> list[Array]:

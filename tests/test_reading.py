@@ -79,16 +79,16 @@ def test_a_training_step_runs_through_few_functions_and_files() -> None:
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     run = subprocess.run([sys.executable, "-c", STEP], env=environment, capture_output=True, text=True, check=True)
     functions, files, moves = map(int, run.stdout.split())
-    assert functions <= 85 and files <= 14 and moves <= 130, (functions, files, moves)
+    assert functions <= 85 and files <= 15 and moves <= 130, (functions, files, moves)
 
 
 def test_the_core_stays_short() -> None:
-    """3,700 lines, and 770 of PyTorch's in-place changes, views, hooks, state dictionaries and saving.
+    """3,795 lines, and 770 of PyTorch's in-place changes, views, hooks, state dictionaries and saving.
 
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 4470
+    assert sum(map(lines_of_code, core)) <= 4565
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

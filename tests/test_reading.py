@@ -84,7 +84,7 @@ def test_a_training_step_runs_through_few_functions_and_files() -> None:
 
 
 def test_the_core_stays_short() -> None:
-    """3,730 lines, 770 of PyTorch's in-place changes, views, hooks, state dictionaries and saving.
+    """3,800 lines, 770 of PyTorch's in-place changes, views, hooks, state dictionaries and saving.
 
     And 45 of arithmetic, counting and memory by kernels, so that a step on the CPU can be captured.
 
@@ -93,7 +93,7 @@ def test_the_core_stays_short() -> None:
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 4640
+    assert sum(map(lines_of_code, core)) <= 4710
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

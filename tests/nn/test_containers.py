@@ -59,14 +59,14 @@ def test_a_layer_and_the_relu_behind_it(layer, shape, rng):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_convolution_a_relu_and_a_pooling_run_as_one():
+@pytest.mark.parametrize("relu", [True, False])
+def test_a_convolution_and_the_pooling_behind_it_are_one_operation(relu):
+    """With the ReLU between them, if there is one."""
     ran = []
-    conv, relu, pool = nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2)
-    conv.forward_relu = lambda x: ran.append("convolution")
-    conv.forward_pooled = lambda x, behind, with_relu: ran.append((behind, with_relu))
-    pool.forward_of_relu = lambda x: ran.append("pooling")
-    nn.Sequential(conv, relu, pool)(Tensor(np.zeros((1, 1, 6, 6), np.float32)))
-    assert ran == [(pool, True)]
+    conv, pool = nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)
+    conv.forward_pooled = lambda x, *given: ran.append(given)
+    nn.Sequential(conv, *[nn.ReLU()] * relu, pool)(Tensor(np.zeros((1, 1, 6, 6), np.float32)))
+    assert ran == [(pool, relu)]
 
 
 def test_a_layer_with_a_forward_of_its_own_is_asked_for_it():

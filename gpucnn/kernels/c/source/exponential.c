@@ -1,24 +1,10 @@
 #ifndef real
+#include "exponent.h"
 #include "exponential.h"
 #include "pieces.h"
 
 #include <string.h>
 
-#define LOG2E 1.4426950408889634
-#define LEAST_float -87.0f /* e to the power of less is taken for that: nothing beside 1 */
-#define LEAST_double -708.0
-#define ROUND_float 12582912.0f /* 1.5 * 2**23: added to a number, it leaves the nearest whole one in the last bits */
-#define ROUND_double 6755399441055744.0 /* 1.5 * 2**52 */
-#define ROUND_BITS_float 0x4b400000
-#define ROUND_BITS_double 0x4338000000000000
-#define FRACTION_BITS_float 23
-#define FRACTION_BITS_double 52
-#define BIAS_float 127
-#define BIAS_double 1023
-#define LN2_HIGH_float 0.693359375f /* with few bits, so that its product with a whole number is exact */
-#define LN2_LOW_float -2.12194440e-4f
-#define LN2_HIGH_double 6.93147180369123816490e-01
-#define LN2_LOW_double 1.90821492927058770002e-10
 #define TERMS_float 8 /* of Taylor's series: the first one left out is below half a unit in the last place */
 #define TERMS_double 14
 
@@ -38,9 +24,9 @@ INLINE real NAME(exponential_less_one)(real x, real *power) {
     UNROLL for (int k = NAME(TERMS); k > 1; k--) {
         sum = sum * r * (real)(1.0 / k) + 1;
     }
-    integer bits;
+    natural bits;
     memcpy(&bits, &rounded, sizeof(bits));
-    bits = (bits - (integer)NAME(ROUND_BITS) + NAME(BIAS)) << NAME(FRACTION_BITS);
+    bits = (bits - (natural)NAME(ROUND_BITS) + NAME(BIAS)) << NAME(FRACTION_BITS);
     memcpy(power, &bits, sizeof(bits));
     return *power * (sum * r) + (*power - 1);
 }

@@ -1,5 +1,6 @@
 #ifndef real
 #include "softmax.h"
+#include "exponent.h"
 #include "threads.h"
 
 #include <math.h>
@@ -10,21 +11,6 @@
 #define TASKS(places) (((places) + TASK_PLACES - 1) / TASK_PLACES)
 #define WORTH_SHARING (1 << 14) /* exponentials that outweigh waking a thread */
 
-#define LOG2E 1.4426950408889634
-#define LEAST_float -87.0f /* below it e to the power is taken for 0: it is less than 2**-125 of the largest */
-#define LEAST_double -708.0
-#define ROUND_float 12582912.0f /* 1.5 * 2**23: added to a number, it leaves the nearest whole one in the last bits */
-#define ROUND_double 6755399441055744.0 /* 1.5 * 2**52 */
-#define ROUND_BITS_float 0x4b400000
-#define ROUND_BITS_double 0x4338000000000000
-#define FRACTION_BITS_float 23
-#define FRACTION_BITS_double 52
-#define BIAS_float 127
-#define BIAS_double 1023
-#define LN2_HIGH_float 0.693359375f /* with few bits, so that its product with a whole number is exact */
-#define LN2_LOW_float -2.12194440e-4f
-#define LN2_HIGH_double 6.93147180369123816490e-01
-#define LN2_LOW_double 1.90821492927058770002e-10
 #define TERMS_float 7 /* of Taylor's series: the first one left out is below half a unit in the last place */
 #define TERMS_double 13
 #define log_float logf

@@ -439,7 +439,7 @@ def test_a_step_takes_few_launches(emulated, monkeypatch, make, precise, most):
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True)
     steps = CapturedSteps(Step(net, optimizer, F.cross_entropy), loader)
     cublas.handle(0)  # not made during a capture
-    with steps._stream as stream:
+    with steps._device._stream as stream:
         stream.begin_capture()
         steps._work(64)
         assert len(stream.end_capture()._work) <= most

@@ -12,11 +12,10 @@
 #include "each_real.h"
 #else
 
-/* e to the power of x, less 1, and 2 to the power of a whole number n, for x of at most 0.
+/* For x of at most 0, which is n * ln 2 + r with n whole: e to the power of r, less 1, and 2 to the power of n.
  *
- * x = n * ln 2 + r; e**x - 1 = 2**n * (e**r - 1) + (2**n - 1), where nothing cancels. Without branches, so that the
- * compiler turns a loop of it into vectors. */
-INLINE real NAME(exponential_less_one)(real x, real *power) {
+ * Without branches, so that the compiler turns a loop of it into vectors. */
+INLINE real NAME(exponential_of_rest)(real x, real *power) {
     real least = NAME(LEAST);
     x = x < least ? least : x; /* what is not a number stays so */
     real rounded = x * (real)LOG2E + NAME(ROUND), n = rounded - NAME(ROUND);
@@ -28,17 +27,19 @@ INLINE real NAME(exponential_less_one)(real x, real *power) {
     memcpy(&bits, &rounded, sizeof(bits));
     bits = (bits - (natural)NAME(ROUND_BITS) + NAME(BIAS)) << NAME(FRACTION_BITS);
     memcpy(power, &bits, sizeof(bits));
-    return *power * (sum * r) + (*power - 1);
+    return sum * r;
 }
 
 INLINE real NAME(sigmoid_of)(real x) {
-    real power, small = NAME(exponential_less_one)(x < 0 ? x : -x, &power) + 1; /* at most 1: small ones keep digits */
+    real low = x < 0 ? x : -x, power, rest = NAME(exponential_of_rest)(low, &power);
+    real small = low < NAME(LEAST) ? 0 : power * rest + power; /* at most 1: small ones keep digits */
     return (x >= 0 ? 1 : small) / (1 + small);
 }
 
 /* With m = exp(-2 |x|) - 1 it is -m / (2 + m), with the sign of x. */
 INLINE real NAME(tanh_of)(real x) {
-    real power, less = NAME(exponential_less_one)(-2 * (x < 0 ? -x : x), &power);
+    real power, rest = NAME(exponential_of_rest)(-2 * (x < 0 ? -x : x), &power);
+    real less = power * rest + (power - 1); /* where nothing cancels */
     real size = -less / (2 + less);
     return x < 0 ? -size : size;
 }

@@ -306,14 +306,14 @@ def test_gpucnns_precision_is_set(emulated):
 def test_a_loader_that_cannot_be_captured_fails(emulated, monkeypatch):
     from bench.gpu import with_gpucnn
 
-    from gpucnn.kernels.cuda.capture import CaptureError
-    from gpucnn.training import captured
+    from gpucnn.kernels.cuda import capture
+    from gpucnn.kernels.interface import CaptureError
 
     def refuse(work, stream):
         raise CaptureError("so it is")
 
     monkeypatch.setattr(with_gpucnn, "EPOCH", 5 * BATCH)
-    monkeypatch.setattr(captured, "capture", refuse)
+    monkeypatch.setattr(capture, "capture", refuse)
     with pytest.raises(UserWarning, match="so it is"):
         with_gpucnn.Library("gpucnn-loader", "float32").prepare(TRAINING, SMALL, BATCH)
 

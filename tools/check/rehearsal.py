@@ -33,4 +33,5 @@ def prepare(caches: Path) -> None:
     steps.GROUP_SECONDS = 0.0
     extras.SEEDS, extras.LASTING_STEPS, extras.LASTING_BATCH = 1, 8, BATCH
     extras.OVERRIDES = ["data.limit=64", "train.epochs=1", "train.batch_size=8", "report=false"]
-    parts.SMOKE_SECONDS = parts.TESTS_SECONDS = 240.0
+    parts.SMOKE_SECONDS = parts.TESTS_SECONDS = 900.0
+    extras.TRAINING_PATIENCE = 600.0

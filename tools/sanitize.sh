@@ -41,6 +41,6 @@ done
 # libstdc++ because AddressSanitizer looks for C++'s exceptions when the process starts, and NumPy brings them later;
 # -s because a sanitizer ends the process, and what pytest had captured of its report would be lost.
 LD_PRELOAD="$asan $(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 GPUCNN_THREADS=2 \
-    timeout 600 python -m pytest -s -p tests.sanitized -k "not numpy and not cuda" \
+    timeout 1800 python -m pytest -s -p tests.sanitized -k "not numpy and not cuda" \
     tests/kernels --ignore tests/kernels/test_threads_c.py \
     tests/functional/test_convolution.py tests/functional/test_pooling.py

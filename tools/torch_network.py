@@ -8,6 +8,9 @@ import torch
 from torch import nn
 
 
+OWN = ("init", "lr_scale", "sync")  # options that PyTorch's layers do not have
+
+
 class ScaledTanh(nn.Module):
     """1.7159 · tanh(2x / 3), the activation of LeNet-5."""
 
@@ -81,7 +84,7 @@ def build_network(entries: Iterable[Entry], shape: tuple[int, ...]) -> nn.Sequen
 
 def _layer(name: str, options: Mapping[str, Any], channels: int) -> nn.Module:
     """The layer for inputs of so many channels, or numbers, to an image."""
-    options = {option: value for option, value in options.items() if option not in ("init", "lr_scale")}
+    options = {option: value for option, value in options.items() if option not in OWN}
     if name in WITHOUT_INPUT_SIZE:
         return WITHOUT_INPUT_SIZE[name](**options)
     if name in WITH_INPUT_SIZE:

@@ -157,7 +157,8 @@ def test_records_are_logged_before_they_are_shown(tmp_path):
 
 
 @pytest.mark.parametrize("number", [2, 7])
-def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path, number):
+def test_ctrl_c_leaves_a_checkpoint_of_the_last_step_recorded(tmp_path, number):
+    """Captured steps are recorded several at a time; those that ran are, and no more run."""
     seen = []
 
     def press(record):
@@ -168,9 +169,9 @@ def test_ctrl_c_leaves_a_checkpoint_of_that_very_step(tmp_path, number):
     trainer = examples.trainer()
     with pytest.raises(KeyboardInterrupt), RunFolder.create(tmp_path / "run", "", {}) as folder:
         job(folder, trainer, examples.loaders(), on_record=press)
-    assert len(seen) == number
+    assert number <= len(seen) < number + 4
     lines = (tmp_path / "run" / "batches.csv").read_text().splitlines()
-    assert len(lines) == 1 + number
+    assert len(lines) == 1 + len(seen)
     other = examples.trainer(seed=5)
     with RunFolder.open(tmp_path / "run") as folder:
         assert folder.resume(other.state().tensors, other.load_state) is None

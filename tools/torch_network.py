@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-
 OWN = ("init", "lr_scale", "sync")  # options that PyTorch's layers do not have
 
 

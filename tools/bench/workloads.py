@@ -72,4 +72,4 @@ def network_of(config: str) -> Network:
 
 
 def _entry(name: str, options: Any) -> Entry:
-    return name, {key: value for key, value in options.model_dump().items() if key not in ("init", "lr_scale")}
+    return name, {key: value for key, value in options.model_dump().items() if key not in ("init", "lr_scale", "sync")}

@@ -209,13 +209,13 @@ def test_another_networks_run_is_refused_and_left_as_it_was(tmp_path):
 
 
 def continued(stop_after, early_stop):
-    """Records and the last state of a trainer that another one takes over from after `stop_after` records."""
+    """Records and last state of a trainer that another takes over from, settled, after at least `stop_after` records."""
     data = examples.loaders()
     first = examples.trainer(early_stop=early_stop)
     records = []
     for record in first.run(data.train, data.validation, epochs=6):
         records.append(record)
-        if len(records) == stop_after:
+        if len(records) >= stop_after and first.settled:
             break
     state = first.state()
     second = examples.trainer(seed=7, early_stop=early_stop)

@@ -209,7 +209,7 @@ def test_another_networks_run_is_refused_and_left_as_it_was(tmp_path):
 
 
 def continued(stop_after, early_stop):
-    """Records and last state of a trainer that another takes over from, settled, after at least `stop_after` records."""
+    """Records and last state of a trainer that another takes over from, once settled, after `stop_after` records."""
     data = examples.loaders()
     first = examples.trainer(early_stop=early_stop)
     records = []

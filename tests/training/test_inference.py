@@ -123,3 +123,21 @@ def test_an_input_that_does_not_fit_is_told(net):
     with pytest.raises(gpucnn.errors.ShapeError, match=r"layer 0 \(conv2d\)"):
         captured(np.zeros((2, 3, 8, 8), np.float32))
     same(net, captured, images())
+
+
+def test_on_a_gpu_it_is_a_graph_that_sees_changed_weights(emulated):
+    gpucnn.manual_seed(0)
+    layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)
+    net = nn.Sequential(*layers).eval()
+    captured, x = gpucnn.capture(net, images()), images()
+    kept = captured(x)
+    before = kept.numpy().copy()
+    for run in range(6):
+        with gpucnn.no_grad():
+            expected = net(gpucnn.Tensor(x)).numpy()
+        np.testing.assert_array_equal(captured(x).numpy(), expected)
+        if run == 4:
+            net[0].weight.memory *= 2  # in place, behind the graph's back
+            x = images(seed=1)
+    assert captured.programs == 1
+    np.testing.assert_array_equal(kept.numpy(), before)  # a result has memory of its own

@@ -208,10 +208,10 @@ def test_another_networks_run_is_refused_and_left_as_it_was(tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
-def continued(stop_after, early_stop):
+def continued(stop_after, early_stop, capture=True):
     """Records and last state of a trainer that another takes over from, once settled, after `stop_after` records."""
     data = examples.loaders()
-    first = examples.trainer(early_stop=early_stop)
+    first = examples.trainer(early_stop=early_stop, capture=capture)
     records = []
     for record in first.run(data.train, data.validation, epochs=6):
         records.append(record)
@@ -224,14 +224,15 @@ def continued(stop_after, early_stop):
     return records, second
 
 
-def test_early_stopping_counts_on_after_a_resume():
+@pytest.mark.parametrize("capture", [True, False])  # without, every record is settled
+def test_early_stopping_counts_on_after_a_resume(capture):
     """With a change of at least 0.3 asked for, three epochs pass without any."""
     rule = EarlyStop(patience=3, min_delta=0.3, monitor="validation_accuracy")
-    records, trainer = continued(10**6, rule)
+    records, trainer = continued(10**6, rule, capture)
     assert trainer.train_state.stopped
     assert 3 < trainer.train_state.epoch < 6
     for stop_after in range(1, len(records) + 1):
-        others, other = continued(stop_after, rule)
+        others, other = continued(stop_after, rule, capture)
         assert [without_times(vars(record)) for record in others] == [without_times(vars(record)) for record in records]
         assert without_times(other.state().values) == without_times(trainer.state().values)
 

@@ -45,7 +45,7 @@ def network(dtype="float32"):
     return net.astype(dtype)
 
 
-def trainer(dtype="float32", seed=0, early_stop=None):
+def trainer(dtype="float32", seed=0, early_stop=None, capture=True):
     gpucnn.manual_seed(seed)
     net = network(dtype)
     return Trainer(
@@ -54,6 +54,7 @@ def trainer(dtype="float32", seed=0, early_stop=None):
         schedule=optim.OneCycle(warmup=0.3),
         clip_norm=2.0,
         early_stop=early_stop or EarlyStop(patience=50, keep="last"),
+        capture=capture,
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,12 +21,17 @@ MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
 
 @pytest.fixture
 def here(monkeypatch) -> list[list[str]]:
-    """Members train in this process, one after another, which saves their start; the list holds their arguments."""
+    """Members train in this process, which saves their start; the list holds their arguments.
+
+    One after another whatever the number of workers: threads of a process share its random generator.
+    """
     trained: list[list[str]] = []
+    one_at_a_time = threading.Lock()
 
     def train(self, arguments: list[str]) -> str | None:
-        trained.append(arguments)
-        return None if main(["train", *arguments]) == 0 else "it failed"
+        with one_at_a_time:
+            trained.append(arguments)
+            return None if main(["train", *arguments]) == 0 else "it failed"
 
     monkeypatch.setattr(Local, "train", train)
     return trained

@@ -190,7 +190,7 @@ def test_what_is_on_the_host_is_copied_to_a_gpu(gpu, array):
 
 
 @pytest.mark.on_gpu
-def test_cupy_shares_a_gpus_memory(array):
+def test_cupy_shares_memory_with_cuda(array):
     with on("cuda"):
         import cupy
 

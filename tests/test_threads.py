@@ -112,6 +112,48 @@ def test_any_number_of_threads_trains_to_the_same_bits():
     assert len(found) == 1
 
 
+CAPTURED = """
+import hashlib
+import numpy as np
+import gpucnn
+from gpucnn import Trainer, optim
+from gpucnn.config.build import build_network
+from gpucnn.config.check import load_config
+from gpucnn.data.loader import Loader
+from gpucnn.kernels import dispatch
+from gpucnn.training import captured
+
+
+class Counting(captured._Cpu):
+    programs = 0
+
+    def capture(self, *arguments):
+        Counting.programs += 1
+        return super().capture(*arguments)
+
+
+captured._Cpu = Counting
+digest, rng = hashlib.sha256(), np.random.default_rng(0)
+for name in ("lenet", "lenet_bn", "separable", "mlp", "lenet5_1998", "renom", "best_fashion"):
+    for batch in (2, 40):
+        gpucnn.manual_seed(0)
+        net = build_network(load_config(name), (1, 28, 28), 10)
+        images = rng.integers(0, 256, (2 * batch + 2, 1, 28, 28)).astype("uint8")
+        trainer = Trainer(net, optim.SGD(net.parameters(), 0.05, momentum=0.9))
+        loader = Loader((images, rng.integers(0, 10, len(images))), batch, shuffle=True)
+        digest.update(repr([r.loss for r in trainer.run(loader, None, 2) if hasattr(r, "step")]).encode())
+        for array in net.state_dict().values():
+            digest.update(array.tobytes())
+assert Counting.programs == (0 if dispatch.chosen() == "numpy" else 21)  # 7 networks, batches of 2, 40 and the last 2
+print(digest.hexdigest())
+"""
+
+
+def test_any_number_of_threads_runs_captured_steps_to_the_same_bits():
+    found = {in_another_process(CAPTURED, GPUCNN_THREADS=n, OPENBLAS_NUM_THREADS=n) for n in ("1", "2", "3")}
+    assert len(found) == 1
+
+
 FORKING = """
 import os
 import numpy as np

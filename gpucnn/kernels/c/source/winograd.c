@@ -198,6 +198,4 @@ void NAME(winograd)(const WinogradPlan *plan, const real *x, const real *w, cons
         NAME(fill_strips)(&work, 0);
     }
 }
-#undef LOAD_ALL
-#undef STORE_ALL
 #endif

@@ -86,8 +86,6 @@ INLINE void NAME(find_pixels)(const real *x, const int64_t size[2], int64_t imag
         }                                                                                                           \
     }
 
-#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
-#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
 READ_PIXELS(read_pixels, LOAD_ALL, STORE_ALL)
 READ_PIXELS(read_some_pixels, NAME(load_some), NAME(store_some))
 #undef READ_PIXELS

@@ -214,6 +214,4 @@ void NAME(winograd_weight)(const WinogradPlan *plan, const real *x, const real *
     }
     run_if(kernels * plan->parts * TAPS >= WORTH_SHARING, NAME(finish), &work, plan->groups * plan->outs);
 }
-#undef LOAD_ALL
-#undef STORE_ALL
 #endif

@@ -102,10 +102,10 @@ class _Writer:
         head = (
             "/* The probabilities, GPUCNN_CLASSES floats, of a picture of GPUCNN_BYTES bytes; returns the likeliest\n"
             "   class. Not for two threads at a time: they would share its memory. */\n"
-            "static inline int gpucnn_predict(const uint8_t *picture, float *probabilities)\n{\n    int i, best = 0;"
+            "static inline int gpucnn_predict(const uint8_t *picture, float *probabilities)\n{\n    int best = 0;"
         )
         end = (
-            "    for (i = 1; i < GPUCNN_CLASSES; i++)\n        if (probabilities[i] > probabilities[best])\n"
+            "    for (int i = 1; i < GPUCNN_CLASSES; i++)\n        if (probabilities[i] > probabilities[best])\n"
             "            best = i;\n    return best;\n}"
         )
         return "\n".join([*arrays, "", head, *lines, end])
@@ -132,7 +132,7 @@ class _Writer:
                 else f"{self._constant(f'entry_{name}', array.ravel())}[{place}]"
             )
         value = f"({value} - {parts[0]}) * {parts[1]}"
-        return ["    for (i = 0; i < GPUCNN_BYTES; i++)", f"        ({at})[i] = {value};"]
+        return ["    for (int i = 0; i < GPUCNN_BYTES; i++)", f"        ({at})[i] = {value};"]
 
     def _step(self, number: int, step: s.Step) -> Iterator[str]:
         x, y, count = self._at(step.sources[0]), self._at(number), math.prod(step.shape)

@@ -13,8 +13,10 @@ from gpucnn.tensor import arithmetic
 from gpucnn.tensor.absent import missing
 from gpucnn.tensor.arithmetic import Axes, compare, reduced_count
 from gpucnn.tensor.exchange import Exchanged
-from gpucnn.tensor.function import Variable, as_variables, no_grad, record, wrap
+from gpucnn.tensor.function import Function, Variable, as_variables, no_grad, record, wrap
 from gpucnn.tensor.view import ViewOf, in_place, is_basic, plain_index
+
+Operator = Callable[["Tensor", Any], "Tensor"]
 
 
 def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,6 +30,29 @@ def numpys_names(method: Callable[..., Any]) -> Callable[..., Any]:
         return method(x, dim, keepdim, **named)
 
     return taking_both
+
+
+def _recorded(operation: type[Function]) -> tuple[Operator, Operator]:
+    """The operator that applies an operation, and the one for a Tensor on the right."""
+
+    def operator(self: "Tensor", other: Any) -> "Tensor":
+        return operation.apply(self, other)
+
+    def reflected(self: "Tensor", other: Any) -> "Tensor":
+        return operation.apply(other, self)
+
+    operator.__name__ = reflected.__name__ = operation.__name__.lower()
+    return operator, reflected
+
+
+def _compared(ufunc: str) -> Operator:
+    """The operator that applies a function of NumPy, element by element, without a gradient."""
+
+    def operator(self: "Tensor", other: Any) -> "Tensor":
+        return compare(ufunc, self, other)
+
+    operator.__name__ = ufunc
+    return operator
 
 
 class Tensor(Exchanged):
@@ -124,23 +149,17 @@ class Tensor(Exchanged):
 
     # --- operators and methods ----------------------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> "Tensor":
-        return arithmetic.Add.apply(self, other)
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return arithmetic.Subtract.apply(self, other)
-
-    def __mul__(self, other: Any) -> "Tensor":
-        return arithmetic.Multiply.apply(self, other)
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        return arithmetic.Divide.apply(self, other)
-
-    def __pow__(self, other: Any) -> "Tensor":
-        return arithmetic.Power.apply(self, other)
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        return arithmetic.MatMul.apply(self, other)
+    __add__, __radd__ = _recorded(arithmetic.Add)
+    __sub__, __rsub__ = _recorded(arithmetic.Subtract)
+    __mul__, __rmul__ = _recorded(arithmetic.Multiply)
+    __truediv__, __rtruediv__ = _recorded(arithmetic.Divide)
+    __pow__, __rpow__ = _recorded(arithmetic.Power)
+    __matmul__, __rmatmul__ = _recorded(arithmetic.MatMul)
+    __and__ = __rand__ = _compared("bitwise_and")
+    __or__ = __ror__ = _compared("bitwise_or")
+    __xor__ = __rxor__ = _compared("bitwise_xor")
+    __lt__, __le__ = _compared("less"), _compared("less_equal")
+    __gt__, __ge__ = _compared("greater"), _compared("greater_equal")
 
     def __floordiv__(self, other: Any) -> "Tensor":
         return (self / other).floor() if self._divides(other) else compare("floor_divide", self, other)
@@ -151,15 +170,6 @@ class Tensor(Exchanged):
     def _divides(self, other: Any) -> bool:
         return "f" in (self.dtype.kind, other.dtype.kind if isinstance(other, Tensor) else np.asarray(other).dtype.kind)
 
-    def __and__(self, other: Any) -> "Tensor":
-        return compare("bitwise_and", self, other)
-
-    def __or__(self, other: Any) -> "Tensor":
-        return compare("bitwise_or", self, other)
-
-    def __xor__(self, other: Any) -> "Tensor":
-        return compare("bitwise_xor", self, other)
-
     def __invert__(self) -> "Tensor":
         return wrap(~self.memory, self.batch_last)
 
@@ -168,22 +178,6 @@ class Tensor(Exchanged):
 
     def __abs__(self) -> "Tensor":
         return self.abs()
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return arithmetic.Subtract.apply(other, self)
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
-        return arithmetic.Divide.apply(other, self)
-
-    def __rpow__(self, other: Any) -> "Tensor":
-        return arithmetic.Power.apply(other, self)
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return arithmetic.MatMul.apply(other, self)
 
     def __neg__(self) -> "Tensor":
         return arithmetic.Negate.apply(self)
@@ -199,18 +193,6 @@ class Tensor(Exchanged):
         if other is None or isinstance(other, str):
             return NotImplemented
         return compare("not_equal", self, other)
-
-    def __lt__(self, other: Any) -> "Tensor":
-        return compare("less", self, other)
-
-    def __le__(self, other: Any) -> "Tensor":
-        return compare("less_equal", self, other)
-
-    def __gt__(self, other: Any) -> "Tensor":
-        return compare("greater", self, other)
-
-    def __ge__(self, other: Any) -> "Tensor":
-        return compare("greater_equal", self, other)
 
     def __getitem__(self, index: Any) -> "Tensor":
         if type(index) is not int and type(index) is not slice:

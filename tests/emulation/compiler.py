@@ -26,7 +26,10 @@ OPTIONS = ["-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-fno-strict-aliasing"
 FUSED = ["-ffp-contract=fast", "-fexpensive-optimizations", "-DFLUSHED"]
 FORMS = {"": ["-ffp-contract=off"], "fused": [*FUSED, *(["-mfma"] if platform.machine() == "x86_64" else [])]}
 FORM = os.environ.get("GPUCNN_EMULATION", "")
-KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\(([^)]*)\)", re.MULTILINE)
+# A kernel, or a macro whose first parameter is the name of the kernel that it defines.
+KERNEL = re.compile(
+    r"^(?:#define (\w+)\(name\b.*\s+)?KERNEL\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\(([^)]*)\)", re.MULTILINE
+)
 MOST_UNBOUNDED = 256  # threads that every kernel has registers for, whatever it needs: 255 of 65,536 for each
 SHARED = re.compile(r"__shared__([^;]*);")
 VALUE, INPUT, OUTPUT = range(3)  # as in the header
@@ -136,8 +139,8 @@ def _value(argument: Any) -> Any:
 def compiled(text: str, options: tuple[str, ...], form: str = FORM) -> dict[str, Kernel]:
     """The kernels of a source, by name; `options` are NVRTC's, `form` is one of `FORMS`."""
     definitions = [option for option in options if option.startswith("-D")]
-    parameters = {name: list(_parameters(listed, definitions)) for _, name, listed in KERNEL.findall(text)}
-    most = {name: most_threads(bounds, text) for bounds, name, _ in KERNEL.findall(text)}
+    parameters = {name: list(_parameters(listed, definitions)) for _, name, listed in _kernels(text)}
+    most = most_threads(text)
     code = "\n".join(
         [f'#include "{HEADER}"', "#line 1", SHARED.sub(_poisoned, text), *(f"EMULATED({name})" for name in parameters)]
     )
@@ -182,7 +185,20 @@ def _parameters(listed: str, definitions: Sequence[str]) -> Iterator[Parameter]:
         yield Parameter(words[-1], type_name, kind)
 
 
-def most_threads(bounds: str, text: str) -> int:
+def most_threads(text: str) -> dict[str, int]:
+    """How many threads a block of each kernel may have."""
+    return {name: _bound(bounds, text) for bounds, name, _ in _kernels(text)}
+
+
+def _kernels(text: str) -> Iterator[tuple[str, str, str]]:
+    """Of each kernel what stands between the parentheses of __launch_bounds__, its name, and what between its own."""
+    joined = text.replace("\\\n", "\n")
+    for macro, bounds, name, listed in KERNEL.findall(joined):
+        for each in re.findall(rf"^{macro}\((\w+)", joined, re.MULTILINE) if macro else [name]:
+            yield bounds, each, listed
+
+
+def _bound(bounds: str, text: str) -> int:
     """The first of __launch_bounds__: a product of numbers and of names of the source's constants."""
     if not bounds:
         return MOST_UNBOUNDED

@@ -9,7 +9,7 @@ from gpucnn.kernels.cuda import program
 from tests.emulation import compiler, fake_cupy
 
 WARP, BANKS, WORD = 32, 32, 4  # threads; banks of so many bytes
-TILES = dict(re.findall(r"KERNEL[^{]*?(gradient_\w+)\([^{]*\{\s*\w+<(Tile<[^>]*>)", program.text("gradient")))
+TILES = dict(re.findall(r"^GRADIENT_KERNEL\((\w+),.*(Tile<.*>)\)", program.text("gradient"), re.MULTILINE))
 TILES |= {
     f"matmul_{side}": tile for tile, side in re.findall(r"typedef (Tile<[^>]*>) Tile(\d+);", program.text("gemm"))
 }

@@ -33,6 +33,7 @@ def installed() -> None:
 @pytest.mark.parametrize("dtype", program.REALS)
 @pytest.mark.parametrize("source", program.sources())
 def test_compiles_without_a_warning_and_fits(source, dtype):
+    most_threads = compiler.most_threads(program.text(source))
     for architecture, (log, code) in nvrtc.for_architectures(source, dtype, ARCHITECTURES).items():
         assert log == ""
         found = cubin.needs(code)
@@ -40,15 +41,9 @@ def test_compiles_without_a_warning_and_fits(source, dtype):
         for kernel, needs in found.items():
             what = f"{kernel} for {architecture}: {needs}"
             registers = -(-needs.registers // UNIT) * UNIT
-            assert 0 < registers * most_threads(source)[kernel] <= REGISTERS, what
+            assert 0 < registers * most_threads[kernel] <= REGISTERS, what
             assert needs.stack <= STACK.get(kernel, MOST_STACK), what
             assert needs.shared <= SHARED, what
-
-
-def most_threads(source):
-    """How many threads of each kernel the emulation lets a block have."""
-    text = program.text(source)
-    return {name: compiler.most_threads(bounds, text) for bounds, name, _ in compiler.KERNEL.findall(text)}
 
 
 def test_what_a_kernel_needs_is_read():

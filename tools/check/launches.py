@@ -1,7 +1,6 @@
 """What work launches on a GPU, and the microseconds of each launch: a graph of a hundred of it, between two events."""
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -9,7 +8,6 @@ from gpucnn.backend import load_cupy
 from gpucnn.kernels.cuda import cublas, program
 from gpucnn.kernels.cuda.capture import capture, new_stream
 
-KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", re.MULTILINE)
 REPEATS, GROUPS = 100, 3  # launches in a graph, and launches of the graph, of which the best counts
 
 
@@ -47,7 +45,7 @@ def listening(note: Callable[[Launch], object]) -> Iterator[None]:
 
 def kernels() -> set[tuple[str, str]]:
     """(source, kernel) of every kernel there is."""
-    return {(source, name) for source in program.sources() for name in KERNEL.findall(program.text(source))}
+    return {(source, name) for source in program.sources() for name in program.KERNEL.findall(program.text(source))}
 
 
 def microseconds(work: Callable[[], None], repeats: int) -> float:

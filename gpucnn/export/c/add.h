@@ -1,6 +1,5 @@
 static inline void gpucnn_add(const float *x, const float *other, float *y, int count)
 {
-    int i;
-    for (i = 0; i < count; i++)
+    for (int i = 0; i < count; i++)
         y[i] = x[i] + other[i];
 }

@@ -1,6 +1,5 @@
 static inline void gpucnn_copy(const float *x, float *y, int count)
 {
-    int i;
-    for (i = 0; i < count; i++)
+    for (int i = 0; i < count; i++)
         y[i] = x[i];
 }

@@ -2,10 +2,9 @@
 static inline void gpucnn_linear(const float *x, float *y, const float *weight, const float *bias, int inputs,
                                  int outputs)
 {
-    int o, i;
-    for (o = 0; o < outputs; o++, weight += inputs) {
+    for (int o = 0; o < outputs; o++, weight += inputs) {
         float sum = bias ? bias[o] : 0;
-        for (i = 0; i < inputs; i++)
+        for (int i = 0; i < inputs; i++)
             sum += weight[i] * x[i];
         y[o] = sum;
     }

@@ -2,10 +2,9 @@
 static inline void gpucnn_linear_int8(const int8_t *x, float *y, const int8_t *weight, const float *scale,
                                       const float *bias, int zero, int inputs, int outputs)
 {
-    int o, i;
-    for (o = 0; o < outputs; o++, weight += inputs) {
+    for (int o = 0; o < outputs; o++, weight += inputs) {
         int32_t sum = 0;
-        for (i = 0; i < inputs; i++)
+        for (int i = 0; i < inputs; i++)
             sum += weight[i] * (x[i] - zero);
         y[o] = (float)sum * scale[o] + (bias ? bias[o] : 0);
     }

@@ -2,8 +2,7 @@
 static inline void gpucnn_normalise(const float *x, float *y, const float *factor, const float *summand, int channels,
                                     int count)
 {
-    int c, i;
-    for (c = 0; c < channels; c++)
-        for (i = 0; i < count; i++)
+    for (int c = 0; c < channels; c++)
+        for (int i = 0; i < count; i++)
             *y++ = *x++ * factor[c] + summand[c];
 }

@@ -2,13 +2,11 @@
 static inline void gpucnn_pad(const float *x, float *y, int channels, int height, int width, int rows, int columns,
                               int top, int left, int mode)
 {
-    int c, h, v, row, column, inside;
-    for (c = 0; c < channels; c++, x += height * width)
-        for (h = 0; h < rows; h++)
-            for (v = 0; v < columns; v++) {
-                row = h - top;
-                column = v - left;
-                inside = row >= 0 && row < height && column >= 0 && column < width;
+    for (int c = 0; c < channels; c++, x += height * width)
+        for (int h = 0; h < rows; h++)
+            for (int v = 0; v < columns; v++) {
+                int row = h - top, column = v - left;
+                const int inside = row >= 0 && row < height && column >= 0 && column < width;
                 if (mode == 1) {
                     row = row < 0 ? 0 : row >= height ? height - 1 : row;
                     column = column < 0 ? 0 : column >= width ? width - 1 : column;

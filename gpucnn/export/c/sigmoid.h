@@ -1,6 +1,5 @@
 static inline void gpucnn_sigmoid(const float *x, float *y, int count)
 {
-    int i;
-    for (i = 0; i < count; i++)
+    for (int i = 0; i < count; i++)
         y[i] = 1 / (1 + expf(-x[i]));
 }

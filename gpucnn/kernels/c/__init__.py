@@ -13,18 +13,7 @@ from gpucnn.kernels.c.step import Step
 from gpucnn.kernels.c.update import Update
 from gpucnn.kernels.c.warp import Warp
 
-kernels = numpy.kernels._replace(
-    activation=Activation(),
-    arithmetic=Arithmetic(),
-    conv=Conv(),
-    gather=Gather(),
-    gemm=Gemm(),
-    norm=Norm(),
-    pool=Pool(),
-    softmax=Softmax(),
-    step=Step(),
-    update=Update(),
-    warp=Warp(),
-    conv_pool=numpy.ConvPool(Conv(), Pool()),
-    linear=numpy.Linear(Gemm(), Activation()),
-)
+kernels = numpy.overridden_by(
+    Activation(), Arithmetic(), Conv(), Gather(), Gemm(), Norm(), Pool(), Softmax(), Step(), Update(), Warp(),
+    numpy.ConvPool(Conv(), Pool()), numpy.Linear(Gemm(), Activation()),
+)  # fmt: skip

@@ -14,17 +14,7 @@ from gpucnn.kernels.cuda.softmax import Softmax
 from gpucnn.kernels.cuda.step import Step
 from gpucnn.kernels.cuda.update import Update
 
-kernels = numpy.kernels._replace(
-    activation=Activation(),
-    conv=Conv(),
-    conv_pool=ConvPool(Conv(), Pool()),
-    gather=Gather(),
-    gemm=Gemm(),
-    linear=Linear(Gemm(), Activation()),
-    norm=Norm(),
-    padding=Padding(),
-    pool=Pool(),
-    softmax=Softmax(),
-    step=Step(),
-    update=Update(),
-)
+kernels = numpy.overridden_by(
+    Activation(), Conv(), Gather(), Gemm(), Norm(), Padding(), Pool(), Softmax(), Step(), Update(),
+    ConvPool(Conv(), Pool()), Linear(Gemm(), Activation()),
+)  # fmt: skip

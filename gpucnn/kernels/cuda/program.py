@@ -23,7 +23,8 @@ MOST_INT = 2**31 - 1  # numbers that an index of 32 bits counts
 REALS = {"float32": "float", "float64": "double"}
 ROUNDING = {"tensor", "gradient_tensor"}  # sources that float32 in full and float64 do not launch
 WITHOUT_REAL = {"step": np.dtype("float64")}  # sources that are the same for all arrays, and compiled as for these
-KERNEL = re.compile(r"^KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\(", re.MULTILINE)
+# A kernel's name: behind the word KERNEL, or the first argument of a macro whose name ends in it.
+KERNEL = re.compile(r"^(?:KERNEL\s+(?:__launch_bounds__\([^)]*\)\s+)?|[A-Z_]+_KERNEL\()(\w+)[(,]", re.MULTILINE)
 
 
 def sources() -> list[str]:

@@ -10,7 +10,7 @@ override what they compute faster. What a forward returns for its backward (`kep
 the set: only the same set's backward can read it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gpucnn.kernels.numpy.activation import Activation
 from gpucnn.kernels.numpy.arithmetic import Arithmetic
@@ -46,3 +46,10 @@ class Kernels(NamedTuple):
 
 
 kernels = Kernels()
+
+
+def overridden_by(*kinds: Any) -> Kernels:
+    """These kernels with each of `kinds` in the place of the one from which it inherits."""
+    return kernels._replace(
+        **{name: kind for name, own in kernels._asdict().items() for kind in kinds if isinstance(kind, type(own))}
+    )

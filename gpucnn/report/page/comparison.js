@@ -1,6 +1,7 @@
 // Tables of several runs.
 
-function listing(id, title, hint, first, rows) {
+/** A section with a table that can be scrolled: the texts over its columns, and the cells of each row. */
+function tableSection(id, title, hint, style, header, rows) {
   return section(
     id,
     title,
@@ -10,25 +11,19 @@ function listing(id, title, hint, first, rows) {
       {class: "card scroll", tabindex: 0, role: "region", "aria-label": title},
       el(
         "table",
-        {class: "listing texts"},
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            el("th", {scope: "col"}, first),
-            ...facts.runs.map((run) => el("th", {scope: "col"}, run.name)),
-          ),
-        ),
-        el(
-          "tbody",
-          {},
-          ...rows.map(([name, ...values]) =>
-            el("tr", {}, el("th", {scope: "row"}, name), ...values.map((value) => el("td", {}, value))),
-          ),
-        ),
+        {class: style},
+        el("thead", {}, el("tr", {}, ...header.map((name) => el("th", {scope: "col"}, name)))),
+        el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row))),
       ),
     ),
   );
+}
+
+const tableCells = (values) => values.map((value) => el("td", {}, value));
+
+/** What `rows` say of each run, a column to a run. */
+function listing(id, title, hint, first, rows) {
+  const header = [first, ...facts.runs.map((run) => run.name)];
+  const named = rows.map(([name, ...values]) => [el("th", {scope: "row"}, name), ...tableCells(values)]);
+  return tableSection(id, title, hint, "listing texts", header, named);
 }

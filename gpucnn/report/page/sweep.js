@@ -13,21 +13,7 @@ function sweepSections() {
 }
 
 function sweepTable(id, title, hint, {header, rows}) {
-  return section(
-    id,
-    title,
-    hint,
-    el(
-      "div",
-      {class: "card scroll", tabindex: 0, role: "region", "aria-label": title},
-      el(
-        "table",
-        {class: "listing"},
-        el("thead", {}, el("tr", {}, ...header.map((name) => el("th", {scope: "col"}, name)))),
-        el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", {}, cell))))),
-      ),
-    ),
-  );
+  return tableSection(id, title, hint, "listing", header, rows.map(tableCells));
 }
 
 function sweepCurves(charts) {

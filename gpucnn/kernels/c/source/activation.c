@@ -5,25 +5,7 @@
 #define TEMPLATE "activation.c"
 #include "each_real.h"
 #else
-
-typedef struct {
-    const real *x, *y;
-    real a, b, *changed, *out;
-    int64_t length;
-} NAME(Elements);
-
-/* A task that runs `statement` for each element i of its piece. */
-#define EACH(name, statement)                                                                                       \
-    static void NAME(name##_piece)(void *context, int64_t piece) {                                                  \
-        const NAME(Elements) *e = context;                                                                          \
-        const real *restrict x = e->x, *restrict y = e->y, a = e->a, b = e->b;                                      \
-        real *restrict changed = e->changed, *restrict out = e->out;                                                \
-        int64_t stop = piece_stop(piece, e->length);                                                                \
-        (void)x, (void)y, (void)a, (void)b, (void)changed;                                                          \
-        for (int64_t i = piece_start(piece); i < stop; i++) {                                                       \
-            statement;                                                                                              \
-        }                                                                                                           \
-    }
+#include "elements.h"
 
 EACH(relu, real value = x[i]; out[i] = value <= 0 ? 0 : value)
 EACH(relu_backward, real value = x[i]; out[i] = y[i] > 0 ? value : 0)

@@ -1,8 +1,6 @@
-#ifndef real
 #include "batch.h"
 #include "threads.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -72,32 +70,3 @@ void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, c
     Move context = {images, flips, offsets, centres, border, side, channels, height, width, out};
     run_if(count * channels * height * width >= WORTH_SHARING, move_image, &context, count);
 }
-
-#define TEMPLATE "batch.c"
-#include "each_real.h"
-#else
-
-typedef struct {
-    const float *images;
-    const int64_t *places;
-    int64_t pixels, count, shifted, scaled; /* the last two: neighbouring pixels that share one number */
-    const real *shift, *scale;
-    real *out;
-} NAME(Floats);
-
-static void NAME(gather_pixel)(void *context, int64_t pixel) {
-    const NAME(Floats) *f = context;
-    const real shift = f->shift[pixel / f->shifted], scale = f->scale[pixel / f->scaled];
-    real *restrict out = f->out + pixel * f->count;
-    for (int64_t i = 0; i < f->count; i++) {
-        out[i] = ((real)f->images[f->places[i] * f->pixels + pixel] - shift) * scale;
-    }
-}
-
-void NAME(gather_floats)(const float *images, int64_t size, const int64_t *places, const real *shift, int64_t shifts,
-                         const real *scale, int64_t scales, int64_t pixels, int64_t count, real *out) {
-    NAME(Floats) f = {images, places, pixels, count, pixels / shifts, pixels / scales, shift, scale, out};
-    (void)size;
-    run_if(count * pixels >= WORTH_SHARING, NAME(gather_pixel), &f, pixels);
-}
-#endif

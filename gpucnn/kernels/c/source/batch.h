@@ -20,11 +20,4 @@ void copy_images(const uint8_t *images, const int64_t *places, int64_t count, in
 void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, const int64_t *centres, int64_t border,
           int64_t side, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out);
 
-/* out (pixels, count) = (images[places[i], p] - shift) * scale; as gather, of floating images. */
-void gather_floats_float(const float *images, int64_t size, const int64_t *places, const float *shift, int64_t shifts,
-                         const float *scale, int64_t scales, int64_t pixels, int64_t count, float *out);
-void gather_floats_double(const float *images, int64_t size, const int64_t *places, const double *shift,
-                          int64_t shifts, const double *scale, int64_t scales, int64_t pixels, int64_t count,
-                          double *out);
-
 #endif

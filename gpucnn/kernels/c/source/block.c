@@ -55,13 +55,9 @@
         }                                                                                                           \
     }
 
-#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
-#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
 BLOCK(whole_block, LOAD_ALL, STORE_ALL)
 BLOCK(part_block, NAME(load_some), NAME(store_some))
 #undef BLOCK
-#undef LOAD_ALL
-#undef STORE_ALL
 
 #define CASE(rows, block, vectors)                                                                                  \
     case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, relu, out, out_row); break;

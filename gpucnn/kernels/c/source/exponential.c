@@ -1,6 +1,6 @@
 #ifndef real
+#include "activation.h"
 #include "exponent.h"
-#include "exponential.h"
 #include "pieces.h"
 
 #include <string.h>
@@ -11,6 +11,7 @@
 #define TEMPLATE "exponential.c"
 #include "each_real.h"
 #else
+#include "elements.h"
 
 /* For x of at most 0, which is n * ln 2 + r with n whole: e to the power of r, less 1, and 2 to the power of n.
  *
@@ -44,46 +45,27 @@ INLINE real NAME(tanh_of)(real x) {
     return x < 0 ? -size : size;
 }
 
-typedef struct {
-    const real *x, *y;
-    real a, b, *kept, *out;
-    int64_t length;
-} NAME(Curve);
-
-/* A task that runs `statement` for each element i of its piece. */
-#define EACH(name, statement)                                                                                       \
-    static void NAME(name##_piece)(void *context, int64_t piece) {                                                  \
-        const NAME(Curve) *c = context;                                                                             \
-        const real *restrict x = c->x, *restrict y = c->y, a = c->a, b = c->b;                                      \
-        real *restrict kept = c->kept, *restrict out = c->out;                                                      \
-        int64_t stop = piece_stop(piece, c->length);                                                                \
-        (void)y, (void)a, (void)b, (void)kept;                                                                      \
-        for (int64_t i = piece_start(piece); i < stop; i++) {                                                       \
-            statement;                                                                                              \
-        }                                                                                                           \
-    }
-
 EACH(sigmoid, out[i] = NAME(sigmoid_of)(x[i]))
 EACH(sigmoid_backward, out[i] = x[i] * y[i] * (1 - y[i]))
-EACH(scaled_tanh, real value = NAME(tanh_of)(b * x[i]); kept[i] = value; out[i] = a * value)
+EACH(scaled_tanh, real value = NAME(tanh_of)(b * x[i]); changed[i] = value; out[i] = a * value)
 EACH(scaled_tanh_backward, out[i] = (1 - y[i] * y[i]) * a * x[i])
 #undef EACH
 
 void NAME(sigmoid)(const real *x, int64_t length, real *out) {
-    run_pieces(NAME(sigmoid_piece), &(NAME(Curve)){.x = x, .out = out, .length = length}, length);
+    run_pieces(NAME(sigmoid_piece), &(NAME(Elements)){.x = x, .out = out, .length = length}, length);
 }
 
 void NAME(sigmoid_backward)(const real *grad, const real *y, int64_t length, real *out) {
-    run_pieces(NAME(sigmoid_backward_piece), &(NAME(Curve)){.x = grad, .y = y, .out = out, .length = length}, length);
+    run_pieces(NAME(sigmoid_backward_piece), &(NAME(Elements)){.x = grad, .y = y, .out = out, .length = length}, length);
 }
 
 void NAME(scaled_tanh)(const real *x, double amplitude, double slope, int64_t length, real *tanh, real *out) {
-    NAME(Curve) curve = {.x = x, .a = (real)amplitude, .b = (real)slope, .kept = tanh, .out = out, .length = length};
-    run_pieces(NAME(scaled_tanh_piece), &curve, length);
+    NAME(Elements) elements = {.x = x, .a = (real)amplitude, .b = (real)slope, .changed = tanh, .out = out, .length = length};
+    run_pieces(NAME(scaled_tanh_piece), &elements, length);
 }
 
 void NAME(scaled_tanh_backward)(const real *grad, const real *tanh, double factor, int64_t length, real *out) {
-    NAME(Curve) curve = {.x = grad, .y = tanh, .a = (real)factor, .out = out, .length = length};
-    run_pieces(NAME(scaled_tanh_backward_piece), &curve, length);
+    NAME(Elements) elements = {.x = grad, .y = tanh, .a = (real)factor, .out = out, .length = length};
+    run_pieces(NAME(scaled_tanh_backward_piece), &elements, length);
 }
 #endif

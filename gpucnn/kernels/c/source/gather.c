@@ -8,7 +8,8 @@
 #define SIDE 16 /* of the square of images and pixels that is transposed in registers */
 #define TOGETHER 512 /* images whose pixels are turned before they are written */
 #define LINE 64 /* bytes that come from memory together */
-#define WORTH_SHARING (1 << 18) /* pixels that outweigh waking a thread */
+#define WORTH_SHARING (1 << 18) /* pixels in bytes that outweigh waking a thread */
+#define FLOATS_WORTH_SHARING (1 << 17) /* pixels in floats */
 
 typedef VECTOR(uint8_t, SIDE) row_of_bytes;
 
@@ -41,7 +42,7 @@ INLINE int64_t number(int64_t pixel, int64_t shared) {
 #else
 
 typedef struct {
-    const uint8_t *images;
+    const void *images; /* bytes or floats */
     const int64_t *indices;
     int64_t count, pixels, shifted, scaled; /* the last two: neighbouring pixels that share one number */
     const real *shift, *scale;
@@ -51,7 +52,7 @@ typedef struct {
 /* The pixels [p, p + SIDE) of `count` images of the batch, at most TOGETHER, from number `first` on. */
 static void NAME(gather_rows)(const NAME(Gather) *g, int64_t first, int64_t count, int64_t p) {
     uint8_t turned[SIDE][TOGETHER];
-    const uint8_t *images = g->images + p;
+    const uint8_t *images = (const uint8_t *)g->images + p;
     const int64_t *indices = g->indices + first, pixels = g->pixels;
     int64_t start = 0;
     for (; start + SIDE <= count; start += SIDE) {
@@ -91,7 +92,7 @@ static void NAME(gather_line)(void *context, int64_t task) {
     }
     for (int64_t i = 0; i < g->count; i++) {
         for (int64_t rest = p; rest < stop; rest++) {
-            real byte = g->images[g->indices[i] * g->pixels + rest];
+            real byte = ((const uint8_t *)g->images)[g->indices[i] * g->pixels + rest];
             byte -= g->shift[number(rest, g->shifted)];
             g->out[rest * g->count + i] = byte * g->scale[number(rest, g->scaled)];
         }
@@ -109,5 +110,22 @@ void NAME(gather)(const uint8_t *images, int64_t size, const int64_t *indices, i
     NAME(Gather) g = {images, indices, count, pixels, pixels / shifts, pixels / scales, shift, scale, out};
     int64_t tasks = (pixels + LINE - 1) / LINE;
     run_if(count * pixels >= WORTH_SHARING, NAME(gather_line), &g, tasks);
+}
+
+static void NAME(gather_pixel)(void *context, int64_t pixel) {
+    const NAME(Gather) *g = context;
+    const float *images = (const float *)g->images + pixel;
+    const real shift = g->shift[pixel / g->shifted], scale = g->scale[pixel / g->scaled];
+    real *restrict out = g->out + pixel * g->count;
+    for (int64_t i = 0; i < g->count; i++) {
+        out[i] = ((real)images[g->indices[i] * g->pixels] - shift) * scale;
+    }
+}
+
+void NAME(gather_floats)(const float *images, int64_t size, const int64_t *places, const real *shift, int64_t shifts,
+                         const real *scale, int64_t scales, int64_t pixels, int64_t count, real *out) {
+    NAME(Gather) g = {images, places, count, pixels, pixels / shifts, pixels / scales, shift, scale, out};
+    (void)size;
+    run_if(count * pixels >= FLOATS_WORTH_SHARING, NAME(gather_pixel), &g, pixels);
 }
 #endif

@@ -13,7 +13,6 @@
 #include "batch.h"
 #include "clip.h"
 #include "contract.h"
-#include "exponential.h"
 #include "gather.h"
 #include "maps.h"
 #include "matrix_vector.h"

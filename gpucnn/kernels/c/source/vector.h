@@ -62,6 +62,10 @@ POSITIVE(float, int32_t)
 POSITIVE(double, int64_t)
 #undef POSITIVE
 
+/* A whole vector, of whatever NAME names; `count` is as below. */
+#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
+#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
+
 /* The first `count` numbers of a vector, which is all there is in memory; the others are 0. */
 #if defined(__AVX512F__)
 #include <immintrin.h>

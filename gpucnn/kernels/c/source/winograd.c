@@ -1,26 +1,12 @@
 #ifndef real
 #include "winograd.h"
-#include "block.h"
-#include "threads.h"
-
-#include <stdatomic.h>
 
 #define SUMMED_BYTES (1 << 15) /* of a strip that are multiplied at a time: they stay in the first cache */
-#define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
 #define TEMPLATE "winograd.c"
 #include "each_real.h"
 #else
 #include "winograd_tile.h"
-
-typedef struct {
-    const WinogradPlan *plan;
-    const real *x, *w, *bias;
-    real *out;
-    real *kernels, *memory; /* (groups, 36, outs, ins); for each worker, pixels and products of one strip */
-    int relu;
-    atomic_llong next; /* the first task that no worker has taken */
-} NAME(Winograd);
 
 /* G w of three taps, to six, `step` apart. */
 INLINE void NAME(transform_taps)(NAME(vector) first, NAME(vector) second, NAME(vector) third, NAME(vector) *to,
@@ -192,12 +178,6 @@ void NAME(winograd)(const WinogradPlan *plan, const real *x, const real *w, cons
     NAME(Winograd) work = {.plan = plan, .x = x, .w = w, .bias = bias, .out = out, .kernels = memory,
                            .memory = memory + kernels, .relu = relu};
     run_if(kernels * TAPS >= WORTH_SHARING, NAME(transform_kernels), &work, plan->groups * plan->outs);
-    if (kernels * numbers_of(plan) >= WORTH_SHARING) {
-        run(NAME(fill_strips), &work, plan->workers);
-    } else {
-        NAME(fill_strips)(&work, 0);
-    }
+    NAME(run_workers)(NAME(fill_strips), &work);
 }
-#undef LOAD_ALL
-#undef STORE_ALL
 #endif

@@ -2,10 +2,17 @@
 #ifndef WINOGRAD_TILE
 #define WINOGRAD_TILE
 
+#include "block.h"
+#include "threads.h"
+#include "winograd.h"
+
+#include <stdatomic.h>
+
 #define SIDE 6     /* of a tile of pixels */
 #define OUT_SIDE 4 /* of the outputs of a tile */
 #define PIXELS (SIDE * SIDE)
 #define TAPS 9
+#define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 #define EACH_OF_SIX _Pragma("GCC unroll 6")
 
 /* Neighbouring numbers, of one tile: `length` images from `image` on, at `at` of their strip. */
@@ -30,6 +37,29 @@ static Segment segment_at(const WinogradPlan *plan, int64_t number, int64_t star
 }
 #endif
 
+/* What the tasks of a convolution, or of its gradient by the kernels, work on. */
+typedef struct {
+    const WinogradPlan *plan;
+    const real *x;
+    const real *w, *bias; /* of a convolution */
+    const real *grad;     /* of the gradient: that by the outputs */
+    real *kernels;        /* (groups, 36, outs, ins), or the gradients by them (groups, parts, 36, outs, ins) */
+    real *memory;         /* for each worker, strips of pixels and of products or gradients */
+    real *out;
+    int relu;
+    atomic_llong next; /* the first task that no worker has taken */
+} NAME(Winograd);
+
+/* Has the workers take tasks until none is left; one alone where there is little to do. */
+static void NAME(run_workers)(Task worker, NAME(Winograd) *work) {
+    const WinogradPlan *plan = work->plan;
+    if (plan->groups * plan->outs * plan->ins * PIXELS * numbers_of(plan) >= WORTH_SHARING) {
+        run(worker, work, plan->workers);
+    } else {
+        worker(work, 0);
+    }
+}
+
 enum { NAME(STRIP) = STRIP_BYTES / sizeof(real), NAME(PAD) = PAD_BYTES / sizeof(real) };
 
 static const real NAME(zeros)[NAME(STRIP)];
@@ -37,18 +67,18 @@ static const real NAME(zeros)[NAME(STRIP)];
 /* How far apart the 36 lots of `channels` lie in a strip. */
 INLINE int64_t NAME(kind_of)(int64_t channels) { return channels * NAME(STRIP) + NAME(PAD); }
 
-/* to = B' d of six vectors, `step` apart in both. */
-INLINE void NAME(transform_six)(const NAME(vector) *d, NAME(vector) *to, const int step) {
+/* B' d of six vectors, `step` apart, to six, `to_step` apart. */
+INLINE void NAME(transform_six)(const NAME(vector) *d, const int step, NAME(vector) *to, const int to_step) {
     NAME(vector) even = d[4 * step] - 4 * d[2 * step], odd = d[3 * step] - 4 * d[step];
     NAME(vector) even_2 = d[4 * step] - d[2 * step], odd_2 = 2 * (d[3 * step] - d[step]);
     NAME(vector) first = 4 * d[0] - 5 * d[2 * step] + d[4 * step];
     NAME(vector) last = 4 * d[step] - 5 * d[3 * step] + d[5 * step];
     to[0] = first;
-    to[step] = even + odd;
-    to[2 * step] = even - odd;
-    to[3 * step] = even_2 + odd_2;
-    to[4 * step] = even_2 - odd_2;
-    to[5 * step] = last;
+    to[to_step] = even + odd;
+    to[2 * to_step] = even - odd;
+    to[3 * to_step] = even_2 + odd_2;
+    to[4 * to_step] = even_2 - odd_2;
+    to[5 * to_step] = last;
 }
 
 /* Where the `side` x `side` pixels of a tile begin, whose first is at (row, column), and how far the next channel's lie
@@ -63,34 +93,32 @@ INLINE void NAME(find_pixels)(const real *x, const int64_t size[2], int64_t imag
     }
 }
 
-/* B' d B of one vector of each pixel, `count` numbers of it, to `to`, `kind` apart. The next channel's pixels, `steps`
- * on, lie in pages of their own: the processor does not foresee that they are read. */
-#define READ_PIXELS(name, LOAD, STORE)                                                                              \
-    INLINE void NAME(name)(const real *const from[PIXELS], const ptrdiff_t steps[PIXELS], int64_t at,               \
+/* B' d B, or A y A', of one vector of each of `side` x `side` pixels, `count` numbers of it, to `to`, `kind` apart. The
+ * next channel's pixels, `steps` on, lie in pages of their own: the processor does not foresee that they are read. */
+#define READ_TILE(name, side, TRANSFORM, LOAD, STORE)                                                               \
+    INLINE void NAME(name)(const real *const from[side * side], const ptrdiff_t steps[side * side], int64_t at,     \
                            int64_t count, real *to, ptrdiff_t kind) {                                               \
-        NAME(vector) d[PIXELS];                                                                                     \
+        NAME(vector) half[SIDE * side];                                                                             \
         (void)count;                                                                                                \
-        EACH_OF_SIX for (int c = 0; c < SIDE; c++) {                                                                \
-            EACH_OF_SIX for (int r = 0; r < SIDE; r++) {                                                            \
-                d[SIDE * r + c] = LOAD(from[SIDE * r + c] + at, count);                                             \
-                __builtin_prefetch(from[SIDE * r + c] + steps[SIDE * r + c] + at);                                  \
+        UNROLL for (int c = 0; c < side; c++) {                                                                     \
+            NAME(vector) column[side];                                                                              \
+            UNROLL for (int r = 0; r < side; r++) {                                                                 \
+                column[r] = LOAD(from[side * r + c] + at, count);                                                   \
+                __builtin_prefetch(from[side * r + c] + steps[side * r + c] + at);                                  \
             }                                                                                                       \
-            NAME(transform_six)(d + c, d + c, SIDE);                                                                \
+            TRANSFORM(column, 1, half + c, side);                                                                   \
         }                                                                                                           \
         for (int r = 0; r < SIDE; r++, to += SIDE * kind) {                                                         \
             NAME(vector) row[SIDE];                                                                                 \
-            NAME(transform_six)(d + SIDE * r, row, 1);                                                              \
+            TRANSFORM(half + side * r, 1, row, 1);                                                                  \
             EACH_OF_SIX for (int c = 0; c < SIDE; c++) {                                                            \
                 STORE(to + c * kind + at, row[c], count);                                                           \
             }                                                                                                       \
         }                                                                                                           \
     }
 
-#define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
-#define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values
-READ_PIXELS(read_pixels, LOAD_ALL, STORE_ALL)
-READ_PIXELS(read_some_pixels, NAME(load_some), NAME(store_some))
-#undef READ_PIXELS
+READ_TILE(read_pixels, SIDE, NAME(transform_six), LOAD_ALL, STORE_ALL)
+READ_TILE(read_some_pixels, SIDE, NAME(transform_six), NAME(load_some), NAME(store_some))
 
 /* The tile's pixels of all channels of a group, transformed, to the strip (36, ins * STRIP + PAD). */
 static void NAME(read_tile)(const WinogradPlan *plan, const real *x, int64_t group, const Segment *segment,

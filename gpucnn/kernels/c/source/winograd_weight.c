@@ -1,25 +1,11 @@
 #ifndef real
 #include "winograd.h"
-#include "block.h"
 #include "square.h"
-#include "threads.h"
-
-#include <stdatomic.h>
-
-#define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
 #define TEMPLATE "winograd_weight.c"
 #include "each_real.h"
 #else
 #include "winograd_tile.h"
-
-typedef struct {
-    const WinogradPlan *plan;
-    const real *x, *grad;
-    real *out;
-    real *sums, *memory; /* (groups, parts, 36, outs, ins); for each worker, a few strips of pixels and gradients */
-    atomic_llong next;   /* the first task that no worker has taken */
-} NAME(Gradient);
 
 /* A y of four vectors, `step` apart, to six, `to_step` apart. */
 INLINE void NAME(transform_four)(const NAME(vector) *y, const int step, NAME(vector) *to, const int to_step) {
@@ -33,35 +19,11 @@ INLINE void NAME(transform_four)(const NAME(vector) *y, const int step, NAME(vec
     to[5 * to_step] = y[3 * step];
 }
 
-/* A y A' of one vector of each of a tile's outputs, `count` numbers of it, to `to`, `kind` apart. */
-#define READ_GRADIENTS(name, LOAD, STORE)                                                                           \
-    INLINE void NAME(name)(const real *const from[OUT_SIDE * OUT_SIDE],                                             \
-                           const ptrdiff_t steps[OUT_SIDE * OUT_SIDE], int64_t at, int64_t count, real *to,         \
-                           ptrdiff_t kind) {                                                                        \
-        NAME(vector) half[SIDE * OUT_SIDE];                                                                         \
-        (void)count;                                                                                                \
-        UNROLL for (int c = 0; c < OUT_SIDE; c++) {                                                                 \
-            NAME(vector) y[OUT_SIDE];                                                                               \
-            UNROLL for (int r = 0; r < OUT_SIDE; r++) {                                                             \
-                y[r] = LOAD(from[OUT_SIDE * r + c] + at, count);                                                    \
-                __builtin_prefetch(from[OUT_SIDE * r + c] + steps[OUT_SIDE * r + c] + at);                          \
-            }                                                                                                       \
-            NAME(transform_four)(y, 1, half + c, OUT_SIDE);                                                         \
-        }                                                                                                           \
-        for (int r = 0; r < SIDE; r++, to += SIDE * kind) {                                                         \
-            NAME(vector) row[SIDE];                                                                                 \
-            NAME(transform_four)(half + OUT_SIDE * r, 1, row, 1);                                                   \
-            EACH_OF_SIX for (int c = 0; c < SIDE; c++) {                                                            \
-                STORE(to + c * kind + at, row[c], count);                                                           \
-            }                                                                                                       \
-        }                                                                                                           \
-    }
-READ_GRADIENTS(read_gradients, LOAD_ALL, STORE_ALL)
-READ_GRADIENTS(read_some_gradients, NAME(load_some), NAME(store_some))
-#undef READ_GRADIENTS
+READ_TILE(read_gradients, OUT_SIDE, NAME(transform_four), LOAD_ALL, STORE_ALL)
+READ_TILE(read_some_gradients, OUT_SIDE, NAME(transform_four), NAME(load_some), NAME(store_some))
 
 /* The gradients of `outs` channels from `channel` on, at the numbers [start, stop), to (36, outs * STRIP + PAD). */
-static void NAME(read_gradient_strip)(const NAME(Gradient) *work, int64_t channel, int64_t outs, int64_t start,
+static void NAME(read_gradient_strip)(const NAME(Winograd) *work, int64_t channel, int64_t outs, int64_t start,
                                       int64_t stop, real *strip) {
     const WinogradPlan *plan = work->plan;
     const int64_t *size = plan->out_sizes;
@@ -122,13 +84,13 @@ static void NAME(multiply)(const real *gradients, int64_t outs, const real *pixe
 }
 
 /* One share of a group's outs, over one part of the numbers. */
-static void NAME(add_part)(const NAME(Gradient) *work, int64_t group, int64_t part, int64_t share, real *memory) {
+static void NAME(add_part)(const NAME(Winograd) *work, int64_t group, int64_t part, int64_t share, real *memory) {
     const WinogradPlan *plan = work->plan;
     int64_t numbers = numbers_of(plan), strips = blocks_of(numbers, NAME(STRIP));
     int64_t first = cut(strips, part, plan->parts), last = cut(strips, part + 1, plan->parts);
     int64_t out = cut(plan->outs, share, plan->shares), outs = cut(plan->outs, share + 1, plan->shares) - out;
     int64_t kind = NAME(kind_of)(plan->ins), grad_kind = NAME(kind_of)(outs), both = PIXELS * (kind + grad_kind);
-    real *sums = work->sums + ((group * plan->parts + part) * PIXELS * plan->outs + out) * plan->ins;
+    real *sums = work->kernels + ((group * plan->parts + part) * PIXELS * plan->outs + out) * plan->ins;
     for (int64_t strip = first; strip < last; strip += plan->strips) {
         int64_t together = last - strip < plan->strips ? last - strip : plan->strips;
         for (int64_t s = 0; s < together; s++) {
@@ -152,7 +114,7 @@ static void NAME(add_part)(const NAME(Gradient) *work, int64_t group, int64_t pa
 
 /* One worker: task after task, until none is left. The results do not depend on which worker does a task. */
 static void NAME(add_parts)(void *context, int64_t worker) {
-    NAME(Gradient) *work = context;
+    NAME(Winograd) *work = context;
     const WinogradPlan *plan = work->plan;
     int64_t both = NAME(kind_of)(plan->ins) + NAME(kind_of)(plan->outs);
     int64_t size = plan->strips * PIXELS * both;
@@ -176,11 +138,11 @@ INLINE void NAME(transform_sums)(const NAME(vector) *z, const int step, NAME(vec
 
 /* The gradient by the kernels of one out, from the sums of all parts. */
 static void NAME(finish)(void *context, int64_t index) {
-    const NAME(Gradient) *work = context;
+    const NAME(Winograd) *work = context;
     const WinogradPlan *plan = work->plan;
     int64_t group = index / plan->outs, out = index % plan->outs, kind = plan->outs * plan->ins;
     for (int64_t in = 0; in < plan->ins; in += NAME(LANES)) {
-        const real *sums = work->sums + group * plan->parts * PIXELS * kind + out * plan->ins + in;
+        const real *sums = work->kernels + group * plan->parts * PIXELS * kind + out * plan->ins + in;
         int64_t count = plan->ins - in < NAME(LANES) ? plan->ins - in : NAME(LANES);
         NAME(vector) z[PIXELS] = {{0}}, half[SIDE * 3], taps[TAPS];
         for (int64_t part = 0; part < plan->parts; part++) {
@@ -205,15 +167,9 @@ static void NAME(finish)(void *context, int64_t index) {
 
 void NAME(winograd_weight)(const WinogradPlan *plan, const real *x, const real *grad, real *memory, real *out) {
     int64_t kernels = plan->groups * plan->outs * plan->ins * PIXELS;
-    NAME(Gradient) work = {.plan = plan, .x = x, .grad = grad, .out = out, .sums = memory,
+    NAME(Winograd) work = {.plan = plan, .x = x, .grad = grad, .out = out, .kernels = memory,
                            .memory = memory + plan->parts * kernels};
-    if (kernels * numbers_of(plan) >= WORTH_SHARING) {
-        run(NAME(add_parts), &work, plan->workers);
-    } else {
-        NAME(add_parts)(&work, 0);
-    }
+    NAME(run_workers)(NAME(add_parts), &work);
     run_if(kernels * plan->parts * TAPS >= WORTH_SHARING, NAME(finish), &work, plan->groups * plan->outs);
 }
-#undef LOAD_ALL
-#undef STORE_ALL
 #endif

@@ -287,60 +287,27 @@ __device__ void contract_pooled(const Contraction &plan, const REAL *given, cons
     }
 }
 
-KERNEL contract_1x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 1, 1>(plan, source, nullptr, weight, bias, relu, out);
-}
+#define CONTRACT_KERNEL(name, OUTS, IMAGES)                                                                            \
+    KERNEL name(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu, REAL *out) { \
+        contract<Whole, OUTS, IMAGES>(plan, source, nullptr, weight, bias, relu, out);                                 \
+    }
+CONTRACT_KERNEL(contract_1x1, 1, 1)
+CONTRACT_KERNEL(contract_4x1, 4, 1)
+CONTRACT_KERNEL(contract_8x1, 8, 1)
+CONTRACT_KERNEL(contract_1x4, 1, 4)
+CONTRACT_KERNEL(contract_2x4, 2, 4)
+CONTRACT_KERNEL(contract_4x4, 4, 4)
+CONTRACT_KERNEL(contract_8x4, 8, 4)
+CONTRACT_KERNEL(contract_16x4, 16, 4)
 
-KERNEL contract_4x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 4, 1>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_8x1(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 8, 1>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_1x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 1, 4>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_2x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 2, 4>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_4x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 4, 4>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_8x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 8, 4>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_16x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                    REAL *out) {
-    contract<Whole, 16, 4>(plan, source, nullptr, weight, bias, relu, out);
-}
-
-KERNEL contract_pooled_4x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias,
-                           Integer relu, unsigned char *winners, REAL *out) {
-    contract_pooled<4>(plan, source, weight, bias, relu, winners, out);
-}
-
-KERNEL contract_pooled_8x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias,
-                           Integer relu, unsigned char *winners, REAL *out) {
-    contract_pooled<8>(plan, source, weight, bias, relu, winners, out);
-}
-
-KERNEL contract_pooled_16x4(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias,
-                           Integer relu, unsigned char *winners, REAL *out) {
-    contract_pooled<16>(plan, source, weight, bias, relu, winners, out);
-}
+#define POOLED_KERNEL(name, OUTS)                                                                                      \
+    KERNEL name(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,              \
+                unsigned char *winners, REAL *out) {                                                                   \
+        contract_pooled<OUTS>(plan, source, weight, bias, relu, winners, out);                                         \
+    }
+POOLED_KERNEL(contract_pooled_4x4, 4)
+POOLED_KERNEL(contract_pooled_8x4, 8)
+POOLED_KERNEL(contract_pooled_16x4, 16)
 
 KERNEL contract_unpooled_2x4(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight,
                              REAL *out) {

@@ -151,26 +151,15 @@ __device__ void largest_of_kernel(const Pooling &p, Index number, const REAL *x,
 }
 
 // The winners are written to `bytes` or to `numbers`, whichever is not null.
-KERNEL max_forward_1(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,
-                     REAL *out) {
-    if (thread_number() < count) {
-        largest_of_kernel<unsigned, 1>(pooling, (unsigned)thread_number(), x, relu, bytes, numbers, out);
+#define MAX_FORWARD_KERNEL(name, Index, COUNT)                                                                         \
+    KERNEL name(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,       \
+                REAL *out) {                                                                                           \
+        const Index number = (Index)thread_number();                                                                   \
+        if (thread_number() < count) largest_of_kernel<Index, COUNT>(pooling, number, x, relu, bytes, numbers, out);   \
     }
-}
-
-KERNEL max_forward_4(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes, int *numbers,
-                     REAL *out) {
-    if (thread_number() < count) {
-        largest_of_kernel<unsigned, 4>(pooling, (unsigned)thread_number(), x, relu, bytes, numbers, out);
-    }
-}
-
-KERNEL max_forward_wide(Integer count, Pooling pooling, const REAL *x, Integer relu, unsigned char *bytes,
-                        int *numbers, REAL *out) {
-    if (thread_number() < count) {
-        largest_of_kernel<Integer, 1>(pooling, thread_number(), x, relu, bytes, numbers, out);
-    }
-}
+MAX_FORWARD_KERNEL(max_forward_1, unsigned, 1)
+MAX_FORWARD_KERNEL(max_forward_4, unsigned, 4)
+MAX_FORWARD_KERNEL(max_forward_wide, Integer, 1)
 
 template <class Index, int COUNT>
 __device__ void handed_on(const Pooling &p, Index number, const REAL *grad, const unsigned char *bytes,
@@ -192,26 +181,15 @@ __device__ void handed_on(const Pooling &p, Index number, const REAL *grad, cons
     ((Pack<COUNT> *)out)[number] = sum;
 }
 
-KERNEL max_backward_1(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,
-                      REAL *out) {
-    if (thread_number() < count) {
-        handed_on<unsigned, 1>(pooling, (unsigned)thread_number(), grad, bytes, numbers, out);
+#define MAX_BACKWARD_KERNEL(name, Index, COUNT)                                                                        \
+    KERNEL name(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,      \
+                REAL *out) {                                                                                           \
+        const Index number = (Index)thread_number();                                                                   \
+        if (thread_number() < count) handed_on<Index, COUNT>(pooling, number, grad, bytes, numbers, out);              \
     }
-}
-
-KERNEL max_backward_4(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes, const int *numbers,
-                      REAL *out) {
-    if (thread_number() < count) {
-        handed_on<unsigned, 4>(pooling, (unsigned)thread_number(), grad, bytes, numbers, out);
-    }
-}
-
-KERNEL max_backward_wide(Integer count, Pooling pooling, const REAL *grad, const unsigned char *bytes,
-                         const int *numbers, REAL *out) {
-    if (thread_number() < count) {
-        handed_on<Integer, 1>(pooling, thread_number(), grad, bytes, numbers, out);
-    }
-}
+MAX_BACKWARD_KERNEL(max_backward_1, unsigned, 1)
+MAX_BACKWARD_KERNEL(max_backward_4, unsigned, 4)
+MAX_BACKWARD_KERNEL(max_backward_wide, Integer, 1)
 
 template <class Index, int COUNT>
 __device__ void average(const Pooling &p, Index number, const REAL *x, REAL *out) {
@@ -228,24 +206,6 @@ __device__ void average(const Pooling &p, Index number, const REAL *x, REAL *out
     ((Pack<COUNT> *)out)[number] = sum;
 }
 
-KERNEL average_forward_1(Integer count, Pooling pooling, const REAL *x, REAL *out) {
-    if (thread_number() < count) {
-        average<unsigned, 1>(pooling, (unsigned)thread_number(), x, out);
-    }
-}
-
-KERNEL average_forward_4(Integer count, Pooling pooling, const REAL *x, REAL *out) {
-    if (thread_number() < count) {
-        average<unsigned, 4>(pooling, (unsigned)thread_number(), x, out);
-    }
-}
-
-KERNEL average_forward_wide(Integer count, Pooling pooling, const REAL *x, REAL *out) {
-    if (thread_number() < count) {
-        average<Integer, 1>(pooling, thread_number(), x, out);
-    }
-}
-
 template <class Index, int COUNT>
 __device__ void shares(const Pooling &p, Index number, const REAL *grad, REAL *out) {
     Pack<COUNT> sum = {};
@@ -258,23 +218,17 @@ __device__ void shares(const Pooling &p, Index number, const REAL *grad, REAL *o
     ((Pack<COUNT> *)out)[number] = sum;
 }
 
-KERNEL average_backward_1(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
-    if (thread_number() < count) {
-        shares<unsigned, 1>(pooling, (unsigned)thread_number(), grad, out);
+#define AVERAGE_KERNEL(name, function, Index, COUNT)                                                                   \
+    KERNEL name(Integer count, Pooling pooling, const REAL *given, REAL *out) {                                        \
+        const Index number = (Index)thread_number();                                                                   \
+        if (thread_number() < count) function<Index, COUNT>(pooling, number, given, out);                              \
     }
-}
-
-KERNEL average_backward_4(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
-    if (thread_number() < count) {
-        shares<unsigned, 4>(pooling, (unsigned)thread_number(), grad, out);
-    }
-}
-
-KERNEL average_backward_wide(Integer count, Pooling pooling, const REAL *grad, REAL *out) {
-    if (thread_number() < count) {
-        shares<Integer, 1>(pooling, thread_number(), grad, out);
-    }
-}
+AVERAGE_KERNEL(average_forward_1, average, unsigned, 1)
+AVERAGE_KERNEL(average_forward_4, average, unsigned, 4)
+AVERAGE_KERNEL(average_forward_wide, average, Integer, 1)
+AVERAGE_KERNEL(average_backward_1, shares, unsigned, 1)
+AVERAGE_KERNEL(average_backward_4, shares, unsigned, 4)
+AVERAGE_KERNEL(average_backward_wide, shares, Integer, 1)
 
 // The mean over each map of `pixels`: x is (C, pixels, images), out (C, images).
 KERNEL global_average_forward(Integer count, Integer pixels, Integer images, const REAL *x, REAL *out) {

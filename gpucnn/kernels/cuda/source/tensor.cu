@@ -93,8 +93,23 @@ template <class T> struct Sums {
     float at[T::HIGH_TILES][T::WIDE_TILES][4];
 };
 
+// What a block has: blocks count tiles of outs, then groups, then columns.
+template <class T> struct Part {
+    int group, first, rows, column;  // first: of the outs; rows: how many there are from there on
+
+    __device__ Part(const Contraction &plan) {
+        const int tiles = (plan.outs + T::ROWS - 1) / T::ROWS, tile = blockIdx.x % tiles;
+        group = blockIdx.x / tiles % plan.groups;
+        first = group * plan.outs + tile * T::ROWS;
+        rows = plan.outs - tile * T::ROWS;
+        column = blockIdx.x / tiles / plan.groups * T::COLUMNS;
+    }
+};
+
 template <class T, bool UNPOOLED>
-__device__ void contract(const Contraction &plan, Source<UNPOOLED> &source, const REAL *weight, int rows, Sums<T> &sums) {
+__device__ void contract(const Contraction &plan, const Part<T> &part, Source<UNPOOLED> &&source, const REAL *weight,
+                         Sums<T> &sums) {
+    weight += (Integer)part.group * plan.group_step + (Integer)(part.first - part.group * plan.outs) * plan.out_step;
     __shared__ unsigned weights[2][DEPTH][T::ROW_STEP];
     alignas(16) __shared__ unsigned sources[2][DEPTH][T::COLUMN_STEP];
     const Axis *axes = plan.axes;
@@ -117,7 +132,7 @@ __device__ void contract(const Contraction &plan, Source<UNPOOLED> &source, cons
 #pragma unroll
         for (int i = 0; i < T::WEIGHTS; i++) {
             const int s = channel + depth_of_row + i * row_depths;
-            next_weights[i] = row < rows && s < plan.ins ? from[s * plan.in_step] : 0;
+            next_weights[i] = row < part.rows && s < plan.ins ? from[s * plan.in_step] : 0;
         }
         tap++;
         if (++tap_at[2] == axes[2].taps) tap_at[2] = 0, tap_at[1]++;
@@ -159,19 +174,6 @@ __device__ void contract(const Contraction &plan, Source<UNPOOLED> &source, cons
     }
 }
 
-// What a block has: blocks count tiles of outs, then groups, then columns.
-template <class T> struct Part {
-    int group, first, rows, column;  // first: of the outs; rows: how many there are from there on
-
-    __device__ Part(const Contraction &plan) {
-        const int tiles = (plan.outs + T::ROWS - 1) / T::ROWS, tile = blockIdx.x % tiles;
-        group = blockIdx.x / tiles % plan.groups;
-        first = group * plan.outs + tile * T::ROWS;
-        rows = plan.outs - tile * T::ROWS;
-        column = blockIdx.x / tiles / plan.groups * T::COLUMNS;
-    }
-};
-
 struct Pair {
     REAL at[2];
 };
@@ -183,10 +185,8 @@ __device__ void convolve(const Contraction &plan, const REAL *given, const unsig
                          const REAL *weight, const REAL *bias, bool relu, REAL *out) {
     const Part<T> part(plan);
     const Spot at = spot<false>(plan, part.column + threadIdx.x % T::RUNS_ACROSS * RUN);
-    Source<UNPOOLED> source(plan, given, given_winners, part.group, at);
-    weight += (Integer)part.group * plan.group_step + (Integer)(part.first - part.group * plan.outs) * plan.out_step;
     Sums<T> sums = {};
-    contract<T, UNPOOLED>(plan, source, weight, part.rows, sums);
+    contract<T>(plan, part, Source<UNPOOLED>(plan, given, given_winners, part.group, at), weight, sums);
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const Integer columns = (Integer)places_of(plan.axes) * plan.images;
     out += part.first * columns;
@@ -211,10 +211,8 @@ __device__ void convolve_pooled(const Contraction &plan, const REAL *given, cons
                                 bool relu, unsigned char *winners, REAL *out) {
     const Part<T> part(plan);
     const Spot at = spot<true>(plan, part.column + threadIdx.x % T::RUNS_ACROSS * RUN);
-    Source<false> source(plan, given, nullptr, part.group, at);
-    weight += (Integer)part.group * plan.group_step + (Integer)(part.first - part.group * plan.outs) * plan.out_step;
     Sums<T> sums = {};
-    contract<T, false>(plan, source, weight, part.rows, sums);
+    contract<T>(plan, part, Source<false>(plan, given, nullptr, part.group, at), weight, sums);
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const int height = plan.axes[1].places / 2, width = plan.axes[2].places / 2;
     const Integer columns = (Integer)height * width * plan.images;
@@ -248,34 +246,27 @@ __device__ void convolve_pooled(const Contraction &plan, const REAL *given, cons
     }
 }
 
-KERNEL __launch_bounds__(WARPS *LANES)
-tensor_64(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu, REAL *out) {
-    convolve<Tile<64, 128>, false>(plan, source, nullptr, weight, bias, relu, out);
-}
+#define TENSOR_KERNEL(name, ROWS)                                                                                      \
+    KERNEL __launch_bounds__(WARPS *LANES)                                                                             \
+    name(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu, REAL *out) {        \
+        convolve<Tile<ROWS, 128>, false>(plan, source, nullptr, weight, bias, relu, out);                              \
+    }
+TENSOR_KERNEL(tensor_64, 64)
+TENSOR_KERNEL(tensor_32, 32)
 
-KERNEL __launch_bounds__(WARPS *LANES)
-tensor_32(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu, REAL *out) {
-    convolve<Tile<32, 128>, false>(plan, source, nullptr, weight, bias, relu, out);
-}
+#define POOLED_KERNEL(name, ROWS)                                                                                      \
+    KERNEL __launch_bounds__(WARPS *LANES)                                                                             \
+    name(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,                     \
+         unsigned char *winners, REAL *out) {                                                                          \
+        convolve_pooled<Tile<ROWS, 128>>(plan, source, weight, bias, relu, winners, out);                              \
+    }
+POOLED_KERNEL(tensor_pooled_64, 64)
+POOLED_KERNEL(tensor_pooled_32, 32)
 
-KERNEL __launch_bounds__(WARPS *LANES)
-tensor_pooled_64(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                 unsigned char *winners, REAL *out) {
-    convolve_pooled<Tile<64, 128>>(plan, source, weight, bias, relu, winners, out);
-}
-
-KERNEL __launch_bounds__(WARPS *LANES)
-tensor_pooled_32(Contraction plan, const REAL *source, const REAL *weight, const REAL *bias, Integer relu,
-                 unsigned char *winners, REAL *out) {
-    convolve_pooled<Tile<32, 128>>(plan, source, weight, bias, relu, winners, out);
-}
-
-KERNEL __launch_bounds__(WARPS *LANES)
-tensor_unpooled_64(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight, REAL *out) {
-    convolve<Tile<64, 128>, true>(plan, grad, winners, weight, nullptr, false, out);
-}
-
-KERNEL __launch_bounds__(WARPS *LANES)
-tensor_unpooled_32(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight, REAL *out) {
-    convolve<Tile<32, 128>, true>(plan, grad, winners, weight, nullptr, false, out);
-}
+#define UNPOOLED_KERNEL(name, ROWS)                                                                                    \
+    KERNEL __launch_bounds__(WARPS *LANES)                                                                             \
+    name(Contraction plan, const REAL *grad, const unsigned char *winners, const REAL *weight, REAL *out) {            \
+        convolve<Tile<ROWS, 128>, true>(plan, grad, winners, weight, nullptr, false, out);                             \
+    }
+UNPOOLED_KERNEL(tensor_unpooled_64, 64)
+UNPOOLED_KERNEL(tensor_unpooled_32, 32)

@@ -45,7 +45,9 @@ class CapturedSteps:
     HostSteps does it. The kernels of a GPU are compiled and loaded here, before the first step.
     """
 
-    def __init__(self, step: Step, loader: Loader, capturing: bool = True, part: Callable[[int], slice] = slice) -> None:
+    def __init__(
+        self, step: Step, loader: Loader, capturing: bool = True, part: Callable[[int], slice] = slice
+    ) -> None:
         xp, groups = device().xp, len(step.optimizer.param_groups)
         self._step, self._loader, self._capturing = step, loader, capturing
         self._device: _Gpu | _Cpu = _Cpu() if xp is np else _Gpu(loader.dtype)

@@ -17,7 +17,7 @@ class Arithmetic(numpy.Arithmetic):
             super().add(x, y, out)
 
     def scale(self, x: Array, factor: Array, out: Array) -> None:
-        if _alike(x, factor, out):
+        if factor.ndim == 0 and _alike(x, factor, out):
             library.c.scale(x, factor, out)
         else:
             super().scale(x, factor, out)

@@ -60,7 +60,9 @@ class Replay:
     def __init__(self, program: Any, interludes: list[tuple[int, Action]], memory: Memory) -> None:
         self._program, self._memory = program, memory
         stops, actions = zip(*interludes, (len(program), _nothing), strict=True)
-        self._parts = list(zip((0, *stops), stops, actions, strict=False))  # calls from the first to the second, an action
+        self._parts = list(
+            zip((0, *stops), stops, actions, strict=False)
+        )  # calls from the first to the second, an action
 
     def __len__(self) -> int:
         """The number of kernel calls."""

@@ -11,7 +11,7 @@ class Arithmetic:
         module_of(out).add(x, y, out=out)
 
     def scale(self, x: Array, factor: Array, out: Array) -> None:
-        """out = factor · x, for a factor () of the same dtype; out may be x."""
+        """out = factor · x, for one factor () or any that broadcast; out may be x."""
         module_of(out).multiply(x, factor, out=out)
 
     def copy(self, x: Array, out: Array) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.backend import Array, load_cupy, module_of
-from gpucnn.parallel import current
+from gpucnn.parallel import current, interlude
 
 STREAMS = 1 << 20  # of a seed, for each process
 
@@ -81,14 +81,30 @@ def fill_uniform(out: Array) -> Array:
 
     Of processes that share a batch each draws others, and the process's generator moves on by as much in all of them.
     """
-    shared = current()
-    if module_of(out) is np and shared.size == 1:
-        generator().random(out=out, dtype=out.dtype)
-        return out
-    seed = int(generator().integers(2**63)) + shared.rank
     if module_of(out) is np:
-        np.random.default_rng(seed).random(out=out, dtype=out.dtype)
+        np.random.Generator(own_bits()).random(out=out, dtype=out.dtype)
         return out
     random = load_cupy().random
-    out[...] = random.Generator(random.Philox4x3210(seed)).random(out.shape, dtype=out.dtype)
+    out[...] = random.Generator(random.Philox4x3210(_own_seed(current().rank))).random(out.shape, dtype=out.dtype)
     return out
+
+
+def own_bits() -> Any:
+    """The bits that the next random numbers on the CPU are made of: a BitGenerator of NumPy's.
+
+    Of processes that share a batch each has others, seeded by the process's generator in an interlude.
+    """
+    shared = current()
+    if shared.size == 1:
+        return generator().bit_generator
+    bits = np.random.PCG64(0)
+    interlude(functools.partial(_seed, bits, shared.rank))
+    return bits
+
+
+def _seed(bits: np.random.PCG64, rank: int) -> None:
+    bits.state = np.random.PCG64(_own_seed(rank)).state
+
+
+def _own_seed(rank: int) -> int:
+    return int(generator().integers(2**63)) + rank

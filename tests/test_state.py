@@ -30,6 +30,7 @@ STATE = {
     "geometry.split": SAME_EVERY_STEP,
     "geometry.unpadded_places": SAME_EVERY_STEP,
     "parallel.communicator._now": "the processes that share the batch under way; per thread, as each runs its own step",
+    "parallel.interlude._recording": "who takes the interludes of captured work; per thread, as each captures its own",
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
     "tensor.arithmetic._quiet": "a context where NumPy's warnings are off; per thread: none can be entered twice",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",

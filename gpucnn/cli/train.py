@@ -199,8 +199,7 @@ def _already_finished(before: SavedRun, quiet: bool) -> int:
 
 
 def _interrupted(arguments: argparse.Namespace, folder: RunFolder, done: int, communicator: Communicator) -> int:
-    again = ["mpirun", "-n", str(communicator.size)] if communicator.size > 1 else []
-    again += ["gpucnn", "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
+    again = [*communicator.command(), "train", arguments.config, *arguments.overrides, "--resume", str(folder.path)]
     again += ["--device", arguments.device] if arguments.device else []
     if arguments.until is not None and done >= arguments.until:
         print(f"stopped after epoch {done} (--until). Go on with:\n  {shlex.join(again)}")

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.stored import Stored
 from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
-from gpucnn.kernels.interface import Epoch
+from gpucnn.kernels.interface import Changes, Epoch
 
 MOST_IMAGES = 1 << 16  # the tables' capacity, unless a single batch is larger
 
@@ -21,11 +21,12 @@ class Resident:
     """The images, labels and tables of a loader's data set in device memory, at fixed addresses.
 
     Images are uint8 or float32 (see `can_reside`); labels class numbers (N,) or rows (N, classes).
-    A table has a row for each image of the batches that were laid out: its number, and how it is changed. Raises
-    GpuMemoryError where the device has no room for the images.
+    A table has a row for each image of the batches that were laid out: its number, and how it is changed. Of a batch of
+    n images only those of the slice `part(n)` are. Raises GpuMemoryError where the device has no room for the images.
     """
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, part: Callable[[int], slice] = slice) -> None:
+        self._part = part
         normalizer = loader.normalizer
         largest = max(map(len, loader.indices(0)))
         rows = max(largest, min(MOST_IMAGES, len(loader.images)))
@@ -51,25 +52,28 @@ class Resident:
     def lay_out(self, epoch: int, first: int, most: int) -> tuple[list[int], list[int]]:
         """Write the epoch's batches from number `first` on into the tables, as many as fit and at most `most`.
 
-        Returns for each batch the row it starts at, and how many images it has.
+        Returns for each batch the row it starts at, and how many images it has in all.
         """
-        batches = self._indices(epoch)[first : first + most]
-        stops = list(itertools.takewhile(len(self._order).__ge__, itertools.accumulate(map(len, batches))))
-        batches = batches[: len(stops)]
-        drawn = [self._drawn(epoch, number, len(indices)) for number, indices in enumerate(batches, first)]
-        _fill(self._order, batches)
+        sizes = list(map(len, batches := self._indices(epoch)[first : first + most]))
+        own = [indices[self._part(len(indices))] for indices in batches]
+        stops = list(itertools.takewhile(len(self._order).__ge__, itertools.accumulate(map(len, own))))
+        drawn = [self._changes_of(epoch, number, size) for number, size in enumerate(sizes[: len(stops)], first)]
+        _fill(self._order, own[: len(stops)])
         for table, *values in zip(self._changes, *drawn, strict=True):
             if not isinstance(table, int | None):  # a whole number is the same for all images
                 _fill(table, values)
-        return [0, *stops[:-1]], list(map(len, batches))
+        return [0, *stops[:-1]], sizes[: len(stops)]
 
     def take(self, start: Array, images: int) -> Batch:
-        """The batch of `images` images whose rows begin at start, (1,) int64 on the device."""
-        shape = (*self._shape, images)
-        out, numbers = empty(shape, self._shift), empty((images,), self._numbers)
+        """The part of the batch of `images` images whose rows begin at start, (1,) int64 on the device."""
+        count = len(range(images)[self._part(images)])
+        out, numbers = empty((*self._shape, count), self._shift), empty((count,), self._numbers)
         epoch = Epoch(self._images, self._numbers, self._order, self._changes, self._shift, self._scale)
         kernels_of(type(out)).gather.batch(epoch, start, out, numbers)
         return Batch(out, numbers if self._rows is None else self._rows[numbers])
+
+    def _changes_of(self, epoch: int, number: int, images: int) -> Changes:
+        return self._drawn(epoch, number, images).each(lambda drawn: drawn[self._part(images)])
 
 
 def can_reside(loader: Loader) -> bool:

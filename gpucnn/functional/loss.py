@@ -33,7 +33,8 @@ class ClassCrossEntropy(Function):
     def backward(self, grad: Array) -> tuple[Array | None, None]:
         if self.by_result_is_one:
             return self.gradient, None
-        return module_of(grad).multiply(self.gradient, grad, out=self.gradient), None
+        kernels_of(type(grad)).arithmetic.scale(self.gradient, grad, self.gradient)
+        return self.gradient, None
 
 
 class CrossEntropy(Function):

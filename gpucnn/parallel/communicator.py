@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NoReturn, Protocol, TypeVar
 
 from gpucnn.backend import Array
+from gpucnn.errors import TrainingError
 
 T = TypeVar("T")
 
@@ -60,6 +61,14 @@ class Communicator:
     def name(self, rank: int) -> str:
         """A process in words, such as `rank 1 of 4 (node7)`."""
         return f"rank {rank} of {self.size} ({socket.gethostname()})"
+
+    def command(self) -> list[str]:
+        """What starts gpucnn in so many processes."""
+        return ["gpucnn"]
+
+
+class UnansweredError(TrainingError):
+    """Others did not answer: waiting for them once more is no use."""
 
 
 class _Done:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpucnn.backend import Array
 from gpucnn.errors import TrainingError
-from gpucnn.parallel.communicator import Communicator, Pending
+from gpucnn.parallel.communicator import Communicator, Pending, UnansweredError
 
 T = TypeVar("T")
 SPIN_SECONDS = 0.002  # of waiting before a process sleeps
@@ -74,6 +74,10 @@ class Mpi(Communicator):
         """As Communicator."""
         return f"rank {rank} of {self.size} ({self._hosts[rank]})"
 
+    def command(self) -> list[str]:
+        """As Communicator."""
+        return ["mpirun", "-n", str(self.size), "gpucnn"]
+
     def wait(self, request: Any) -> None:
         """Wait for a request of MPI. Raises TrainingError, which names who did not answer, after `timeout`."""
         if not _until(request.Test, self.timeout):
@@ -106,10 +110,6 @@ class Mpi(Communicator):
             else f"{', '.join(silent)} did not answer for {self.timeout:g} s (train.timeout), and the others wait; "
             "look at that machine, or raise train.timeout where a step takes longer, and go on with --resume"
         )
-
-
-class UnansweredError(TrainingError):
-    """Others did not answer: waiting for them once more is no use."""
 
 
 class _Request:

@@ -56,6 +56,10 @@ class Nccl(Communicator):
         """As Communicator."""
         return self._host.name(rank)
 
+    def command(self) -> list[str]:
+        """As Communicator."""
+        return self._host.command()
+
 
 def own_gpu(local_rank: int) -> str:
     """The device of a process by its number on its machine. Raises DeviceError where there are fewer GPUs."""

@@ -1,4 +1,4 @@
-"""How this process was started: by itself, or as one of several, by mpirun, srun or what stands for them."""
+"""How this process was started: by itself, or as one of several, by mpirun, srun, torchrun or what is like them."""
 
 import importlib.metadata
 import os
@@ -14,8 +14,15 @@ SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")  # set by w
 def start() -> Communicator:
     """The processes that were started together with this one; ALONE where nothing says that there are others.
 
-    Raises InputError where there are others and mpi4py is not installed, or finds another number of them.
+    Torchrun's variables say more than those of what may have started torchrun, and are looked at first. Raises
+    InputError where there are others and mpi4py is not installed, or finds another number of them, and for variables
+    that are wrong; TrainingError where others do not come.
     """
+    if os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ:
+        from gpucnn.parallel.tcp import Tcp
+        from gpucnn.parallel.torchrun import place
+
+        return Tcp(place())
     name = next((name for name in SIZES if os.environ.get(name, "1") != "1"), None)
     if name is None:
         return ALONE

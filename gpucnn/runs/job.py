@@ -65,7 +65,6 @@ def train_run(
             note(line)
     elif normalization is not None:
         folder.write_normalization(normalization)
-    trainer.take_first()
     if pipeline is not None:
         folder.write_pipeline(pipeline.to_json())
     records = trainer.run(loaders.train, loaders.validation, epochs)

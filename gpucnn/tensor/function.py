@@ -146,7 +146,7 @@ class Variable:
         if given.shape != self.shape:
             raise ShapeError(f"backward() was given a gradient of shape {given.shape}; expected {self.shape}")
         moved = given.to_batch_last() if self.batch_last else given.to_logical()
-        return moved.memory.astype(self.dtype)
+        return moved.memory.astype(self.dtype, copy=False)
 
     def _accumulate(self, grad: Array) -> None:
         """Add `grad` to this Tensor's gradient, which has its own memory: a Function may return one array twice."""

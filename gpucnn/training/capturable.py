@@ -10,6 +10,7 @@ from gpucnn.data.loader import Loader
 from gpucnn.data.resident import can_reside
 from gpucnn.nn import BatchNorm, Module
 from gpucnn.optim import OPTIMIZERS
+from gpucnn.parallel import current
 from gpucnn.tensor import Tensor
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.step import Step
@@ -50,6 +51,8 @@ def _why_not_module(name: str, module: Module) -> str | None:
         return f"{kind.__name__} ({name or 'the network'}) has hooks, or methods of its own"
     if isinstance(module, BatchNorm) and module.momentum is None:
         return f"{kind.__name__} ({name}) counts its batches in Python"
+    if isinstance(module, BatchNorm) and module.sync and current().size > 1:
+        return f"{kind.__name__} ({name}) sums its statistics over processes in Python"
     return None
 
 

@@ -7,13 +7,13 @@ import itertools
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpucnn.backend import Array, device, load_cupy, to_device, to_host
-from gpucnn.data.loader import Loader
+from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.resident import Resident
 from gpucnn.generators import drawing_from, generator
 from gpucnn.kernels.c import capture as c_capture
@@ -22,6 +22,7 @@ from gpucnn.kernels.cuda import program
 from gpucnn.kernels.cuda.capture import new_stream
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import CaptureError
+from gpucnn.tensor import Tensor
 from gpucnn.training.capturable import Snapshot, arrays_of, why_not
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import is_sum
@@ -44,11 +45,13 @@ class CapturedSteps:
     HostSteps does it. The kernels of a GPU are compiled and loaded here, before the first step.
     """
 
-    def __init__(self, step: Step, loader: Loader, capturing: bool = True) -> None:
+    def __init__(
+        self, step: Step, loader: Loader, capturing: bool = True, part: Callable[[int], slice] = slice
+    ) -> None:
         xp, groups = device().xp, len(step.optimizer.param_groups)
         self._step, self._loader, self._capturing = step, loader, capturing
         self._device: _Gpu | _Cpu = _Cpu() if xp is np else _Gpu(loader.dtype)
-        self._data, self._batches = Resident(loader), len(loader)
+        self._data, self._batches = Resident(loader, part), len(loader)
         self._labels = np.unique(loader.labels) if loader.labels.ndim == 1 else loader.labels
         self._integers = xp.zeros((MOST_STEPS, 2), np.int64)  # the row a batch starts at, and a seed
         self._numbers = xp.zeros((MOST_STEPS, groups, 3))  # the optimizer's rates
@@ -74,14 +77,22 @@ class CapturedSteps:
                 if done is None:
                     raise
                 interrupted = True
-            self._most = _steps_until_look(len(done), time.perf_counter() - began)
+            self._most = _steps_until_look(len(done), self._agreed(time.perf_counter() - began))
             first += len(done)
             if done:
                 yield done
             if interrupted:
                 raise KeyboardInterrupt
         if first < self._batches:
-            yield from HostSteps(self._step, self._loader).results(epoch, first, lr)
+            yield from self._one_by_one(epoch, first, lr)
+
+    def _one_by_one(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
+        """The same results where steps cannot be captured."""
+        return HostSteps(self._step, self._loader).results(epoch, first, lr)
+
+    def _agreed(self, seconds: float) -> float:
+        """How long steps took."""
+        return seconds
 
     def _can_capture(self) -> bool:
         """Whether to go on here. On a CPU, what changed since the last time is noted first."""
@@ -135,8 +146,7 @@ class CapturedSteps:
 
     def _capture(self, images: int) -> int:
         """Capture a step; returns how often it ran meanwhile."""
-        tables = (self._integers, self._numbers, self._now, self._rates, self._losses, self._corrects)
-        known = itertools.chain(arrays_of(self._step), self._data.arrays(), tables)
+        known = itertools.chain(arrays_of(self._step), self._data.arrays(), self._tables())
         try:
             self._replays[images] = self._device.capture(lambda: self._work(images), known, self._step)
         except CaptureError as error:
@@ -144,6 +154,10 @@ class CapturedSteps:
             self._device.report(error)
             return 0
         return self._device.runs_while_captured
+
+    def _tables(self) -> Sequence[Array]:
+        """What a step reads and writes beside the network, the optimizer and the data."""
+        return self._integers, self._numbers, self._now, self._rates, self._losses, self._corrects
 
     def _work(self, images: int) -> None:
         """Launch the kernels of one step on a batch of `images`."""
@@ -155,11 +169,19 @@ class CapturedSteps:
             output, loss = forward(step.net, step.loss, batch)
             check_labels(self._labels, output)
             scores = output.memory if output.batch_last else output.memory.T  # (C, N)
-            noted = (self._now[2:3], self._losses, self._corrects, self._rates)
+            noted = (self._now[2:3], self._losses, self._corrects, self._halts())
             kernels.softmax.tally(scores, class_numbers(batch.labels), loss.memory, *noted)
-            loss.backward()
+            self._backward(loss, batch, images)
             step.clip()
             step.optimizer.step(self._rates)
+
+    def _halts(self) -> Array:
+        """Where a loss that is not finite is noted: rows like those of the rates."""
+        return self._rates
+
+    def _backward(self, loss: Tensor, batch: Batch, images: int) -> None:
+        """Compute the gradients by the loss of a batch of `images`."""
+        loss.backward()
 
     def _look(self, sizes: list[int]) -> list[StepResult]:
         """Wait for the steps, and read their results up to the first whose loss is not finite."""

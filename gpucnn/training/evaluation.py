@@ -57,10 +57,10 @@ def evaluate(
         captured = CapturedNetwork(net)
         for share in shares.batches(batches, epoch=0):
             result, output = evaluate_batch(captured, loss, share.batch)
-            tally.add(shares.sum(result, share)())
-            given.append(shares.gather(to_host(share.batch.labels), share))
+            tally.add(shares.sum(result, share.of)())
+            given.append(shares.gather(to_host(share.batch.labels), share.of))
             labels.append(class_numbers(given[-1]))
-            outputs.append(shares.gather(output, share))
+            outputs.append(shares.gather(output, share.of))
     scores = np.concatenate(outputs)  # (N, C)
     known = are_classes(np.concatenate(given))
     figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1]) if known else None

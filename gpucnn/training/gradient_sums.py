@@ -1,11 +1,13 @@
 """Gradients summed over processes, while the backward pass still computes others."""
 
+import functools
 from dataclasses import dataclass, field
 
-from gpucnn.backend import module_of
+from gpucnn.backend import empty
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.optim import Optimizer
 from gpucnn.optim.flat import FlatParameters, Place
-from gpucnn.parallel import Communicator, Pending
+from gpucnn.parallel import Communicator, Pending, interlude
 from gpucnn.tensor import Tensor
 from gpucnn.tensor.function import Variable
 
@@ -26,11 +28,15 @@ class _Bucket:
         """The size of the gradients."""
         return sum(place.value.nbytes for _, place in self.members)
 
-    def begin(self, communicator: Communicator) -> Pending:
-        """Begin the sum. A parameter without a gradient has none in any process."""
-        for parameter, place in self.members:
-            if parameter.grad is None:
-                place.gradient[...] = 0  # what was left there
+    @property
+    def unused(self) -> list[Place]:
+        """The places of parameters that have no gradient, in any process."""
+        return [place for parameter, place in self.members if parameter.grad is None]
+
+    def begin(self, unused: list[Place], communicator: Communicator) -> Pending:
+        """Begin the sum; `unused` are filled with zeros first."""
+        for place in unused:
+            place.gradient[...] = 0  # what was left there
         places = [place for _, place in self.members]
         part = self.flat.gradients[min(p.start for p in places) : max(p.stop for p in places)]
         return communicator.start_sum(part)
@@ -40,7 +46,7 @@ class GradientSums:
     """Sums over processes of the gradients of an optimizer's parameters, begun while the backward pass still runs.
 
     The flat memory is cut into buckets from its end, where the backward pass begins. They are summed in that order in
-    every process.
+    every process. Each begins in an interlude: where a step is captured, its program is cut at the buckets' edges.
     """
 
     def __init__(self, optimizer: Optimizer, communicator: Communicator) -> None:
@@ -56,14 +62,16 @@ class GradientSums:
         for bucket in self._buckets:
             bucket.missing = {id(parameter) for parameter, _ in bucket.members}
         self._begun = []
-        seed = module_of(loss.memory).full(loss.memory.shape, weight, loss.dtype)
-        loss.backward(seed, on_complete=self._complete)
+        seed = empty(loss.memory.shape, loss.memory)
+        kernels_of(type(seed)).arithmetic.fill(weight, seed)
+        loss.backward(Tensor.from_batch_last(seed), on_complete=self._complete)
         self._begin(len(self._buckets))
 
     def wait(self) -> None:
         """Wait until all gradients are those of the whole batch. Raises TrainingError if a process does not answer."""
         for pending in self._begun:
             pending.wait()
+        self._begun.clear()
 
     def _complete(self, leaf: Variable) -> None:
         """Begin the sums of those buckets that are complete, as far as all before them are."""
@@ -75,7 +83,10 @@ class GradientSums:
     def _begin(self, stop: int) -> None:
         """Begin the sums of all buckets up to number `stop` that have not begun."""
         for bucket in self._buckets[len(self._begun) : stop]:
-            self._begun.append(bucket.begin(self._communicator))
+            interlude(functools.partial(self._begin_one, bucket, bucket.unused))
+
+    def _begin_one(self, bucket: _Bucket, unused: list[Place]) -> None:
+        self._begun.append(bucket.begin(unused, self._communicator))
 
 
 def _cut(flat: FlatParameters) -> list[_Bucket]:

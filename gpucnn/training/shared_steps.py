@@ -39,10 +39,11 @@ class SharedSteps:
         step = self.step
         with one_blas_thread():
             step.optimizer.zero_grad()
-            with sharing(self.shares.among(share)):
+            with sharing(self.shares.among(share.of)):
                 output, loss = forward(step.net, step.loss, share.batch)
-                whole = self.shares.sum(measure(step.loss, share.batch, output, loss), share, buffers)
-                gradients.backward(loss, share.weight(step.loss))
+                own = measure(step.loss, share.batch, output, loss)
+                whole = self.shares.sum(own, share.of, buffers)
+                gradients.backward(loss, self.shares.weight(step.loss, own.images, share.of))
             result = whole()
             gradients.wait()
             if math.isfinite(result.loss):

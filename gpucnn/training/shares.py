@@ -22,27 +22,22 @@ FEWEST = 2  # images of a share: batch normalisation needs more than one
 
 
 class Share(NamedTuple):
-    """The images of a batch that this process computes: `of` are in the batch.
-
-    A batch of fewer than two images a process is computed by each of them, in as many `copies`.
-    """
+    """The images of a batch that this process computes: `of` are in the batch."""
 
     batch: Batch
     of: int
-    copies: int = 1
-
-    def weight(self, loss: Loss) -> float:
-        """The factor of this share's loss in the sum that is the whole batch's loss."""
-        return (1.0 if is_sum(loss) else len(self.batch.labels) / self.of) / self.copies
 
 
 @dataclass
 class Shares:
-    """How processes share batches. In one process a share is the batch."""
+    """How processes share batches. In one process a share is the batch.
+
+    A batch of fewer than two images a process is computed by each of them, all of it.
+    """
 
     communicator: Communicator = ALONE
     _interruption: Interruption | None = None
-    _interrupted: bool = False  # whether any process was, when the last result was summed
+    any_interrupted: bool = False  # whether any process was, when the last result was summed
 
     def batches(self, batches: Batches, epoch: int, first: int = 0) -> Iterator[Share]:
         """This process's shares of the batches of an epoch, from number `first` on."""
@@ -50,27 +45,38 @@ class Shares:
             yield from (Share(batch, len(batch.labels)) for batch in batches.batches(epoch, first))
         elif isinstance(batches, Loader):
             sizes = [len(indices) for indices in batches.indices(epoch)[first:]]
-            for size, batch in zip(sizes, batches.batches(epoch, first, self._part), strict=True):
-                yield Share(batch, size, self._copies(size))
+            for size, batch in zip(sizes, batches.batches(epoch, first, self.part), strict=True):
+                yield Share(batch, size)
         else:
             for images, labels in batches.batches(epoch, first):
-                size, part = len(labels), self._part(len(labels))
+                part = self.part(len(labels))
                 mine = Batch(module_of(images).ascontiguousarray(images[..., part]), labels[part])
-                yield Share(mine, size, self._copies(size))
+                yield Share(mine, len(labels))
 
-    def among(self, share: Share) -> Communicator:
-        """The processes that compute the other parts of the batch."""
-        return self.communicator if share.copies == 1 else ALONE
+    def part(self, of: int) -> slice:
+        """Which images of a batch of so many are this process's."""
+        if self._copies(of) > 1:
+            return slice(0, of)
+        rank, size = self.communicator.rank, self.communicator.size
+        return slice(of * rank // size, of * (rank + 1) // size)
 
-    def sum(self, own: StepResult, share: Share, buffers: Sequence[Tensor] = ()) -> Callable[[], StepResult]:
-        """Begin to sum the results of all shares of a batch; what is returned waits for that of the whole batch.
+    def among(self, of: int) -> Communicator:
+        """The processes that compute the other parts of a batch of so many images."""
+        return self.communicator if self._copies(of) == 1 else ALONE
+
+    def weight(self, loss: Loss, images: int, of: int) -> float:
+        """The factor of the loss of a share of `images` in the sum that is the whole batch's loss."""
+        return (1.0 if is_sum(loss) else images / of) / self._copies(of)
+
+    def sum(self, own: StepResult, of: int, buffers: Sequence[Tensor] = ()) -> Callable[[], StepResult]:
+        """Begin to sum the results of all shares of a batch of so many; what is returned waits for the whole batch's.
 
         Floating buffers, such as running statistics, become their means over the processes.
         """
         if self.communicator.size == 1:
             return lambda: own
         buffers = [buffer for buffer in buffers if buffer.dtype.kind == "f"]
-        own_part = np.array([own.loss * own.images, own.images, own.correct]) / share.copies
+        own_part = np.array([own.loss * own.images, own.images, own.correct]) / self._copies(of)
         stop = self._interruption is not None and self._interruption.requested
         values = [to_host(buffer.memory).ravel() for buffer in buffers]
         bad = np.zeros(self.communicator.size)
@@ -81,16 +87,16 @@ class Shares:
         def result() -> StepResult:
             pending.wait()
             [loss, images, correct, stopped], rest = numbers[:4], numbers[4:]
-            self._interrupted = bool(stopped)
+            self.any_interrupted = bool(stopped)
             self._spread(buffers, rest[len(bad) :])
             where = tuple(np.flatnonzero(rest[: len(bad)]).tolist())
-            return StepResult(round(images), float(loss / share.of), round(correct), where)
+            return StepResult(round(images), float(loss / of), round(correct), where)
 
         return result
 
-    def gather(self, array: np.ndarray, share: Share) -> np.ndarray:
+    def gather(self, array: np.ndarray, of: int) -> np.ndarray:
         """The rows of the whole batch, of the rows (n, ...) of a share."""
-        return array if share.copies > 1 else np.concatenate(self.communicator.gather(array))
+        return array if self._copies(of) > 1 else np.concatenate(self.communicator.gather(array))
 
     def check_alike(self, optimizer: Optimizer, epoch: int) -> None:
         """Raise TrainingError, in every process, where the weights of one are not those of rank 0."""
@@ -113,7 +119,7 @@ class Shares:
         if self.communicator.size == 1:
             return interruption.requested
         self._interruption = interruption
-        return self._interrupted
+        return self.any_interrupted
 
     def _spread(self, buffers: Sequence[Tensor], sums: np.ndarray) -> None:
         """Set the buffers to the means."""
@@ -123,12 +129,5 @@ class Shares:
             buffer.memory[...] = to_device(mean.astype(buffer.dtype)).reshape(buffer.memory.shape)
             start += buffer.size
 
-    def _copies(self, images: int) -> int:
-        return 1 if images >= FEWEST * self.communicator.size else self.communicator.size
-
-    def _part(self, images: int) -> slice:
-        """Which of a batch's images are this process's."""
-        if self._copies(images) > 1:
-            return slice(0, images)
-        rank, size = self.communicator.rank, self.communicator.size
-        return slice(images * rank // size, images * (rank + 1) // size)
+    def _copies(self, of: int) -> int:
+        return 1 if of >= FEWEST * self.communicator.size else self.communicator.size

@@ -18,6 +18,7 @@ from gpucnn.nn import Module
 from gpucnn.optim.schedules import Monitored
 from gpucnn.parallel import ALONE, Communicator
 from gpucnn.training.captured import CapturedSteps
+from gpucnn.training.captured_shares import CapturedShares
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
@@ -145,6 +146,7 @@ class Trainer:
         Raises InputError for options or data that cannot be trained on; TrainingError, during training, if a loss is
         not finite.
         """
+        self.take_first()
         dtype = dtype_of(self.net).name
         batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
         self._trained_on, self._inputs = batches, None
@@ -266,13 +268,14 @@ class Trainer:
 
     def _steps(self, batches: Batches) -> Steps:
         """The steps over the batches: captured, with the data set on the device, if the batches are a Loader's."""
-        if self.processes > 1:
-            return SharedSteps(self._step, batches, self._shares)
-        on_gpu = backend.device().kind == "cuda"
+        on_gpu, several = backend.device().kind == "cuda", self.processes > 1
         by_numpy = dispatch.asked() == "numpy" if on_gpu else dispatch.chosen() == "numpy"
         if (on_gpu or self.capture) and not by_numpy and isinstance(batches, Loader) and can_reside(batches):
-            return CapturedSteps(self._step, batches, self.capture)
-        return HostSteps(self._step, batches)
+            if not several:
+                return CapturedSteps(self._step, batches, self.capture)
+            if not on_gpu:
+                return CapturedShares(self._step, batches, self._shares)
+        return SharedSteps(self._step, batches, self._shares) if several else HostSteps(self._step, batches)
 
     def _train_epoch(self, steps: Steps, batches: Batches, total_steps: int) -> Iterator[BatchRecord]:
         """Train on the epoch's remaining minibatches."""
@@ -320,10 +323,10 @@ class Trainer:
         for share in self._shares.batches(batches, 0, first=state.validation.batches):
             with evaluating(self.net):
                 own, output = evaluate_batch(captured, self.loss, share.batch)
-            result = self._shares.sum(own, share)()
+            result = self._shares.sum(own, share.of)()
             if self.metrics:
-                outputs.append(self._shares.gather(output, share))
-                labels.append(self._shares.gather(to_host(share.batch.labels), share))
+                outputs.append(self._shares.gather(output, share.of))
+                labels.append(self._shares.gather(to_host(share.batch.labels), share.of))
             if not math.isfinite(result.loss):
                 batch = next(batches.batches(0, first=state.validation.batches))
                 with evaluating(self.net):

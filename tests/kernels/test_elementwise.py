@@ -36,6 +36,18 @@ def test_activations_are_the_references(compiled, length, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("length", LENGTHS)
+def test_multiples_are_the_references(compiled, length, dtype):
+    x, factor = numbers(length, dtype), np.array(0.3, dtype)
+    found, expected = np.full_like(x, 5), np.full_like(x, 7)
+    compiled.arithmetic.scale(x, factor, found)
+    reference.arithmetic.scale(x, factor, expected)
+    assert np.array_equal(found, expected, equal_nan=True)
+    compiled.arithmetic.scale(x, factor, x)
+    assert np.array_equal(x, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
 def test_sigmoids_are_the_references(compiled, length, dtype):
     x, grad = 9 * numbers(length, dtype), np.random.default_rng(0).standard_normal(length).astype(dtype)
     results = []

@@ -1,10 +1,9 @@
 """Activations and dropout in C, each in one pass."""
 
 from gpucnn.backend import Array
-from gpucnn.generators import fill_uniform, generator
+from gpucnn.generators import own_bits
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.parallel import current
 
 
 class Activation(numpy.Activation):
@@ -33,12 +32,9 @@ class Activation(numpy.Activation):
         library.c.sigmoid_backward(grad, y, out)
 
     def dropout(self, x: Array, scales: Array, p: float, out: Array) -> None:
-        if current().size > 1:  # each of the processes draws others; their steps are not captured
-            fill_uniform(scales)
-        else:
-            bits = generator().bit_generator
-            with bits.lock:
-                library.c.uniform(bits.capsule, scales)
+        bits = own_bits()
+        with bits.lock:
+            library.c.uniform(bits.capsule, scales)
         library.c.dropout(x, p, 1 / (1 - p), scales, out)
 
     def dropout_backward(self, grad: Array, scales: Array, out: Array) -> None:

@@ -16,6 +16,12 @@ class Arithmetic(numpy.Arithmetic):
         else:
             super().add(x, y, out)
 
+    def scale(self, x: Array, factor: Array, out: Array) -> None:
+        if factor.ndim == 0 and _alike(x, factor, out):
+            library.c.scale(x, factor, out)
+        else:
+            super().scale(x, factor, out)
+
     def copy(self, x: Array, out: Array) -> None:
         if _alike(x, out):
             library.c.copy(x, out)

@@ -2,13 +2,14 @@
 
 A program holds calls with their arguments, so addresses and numbers that Python gave stay the same: what changes from
 one run to the next must lie in arrays. Work that is not done by recorded kernels cannot be captured, and shows: while
-work is captured its arrays are read-only to NumPy, and a kernel refuses to read what no recorded kernel wrote.
+work is captured its arrays are read-only to NumPy, and a kernel refuses to read what no recorded kernel wrote. Python
+may do what it likes between kernels, in interludes: there a program is cut.
 """
 
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from gpucnn.backend import Array, aligned_memory, allocating
 from gpucnn.generators import generator
 from gpucnn.kernels.c import library
 from gpucnn.kernels.interface import CaptureError
+from gpucnn.parallel import interludes_to
+from gpucnn.parallel.interlude import Action
 
 _one_at_a_time = threading.Lock()  # a second thread that captures waits
 
@@ -54,8 +57,12 @@ class _Loan(np.ndarray):
 class Replay:
     """A captured program; its memory is freed with it."""
 
-    def __init__(self, program: Any, memory: Memory) -> None:
+    def __init__(self, program: Any, interludes: list[tuple[int, Action]], memory: Memory) -> None:
         self._program, self._memory = program, memory
+        stops, actions = zip(*interludes, (len(program), _nothing), strict=True)
+        self._parts = list(
+            zip((0, *stops), stops, actions, strict=False)
+        )  # calls from the first to the second, an action
 
     def __len__(self) -> int:
         """The number of kernel calls."""
@@ -63,38 +70,83 @@ class Replay:
 
     def __call__(self, times: int = 1, halt: Array | None = None) -> int:
         """Run it so many times, and return how often it ran: it ends early once halt, (1,) float64, is not 0."""
+        if len(self._parts) == 1:
+            return self._run(0, len(self), times, halt)
+        for done in range(times):
+            for start, stop, action in self._parts:
+                if halt is not None and halt[0]:
+                    return done
+                self._run(start, stop, 1, halt)
+                action()
+        return times
+
+    def _run(self, start: int, stop: int, times: int, halt: Array | None) -> int:
         with generator().bit_generator.lock:  # dropout draws from it
-            return self._program.run(times, halt)
+            return self._program.run(start, stop, times, halt)
 
 
 def capture(work: Callable[[], Any], known: Iterable[Array], memory: Memory | None = None) -> Replay:
     """Call `work`, and record the kernels that it runs.
 
     `known` are the arrays made before that it may read and write; the caller does not replace their memory later.
-    Raises CaptureError, with the cause; what `work` did until then is done.
+    Raises CaptureError, with the cause; what `work` did until then is done. An interlude's error is raised as it is.
     """
     memory, program, known = memory or Memory(), library.c.Program(), list(known)
+    recording = _Recording(program, known, memory)
+    for array in known:
+        program.know(array, True)
+    try:
+        with recording:
+            work()
+    except Exception as error:
+        if recording.paused:
+            raise
+        raise CaptureError(f"{type(error).__name__}: {error}") from error
+    return Replay(program, recording.interludes, memory)
 
-    def allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        loan = memory.take(max(1, math.prod(shape) * dtype.itemsize))
-        program.know(loan.base, False)
+
+def _nothing() -> None:
+    pass
+
+
+class _Recording:
+    """Inside, a program records the kernels that this thread runs, except in interludes, which are kept beside it."""
+
+    def __init__(self, program: Any, known: list[Array], memory: Memory) -> None:
+        self._program, self._known, self._memory = program, known, memory
+        self.interludes: list[tuple[int, Action]] = []  # each with the number of calls before it
+        self.paused = False  # by an interlude
+        self._open = ExitStack()
+
+    def __enter__(self) -> None:
+        with ExitStack() as opened:
+            opened.enter_context(_one_at_a_time)
+            opened.enter_context(_read_only(self._known))
+            opened.enter_context(allocating(self._allocate))
+            opened.enter_context(interludes_to(self._interlude))
+            self._program.begin()
+            opened.callback(self._program.end)
+            self._open = opened.pop_all()
+
+    def __exit__(self, *failure: Any) -> None:
+        self._open.close()
+
+    def _interlude(self, action: Action) -> None:
+        self.interludes.append((len(self._program), action))
+        self._open.close()
+        self.paused = True
+        action()
+        self.paused = False
+        self.__enter__()
+
+    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        loan = self._memory.take(max(1, math.prod(shape) * dtype.itemsize))
+        self._program.know(loan.base, False)
         array = np.ndarray(shape, dtype, loan)
         if backend.fill_with_nan and dtype.kind == "f":
             array.fill(math.nan)
         array.flags.writeable = False
         return array
-
-    with _one_at_a_time, _read_only(known), allocating(allocate):
-        program.begin()
-        try:
-            for array in known:
-                program.know(array, True)
-            work()
-        except Exception as error:
-            raise CaptureError(f"{type(error).__name__}: {error}") from error
-        finally:
-            program.end()
-    return Replay(program, memory)
 
 
 @contextmanager

@@ -4,11 +4,15 @@ from gpucnn.backend import Array, module_of
 
 
 class Arithmetic:
-    """Sums and copies; all arrays of a call have one shape."""
+    """Sums, multiples and copies; all arrays of a call have one shape, but for a factor."""
 
     def add(self, x: Array, y: Array, out: Array) -> None:
         """out = x + y; out may be x or y."""
         module_of(out).add(x, y, out=out)
+
+    def scale(self, x: Array, factor: Array, out: Array) -> None:
+        """out = factor · x, for one factor () or any that broadcast; out may be x."""
+        module_of(out).multiply(x, factor, out=out)
 
     def copy(self, x: Array, out: Array) -> None:
         """out = x."""

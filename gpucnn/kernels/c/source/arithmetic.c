@@ -19,6 +19,14 @@ static void NAME(add_piece)(void *context, int64_t piece) {
     }
 }
 
+static void NAME(scale_piece)(void *context, int64_t piece) {
+    const NAME(Arrays) *a = context;
+    real factor = *a->y;
+    for (int64_t i = piece_start(piece), stop = piece_stop(piece, a->length); i < stop; i++) {
+        a->out[i] = a->x[i] * factor;
+    }
+}
+
 static void NAME(copy_piece)(void *context, int64_t piece) {
     const NAME(Arrays) *a = context;
     int64_t start = piece_start(piece), count = piece_stop(piece, a->length) - start;
@@ -27,6 +35,10 @@ static void NAME(copy_piece)(void *context, int64_t piece) {
 
 void NAME(add)(const real *x, const real *y, int64_t length, real *out) {
     run_pieces(NAME(add_piece), &(NAME(Arrays)){x, y, out, length}, length);
+}
+
+void NAME(scale)(const real *x, const real *factor, int64_t length, real *out) {
+    run_pieces(NAME(scale_piece), &(NAME(Arrays)){x, factor, out, length}, length);
 }
 
 void NAME(copy)(const real *x, int64_t length, real *out) {

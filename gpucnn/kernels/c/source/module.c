@@ -166,6 +166,7 @@ KERNEL(nesterov, "rRdnnnR", a[0].data, a[1].data, a[2].data, a[3].number, a[4].n
 KERNEL(adam, "rRRdnnnnnnnR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].number, a[6].number,
        a[7].number, a[8].number, a[9].number, a[10].number, a[11].size, a[11].data)
 KERNEL(add, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(scale, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(copy, "rR", a[0].data, a[1].size, a[1].data)
 KERNEL(fill, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(sigmoid, "rR", a[0].data, a[1].size, a[1].data)
@@ -254,6 +255,7 @@ static PyMethodDef methods[] = {
     METHOD(nesterov),
     METHOD(adam),
     METHOD(add),
+    METHOD(scale),
     METHOD(copy),
     METHOD(fill),
     METHOD(sigmoid),

@@ -167,10 +167,12 @@ static PyObject *know(PyObject *self, PyObject *const *objects, Py_ssize_t count
     Py_RETURN_NONE;
 }
 
-/* Runs all calls `times` times; ends early once *halt is not 0. Returns how often it ran, the last not to its end. */
-static int64_t run_calls(const Program *program, int64_t times, const volatile double *halt) {
+/* Runs the calls first to stop - 1 `times` times; ends early once *halt is not 0. Returns how often they ran, the last
+ * not to their end. */
+static int64_t run_calls(const Program *program, int64_t first, int64_t stop, int64_t times,
+                         const volatile double *halt) {
     for (int64_t time = 0; time < times; time++) {
-        for (int64_t i = 0; i < program->entry_count; i++) {
+        for (int64_t i = first; i < stop; i++) {
             const Entry *entry = program->entries + i;
             entry->call(program->arguments + entry->first);
             if (halt && *halt != 0) {
@@ -181,23 +183,29 @@ static int64_t run_calls(const Program *program, int64_t times, const volatile d
     return times;
 }
 
-/* run(times, halt): halt is an array of one float64, or None. */
+/* run(first, stop, times, halt): the calls first to stop - 1; halt is an array of one float64, or None. */
 static PyObject *run_program(PyObject *self, PyObject *const *objects, Py_ssize_t count) {
     const Program *program = (Program *)self;
     Py_buffer view = {0};
-    if (count != 2) {
-        return PyErr_Format(PyExc_TypeError, "expected 2 arguments, given %zd", count);
+    if (count != 4) {
+        return PyErr_Format(PyExc_TypeError, "expected 4 arguments, given %zd", count);
     }
-    int64_t times = PyLong_AsLongLong(objects[0]);
-    if (PyErr_Occurred() || (objects[1] != Py_None && PyObject_GetBuffer(objects[1], &view, PyBUF_SIMPLE) < 0)) {
+    int64_t first = PyLong_AsLongLong(objects[0]), stop = PyLong_AsLongLong(objects[1]);
+    int64_t times = PyLong_AsLongLong(objects[2]);
+    if (PyErr_Occurred() || (objects[3] != Py_None && PyObject_GetBuffer(objects[3], &view, PyBUF_SIMPLE) < 0)) {
         return NULL;
+    }
+    if (first < 0 || stop > program->entry_count) {
+        PyBuffer_Release(&view);
+        return PyErr_Format(PyExc_ValueError, "calls %lld to %lld of %lld", (long long)first, (long long)stop,
+                            (long long)program->entry_count);
     }
     if (view.buf && view.len != (Py_ssize_t)sizeof(double)) {
         PyBuffer_Release(&view);
         return PyErr_Format(PyExc_TypeError, "expected an array of one float64");
     }
     Py_BEGIN_ALLOW_THREADS
-    times = run_calls(program, times, view.buf);
+    times = run_calls(program, first, stop, times, view.buf);
     Py_END_ALLOW_THREADS
     if (view.buf) {
         PyBuffer_Release(&view);

@@ -1,0 +1,101 @@
+"""Captured steps of several processes on CPUs: a program is cut where sums begin, and where they are waited for."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from gpucnn.backend import Array
+from gpucnn.data.loader import Batch, Loader
+from gpucnn.parallel import interlude, sharing
+from gpucnn.tensor import Tensor
+from gpucnn.training.captured import CapturedSteps
+from gpucnn.training.gradient_sums import GradientSums
+from gpucnn.training.losses import is_sum
+from gpucnn.training.records import StepResult
+from gpucnn.training.shared_steps import SharedSteps
+from gpucnn.training.shares import Shares
+from gpucnn.training.step import Step
+
+
+class CapturedShares(CapturedSteps):
+    """As CapturedSteps, of each batch a share: gradients and results are summed over the processes, in interludes.
+
+    Messages are those of SharedSteps, in the same order. All processes look at the results after the same steps.
+    """
+
+    def __init__(self, step: Step, loader: Loader, shares: Shares) -> None:
+        super().__init__(step, loader, part=shares.part)
+        self._shares, self._gradients = shares, GradientSums(step.optimizer, shares.communicator)
+        self._own_rates = np.zeros_like(self._rates)  # where a loss of this share is noted that is not finite
+        self._buffers: list[Tensor] = []
+        self._whole: Callable[[], StepResult] | None = None  # waits for the result of the step under way
+        self._results: list[StepResult] = []  # since the last look
+
+    def _one_by_one(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
+        return SharedSteps(self._step, self._loader, self._shares).results(epoch, first, lr)
+
+    def _can_capture(self) -> bool:
+        with sharing(self._shares.communicator):
+            return super()._can_capture()
+
+    def _agreed(self, seconds: float) -> float:
+        """How long steps took, on the mean of the processes."""
+        return float(self._shares.communicator.sum(np.array([seconds]))[0]) / self._shares.communicator.size
+
+    def _capture(self, images: int) -> int:
+        self._buffers = list(self._step.net.buffers())
+        ran = super()._capture(images)
+        if not ran:  # the step runs once more, by itself
+            self._end_sums()
+        return ran
+
+    def _tables(self) -> Sequence[Array]:
+        return *super()._tables(), self._own_rates
+
+    def _halts(self) -> Array:
+        return self._own_rates
+
+    def _work(self, images: int) -> None:
+        with sharing(self._shares.among(images)):
+            super()._work(images)
+        interlude(self._halt_if_interrupted)
+
+    def _backward(self, loss: Tensor, batch: Batch, images: int) -> None:
+        """Compute the gradients by the loss of the whole batch, of `images`."""
+        own = len(batch.labels)
+        interlude(functools.partial(self._begin, own, images))
+        self._gradients.backward(loss, self._shares.weight(self._step.loss, own, images))
+        interlude(self._end)
+
+    @np.errstate(all="ignore")  # as Step
+    def _begin(self, own: int, images: int) -> None:
+        """Begin to sum the results of the share, `own` images."""
+        number = int(self._now[2])
+        loss = float(self._losses[number]) / (own if is_sum(self._step.loss) else 1)
+        self._whole = self._shares.sum(StepResult(own, loss, int(self._corrects[number])), images, self._buffers)
+
+    @np.errstate(all="ignore")
+    def _end(self) -> None:
+        """Wait for all sums; where a process's loss is not finite, no weights are updated."""
+        result = self._end_sums()
+        self._results += result
+        self._rates[:, 3] = not all(math.isfinite(each.loss) for each in result)
+
+    def _end_sums(self) -> list[StepResult]:
+        """Wait for the sums that have begun; the result of the step, where it is one."""
+        results = [] if self._whole is None else [self._whole()]
+        self._whole = None
+        self._gradients.wait()
+        return results
+
+    def _halt_if_interrupted(self) -> None:
+        """Run no more steps where a process was interrupted: all learned it with this step's result."""
+        if self._shares.any_interrupted:
+            self._rates[:, 3] = 1
+
+    def _look(self, sizes: list[int]) -> list[StepResult]:
+        done, self._results = self._results, []
+        self._step.optimizer.count(sum(math.isfinite(result.loss) for result in done))
+        return done

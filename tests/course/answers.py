@@ -11,6 +11,35 @@ def slide(x, k):
         y.append(total)
     return y
 """,
+    2: """
+def output_size(W, K, S, P, D):
+    reach = D * (K - 1) + 1
+    return len([start for start in range(0, W + 2 * P, S) if start + reach <= W + 2 * P])
+""",
+    3: """
+def convolve(x, k):
+    A, B = k.shape
+    z = np.empty((x.shape[0] - A + 1, x.shape[1] - B + 1))
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            z[i, j] = sum(k[a, b] * x[i + A - 1 - a, j + B - 1 - b] for a in range(A) for b in range(B))
+    return z
+""",
+    4: """
+def im2col(x, K, S):
+    view = np.lib.stride_tricks.sliding_window_view(x, (K, K), axis=(1, 2))[:, ::S, ::S]
+    return view.transpose(0, 3, 4, 1, 2).reshape(x.shape[0] * K * K, -1)
+""",
+    5: """
+def gradients(x, k, g, S, P):
+    gx, gk = [0.0] * (len(x) + 2 * P), [0.0] * len(k)
+    padded = [0.0] * P + list(x) + [0.0] * P
+    for i in range(len(g)):
+        for a in range(len(k)):
+            gk[a] += g[i] * padded[S * i + a]
+            gx[S * i + a] += g[i] * k[a]
+    return np.array(gx[P : P + len(x)]), np.array(gk)
+""",
 }
 
 WRONG: list[tuple[int, str, str]] = [
@@ -19,4 +48,118 @@ WRONG: list[tuple[int, str, str]] = [
     (1, "kernel is flipped", "def slide(x, k): return np.convolve(x, k, 'valid')"),
     (1, "divided by the kernel's length", "def slide(x, k): return np.correlate(x, k) / len(k)"),
     (1, "The first difference at (0,)", "def slide(x, k): return np.correlate(x, k) + 1"),
+    (2, "forgets the padding", "def output_size(W, K, S, P, D): return (W - D * (K - 1) - 1) // S + 1"),
+    (2, "adds P once", "def output_size(W, K, S, P, D): return (W + P - D * (K - 1) - 1) // S + 1"),
+    (2, "one too small", "def output_size(W, K, S, P, D): return (W + 2 * P - D * (K - 1) - 1) // S"),
+    (2, "rounds up", "def output_size(W, K, S, P, D): return np.ceil((W + 2 * P - D * (K - 1) - 1) / S) + 1"),
+    (2, "does not round", "def output_size(W, K, S, P, D): return (W + 2 * P - D * (K - 1) - 1) / S + 1"),
+    (2, "forgets the dilation", "def output_size(W, K, S, P, D): return (W + 2 * P - K) // S + 1"),
+    (2, "window is too long", "def output_size(W, K, S, P, D): return (W + 2 * P - D * K) // S + 1"),
+    (2, "expected 28, yours is 29", "def output_size(W, K, S, P, D): return (W + 2 * P - K + 1) // S + 1"),
+    *[
+        (
+            3,
+            says,
+            f"""
+def convolve(x, k):
+    k = {turned}
+    A, B = k.shape
+    y = np.empty((x.shape[0] - A + 1, x.shape[1] - B + 1))
+    for i, j in np.ndindex(*y.shape):
+        y[i, j] = (k * x[i : i + A, j : j + B]).sum()
+    return y
+""",
+        )
+        for says, turned in [
+            ("kernel is not flipped", "k"),
+            ("from top to bottom only", "np.flipud(k)"),
+            ("from left to right only", "np.fliplr(k)"),
+            ("transposed (rows became columns)", "np.transpose(k)"),
+            ("not right yet. The first difference", "np.rot90(k)"),
+        ]
+    ],
+    (
+        3,
+        "picture was padded",
+        """
+def convolve(x, k):
+    z = np.zeros((x.shape[0] + k.shape[0] - 1, x.shape[1] + k.shape[1] - 1))
+    for (a, b), value in np.ndenumerate(k):
+        z[a : a + x.shape[0], b : b + x.shape[1]] += value * x
+    return z
+""",
+    ),
+    *[
+        (
+            4,
+            says,
+            f"""
+def im2col(x, K, S):
+    C, (h, w) = len(x), [(size - K) // S + 1 for size in x.shape[1:]]
+    rows = [[x[c, S * i + a, S * j + b] for {places}] for {taps}]
+    return {result}
+""",
+        )
+        for says, places, taps, result in [
+            (
+                "Rows and columns are exchanged",
+                "i in range(h) for j in range(w)",
+                "c in range(C) for a in range(K) for b in range(K)",
+                "np.transpose(rows)",
+            ),
+            (
+                "in the order (a, b, c)",
+                "i in range(h) for j in range(w)",
+                "a in range(K) for b in range(K) for c in range(C)",
+                "rows",
+            ),
+            (
+                "in the order (c, b, a)",
+                "i in range(h) for j in range(w)",
+                "c in range(C) for b in range(K) for a in range(K)",
+                "rows",
+            ),
+            (
+                "run down the picture",
+                "j in range(w) for i in range(h)",
+                "c in range(C) for a in range(K) for b in range(K)",
+                "rows",
+            ),
+        ]
+    ],
+    (
+        4,
+        "The stride is forgotten",
+        """
+def im2col(x, K, S):
+    h, w = x.shape[1] - K + 1, x.shape[2] - K + 1
+    return [x[c, a : a + h, b : b + w].reshape(-1) for c in range(len(x)) for a in range(K) for b in range(K)]
+""",
+    ),
+    *[
+        (
+            5,
+            says,
+            f"""
+def gradients(x, k, g, S, P):
+    padded = np.pad(x, P)
+    gx, gk = np.zeros(len(padded)), np.zeros(len(k))
+    for i in range(len(g)):
+        for a in range(len(k)):
+            gk[a] += g[i] * padded[{place}]
+            gx[{place}] {adds} g[i] * k[{tap}]
+    return {result}
+""",
+        )
+        for says, place, adds, tap, result in [
+            ("still holds the padding", "S * i + a", "+=", "a", "gx, gk"),
+            ("cut at the wrong place", "S * i + a", "+=", "a", "gx[: len(x)], gk"),
+            ("kernel is flipped", "S * i + a", "+=", "-1 - a", "gx[P : P + len(x)], gk"),
+            ("gradient by k is a mean", "S * i + a", "+=", "a", "gx[P : P + len(x)], gk / len(g)"),
+            ("add with +=", "S * i + a", "=", "a", "gx[P : P + len(x)], gk"),
+            ("stride is forgotten", "i + a", "+=", "a", "gx[P : P + len(x)], gk"),
+            ("gradients are exchanged", "S * i + a", "+=", "a", "gk, gx[P : P + len(x)]"),
+            ("Expected 2 results, you return 1", "S * i + a", "+=", "a", "gx"),
+        ]
+    ],
 ]

@@ -5,7 +5,7 @@ import importlib
 from gpucnn.course.exercise import Exercise
 from gpucnn.errors import InputError
 
-FILES = ("window",)
+FILES = ("window", "size", "flip", "forward", "gradients")
 
 
 def exercise(number: int) -> Exercise:

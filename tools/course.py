@@ -34,7 +34,7 @@ def again(path: Path) -> str:
                 raise ValueError(f"{path.name}: no block of output follows the one that prints {printed[:60]!r}")
             written = io.StringIO()
             with contextlib.redirect_stdout(written):
-                exec(compile(found["text"], path.name, "exec"), names)
+                pages.execute(found["text"], path.name, names)
             printed = written.getvalue()
         elif title in (EXACT, ABOUT):
             whole, printed = f'```{found["language"]} title="{title}"\n{printed}```', ""

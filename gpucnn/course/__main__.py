@@ -46,7 +46,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     path = pages.page(given.lesson)
-    exec(compile(pages.program(path), path.name, "exec"), {"__name__": "__main__"})
+    pages.execute(pages.program(path), path.name, {"__name__": "__main__"})
     return 0
 
 

@@ -137,5 +137,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, np.ndarray | np.generic):
         if value.size > MOST_SHOWN:
             return f"an array {value.shape}"
-        return str(np.round(value.astype(np.float64), 4).tolist()) if value.dtype.kind in "biuf" else repr(value)
+        return str((np.round(value, 4) if value.dtype.kind == "f" else value).tolist())
     return repr(value)

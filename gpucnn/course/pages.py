@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gpucnn.errors import InputError
+from gpucnn.threads import one_blas_thread
 
 PATTERN = re.compile(r"^```(?P<language>\w+)(?: title=\"(?P<title>.*?)\")?\n(?P<text>.*?)^```$", re.M | re.S)
 
@@ -43,6 +44,12 @@ def blocks(path: Path) -> list[Block]:
     """All blocks of a lesson, in order."""
     text = path.read_text(encoding="utf-8")
     return [Block(found["language"], found["title"] or "", found["text"]) for found in PATTERN.finditer(text)]
+
+
+def execute(text: str, name: str, names: dict[str, Any]) -> None:
+    """Run a piece of a lesson with those names; BLAS with one thread, so that it adds in the same order everywhere."""
+    with one_blas_thread():
+        exec(compile(text, name, "exec"), names)
 
 
 def program(path: Path) -> str:

@@ -40,7 +40,35 @@ def gradients(x, k, g, S, P):
             gx[S * i + a] += g[i] * k[a]
     return np.array(gx[P : P + len(x)]), np.array(gk)
 """,
+    6: """
+def pool_gradient(x, g):
+    result = np.zeros(x.shape)
+    for i in range(g.shape[0]):
+        for j in range(g.shape[1]):
+            best = (2 * i, 2 * j)
+            for place in [(2 * i, 2 * j + 1), (2 * i + 1, 2 * j), (2 * i + 1, 2 * j + 1)]:
+                if x[place] > x[best]:
+                    best = place
+            result[best] = g[i, j]
+    return result
+""",
+    7: """
+def cross_entropy(z, labels):
+    z = z - np.max(z, axis=1)[:, None]
+    p = np.exp(z) / np.sum(np.exp(z), axis=1)[:, None]
+    one_hot = np.eye(z.shape[1])[labels]
+    return -np.mean(np.sum(one_hot * np.log(p), axis=1)), (p - one_hot) / len(z)
+""",
+    8: """
+def slopes(records, count):
+    grad = [0.0] * (count - 1) + [1.0]
+    for result, source, slope in records[::-1]:
+        grad[source] = grad[source] + slope * grad[result]
+    return grad
+""",
 }
+
+STABLE = ("z - z.max(1, keepdims=True)", "1")  # scores before the softmax, and its axis
 
 WRONG: list[tuple[int, str, str]] = [
     (1, "lacks the last place", "def slide(x, k): return np.correlate(x, k)[:-1]"),
@@ -160,6 +188,106 @@ def gradients(x, k, g, S, P):
             ("stride is forgotten", "i + a", "+=", "a", "gx[P : P + len(x)], gk"),
             ("gradients are exchanged", "S * i + a", "+=", "a", "gk, gx[P : P + len(x)]"),
             ("Expected 2 results, you return 1", "S * i + a", "+=", "a", "gx"),
+        ]
+    ],
+    *[
+        (
+            6,
+            says,
+            f"""
+def pool_gradient(x, g):
+    result = np.zeros(x.shape)
+    for i, j in np.ndindex(*g.shape):
+        best = None
+        for a, b in {order}:
+            place = (2 * i + a, 2 * j + b)
+            if best is None or x[place] {better} x[best]:
+                best = place
+        result[best] = g[i, j]{factor}
+    return result
+""",
+        )
+        for says, order, better, factor in [
+            ("the last wins", "np.ndindex(2, 2)", ">=", ""),
+            ("further left wins", "[(0, 0), (1, 0), (0, 1), (1, 1)]", ">", ""),
+            ("multiply by the winner's value", "np.ndindex(2, 2)", ">", " * x[best]"),
+            ("The first difference", "np.ndindex(2, 2)", "<", ""),
+        ]
+    ],
+    *[
+        (
+            6,
+            says,
+            f"""
+def pool_gradient(x, g):
+    result = np.zeros(x.shape)
+    for i, j in np.ndindex(*g.shape):
+        window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        mask = window == window.max()
+        result[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = {value}
+    return result
+""",
+        )
+        for says, value in [
+            ("Ties are counted twice", "mask * g[i, j]"),
+            ("Equal numbers share g", "mask * g[i, j] / mask.sum()"),
+            ("This is average pooling", "g[i, j] / 4"),
+        ]
+    ],
+    *[
+        (
+            7,
+            says,
+            f"""
+def cross_entropy(z, labels):
+    N, hot = len(z), np.eye(z.shape[1])[labels]
+    z = {scores}
+    p = np.exp(z) / np.exp(z).sum({axis}, keepdims=True)
+    return {loss}, {gradient}
+""",
+        )
+        for says, scores, axis, loss, gradient in [
+            (
+                "Loss and gradient are sums",
+                *STABLE,
+                "-np.log((p * hot).sum(1)).sum()",
+                "p - hot",
+            ),
+            ("gradient belongs to the sum", *STABLE, "-np.log((p * hot).sum(1)).mean()", "p - hot"),
+            ("The gradient is p alone", *STABLE, "-np.log((p * hot).sum(1)).mean()", "p / N"),
+            ("sign of the loss", *STABLE, "np.log((p * hot).sum(1)).mean()", "(p - hot) / N"),
+            ("sign of the gradient", *STABLE, "-np.log((p * hot).sum(1)).mean()", "(hot - p) / N"),
+            ("fails for large scores", "z", "1", "-np.log((p * hot).sum(1)).mean()", "(p - hot) / N"),
+            (
+                "runs down the columns",
+                "z - z.max(0, keepdims=True)",
+                "0",
+                "-np.log((p * hot).sum(1)).mean()",
+                "(p - hot) / N",
+            ),
+            ("base 2", *STABLE, "-np.log2((p * hot).sum(1)).mean()", "(p - hot) / N"),
+            ("The shape of result 2 is (2,)", *STABLE, "-np.log((p * hot).sum(1)).mean()", "(p - hot).sum(1)"),
+        ]
+    ],
+    *[
+        (
+            8,
+            says,
+            f"""
+def slopes(records, count):
+    grad = {start}
+    grad[-1] = {last}
+    for result, source, slope in {order}:
+        grad[source] {change}
+    return grad
+""",
+        )
+        for says, start, last, order, change in [
+            ("add with +=", "[0] * count", "1", "records[::-1]", "= grad[result] * slope"),
+            ("walk the records forward", "[0] * count", "1", "records", "+= grad[result] * slope"),
+            ("(chain rule)", "[0] * count", "1", "records[::-1]", "+= slope"),
+            ("All gradients begin at 1", "[1] * count", "1", "records[::-1]", "+= grad[result] * slope"),
+            ("All are zero", "[0] * count", "0", "records[::-1]", "+= grad[result] * slope"),
         ]
     ],
 ]

@@ -50,6 +50,11 @@ def test_links_lead_somewhere_and_pictures_belong_to_a_page() -> None:
     assert re.findall(r"\]\((\d\d-[^)]+\.md)\)", index) == [path.name for path in PAGES]
 
 
+def test_the_tape_has_as_many_lines_as_its_title_says() -> None:
+    [tape] = [block.text for block in pages.blocks(PAGES[7]) if "class Var" in block.text]
+    assert "60 lines" in pages.title(PAGES[7]) and len([line for line in tape.splitlines() if line.strip()]) <= 60
+
+
 def test_a_page_whose_output_is_old_is_noticed(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = tmp_path / "01-page.md"

@@ -5,7 +5,7 @@ import importlib
 from gpucnn.course.exercise import Exercise
 from gpucnn.errors import InputError
 
-FILES = ("window", "size", "flip", "forward", "gradients")
+FILES = ("window", "size", "flip", "forward", "gradients", "pooling", "softmax", "tape")
 
 
 def exercise(number: int) -> Exercise:

@@ -57,19 +57,29 @@ def cells(path: str | Path, tables: Mapping[str, np.ndarray], marks: Mapping[str
     _write(path, left, bottom + GAP, parts)
 
 
-def curves(path: str | Path, lines: Mapping[str, Sequence[float] | np.ndarray], x: str, y: str, first: int = 1) -> None:
-    """Draw lines of values over the numbers `first`, `first` + 1, ...; `x` and `y` say what the axes are."""
-    width, height, left, top = 420, 220, 52, 12
+def curves(
+    path: str | Path,
+    lines: Mapping[str, Sequence[float] | np.ndarray],
+    x: str,
+    y: str,
+    first: float = 1,
+    step: float = 1,
+) -> None:
+    """Draw lines of values over the numbers `first`, `first` + `step`, ...; `x` and `y` say what the axes are."""
+    width, height, left, top = 420, 220, 46, 26
     known = [value for line in lines.values() for value in line if math.isfinite(value)]
-    low, high = min(0.0, *known), max(known)
+    ticks = _ticks(min(0.0, *known), max(known))
+    low, high = ticks[0], ticks[-1]
     longest = max(map(len, lines.values()))
-    parts = [f'<path d="M{left} {top}v{height}h{width}" fill="none" stroke="#6b7783"/>']
-    for step in range(5):
-        value, place = low + (high - low) * step / 4, top + height - height * step / 4
-        parts.append(_text(left - 6, place + 4, f"{value:.3g}", 'text-anchor="end"'))
-    parts += [_text(left, top + height + 18, str(first), 'text-anchor="middle"')]
-    parts += [_text(left + width, top + height + 18, str(first + longest - 1), 'text-anchor="middle"')]
-    parts += [_text(left + width / 2, top + height + 18, x, 'text-anchor="middle"'), _text(left + 8, top + 12, y)]
+    ends = [(left, first), (left + width, first + step * (longest - 1))]
+    below = top + height + 18
+    parts = [f'<path d="M{left} {top}v{height}h{width}" fill="none" stroke="#6b7783"/>', _text(left, 15, y)]
+    parts += [
+        _text(left - 6, top + height * (high - tick) / (high - low) + 4, f"{tick:g}", 'text-anchor="end"')
+        for tick in ticks
+    ]
+    parts += [_text(place, below, f"{value:g}", 'text-anchor="middle"') for place, value in ends]
+    parts.append(_text(left + width / 2, below, x, 'text-anchor="middle"'))
     for number, (name, line) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
         points = " ".join(
@@ -79,7 +89,15 @@ def curves(path: str | Path, lines: Mapping[str, Sequence[float] | np.ndarray], 
         )
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(_text(left + width + 12, top + 14 + 18 * number, name, f'style="fill: {colour}"'))
-    _write(path, left + width + 24 + 8 * max(map(len, lines)), top + height + 28, parts)
+    _write(path, left + width + 24 + 8 * max(map(len, lines)), below + 10, parts)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers, four to eight of them, from below the lowest value to above the highest."""
+    rough = (high - low) / 5 or 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    apart = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    return [apart * place for place in range(math.floor(low / apart + 1e-6), math.ceil(high / apart - 1e-6) + 1)]
 
 
 def _runs(values: np.ndarray) -> list[str]:

@@ -66,9 +66,35 @@ def slopes(records, count):
         grad[source] = grad[source] + slope * grad[result]
     return grad
 """,
+    9: """
+def batch_norm(x, gamma, beta, epsilon):
+    y = np.empty(x.shape)
+    for c in range(x.shape[1]):
+        mean = np.mean(x[:, c])
+        variance = np.mean((x[:, c] - mean) ** 2)
+        y[:, c] = gamma[c] * (x[:, c] - mean) / (variance + epsilon) ** 0.5 + beta[c]
+    return y
+""",
+    10: """
+def receptive_field(layers):
+    size, step = 1, 1
+    for kernel, stride in layers:
+        size, step = size + (kernel - 1) * step, step * stride
+    return size, step
+""",
+    11: """
+def c3_parameters(table, K):
+    total = 0
+    for maps in table:
+        total += K * K * len(maps)
+        total += 1
+    return total
+""",
 }
 
 STABLE = ("z - z.max(1, keepdims=True)", "1")  # scores before the softmax, and its axis
+MEAN, ROOT = "x.mean((0, 2, 3), keepdims=True)", "np.sqrt(x.var((0, 2, 3), keepdims=True) + epsilon)"
+SCALED = "gamma[:, None, None] * (x - mean) / below + beta[:, None, None]"
 
 WRONG: list[tuple[int, str, str]] = [
     (1, "lacks the last place", "def slide(x, k): return np.correlate(x, k)[:-1]"),
@@ -288,6 +314,67 @@ def slopes(records, count):
             ("(chain rule)", "[0] * count", "1", "records[::-1]", "+= slope"),
             ("All gradients begin at 1", "[1] * count", "1", "records[::-1]", "+= grad[result] * slope"),
             ("All are zero", "[0] * count", "0", "records[::-1]", "+= grad[result] * slope"),
+        ]
+    ],
+    *[
+        (
+            9,
+            says,
+            f"""
+def batch_norm(x, gamma, beta, epsilon):
+    mean = {mean}
+    below = {below}
+    return {result}
+""",
+        )
+        for says, mean, below, result in [
+            (says, f"x.mean({axis}, keepdims=True)", f"np.sqrt(x.var({axis}, keepdims=True) + epsilon)", SCALED)
+            for says, axis in [
+                ("over the pictures only", "0"),
+                ("(layer norm)", "(1, 2, 3)"),
+                ("(instance norm)", "(2, 3)"),
+                ("share one mean", "None"),
+            ]
+        ]
+        + [
+            ("divided by m - 1", MEAN, "np.sqrt(x.var((0, 2, 3), keepdims=True, ddof=1) + epsilon)", SCALED),
+            ("added to the root", MEAN, "x.std((0, 2, 3), keepdims=True) + epsilon", SCALED),
+            ("divide by the variance", MEAN, "x.var((0, 2, 3), keepdims=True) + epsilon", SCALED),
+            ("mean is not taken away", MEAN, ROOT, SCALED.replace("(x - mean)", "x")),
+            ("gamma and beta are forgotten", MEAN, ROOT, "(x - mean) / below"),
+        ]
+    ],
+    *[
+        (
+            10,
+            says,
+            f"""
+def receptive_field(layers):
+    size, jump = {begin}, 1
+    for K, S in {order}:
+        {first}
+        {second}
+    return size, jump
+""",
+        )
+        for says, begin, order, first, second in [
+            ("jump is forgotten", "1", "layers", "size += K - 1", "jump *= S"),
+            ("change the jump too early", "1", "layers", "jump *= S", "size += (K - 1) * jump"),
+            ("K - 1 steps between them", "1", "layers", "size += K * jump", "jump *= S"),
+            ("Begin with size 1", "0", "layers", "size += (K - 1) * jump", "jump *= S"),
+            ("Jumps multiply", "1", "layers", "size += (K - 1) * jump", "jump += S - 1"),
+            ("begin at the pixels", "1", "reversed(layers)", "size += (K - 1) * jump", "jump *= S"),
+        ]
+    ],
+    *[
+        (11, says, f"def c3_parameters(table, K): return {count}")
+        for says, count in [
+            ("a bias for every connection", "sum(len(maps) * (K * K + 1) for maps in table)"),
+            ("biases are forgotten", "sum(K * K * len(maps) for maps in table)"),
+            ("count all connections", "len(table) * (K * K * (max(map(max, table)) + 1) + 1)"),
+            ("count one kernel", "sum(K * K + 1 for maps in table)"),
+            ("one bias for the whole layer", "1 + sum(K * K * len(maps) for maps in table)"),
+            ("has K · K weights", "sum(K * len(maps) + 1 for maps in table)"),
         ]
     ],
 ]

@@ -5,7 +5,19 @@ import importlib
 from gpucnn.course.exercise import Exercise
 from gpucnn.errors import InputError
 
-FILES = ("window", "size", "flip", "forward", "gradients", "pooling", "softmax", "tape")
+FILES = (
+    "window",
+    "size",
+    "flip",
+    "forward",
+    "gradients",
+    "pooling",
+    "softmax",
+    "tape",
+    "batch_norm",
+    "receptive_field",
+    "lenet5",
+)
 
 
 def exercise(number: int) -> Exercise:

@@ -90,6 +90,22 @@ def c3_parameters(table, K):
         total += 1
     return total
 """,
+    12: """
+def dead_units(sums):
+    return np.max(np.maximum(sums, 0), axis=0) == 0
+""",
+    13: """
+def depthwise(x, d):
+    C, K, _ = d.shape
+    y = np.zeros((C, x.shape[1] - K + 1, x.shape[2] - K + 1))
+    for c, i, j in np.ndindex(*y.shape):
+        y[c, i, j] = (d[c] * x[c, i : i + K, j : j + K]).sum()
+    return y
+""",
+    14: """
+def place(n, c, i, j, N, C, H, W):
+    return c * H * W * N + i * W * N + j * N + n
+""",
 }
 
 STABLE = ("z - z.max(1, keepdims=True)", "1")  # scores before the softmax, and its axis
@@ -375,6 +391,56 @@ def receptive_field(layers):
             ("count one kernel", "sum(K * K + 1 for maps in table)"),
             ("one bias for the whole layer", "1 + sum(K * K * len(maps) for maps in table)"),
             ("has K · K weights", "sum(K * len(maps) + 1 for maps in table)"),
+        ]
+    ],
+    *[
+        (12, says, f"def dead_units(sums): return {result}")
+        for says, result in [
+            ("as soon as one does", "np.min(sums, axis=0) <= 0"),
+            ("along the wrong axis", "np.max(sums, axis=1) <= 0"),
+            ("units that are alive", "np.max(sums, axis=0) > 0"),
+            ("a negative sum gives 0, too", "np.abs(sums).sum(axis=0) == 0"),
+            ("A sum of exactly 0", "np.max(sums, axis=0) < 0"),
+            ("negative mean may be alive", "np.sum(sums, axis=0) <= 0"),
+            ("how many units are dead", "sum(np.max(sums, axis=0) <= 0)"),
+        ]
+    ],
+    *[
+        (
+            13,
+            says,
+            f"""
+def depthwise(x, d):
+    {before}
+    C, K, _ = d.shape
+    y = np.zeros((C, x.shape[1] - K + 1, x.shape[2] - K + 1))
+    for c, i, j in np.ndindex(*y.shape):
+        y[c, i, j] = ({window} * x[{channel}, i : i + K, j : j + K]).sum()
+    return {result}
+""",
+        )
+        for says, before, window, channel, result in [
+            ("channels are added up", "", "d[c]", "c", "y.sum(0)"),
+            ("seen through d[0]", "", "d[0]", "c", "y"),
+            ("Each window sees all channels", "", "d[c]", ":", "y"),
+            ("windows are flipped", "", "np.rot90(d[c], 2)", "c", "y"),
+            (
+                "picture was padded",
+                "P = len(d[0]); x = np.pad(x, ((0, 0), *[((P - 1) // 2, P // 2)] * 2))",
+                "d[c]",
+                "c",
+                "y",
+            ),
+        ]
+    ],
+    *[
+        (14, says, f"def place(n, c, i, j, N, C, H, W): return {result}")
+        for says, result in [
+            ("order (N, C, H, W)", "n * C * H * W + c * H * W + i * W + j"),
+            ("order (N, H, W, C)", "n * C * H * W + i * W * C + j * C + c"),
+            ("Rows and columns are exchanged", "c * H * W * N + j * H * N + i * N + n"),
+            ("axis that follows", "c * C * H * W + i * H * W + j * W + n"),
+            ("count from 1", "c * H * W * N + i * W * N + j * N + n + 1"),
         ]
     ],
 ]

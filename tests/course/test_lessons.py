@@ -42,7 +42,7 @@ def test_links_lead_somewhere_and_pictures_belong_to_a_page() -> None:
     folder = PAGES[0].parent
     texts = {path: path.read_text() for path in folder.glob("*.md")}
     for path, text in texts.items():
-        for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", pages.PATTERN.sub("", text)):
             assert (folder / name).exists(), f"{path.name}: {name}"
     shown = {name for text in texts.values() for name in PICTURE.findall(text)}
     assert shown == {path.name for path in folder.glob("*.svg")}

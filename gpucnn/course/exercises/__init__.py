@@ -6,18 +6,9 @@ from gpucnn.course.exercise import Exercise
 from gpucnn.errors import InputError
 
 FILES = (
-    "window",
-    "size",
-    "flip",
-    "forward",
-    "gradients",
-    "pooling",
-    "softmax",
-    "tape",
-    "batch_norm",
-    "receptive_field",
-    "lenet5",
-)
+    "window", "size", "flip", "forward", "gradients", "pooling", "softmax", "tape", "batch_norm", "receptive_field",
+    "lenet5", "failures", "separable", "speed",
+)  # fmt: skip
 
 
 def exercise(number: int) -> Exercise:

@@ -58,7 +58,7 @@ class Exercise:
                 with np.errstate(all="ignore"):  # what overflows is told by its result
                     results.append(function(*copy.deepcopy(case)))
             except Exception as error:
-                return self._stopped(error, case)
+                return f"{stopped(error, _file_of(function))}\nThat was {self._call(case)}."
             if results[-1] is None:
                 return f"{self.name} returns nothing yet. To begin: {self.hint}"
         wrong = [number for number, case in enumerate(self.cases) if not _same(results[number], self.answer(*case))]
@@ -71,10 +71,6 @@ class Exercise:
             if all(_same(given, mistake.function(*case)) for given, case in zip(results, self.cases, strict=True)):
                 return f"not right yet. {mistake.message}\n{seen}"
         return f"not right yet. {_difference(result, expected)}\n{seen}"
-
-    def _stopped(self, error: Exception, case: tuple[Any, ...]) -> str:
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        return f"line {line} stopped with {type(error).__name__}: {error}\nThat was {self._call(case)}."
 
     def _call(self, case: tuple[Any, ...]) -> str:
         names = inspect.signature(self.answer).parameters
@@ -90,16 +86,34 @@ def read_answer(path: Path, name: str) -> Answer:
     except (SyntaxError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: this is not Python yet: {error}") from None
     except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        raise InputError(f"{path}: line {line} stopped with {type(error).__name__}: {error}") from None
+        raise InputError(f"{path}: {stopped(error, str(path))}") from None
     if not callable(names.get(name)):
         raise InputError(f"{path}: there is no function {name} in it; remove the file, and check writes a new one")
     return names[name]
 
 
+def _file_of(function: Answer) -> str:
+    code = getattr(function, "__code__", None)  # a function of NumPy's has none
+    return code.co_filename if code else ""
+
+
+def stopped(error: Exception, file: str) -> str:
+    """What ended an answer, with the last line of its file that ran."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f"line {lines[-1]}" if lines else "it"
+    return f"{where} stopped with {type(error).__name__}: {error}"
+
+
 def _parts(value: Any) -> list[np.ndarray]:
     """What a function returned, one array or several."""
-    return [np.asarray(part) for part in (value if isinstance(value, tuple) else (value,))]
+    return list(map(_array, value if isinstance(value, tuple) else (value,)))
+
+
+def _array(part: Any) -> np.ndarray:
+    try:
+        return np.asarray(part)
+    except ValueError:  # rows of different lengths
+        return np.asarray(part, dtype=object)
 
 
 def _same(given: Any, expected: Any) -> bool:

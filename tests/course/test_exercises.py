@@ -65,6 +65,13 @@ def test_what_does_not_run_is_told_with_its_line(tmp_path, capsys) -> None:
         in checked(1, f"def {name}(x, k):\n    return 1 / 0", tmp_path, capsys)[1]
     )
     assert "this is not Python yet" in checked(1, "def (", tmp_path, capsys)[1]
+    deep = f"def {name}(x, k):\n    return np.tensordot(x, k, 1)"
+    assert "line 3 stopped with ValueError" in checked(1, deep, tmp_path, capsys)[1]
+    assert "it stopped with TypeError" in checked(1, f"{name} = np.zeros_like", tmp_path, capsys)[1]
+    assert (
+        "of type object; expected numbers"
+        in checked(1, f"def {name}(x, k): return [[1], [1, 2], 3]", tmp_path, capsys)[1]
+    )
     assert "line 2 stopped with NameError" in checked(1, "nothing", tmp_path, capsys)[1]
     assert f"there is no function {name} in it" in checked(1, "", tmp_path, capsys)[1]
     assert "The shape of the result is ()" in checked(1, f"def {name}(x, k): return 1", tmp_path, capsys)[1]

@@ -11,27 +11,27 @@ def dead_units(sums: np.ndarray) -> np.ndarray:
     sums (N, units) are the units' sums for N pictures, before ReLU. A unit is dead if ReLU gives 0 for every
     picture: no sum is above 0.
     """
-    return (sums <= 0).all(axis=0)
+    return sums.max(axis=0) <= 0
 
 
 def _any(sums: np.ndarray) -> np.ndarray:
-    return (sums <= 0).any(axis=0)
+    return sums.min(axis=0) <= 0
 
 
 def _pictures(sums: np.ndarray) -> np.ndarray:
-    return (sums <= 0).all(axis=1)
+    return sums.max(axis=1) <= 0
 
 
 def _alive(sums: np.ndarray) -> np.ndarray:
-    return ~dead_units(sums)
+    return sums.max(axis=0) > 0
 
 
 def _exactly_zero(sums: np.ndarray) -> np.ndarray:
-    return (sums == 0).all(axis=0)
+    return abs(sums).max(axis=0) == 0
 
 
 def _negative(sums: np.ndarray) -> np.ndarray:
-    return (sums < 0).all(axis=0)
+    return sums.max(axis=0) < 0
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ BANDS = (
                     "the commands: train, sweep, eval, predict, summary, report, draw, export, filter, info, …",
                 ),
             ),
+            (Part("course", "the lessons of docs/course: their programs run, their exercises checked"),),
             (Part("sweep", "many runs of one configuration: what is tried, the workers, a page that ranks them"),),
             (Part("export", "a network for other places: ONNX, a page, a C header; networks from ONNX"),),
             (Part("draw", "a page to draw digits on, which shows the network's prediction"),),

@@ -119,7 +119,9 @@ CHANGES = {
     "crop": Augment(crop=2),
     "flip": Augment(flip=True),
     "cutout": Augment(cutout=7),
-    "all": Augment(1, 5, 0.1, True, 3, 5),
+    "erase": Augment(erase=0.6),
+    "elastic": Augment(elastic=20, elastic_sigma=3),
+    "all": Augment(1, 5, 0.1, True, 3, 5, erase=0.5, elastic=10),
 }
 
 
@@ -132,6 +134,16 @@ def test_images_are_changed_alike(programs, augment, shape):
         return nn.Sequential(first, nn.Flatten(), nn.Linear(features, 10))
 
     assert_captured_alike(programs, network, OPTIMIZERS["sgd"], loader(shape=shape, augment=augment))
+
+
+@pytest.mark.parametrize("augment", [Augment(contrast=0.2), Augment(shift=1, mixup=0.4)], ids=["colours", "mixup"])
+def test_colours_and_mixtures_are_made_step_by_step(programs, augment):
+    def network():
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+
+    one, other = (train(capture, network, OPTIMIZERS["sgd"], loader(augment=augment)) for capture in (True, False))
+    assert_same(one, other)
+    assert not programs
 
 
 OPTIONS = {

@@ -69,7 +69,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     check_agreement(communicator, Work.of(to_yaml(config), data.fingerprint()))
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
-    begun_with = None if before else load_initial_weights(config, net)
+    begun_with = None if before else load_initial_weights(config, net, data.train.class_names)
     trainer = build_trainer(config, net, over_gpus(communicator))
     folder = _folder(arguments, config, before, communicator)
     try:

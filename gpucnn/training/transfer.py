@@ -1,15 +1,16 @@
 """Weights for a network from a file of another: what fits is taken, layer by layer, and what is not is named."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gpucnn.errors import CheckpointError
 from gpucnn.nn import Module
-from gpucnn.training.checkpoint import Layout, like_dtype, load_weights, read_some_weights, weight_layouts
+from gpucnn.training.checkpoint import Layout, like_dtype, read_some_weights, read_weights, weight_layouts
 
 Layers = dict[str, dict[str, Any]]  # by the layer's name: its tensors' own names, and what is known of each
 
@@ -28,27 +29,29 @@ class Transfer:
             f"  {title}: {', '.join(names)}"
             for title, names in (
                 ("taken", list(pairs)),
-                ("not in it, so drawn", _with_shapes(self.new)),
-                ("not taken from it", _with_shapes(self.left)),
+                ("drawn anew", _with_shapes(self.new)),
+                ("left there", _with_shapes(self.left)),
             )
             if names
         )
 
 
-def transfer_weights(path: Path | str, net: Module) -> Transfer:
+def transfer_weights(path: Path | str, net: Module, anew: Collection[str] = ()) -> Transfer:
     """Copy into `net` those weights in `path`, a weights file or a checkpoint, whose layers fit.
 
     A layer fits one of the file whose tensors have the same names within it, and the same shapes. Layers are matched
     in their order: the longest sequence that both have, and of several the one with most names alike. So a network
     with another last layer, or with more layers, takes the rest. The order of a file's layers is that of their names,
-    numbers by their value.
+    numbers by their value. The layers named in `anew` take nothing.
 
     Raises CheckpointError, and changes nothing, where no layer fits, or the file is damaged or of another kind.
     """
     own, layouts = net.state_dict(), weight_layouts(path)
-    taken = matched(own, layouts)
+    open_to_it = {name: array for name, array in own.items() if _layer_of(name) not in anew}
+    taken = matched(open_to_it, layouts)
     if not taken:
-        load_weights(path, net)  # raises, with every difference
+        read_weights(path, own)  # raises, with every difference, unless only layers of `anew` fit
+        raise CheckpointError(f"{path}: no layer fits but {', '.join(anew)}, which is to be drawn anew")
     arrays = read_some_weights(path, taken.values())
     net.load_state_dict({**own, **{name: arrays[theirs] for name, theirs in taken.items()}})
     used = set(taken.values())
@@ -57,6 +60,11 @@ def transfer_weights(path: Path | str, net: Module) -> Transfer:
         {name: array.shape for name, array in own.items() if name not in taken},
         {name: layouts[name][0] for name in sorted(layouts, key=_natural) if name not in used},
     )
+
+
+def last_layer(net: Module) -> str:
+    """The name of the last layer that has weights."""
+    return _layer_of(list(net.state_dict())[-1])
 
 
 def matched(own: Mapping[str, np.ndarray], theirs: Mapping[str, Layout]) -> dict[str, str]:
@@ -95,9 +103,12 @@ def _longest(ours: list[str], others: list[str], fits: Callable[[str, str], bool
 def _by_layer(tensors: Mapping[str, Any]) -> Layers:
     layers: Layers = {}
     for name, what in tensors.items():
-        layer, _, own = name.rpartition(".")
-        layers.setdefault(layer, {})[own] = what
+        layers.setdefault(_layer_of(name), {})[name.rpartition(".")[2]] = what
     return layers
+
+
+def _layer_of(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _joined(layer: str, name: str) -> str:

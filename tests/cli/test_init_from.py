@@ -24,10 +24,23 @@ def test_other_classes_take_all_but_the_last_layer_and_say_so(config, run, capsy
     assert main([*command, "optimizer.lr=1e-30", "optimizer.name=sgd"]) == 0
     printed = capsys.readouterr().out
     assert f"weights of {run} (train.init_from)\n  taken: 0.weight, 0.bias\n" in printed
-    assert "  not in it, so drawn: 3.weight (5, 576), 3.bias (5,)\n" in printed
-    assert "  not taken from it: 3.bias (10,), 3.weight (10, 576)\n" in printed
+    assert "  drawn anew: 3.weight (5, 576), 3.bias (5,)\n" in printed
+    assert "  left there: 3.bias (10,), 3.weight (10, 576)\n" in printed
     old, new = weights(run), weights(Path("here"))
     assert np.array_equal(old["0.weight"], new["0.weight"]) and new["3.weight"].shape == (5, 576)
+
+
+def test_as_many_other_classes_have_a_new_last_layer_too(config, run, capsys) -> None:
+    """Of a run, whose classes are known; of the same weights in a file it is taken."""
+    low = ["data.classes=[4,3,2,1,0]", "model.3.linear.out_features=5", "train.epochs=1"]
+    assert main(["train", config, *HALF, "--run-dir", "high", "--quiet"]) == 0
+    for named, taken in {
+        "high": "0.weight, 0.bias",
+        "high/model.safetensors": "0.weight, 0.bias, 3.weight, 3.bias",
+    }.items():
+        capsys.readouterr()
+        assert main(["train", config, f"train.init_from={named}", *low, "--run-dir", f"low-{len(taken)}"]) == 0
+        assert f"  taken: {taken}\n" in capsys.readouterr().out
 
 
 def test_a_grown_network(config, run, capsys) -> None:
@@ -36,7 +49,7 @@ def test_a_grown_network(config, run, capsys) -> None:
     assert main(["train", "grown.yaml", f"train.init_from={run}", "--run-dir", "here"]) == 0
     printed = capsys.readouterr().out
     assert "taken: 0.weight, 0.bias, 3.weight as 4.weight, 3.bias as 4.bias\n" in printed
-    assert "not in it, so drawn: 1.weight (4,), 1.bias (4,), 1.running_mean (4,)" in printed
+    assert "drawn anew: 1.weight (4,), 1.bias (4,), 1.running_mean (4,)" in printed
     assert main(["train", "here/config.yaml", "--resume", "here", "train.epochs=3", "--quiet"]) == 0
 
 

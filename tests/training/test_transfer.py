@@ -10,7 +10,7 @@ import gpucnn
 from gpucnn import nn
 from gpucnn.errors import CheckpointError
 from gpucnn.training import save_weights
-from gpucnn.training.transfer import matched, transfer_weights
+from gpucnn.training.transfer import last_layer, matched, transfer_weights
 
 
 def lenet(classes=10, width=6, extra=()):
@@ -42,8 +42,8 @@ def test_another_number_of_classes_takes_all_but_the_last_layer(tmp_path):
     assert all(np.array_equal(new.state_dict()[name], before[name]) for name in told.new)
     assert str(told).splitlines() == [
         "  taken: 0.weight, 0.bias, 2.weight, 2.bias, 5.weight, 5.bias",
-        "  not in it, so drawn: 6.weight (3, 8), 6.bias (3,)",
-        "  not taken from it: 6.bias (10,), 6.weight (10, 8)",
+        "  drawn anew: 6.weight (3, 8), 6.bias (3,)",
+        "  left there: 6.bias (10,), 6.weight (10, 8)",
     ]
 
 
@@ -60,6 +60,18 @@ def test_a_grown_network_takes_its_layers_under_their_new_names(tmp_path):
     assert all(same(new, old, own, theirs) for own, theirs in told.taken.items())
     assert {name.partition(".")[0] for name in told.new} == {"3", "5"} and not told.left
     assert "5.weight as 8.weight" in str(told)
+
+
+def test_a_layer_that_is_to_be_drawn_anew_takes_nothing(tmp_path):
+    old, new = lenet(), lenet()
+    before = new.state_dict()
+    save_weights(tmp_path / "old.safetensors", old.state_dict())
+    told = transfer_weights(tmp_path / "old.safetensors", new, [last_layer(new)])
+    assert set(told.new) == set(told.left) == {"6.weight", "6.bias"}
+    assert np.array_equal(new.state_dict()["6.weight"], before["6.weight"]) and same(new, old, "5.weight")
+    save_weights(tmp_path / "one.safetensors", nn.Sequential(nn.Linear(3, 2)).state_dict())
+    with pytest.raises(CheckpointError, match="no layer fits but 0, which is to be drawn anew"):
+        transfer_weights(tmp_path / "one.safetensors", nn.Sequential(nn.Linear(3, 2)), ["0"])
 
 
 def test_the_same_network_takes_everything(tmp_path):

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from gpucnn import functional as F
 from gpucnn.data import Augment, Dataset, Loader
 from gpucnn.data.mix import draw_mixture, mixed
+from gpucnn.tensor import Tensor
+from gpucnn.training.step import class_numbers
 
 
 def by_a_loop(images, rows, mixture):
@@ -94,3 +97,15 @@ def test_a_part_of_a_mixed_batch_is_that_of_the_whole():
         half = len(all_of_it.labels) // 2
         assert np.array_equal(own.images, all_of_it.images[..., half:])
         assert np.array_equal(own.labels, all_of_it.labels[half:])
+
+
+def test_the_loss_of_mixed_labels_is_that_of_both_mixed(rng):
+    """λ · l(a) + (1 - λ) · l(b), and an answer is right if it is the class of the larger share."""
+    outputs, labels = rng.standard_normal((6, 3)), np.array([0, 1, 2, 2, 1, 0])
+    images = rng.standard_normal((1, 4, 4, 6))
+    for share in (0.8, 0.3):
+        _, rows = mixed(images, labels, np.array([share, 0, 0, 4, 4]), 3)
+        logits = Tensor(outputs)
+        one, other = (F.cross_entropy(logits, given).item() for given in (labels, np.roll(labels, 1)))
+        assert F.cross_entropy(logits, rows).item() == pytest.approx(share * one + (1 - share) * other, rel=1e-12)
+        assert np.array_equal(class_numbers(rows), labels if share > 0.5 else np.roll(labels, 1))

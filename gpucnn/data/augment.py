@@ -78,8 +78,12 @@ class Augment:
     def white(self, images: np.ndarray) -> float:
         """The number that stands for white in all images (N, C, H, W), 1 where no colours change.
 
-        Raises ConfigError for images whose colours cannot be changed as asked.
+        Raises ConfigError for images that are no pictures, or whose colours cannot be changed as asked.
         """
+        if images.ndim != 4:
+            raise ConfigError(
+                f"augment changes pictures (N, C, H, W), and these are of shape {images.shape}; leave it out"
+            )
         asked = [kind for kind in KINDS if getattr(self, kind)]
         if not asked:
             return 1.0

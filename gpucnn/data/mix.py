@@ -26,8 +26,8 @@ def draw_mixture(mixup: float, cutmix: float, height: int, width: int, rng: np.r
 def mixed(images: Array, labels: Array, mixture: Array, classes: int) -> tuple[Array, Array]:
     """Images (C, H, W, N) and their labels, mixed with those of the image before each, the first with the last.
 
-    Class numbers (N,) become rows (N, classes); rows (N, K) stay rows. A label's share is that of its pixels. All
-    arrays are on one device, which is not waited for.
+    Class numbers (N,) become rows (N, classes); rows (N, K), and floating numbers (N,), keep their shape. A label's
+    share is that of its pixels. All arrays are on one device, which is not waited for.
     """
     xp = module_of(images)
     height, width = images.shape[1:3]
@@ -36,7 +36,8 @@ def mixed(images: Array, labels: Array, mixture: Array, classes: int) -> tuple[A
     inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)  # (H, W)
     weight = (1 - (1 - share) * inside).astype(images.dtype)[..., None]  # (H, W, 1)
     kept = (1 - (1 - share) * ((bottom - top) * (right - left) / (height * width))).astype(images.dtype)
-    labels = (labels if labels.ndim == 2 else labels[:, None] == xp.arange(classes)).astype(images.dtype)
+    are_classes = labels.ndim == 1 and labels.dtype.kind in "iu"
+    labels = (labels[:, None] == xp.arange(classes) if are_classes else labels).astype(images.dtype)
     return _added(images, weight), _added(labels.T, kept).T
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.data import Augment
+from gpucnn.data import Augment, Loader
 from gpucnn.data.augment import affine_maps, apply
 from gpucnn.errors import ConfigError
 from gpucnn.kernels.interface import Changes
@@ -98,6 +98,11 @@ def test_changes_keep_to_their_bounds():
     turned = Augment(rotate=30)(dot, np.random.default_rng(0))
     assert np.allclose(turned[:, 0, 10, 10], 1)  # the centre stays
     assert not turned[:, 0, :9].any()
+
+
+def test_signals_are_refused():
+    with pytest.raises(ConfigError, match=r"changes pictures .N, C, H, W., and these are .4, 1, 9."):
+        Loader((np.zeros((4, 1, 9), np.float32), np.zeros(4, int)), 2, augment=Augment(flip=True))
 
 
 def test_nothing_asked_nothing_done():

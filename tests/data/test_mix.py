@@ -36,6 +36,10 @@ def test_images_and_labels_are_those_of_a_loop(mixture, count, rng):
     assert np.allclose(found[1].sum(axis=1), 1)
     soft = rng.dirichlet(np.ones(4), count)
     np.testing.assert_allclose(mixed(images, soft, np.array(mixture, float), 0)[1], by_a_loop(images, soft, mixture)[1])
+    numbers = rng.standard_normal(count)  # no classes
+    found = mixed(images, numbers, np.array(mixture, float), 0)[1]
+    rows = by_a_loop(images, numbers[:, None], mixture)[1]
+    np.testing.assert_allclose(found, rows[:, 0], atol=1e-12)
 
 
 def drawn(mixup, cutmix, count=4000):

@@ -101,7 +101,7 @@ def test_changes_keep_to_their_bounds():
 
 
 def test_signals_are_refused():
-    with pytest.raises(ConfigError, match=r"changes pictures .N, C, H, W., and these are .4, 1, 9."):
+    with pytest.raises(ConfigError, match=r"changes pictures .N, C, H, W., and these are of shape .4, 1, 9."):
         Loader((np.zeros((4, 1, 9), np.float32), np.zeros(4, int)), 2, augment=Augment(flip=True))
 
 

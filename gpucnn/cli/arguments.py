@@ -83,6 +83,7 @@ def _eval(commands: "Commands") -> None:
     evaluate = _command(commands, "eval", "evaluate a trained network on test images", module="evaluate")
     evaluate.add_argument("run_name", metavar="RUN", help=RUN)
     evaluate.add_argument("--data", metavar="NAME", help="the data set whose test images are used (default: the run's)")
+    _add_views(evaluate)
 
 
 def _predict(commands: "Commands") -> None:
@@ -105,10 +106,20 @@ def _predict(commands: "Commands") -> None:
         choices=("white", "black"),
         help="what shows through transparent parts (default: as in training; black under a run whose ground is dark)",
     )
+    _add_views(predict)
     predict.add_argument("--top", metavar="N", type=_count, help="how many classes to tell (default: 3; in JSON, all)")
     form = predict.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON with the probabilities")
     form.add_argument("--csv", metavar="OUT", help="write a table of id,label, the form that competitions take")
+
+
+def _add_views(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tta",
+        metavar="VIEWS",
+        default="",
+        help="average over views of each picture: shift (five, a pixel apart), flip (mirrored too), or shift,flip",
+    )
 
 
 def _summary(commands: "Commands") -> None:

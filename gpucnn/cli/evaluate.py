@@ -3,16 +3,18 @@
 import argparse
 import sys
 
+import numpy as np
+
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import table
 from gpucnn.config.build import build_loss, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
 from gpucnn.errors import ConfigError
-from gpucnn.metrics import Classification
+from gpucnn.metrics import Classification, classify
 from gpucnn.runs.classifier import check_finite
 from gpucnn.runs.saved import SavedRun, open_run
-from gpucnn.training import evaluate
+from gpucnn.training import Evaluation, evaluate
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -20,13 +22,26 @@ def run(arguments: argparse.Namespace) -> None:
     saved = open_run(arguments.run_name)
     choose_device(None, saved.config)
     name, test = test_images(saved, arguments.data)
-    loader = evaluation_loader(test, saved.normalizer(), saved.config.dtype)
-    figures = evaluate(saved.network(), loader, build_loss(saved.config))
+    figures = _averaged(saved, test, arguments.tta) if arguments.tta else _evaluated(saved, test)
     check_finite(figures.loss, saved.folder.path)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}")
     print(f"interval of the accuracy (95 %): {figures.classification.interval}\n")
     print(per_class(figures.classification, test.class_names))
+
+
+def _evaluated(saved: SavedRun, test: Dataset) -> Evaluation:
+    loader = evaluation_loader(test, saved.normalizer(), saved.config.dtype)
+    return evaluate(saved.network(), loader, build_loss(saved.config))
+
+
+def _averaged(saved: SavedRun, test: Dataset, tta: str) -> Evaluation:
+    """The figures of probabilities averaged over views; the loss is the cross-entropy of these means."""
+    probabilities = saved.classifier().probabilities(test.images, tta)
+    right = probabilities[np.arange(len(test)), test.labels]
+    loss = float(-np.log(np.maximum(right, np.finfo(right.dtype).tiny)).mean())
+    figures = classify(test.labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    return Evaluation(loss, figures.accuracy, figures, probabilities)
 
 
 def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:

@@ -64,6 +64,7 @@ class _Predictions:
     def __init__(self, classifier: Classifier, arguments: argparse.Namespace) -> None:
         self.classifier, self.named = classifier, arguments.images
         self.options = {"invert": arguments.invert, "centre": arguments.centre}
+        self.tta = arguments.tta
         classes = len(classifier.classes)
         self.top = min(arguments.top or (classes if arguments.json else SHOWN_CLASSES), classes)
         self.total = self.opposed = self.blank = 0
@@ -71,7 +72,7 @@ class _Predictions:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for group in self._groups():
-            probabilities = self.classifier.probabilities(group.images)
+            probabilities = self.classifier.probabilities(group.images, self.tta)
             self.total += len(group.names)
             self.opposed += int(self.classifier.pipeline.opposed(group.images).sum())
             self.blank += int(blank(group.images).sum())

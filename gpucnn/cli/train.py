@@ -29,7 +29,8 @@ from gpucnn.parallel.nccl import over_gpus
 from gpucnn.report import Subject
 from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
 from gpucnn.runs.agreement import Work, check_agreement
-from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, load_initial_weights, open_run
+from gpucnn.runs.initial import load_initial_weights
+from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, open_run
 from gpucnn.runs.silent import SilentFolder
 from gpucnn.training import EpochRecord, Progress, Trainer
 from gpucnn.training.progress import describe
@@ -68,15 +69,14 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     check_agreement(communicator, Work.of(to_yaml(config), data.fingerprint()))
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
-    if before is None:
-        load_initial_weights(config, net)
+    begun_with = None if before else load_initial_weights(config, net, data.train.class_names)
     trainer = build_trainer(config, net, over_gpus(communicator))
     folder = _folder(arguments, config, before, communicator)
     try:
         with folder:
             table = summarize(net, data.train.image_shape, config)
             if not arguments.quiet:
-                print(table, end="\n\n", flush=True)
+                print(*filter(None, (table, begun_with)), sep="\n\n", end="\n\n", flush=True)
             result = _train(arguments, folder, trainer, config, data, table)
     except KeyboardInterrupt:
         if not folder.resumable:

@@ -78,6 +78,8 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
         raise ConfigError(
             f"data.augment changes pictures (C, H, W), and these are of shape {source.train.image_shape}; leave it out"
         )
+    if augment := build_augment(config):
+        augment.white(source.train.images)  # raises for colours that the images do not have
     if data.split:
         count = loaded.scaled(data.split.train, of=data.split.source)
         source = resplit(source, count, data.split.source, data.split.order, config.seed)

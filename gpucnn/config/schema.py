@@ -113,10 +113,33 @@ class Train(Options):
     clip_norm: Positive | None = Field(default=None, description="Shrink the gradient to this norm where it is longer.")
     clip_value: Positive | None = Field(default=None, description="Clip every entry of the gradient to this size.")
     early_stop: EarlyStopOptions | None = Field(default=None, description="Stop when a figure no longer improves.")
-    init_from: str | None = Field(default=None, description="A run whose weights to begin with.")
+    init_from: str | None = Field(
+        default=None,
+        description="Weights to begin with, as far as they fit: a run, a safetensors file, or https://...#sha256=...",
+    )
     timeout: Positive = Field(
         default=300.0, description="Seconds that processes which train together wait for one that does not answer."
     )
+
+    @field_validator("init_from")
+    @classmethod
+    def _with_a_checksum(cls, named: str | None) -> str | None:
+        if named is not None:
+            split_address(named)
+        return named
+
+
+def split_address(named: str) -> tuple[str, str, str] | None:
+    """The parts of https://HOST/PATH/FILE#sha256=HEX: the address up to the file's name, the name, and the checksum.
+
+    None for what is no address. Raises ValueError for an address without a checksum.
+    """
+    if not re.match(r"https?://", named):
+        return None
+    parts = re.fullmatch(r"(https?://[^#]+/)([^/#]+)#sha256=([0-9a-fA-F]{64})", named)
+    if parts is None:
+        raise ValueError(f"given {named}, expected https://.../FILE#sha256= and the file's 64 hexadecimal digits")
+    return parts[1], parts[2], parts[3].lower()
 
 
 class Config(Options):

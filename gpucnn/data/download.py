@@ -12,6 +12,7 @@ from gpucnn.errors import DataError
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0  # without a single byte
 _CHUNK = 2**16
+MOST_BYTES = 2**32  # of a file: far more than any here has
 
 
 class DownloadError(DataError):
@@ -20,10 +21,10 @@ class DownloadError(DataError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: name, size in bytes, SHA-256 in hexadecimal."""
+    """A published file: name, size in bytes (None where it is unknown), SHA-256 in hexadecimal."""
 
     name: str
-    size: int
+    size: int | None
     sha256: str
 
 
@@ -95,8 +96,8 @@ def _fetch_one(remote: RemoteFile, mirror: str, folder: Path) -> None:
         raise _MirrorError("it sent other bytes than the published file (SHA-256 differs)") from None
 
 
-def _stream(url: str, path: Path, size: int) -> None:
-    """Download `url` to `path`. Raises _MirrorError if it sends more than `size` bytes."""
+def _stream(url: str, path: Path, size: int | None) -> None:
+    """Download `url` to `path`. Raises _MirrorError if it sends more than `size` bytes, or than MOST_BYTES."""
     import requests
     from tqdm import tqdm
 
@@ -112,8 +113,10 @@ def _stream(url: str, path: Path, size: int) -> None:
     ):
         response.raise_for_status()
         for chunk in response.iter_content(_CHUNK):
-            if file.tell() + len(chunk) > size:
+            if size is not None and file.tell() + len(chunk) > size:
                 raise _MirrorError(f"it sent more than the {size:,} bytes the file has")
+            if file.tell() + len(chunk) > MOST_BYTES:
+                raise _MirrorError(f"it sent more than {MOST_BYTES:,} bytes")
             file.write(chunk)
             progress.update(len(chunk))
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from gpucnn.data.ahead import ahead
 from gpucnn.data.augment import Augment, apply
+from gpucnn.data.colour import recoloured
 from gpucnn.data.dataset import Dataset
+from gpucnn.data.mix import mixed
 from gpucnn.data.normalize import Normalizer
 from gpucnn.data.stored import Stored
 from gpucnn.errors import ConfigError, DataError
@@ -79,6 +81,7 @@ def _host(value: Any) -> np.ndarray:
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, ...) with their labels
 Data = Batches | Dataset | Arrays | Iterable[Any]
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # (n, C, H, W) images as they are kept -> others
+COLOURS, MIXTURE = 0, 1  # what a batch draws by generators of their own
 
 
 class Loader:
@@ -113,6 +116,8 @@ class Loader:
         self.batch_size = batch_size
         self.normalizer = Normalizer.of_fractions(self.images) if normalizer is None else normalizer
         self.augment = augment
+        self.classes = _classes(data, self.labels)
+        self._white = augment.white(self.images) if isinstance(augment, Augment) else 1.0
         self.shuffle = shuffle
         self.seed = seed
         self.dtype = dtype
@@ -133,10 +138,12 @@ class Loader:
         Of a batch of n images only those of the slice `part(n)` are read; they are what they are in the whole.
         """
         every = self.indices(epoch)[first:]
-        taken = [slice(None) if part is None else part(len(indices)) for indices in every]
+        parts = [slice(None) if part is None else part(len(indices)) for indices in every]
+        taken = [slice(None)] * len(every) if self.mixes else parts
         held = self._held(every, taken)
         for number, (indices, own, (images, rows)) in enumerate(zip(every, taken, held, strict=True), first):
-            yield Batch(self._images(images, rows, own, len(indices), epoch, number), self.labels[indices[own]])
+            batch = Batch(self._images(images, rows, own, len(indices), epoch, number), self.labels[indices[own]])
+            yield self._mixed(batch, epoch, number, parts[number - first]) if self.mixes else batch
 
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
@@ -149,6 +156,21 @@ class Loader:
         if not isinstance(self.augment, Augment):
             return Changes()
         return self.augment.draw(images, self.image_shape, self._generator(epoch, 1 + number))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the images of a batch are mixed, and labels become rows."""
+        return isinstance(self.augment, Augment) and self.augment.mixes
+
+    def mixture(self, epoch: int, number: int) -> np.ndarray:
+        """What one batch is mixed by; see `mix.draw_mixture`."""
+        assert isinstance(self.augment, Augment)
+        return self.augment.draw_mixture(self.image_shape, self._generator(epoch, 1 + number, MIXTURE))
+
+    def _mixed(self, batch: Batch, epoch: int, number: int, own: slice) -> Batch:
+        """The part `own` of a whole batch after mixing."""
+        images, labels = mixed(*batch, self.mixture(epoch, number), self.classes)
+        return Batch(np.ascontiguousarray(images[..., own]), labels[own])
 
     def _held(self, every: list[np.ndarray], taken: list[slice]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For each batch an array that holds the images of its part, and their rows; what is on disk is read ahead.
@@ -169,7 +191,7 @@ class Loader:
             return self.normalizer.take_batch_last(held, rows, self.dtype)
         if isinstance(self.augment, Augment):
             changes = self.changes(epoch, number, count).each(lambda drawn: drawn[own])
-            images = apply(held[rows], changes)  # (n, C, H, W)
+            images = apply(self._recoloured(held[rows], own, count, epoch, number), changes)  # (n, C, H, W)
         else:
             images = np.asarray(self.augment(held[rows], self._generator(epoch, 1 + number)))
             if images.shape != (count, *self.image_shape):
@@ -177,9 +199,19 @@ class Loader:
             images = images[own]
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
 
-    def _generator(self, epoch: int, purpose: int) -> np.random.Generator:
-        """A generator for one epoch; purpose: 0 for the order of images, 1 + number for the changes of a batch."""
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, purpose)))
+    def _recoloured(self, images: np.ndarray, own: slice, count: int, epoch: int, number: int) -> np.ndarray:
+        """The images of the part `own` of a batch of `count` after the changes of their colours."""
+        if not isinstance(self.augment, Augment) or not self.augment.recolours:
+            return images
+        drawn = self.augment.draw_colours(count, self._generator(epoch, 1 + number, COLOURS))
+        return recoloured(images, drawn._replace(amounts=drawn.amounts[own]), self._white)
+
+    def _generator(self, epoch: int, *purpose: int) -> np.random.Generator:
+        """A generator for one epoch; purpose: 0 for the order of images, 1 + number for the changes of a batch.
+
+        After it, COLOURS and MIXTURE have generators of their own.
+        """
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, *purpose)))
 
 
 def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, seed: int = 0) -> Batches:
@@ -214,6 +246,13 @@ def _arrays(data: Dataset | Arrays, dtype: str) -> Arrays:
     if labels.ndim == 1 and labels.dtype.kind in "iu":
         labels = labels.astype(np.int64, copy=False)
     return np.ascontiguousarray(_numbers(images, dtype)), labels
+
+
+def _classes(data: Dataset | Arrays, labels: np.ndarray) -> int:
+    """The number of classes, 0 where labels are no class numbers."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        return 0
+    return len(data.class_names) if isinstance(data, Dataset) else int(labels.max()) + 1
 
 
 def _numbers(images: np.ndarray, dtype: str) -> np.ndarray:

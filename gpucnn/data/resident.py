@@ -9,12 +9,13 @@ import numpy as np
 from gpucnn.backend import Array, device, empty, to_device
 from gpucnn.data.augment import Augment
 from gpucnn.data.loader import Batch, Loader
+from gpucnn.data.mix import NUMBERS, mixed
 from gpucnn.data.stored import Stored
 from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import Changes, Epoch
 
-MOST_IMAGES = 1 << 16  # the tables' capacity, unless a single batch is larger
+MOST_IMAGES, MOST_BYTES = 1 << 16, 1 << 26  # the tables' capacity, unless a single batch is larger
 
 
 class Resident:
@@ -29,7 +30,9 @@ class Resident:
         self._part = part
         normalizer = loader.normalizer
         largest = max(map(len, loader.indices(0)))
-        rows = max(largest, min(MOST_IMAGES, len(loader.images)))
+        drawn = loader.changes(0, 0, 1)
+        row_bytes = sum(array.nbytes for array in drawn if isinstance(array, np.ndarray)) + 1
+        rows = max(largest, min(MOST_IMAGES, MOST_BYTES // row_bytes, len(loader.images)))
         self._indices = functools.lru_cache(maxsize=1)(loader.indices)  # the epoch's order, for each part of it
         self._drawn, self._shape = loader.changes, loader.image_shape
         self._images, labels = _there(loader.images), to_device(loader.labels)
@@ -41,13 +44,15 @@ class Resident:
             for array in (normalizer.shift, normalizer.scale)
         )
         self._order = xp.zeros(rows, np.int64)
-        self._changes = loader.changes(0, 0, 1).each(lambda values: xp.zeros((rows, *values.shape[1:]), values.dtype))
+        self._mixture, self._classes = loader.mixture if loader.mixes else None, loader.classes
+        self._mixtures = xp.zeros((rows, NUMBERS))  # that of a batch at its first place
+        self._changes = drawn.each(lambda values: xp.zeros((rows, *values.shape[1:]), values.dtype))
 
     def arrays(self) -> list[Array]:
         """All arrays that `take` reads."""
         changes = (table for table in self._changes if not isinstance(table, int | None))
         rows = () if self._rows is None else (self._rows,)
-        return [self._images, self._numbers, *rows, self._order, *changes, self._shift, self._scale]
+        return [self._images, self._numbers, *rows, self._order, self._mixtures, *changes, self._shift, self._scale]
 
     def lay_out(self, epoch: int, first: int, most: int) -> tuple[list[int], list[int]]:
         """Write the epoch's batches from number `first` on into the tables, as many as fit and at most `most`.
@@ -62,7 +67,11 @@ class Resident:
         for table, *values in zip(self._changes, *drawn, strict=True):
             if not isinstance(table, int | None):  # a whole number is the same for all images
                 _fill(table, values)
-        return [0, *stops[:-1]], sizes[: len(stops)]
+        starts = [0, *stops[:-1]]
+        if self._mixture is not None:
+            mixtures = [self._mixture(epoch, number) for number in range(first, first + len(stops))]
+            self._mixtures[to_device(np.array(starts))] = to_device(np.stack(mixtures))
+        return starts, sizes[: len(stops)]
 
     def take(self, start: Array, images: int) -> Batch:
         """The part of the batch of `images` images whose rows begin at start, (1,) int64 on the device."""
@@ -70,7 +79,11 @@ class Resident:
         out, numbers = empty((*self._shape, count), self._shift), empty((count,), self._numbers)
         epoch = Epoch(self._images, self._numbers, self._order, self._changes, self._shift, self._scale)
         kernels_of(type(out)).gather.batch(epoch, start, out, numbers)
-        return Batch(out, numbers if self._rows is None else self._rows[numbers])
+        labels = numbers if self._rows is None else self._rows[numbers]
+        return Batch(out, labels) if self._mixture is None else self._mixed(out, labels, start)
+
+    def _mixed(self, images: Array, labels: Array, start: Array) -> Batch:
+        return Batch(*mixed(images, labels, self._mixtures[start][0], self._classes))
 
     def _changes_of(self, epoch: int, number: int, images: int) -> Changes:
         return self._drawn(epoch, number, images).each(lambda drawn: drawn[self._part(images)])
@@ -81,8 +94,8 @@ def can_reside(loader: Loader) -> bool:
     labels = loader.labels
     if isinstance(loader.images, Stored):
         return False  # larger than memory
-    if loader.augment is not None and not isinstance(loader.augment, Augment):
-        return False  # a function of the user's, which runs on the host
+    if loader.augment is not None and (not isinstance(loader.augment, Augment) or loader.augment.recolours):
+        return False  # a function of the user's, or changes of colours, which run on the host
     return loader.images.dtype in (np.uint8, np.float32) and (labels.dtype == np.int64 or labels.ndim == 2)
 
 

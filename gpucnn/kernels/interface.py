@@ -48,21 +48,26 @@ Scales = StepScales | Array  # an array in the CUDA set only, see kernels.numpy.
 class Changes(NamedTuple):
     """Changes of images, a row for each image, made in the order of these fields; None for a kind that is not used.
 
-    maps: (N, 4) float32, as `Warp.warped` takes them. offsets: (N, 2), where the image is cut out of one with `border`
-    zeros on every side. flips: (N,) bool, whether left and right are exchanged. centres: (N, 2), of the square of side
-    `side` that is set to 0.
+    maps: (N, 4) float32, and displacements, (N, 2, H, W) float32, which need maps: as `Warp.warped` takes them.
+    offsets: (N, 2), where the image is cut out of one with `border` zeros on every side. flips: (N,) bool, whether
+    left and right are exchanged. boxes: (N, K, 4), set to 0: first row and column, and those behind the last.
     """
 
     maps: Array | None = None
+    displacements: Array | None = None
     offsets: Array | None = None
     flips: Array | None = None
-    centres: Array | None = None
+    boxes: Array | None = None
     border: int = 0
-    side: int = 0
+
+    @property
+    def hidden(self) -> int:
+        """K, how many boxes an image has."""
+        return 0 if self.boxes is None else int(self.boxes.shape[1])
 
     def each(self, function: Callable[[Array], Array]) -> "Changes":
         """The same changes with `function` applied to every array."""
-        given = {name: getattr(self, name) for name in ("maps", "offsets", "flips", "centres")}
+        given = {name: getattr(self, name) for name in self._fields[:5]}
         made = {name: function(array) for name, array in given.items() if array is not None}
         return self._replace(**made)
 

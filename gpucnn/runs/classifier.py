@@ -11,6 +11,7 @@ from PIL import Image
 from gpucnn import nn
 from gpucnn.data import Normalizer, Pipeline
 from gpucnn.data.pipeline import blank
+from gpucnn.data.views import averaged
 from gpucnn.errors import CheckpointError
 from gpucnn.training.evaluation import BATCH_SIZE, dtype_of, outputs
 
@@ -35,17 +36,18 @@ class Classifier:
         """The names of the classes, in the order of the columns of `predict_proba`."""
         return self.pipeline.class_names
 
-    def predict(self, pictures: Any, **options: bool) -> list[str]:
+    def predict(self, pictures: Any, tta: str = "", **options: bool) -> list[str]:
         """The name of the likeliest class of every picture; see `predict_proba`."""
-        return [self.classes[label] for label in self.predict_proba(pictures, **options).argmax(axis=1)]
+        return [self.classes[label] for label in self.predict_proba(pictures, tta, **options).argmax(axis=1)]
 
-    def predict_proba(self, pictures: Any, **options: bool) -> np.ndarray:
+    def predict_proba(self, pictures: Any, tta: str = "", **options: bool) -> np.ndarray:
         """Probabilities (N, classes) of one picture or several.
 
         pictures: the path of a file, a PIL image, an array of numbers of any type, range and order of axes, or a list
         of these, with the options `invert`, `centre` and `transposed`; see `Pipeline.images`. A network that ends in
-        softmax or sigmoid gives its own answer. Warns where the ground of pictures is bright and training's was dark,
-        or the other way round, and where a picture is of one colour throughout.
+        softmax or sigmoid gives its own answer. tta: the views of a picture over which probabilities are averaged,
+        "shift", "flip" or "shift,flip"; see `data.views`. Warns where the ground of pictures is bright and training's
+        was dark, or the other way round, and where a picture is of one colour throughout.
 
         Raises DataError for pictures whose axes or range are ambiguous, CheckpointError if outputs are not finite.
         """
@@ -54,7 +56,7 @@ class Classifier:
             images = self.pipeline.images(some, **options)
             opposed += int(self.pipeline.opposed(images).sum())
             blanks += int(blank(images).sum())
-            rows.append(self.probabilities(images))
+            rows.append(self.probabilities(images, tta))
         probabilities = np.concatenate(rows)
         if opposed:
             message = self.about_grounds(opposed, len(probabilities))
@@ -63,11 +65,14 @@ class Classifier:
             warnings.warn(self.about_blanks(blanks, len(probabilities)), stacklevel=2)
         return probabilities
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
+    def probabilities(self, images: np.ndarray, tta: str = "") -> np.ndarray:
         """Probabilities (N, classes) of images (N, C, H, W) as `Pipeline.images` gives them. Raises CheckpointError."""
-        dtype = dtype_of(self.net).name
         parts = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
-        scores = np.concatenate([outputs(self.net, self.normalizer.apply(part, dtype)) for part in parts])
+        return np.concatenate([averaged(part, tta, self._answers) for part in parts])
+
+    def _answers(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities (N, classes) of a few images as they are."""
+        scores = outputs(self.net, self.normalizer.apply(images, dtype_of(self.net).name))
         check_finite(scores, self.where)
         return self.pipeline.probabilities(scores)
 

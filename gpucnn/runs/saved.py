@@ -14,7 +14,7 @@ from gpucnn.config.schema import Config
 from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
 from gpucnn.data.ranges import BYTE
 from gpucnn.data.untrusted import naming
-from gpucnn.errors import CheckpointError, DataError, InputError, ShapeError
+from gpucnn.errors import CheckpointError, DataError, ShapeError
 from gpucnn.runs.classifier import Classifier
 from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, PIPELINE, RunFolder, find_run
 from gpucnn.runs.pipelines import pipeline_without_file, read_pipeline
@@ -163,17 +163,6 @@ def weights_of(folder: RunFolder, config: Config) -> Path:
         if path.is_file():
             return path
     raise CheckpointError(f"{folder.path} holds no weights: it was stopped before its first checkpoint; train it again")
-
-
-def load_initial_weights(config: Config, net: nn.Module) -> None:
-    """Copy the weights of the run that `train.init_from` names into `net`. Raises InputError."""
-    if config.train.init_from is None:
-        return
-    try:
-        folder = find_run(config.train.init_from)
-        load_weights(weights_of(folder, load_options(str(folder.config_path)).config), net)
-    except InputError as error:
-        raise type(error)(f"train.init_from: {error}") from None
 
 
 @contextlib.contextmanager

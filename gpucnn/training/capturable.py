@@ -25,6 +25,8 @@ def why_not(step: Step, loader: Any) -> str | None:
     """
     if type(loader) is not Loader or not can_reside(loader) or type(loader.augment) not in (type(None), Augment):
         return "the batches are not those of a Loader, or the user's code makes them"
+    if loader.mixes:
+        return "the images of a batch are mixed, and labels become rows"
     if type(step.optimizer) not in OPTIMIZERS.values():
         return f"{type(step.optimizer).__name__} is an optimizer of the user's"
     if not _is_known(step.loss):

@@ -10,7 +10,7 @@ that it does not match is refused. Files without one, such as PyTorch's, are tak
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,27 @@ def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, 
     kind, or of another network.
     """
     with _opened(path) as file:
-        prefix = MODEL if VALUES_KEY in (file.metadata() or {}) else ""
+        prefix = _prefix(file)
         layouts = {name: layout for name, layout in _layouts(file).items() if name.startswith(prefix)}
-        _check_fit(path, layouts, {prefix + name: array for name, array in like.items()}, _like_dtype)
+        _check_fit(path, layouts, {prefix + name: array for name, array in like.items()}, like_dtype)
         return {name: _tensor(path, file, prefix + name) for name in like}
+
+
+def weight_layouts(path: Path | str) -> dict[str, Layout]:
+    """The shape and safetensors' dtype of each of a network's tensors in `path`, a weights file or a checkpoint.
+
+    Raises CheckpointError for a file that is damaged, cut short or of another kind.
+    """
+    with _opened(path) as file:
+        prefix = _prefix(file)
+        layouts = _layouts(file).items()
+        return {name.removeprefix(prefix): layout for name, layout in layouts if name.startswith(prefix)}
+
+
+def read_some_weights(path: Path | str, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Those of a network's tensors in `path`; see `weight_layouts` for their names. Raises CheckpointError."""
+    with _opened(path) as file:
+        return {name: _tensor(path, file, _prefix(file) + name) for name in names}
 
 
 def load_weights(path: Path | str, net: Module) -> None:
@@ -197,6 +214,11 @@ def _opened(path: Path | str) -> Iterator[Any]:
         ) from None
 
 
+def _prefix(file: Any) -> str:
+    """What the names of a network's tensors in an open file begin with."""
+    return MODEL if VALUES_KEY in (file.metadata() or {}) else ""
+
+
 def _layouts(file: Any) -> dict[str, Layout]:
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
     return {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
@@ -219,7 +241,8 @@ def _same_dtype(dtype: np.dtype) -> tuple[str, ...]:
     return (DTYPES[dtype.name],)
 
 
-def _like_dtype(dtype: np.dtype) -> tuple[str, ...]:
+def like_dtype(dtype: np.dtype) -> tuple[str, ...]:
+    """The dtypes of safetensors that become `dtype`."""
     return ("F32", "F64", "F16", BF16) if dtype.kind == "f" else (DTYPES[dtype.name],)
 
 

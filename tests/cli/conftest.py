@@ -4,10 +4,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import gpucnn
 from gpucnn.cli import main
+from gpucnn.data import load_source
 
 CONFIG = """\
 name: tiny
@@ -56,6 +59,14 @@ def trained(tmp_path_factory) -> Path:
 def run(trained, tmp_path) -> Path:
     """A copy of that run, which a test may change."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+@pytest.fixture
+def digit(tmp_path) -> str:
+    """A test image, which shows a seven."""
+    test = load_source("digits").source.test
+    Image.fromarray(test.images[np.flatnonzero(test.labels == 7)[0], 0]).save(tmp_path / "seven.png")
+    return str(tmp_path / "seven.png")
 
 
 @pytest.fixture

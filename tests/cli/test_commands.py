@@ -10,16 +10,7 @@ from PIL import Image
 
 import gpucnn
 from gpucnn.cli import main
-from gpucnn.data import load_source
 from gpucnn.runs import load
-
-
-@pytest.fixture
-def digit(tmp_path) -> str:
-    """A test image, which shows a seven."""
-    test = load_source("digits").source.test
-    Image.fromarray(test.images[np.flatnonzero(test.labels == 7)[0], 0]).save(tmp_path / "seven.png")
-    return str(tmp_path / "seven.png")
 
 
 def test_summary_without_data_says_classes(capsys) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpucnn.data import Augment
+from gpucnn.data import Augment, Loader
 from gpucnn.data.augment import affine_maps, apply
 from gpucnn.errors import ConfigError
 from gpucnn.kernels.interface import Changes
@@ -62,7 +62,7 @@ def test_crop_moves_the_window():
 
 def test_cut_out_hides_a_square_that_may_reach_over_the_border():
     ones = np.ones((3, 1, 6, 6), np.uint8)
-    cut = cut_out(ones, 3, np.array([[2, 3], [0, 0], [5, 5]]))
+    cut = cut_out(ones, np.array([[[1, 2, 4, 5]], [[-1, -1, 2, 2]], [[4, 4, 7, 7]]]))
     assert [int(image.sum()) for image in cut] == [36 - 9, 36 - 4, 36 - 4]
     assert not cut[0, 0, 1:4, 2:5].any()
     assert ones.all()
@@ -100,13 +100,24 @@ def test_changes_keep_to_their_bounds():
     assert not turned[:, 0, :9].any()
 
 
+def test_signals_are_refused():
+    with pytest.raises(ConfigError, match=r"changes pictures .N, C, H, W., and these are of shape .4, 1, 9."):
+        Loader((np.zeros((4, 1, 9), np.float32), np.zeros(4, int)), 2, augment=Augment(flip=True))
+
+
 def test_nothing_asked_nothing_done():
     assert Augment()(IMAGES, np.random.default_rng(0)) is IMAGES
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"shift": -1}, "shift is -1; it must not be negative"), ({"scale": 1.0}, "scale is 1.0, a fraction")],
+    [
+        ({"shift": -1}, "shift is -1; it must not be negative"),
+        ({"scale": 1.0}, "scale is 1.0, a fraction"),
+        ({"hue": -0.1}, "hue is -0.1; it must not be negative"),
+        ({"hue": 0.6}, "hue 0.6; they are at most 1 and 0.5"),
+        ({"elastic": 1, "elastic_sigma": 0}, "elastic_sigma is 0, the width of a Gaussian"),
+    ],
 )
 def test_impossible_options_are_told(options, words):
     with pytest.raises(ConfigError, match=words):

@@ -53,7 +53,7 @@ def test_on_a_gpu_a_number_of_no_image_gives_nan(cuda, wrong):
 
 def test_images_that_need_wide_indices(cuda, monkeypatch, rng):
     """The kernels for more than 2**31 numbers, held against those for fewer."""
-    augment = Augment(**WAYS)
+    augment = Augment(**WAYS, **MORE)
     for pixels, shape in (("uint8", (2, 9, 12)), ("float32", (3, 7, 7))):
         images = rng.integers(0, 256, (20, *shape)).astype(pixels)
         changes, results = augment.draw(50, shape, rng), []
@@ -65,6 +65,9 @@ def test_images_that_need_wide_indices(cuda, monkeypatch, rng):
 
 START, IMAGES = 4, 37  # a batch somewhere in the epoch
 WAYS = {"shift": 3, "rotate": 20, "scale": 0.2, "crop": 2, "flip": True, "cutout": 5}
+MORE = {"elastic": 20.0, "elastic_sigma": 2.0, "erase": 0.7}
+COMBINATIONS = [ways for count in range(7) for ways in itertools.combinations(WAYS, count)]
+COMBINATIONS += [("elastic", "elastic_sigma"), ("erase",), ("erase", "cutout", "flip"), (*WAYS, *MORE)]
 
 
 def expected_batch(images, numbers, changes, shift, scale):
@@ -84,13 +87,15 @@ def gathered(kernels, images, changes, dtype, rng):
     return out, expected_batch(images, numbers, changes, shift, scale)
 
 
-@pytest.mark.parametrize("ways", [ways for count in range(7) for ways in itertools.combinations(WAYS, count)])
+@pytest.mark.parametrize("ways", COMBINATIONS)
 def test_a_batch_changed_in_any_ways_is_the_one_changed_on_the_host(compiled, ways, rng):
-    augment = Augment(**{name: WAYS[name] for name in ways})
+    augment = Augment(**{name: {**WAYS, **MORE}[name] for name in ways})
     for pixels, shape, dtype in [("uint8", (2, 9, 12), "float32"), ("float32", (1, 7, 7), "float64")]:
         images = rng.integers(0, 256, (20, *shape)).astype(pixels)
         found, expected = gathered(compiled, images, augment.draw(50, shape, rng), dtype, rng)
-        if {"shift", "rotate", "scale"} & set(ways):  # sampled between pixels: a half may be rounded to either side
+        if {"shift", "rotate", "scale", "elastic"} & set(
+            ways
+        ):  # sampled between pixels: a half may be rounded to either side
             off = abs(found - expected) > 1e-3
             assert off.mean() < 0.01 and abs(found - expected).max() < 1.01
         else:

@@ -102,6 +102,7 @@ CASES: dict[str, dict[str, Any]] = {
     "a last batch too small to share": {"data": functools.partial(loader, 72)},
     "batches too small to share": {"data": functools.partial(loader, 3)},
     "augmented": {"data": functools.partial(loader, augment=Augment(shift=1, rotate=9, flip=True, cutout=2))},
+    "recoloured and mixed": {"data": functools.partial(loader, augment=Augment(contrast=0.3, mixup=0.4, cutmix=1.0))},
     "augmented by a function": {
         "data": functools.partial(loader, augment=lambda images, rng: images + rng.integers(0, 2, images.shape))
     },

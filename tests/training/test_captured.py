@@ -12,9 +12,9 @@ import pytest
 import gpucnn
 from gpucnn import functional as F
 from gpucnn import nn, optim
-from gpucnn.backend import load_cupy
+from gpucnn.backend import load_cupy, to_device, to_host
 from gpucnn.data import Augment, Loader, Normalizer
-from gpucnn.data.resident import can_reside
+from gpucnn.data.resident import Resident, can_reside
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.runs import RunFolder, train_run
@@ -100,7 +100,36 @@ def test_with_other_losses(gpu, loss):
 
 
 def test_with_every_change_of_the_images(gpu):
-    augment = Augment(shift=1.5, rotate=20, scale=0.2, flip=True, crop=2, cutout=3)
+    augment = Augment(shift=1.5, rotate=20, scale=0.2, flip=True, crop=2, cutout=3, erase=0.5, elastic=8)
+    same(*(train(capture, augment=augment) for capture in (True, False)))
+
+
+@pytest.mark.parametrize(
+    "ways", [{"mixup": 0.4}, {"cutmix": 1.0, "flip": True}, {"mixup": 1.0, "cutmix": 1.0}], ids=str
+)
+def test_mixed_batches_are_those_of_the_host(gpu, ways):
+    train = examples.dataset()
+    batches = Loader(train, 16, Normalizer.fit("standard", train), Augment(**ways), shuffle=True, seed=3)
+    resident = Resident(batches)
+    for epoch in range(2):
+        starts, sizes = resident.lay_out(epoch, 1, 3)
+        for start, size, expected in zip(starts, sizes, batches.batches(epoch, first=1), strict=False):
+            found = resident.take(to_device(np.array([start])), size)
+            assert np.array_equal(to_host(found.images), expected.images)
+            assert np.array_equal(to_host(found.labels), expected.labels)
+
+
+def test_mixed_batches_are_captured(gpu, monkeypatch):
+    replays = []
+    repeat = captured._Gpu.repeat
+    monkeypatch.setattr(captured._Gpu, "repeat", lambda self, *rest: replays.append(rest) or repeat(self, *rest))
+    same(*(train(capture, augment=Augment(mixup=0.4, cutmix=1.0)) for capture in (True, False)))
+    assert replays
+
+
+def test_changed_colours_come_from_the_host(gpu):
+    augment = Augment(brightness=0.2, contrast=0.2)
+    assert not can_reside(Loader(examples.dataset(), 16, augment=augment))
     same(*(train(capture, augment=augment) for capture in (True, False)))
 
 

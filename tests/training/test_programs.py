@@ -10,6 +10,7 @@ from gpucnn import functional as F
 from gpucnn import nn, optim
 from gpucnn.config.build import build_network
 from gpucnn.config.check import load_config
+from gpucnn.data import resident
 from gpucnn.data.augment import Augment
 from gpucnn.data.loader import Loader
 from gpucnn.errors import InputError, TrainingError
@@ -119,7 +120,9 @@ CHANGES = {
     "crop": Augment(crop=2),
     "flip": Augment(flip=True),
     "cutout": Augment(cutout=7),
-    "all": Augment(1, 5, 0.1, True, 3, 5),
+    "erase": Augment(erase=0.6),
+    "elastic": Augment(elastic=20, elastic_sigma=3),
+    "all": Augment(1, 5, 0.1, True, 3, 5, erase=0.5, elastic=10),
 }
 
 
@@ -132,6 +135,27 @@ def test_images_are_changed_alike(programs, augment, shape):
         return nn.Sequential(first, nn.Flatten(), nn.Linear(features, 10))
 
     assert_captured_alike(programs, network, OPTIMIZERS["sgd"], loader(shape=shape, augment=augment))
+
+
+def test_tables_that_hold_few_images_are_filled_more_often(programs, monkeypatch):
+    filled = []
+    lay_out = resident.Resident.lay_out
+    monkeypatch.setattr(resident, "MOST_BYTES", 100_000)  # 15 images' displacements
+    monkeypatch.setattr(
+        resident.Resident, "lay_out", lambda self, *rest: filled.append(lay_out(self, *rest)) or filled[-1]
+    )
+    assert_captured_alike(programs, small, OPTIMIZERS["sgd"], loader(augment=Augment(elastic=20)))
+    assert max(sum(sizes) for _, sizes in filled) <= 15
+
+
+@pytest.mark.parametrize("augment", [Augment(contrast=0.2), Augment(shift=1, mixup=0.4)], ids=["colours", "mixup"])
+def test_colours_and_mixtures_are_made_step_by_step(programs, augment):
+    def network():
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+
+    one, other = (train(capture, network, OPTIMIZERS["sgd"], loader(augment=augment)) for capture in (True, False))
+    assert_same(one, other)
+    assert not programs
 
 
 OPTIONS = {

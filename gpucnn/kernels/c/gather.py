@@ -26,7 +26,7 @@ class Gather(numpy.Gather):
 
     def batch(self, epoch: Epoch, cursor: Array, out: Array, chosen: Array) -> None:
         images, labels, order, changes, shift, scale = epoch
-        changed = any(array is not None for array in changes[:4])
+        changed = any(array is not None for array in changes[:5])
         if not images.flags.c_contiguous or (images.dtype != np.uint8 and (changed or images.dtype != np.float32)):
             super().batch(epoch, cursor, out, chosen)
             return
@@ -51,10 +51,9 @@ def _changed(images: Array, places: Array, changes: Changes) -> tuple[Array, Arr
     library.c.copy_images(images, places, numbers, taken)
     if changes.maps is not None:
         given, taken = taken, empty(taken.shape, taken)
-        library.c.warp(given, *given.shape, taken, changes.maps)
-    if any(array is not None for array in changes[1:4]):
+        library.c.warp(given, *given.shape, taken, changes.displacements, changes.maps)
+    if any(array is not None for array in changes[2:5]):
         given, taken = taken, empty(taken.shape, taken)
-        library.c.move(
-            given, changes.offsets, changes.flips, changes.centres, changes.border, changes.side, *given.shape, taken
-        )
+        moves = (changes.offsets, changes.flips, changes.boxes, changes.border, changes.hidden)
+        library.c.move(given, *moves, *given.shape, taken)
     return taken, numbers

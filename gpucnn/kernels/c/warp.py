@@ -7,9 +7,10 @@ from gpucnn.kernels.c import library
 
 
 class Warp(numpy.Warp):
-    def warped(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    def warped(self, images: np.ndarray, maps: np.ndarray, displacements: np.ndarray | None = None) -> np.ndarray:
         if images.dtype != np.uint8 or not images.flags.c_contiguous:
-            return super().warped(images, maps)
+            return super().warped(images, maps, displacements)
         out = np.empty_like(images)
-        library.c.warp(images, *images.shape, out, np.ascontiguousarray(maps))
+        further = None if displacements is None else np.ascontiguousarray(displacements)
+        library.c.warp(images, *images.shape, out, further, np.ascontiguousarray(maps))
         return out

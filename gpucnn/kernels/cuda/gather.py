@@ -11,15 +11,15 @@ from gpucnn.kernels.cuda import program
 from gpucnn.kernels.interface import Epoch
 from gpucnn.kernels.plans import cached_by_shape
 
-SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "side")])
+SHAPE = np.dtype([(name, np.int32) for name in ("images", "channels", "height", "width", "batch", "border", "hidden")])
 
 
 class Gather(numpy.Gather):
     def batch(self, epoch: Epoch, cursor: Array, out: Array, chosen: Array) -> None:
         """A number of no image gives NaN, and the label -1."""
         (images, kind), changes = _pixels(epoch.images), epoch.changes
-        shape = _shape(images.shape, len(chosen), changes.border, changes.side)
-        drawn = (changes.maps, changes.offsets, changes.flips, changes.centres)
+        shape = _shape(images.shape, len(chosen), changes.border, changes.hidden)
+        drawn = changes[:5]
         arrays = (images, epoch.labels, epoch.order, cursor, *drawn, epoch.shift, epoch.scale, out, chosen)
         program.run("gather", f"batch_{kind}{program.wide(images, out)}", out.dtype, out.size, shape, *arrays)
 
@@ -32,8 +32,8 @@ def _pixels(images: Array) -> tuple[Array, str]:
 
 
 @cached_by_shape
-def _shape(images: Sizes, batch: int, border: int, side: int) -> np.ndarray:
+def _shape(images: Sizes, batch: int, border: int, hidden: int) -> np.ndarray:
     """The Shape of source/gather.cu, of images (M, C, H, W); signals and volumes are channels of one row."""
     channels, *sizes = images[1:]
     height, width = sizes if len(sizes) == 2 else (1, math.prod(sizes))
-    return np.array([(images[0], channels, height, width, batch, border, side)], SHAPE)
+    return np.array([(images[0], channels, height, width, batch, border, hidden)], SHAPE)

@@ -34,7 +34,7 @@ class Gather:
         places = slice(int(cursor[0]), int(cursor[0]) + len(chosen))
         taken, here = to_host(images[order[places]]), changes.each(lambda array: to_host(array[places]))
         if here.maps is not None:
-            taken = Warp().warped(taken, here.maps)
+            taken = Warp().warped(taken, here.maps, here.displacements)
         made = self.normalised(Warp().moved(taken, here), np.arange(len(taken)), to_host(shift), to_host(scale))
         out[...] = module_of(out).asarray(made)
         chosen[...] = labels[order[places]]

@@ -8,15 +8,16 @@ from gpucnn.kernels.interface import Changes
 class Warp:
     """Images changed one by one, on the host, where data sets lie: all arrays are NumPy's."""
 
-    def warped(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    def warped(self, images: np.ndarray, maps: np.ndarray, displacements: np.ndarray | None = None) -> np.ndarray:
         """Images (N, C, H, W), uint8 or float32, each by its map (N, 4): new images of the same shape and type.
 
         A map is the cosine and the sine of the turn, each over the scale, and how far to move down and to the right, in
-        pixels; turn and scale are about the centre ((H - 1) / 2, (W - 1) / 2). Pixels are interpolated linearly; what
-        lies outside an image is 0.
+        pixels; turn and scale are about the centre ((H - 1) / 2, (W - 1) / 2). displacements (N, 2, H, W): how
+        much further down and to the right each pixel is sampled. Pixels are interpolated linearly; what lies outside
+        an image is 0.
         """
         n, channels, height, width = images.shape
-        row, column = _origins(height, width, maps)  # (N, H, W) each
+        row, column = _origins(height, width, maps, displacements)  # (N, H, W) each
         top, left = np.floor(row), np.floor(column)
         down, right = row - top, column - left
         # One zero before the image and two after it hold every neighbour of a point in [-1, H] x [-1, W].
@@ -40,16 +41,18 @@ class Warp:
             images = crop(images, changes.border, changes.offsets)
         if changes.flips is not None:
             images = np.where(changes.flips[:, None, None, None], images[..., ::-1], images)
-        if changes.centres is not None:
-            images = cut_out(images, changes.side, changes.centres)
+        if changes.boxes is not None:
+            images = cut_out(images, changes.boxes)
         return images
 
 
-def _origins(height: int, width: int, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _origins(
+    height: int, width: int, maps: np.ndarray, displacements: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Row and column, (N, H, W) float32 each, that every pixel of the new images is sampled at.
 
-    The inverse of: turn by the angle, enlarge, then shift, all about the centre. Clipped to one pixel outside the
-    image, where all is 0.
+    The inverse of: turn by the angle, enlarge, then shift, all about the centre; and displaced from there. Clipped to
+    one pixel outside the image, where all is 0.
     """
     middle_row, middle_column = np.float32((height - 1) / 2), np.float32((width - 1) / 2)
     cosine, sine = maps[:, 0, None, None], maps[:, 1, None, None]  # (N, 1, 1)
@@ -57,6 +60,8 @@ def _origins(height: int, width: int, maps: np.ndarray) -> tuple[np.ndarray, np.
     right = (np.arange(width, dtype=np.float32) - middle_column - maps[:, 3:4])[:, None, :]  # (N, 1, W)
     row = cosine * down + sine * right + middle_row
     column = cosine * right - sine * down + middle_column
+    if displacements is not None:
+        row, column = row + displacements[:, 0], column + displacements[:, 1]
     return np.clip(row, -1, height, out=row), np.clip(column, -1, width, out=column)
 
 
@@ -68,11 +73,11 @@ def crop(images: np.ndarray, padding: int, offset: np.ndarray) -> np.ndarray:
     return windows[np.arange(len(images)), :, offset[:, 0], offset[:, 1]]  # (N, C, H, W)
 
 
-def cut_out(images: np.ndarray, size: int, centre: np.ndarray) -> np.ndarray:
-    """Set what a square of side `size` about centre (N, 2) covers of images (N, C, H, W) to 0."""
+def cut_out(images: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Set what boxes (N, K, 4), first row and column and those behind the last, cover of images (N, C, H, W) to 0."""
     height, width = images.shape[2:]
-    first = centre - size // 2  # (N, 2)
-    rows = np.arange(height) - first[:, :1]  # (N, H): the row's place in the square
-    columns = np.arange(width) - first[:, 1:]  # (N, W)
-    hidden = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
+    top, left, bottom, right = boxes[:, :, :, None].transpose(2, 0, 1, 3)  # (N, K, 1) each
+    rows, columns = np.arange(height), np.arange(width)
+    down, across = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)  # (N, K, H), (N, K, W)
+    hidden = (down[..., None] & across[:, :, None]).any(axis=1)  # (N, H, W)
     return np.where(hidden[:, None], images.dtype.type(0), images)

@@ -30,8 +30,8 @@ void copy_images(const uint8_t *images, const int64_t *places, int64_t count, in
 
 typedef struct {
     const uint8_t *images, *flips;
-    const int64_t *offsets, *centres;
-    int64_t border, side, channels, height, width;
+    const int64_t *offsets, *boxes;
+    int64_t border, hidden, channels, height, width;
     uint8_t *out;
 } Move;
 
@@ -44,29 +44,33 @@ static void move_row(const Move *m, const uint8_t *map, int64_t from, int64_t ac
     }
 }
 
+/* Set what one box (first row and column, and those behind the last) covers of a row of a map to 0. */
+static void hide_row(const Move *m, const int64_t *box, int64_t y, uint8_t *out) {
+    int64_t first = box[1] > 0 ? box[1] : 0, stop = box[3] < m->width ? box[3] : m->width;
+    for (int64_t x = first; y >= box[0] && y < box[2] && x < stop; x++) {
+        out[x] = 0;
+    }
+}
+
 static void move_image(void *context, int64_t image) {
     const Move *m = context;
     const int64_t *offset = m->offsets ? m->offsets + 2 * image : NULL;
     int64_t down = offset ? offset[0] - m->border : 0, across = offset ? offset[1] - m->border : 0;
     bool flipped = m->flips && m->flips[image];
-    int64_t top = m->centres ? m->centres[2 * image] - m->side / 2 : 0;
-    int64_t left = m->centres ? m->centres[2 * image + 1] - m->side / 2 : 0;
     for (int64_t channel = 0; channel < m->channels; channel++) {
         int64_t start = (image * m->channels + channel) * m->height * m->width;
         for (int64_t y = 0; y < m->height; y++) {
             uint8_t *out = m->out + start + y * m->width;
             move_row(m, m->images + start, y + down, across, flipped, out);
-            for (int64_t x = left; m->centres && y >= top && y < top + m->side && x < left + m->side; x++) {
-                if (x >= 0 && x < m->width) {
-                    out[x] = 0;
-                }
+            for (int64_t box = 0; m->boxes && box < m->hidden; box++) {
+                hide_row(m, m->boxes + 4 * (image * m->hidden + box), y, out);
             }
         }
     }
 }
 
-void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, const int64_t *centres, int64_t border,
-          int64_t side, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out) {
-    Move context = {images, flips, offsets, centres, border, side, channels, height, width, out};
+void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, const int64_t *boxes, int64_t border,
+          int64_t hidden, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out) {
+    Move context = {images, flips, offsets, boxes, border, hidden, channels, height, width, out};
     run_if(count * channels * height * width >= WORTH_SHARING, move_image, &context, count);
 }

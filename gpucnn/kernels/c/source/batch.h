@@ -15,9 +15,9 @@ void copy_rows(const uint8_t *table, int64_t size, const int64_t *cursor, int64_
 void copy_images(const uint8_t *images, const int64_t *places, int64_t count, int64_t *numbers, int64_t bytes,
                  uint8_t *out);
 
-/* Images (count, channels, height, width) moved by whole pixels, as kernels.numpy.Warp.moved does; NULL for a change
- * that is not made. */
-void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, const int64_t *centres, int64_t border,
-          int64_t side, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out);
+/* Images (count, channels, height, width) moved by whole pixels, as kernels.numpy.Warp.moved does, with `hidden` boxes
+ * an image; NULL for a change that is not made. */
+void move(const uint8_t *images, const int64_t *offsets, const uint8_t *flips, const int64_t *boxes, int64_t border,
+          int64_t hidden, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out);
 
 #endif

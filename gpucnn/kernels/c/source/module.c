@@ -152,7 +152,7 @@ KERNEL(multiply, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(row_sums, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(gather, "blrrwR", a[0].data, a[0].size, a[1].data, a[1].size, a[2].data, a[2].size, a[3].data, a[3].size,
        a[4].whole, a[5].data)
-KERNEL(warp, "bwwwwBr", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].whole, a[5].data, a[6].data)
+KERNEL(warp, "bwwwwBor", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].whole, a[5].data, a[6].data, a[7].data)
 KERNEL(norm_statistics, "rwwRR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data)
 KERNEL(norm_forward, "rrrrrwwwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, (int)a[5].whole, a[6].whole,
        a[7].whole, a[8].data)

@@ -18,7 +18,7 @@ typedef struct {
     const uint8_t *images;
     int64_t channels, height, width;
     uint8_t *out;
-    const real *maps;
+    const real *displacements, *maps;
 } NAME(Warp);
 
 static real NAME(clip)(real value, int64_t length) {
@@ -41,14 +41,21 @@ static void NAME(warp_image)(void *context, int64_t index) {
     const NAME(Warp) *work = context;
     const real *map = work->maps + index * 4;
     int64_t h = work->height, w = work->width;
+    const real *further = work->displacements ? work->displacements + index * 2 * h * w : NULL;
     real middle_row = (h - 1) / (real)2, middle_column = (w - 1) / (real)2;
     const uint8_t *image = work->images + index * work->channels * h * w;
     uint8_t *out = work->out + index * work->channels * h * w;
     for (int64_t i = 0; i < h; i++) {
         for (int64_t j = 0; j < w; j++) {
             real down = i - middle_row - map[2], right = j - middle_column - map[3];
-            real row = NAME(clip)(map[0] * down + map[1] * right + middle_row, h);
-            real column = NAME(clip)(map[0] * right - map[1] * down + middle_column, w);
+            real row = map[0] * down + map[1] * right + middle_row;
+            real column = map[0] * right - map[1] * down + middle_column;
+            if (further) {
+                row += further[i * w + j];
+                column += further[(h + i) * w + j];
+            }
+            row = NAME(clip)(row, h);
+            column = NAME(clip)(column, w);
             for (int64_t channel = 0; channel < work->channels; channel++) {
                 out[(channel * h + i) * w + j] = NAME(sample)(work, image + channel * h * w, row, column);
             }
@@ -57,8 +64,8 @@ static void NAME(warp_image)(void *context, int64_t index) {
 }
 
 void NAME(warp)(const uint8_t *images, int64_t count, int64_t channels, int64_t height, int64_t width, uint8_t *out,
-                const real *maps) {
-    NAME(Warp) work = {images, channels, height, width, out, maps};
+                const real *displacements, const real *maps) {
+    NAME(Warp) work = {images, channels, height, width, out, displacements, maps};
     run_if(count * channels * height * width >= WORTH_SHARING, NAME(warp_image), &work, count);
 }
 #endif

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gpucnn import functional as F
 from gpucnn.backend import Array
-from gpucnn.functional.loss import one_hot
+from gpucnn.functional.targets import one_hot
 from gpucnn.tensor import Tensor
 
 Loss = Callable[[Tensor, Array], Tensor]  # (output (N, C), labels (N,) or rows (N, C)) -> a single number

@@ -49,6 +49,10 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
     communicator.timeout = config.train.timeout
+    if config.train.folds is not None and config.train.fold is None:
+        from gpucnn.cli import folds  # here: it needs what sweeps do, which a single run does not
+
+        return folds.run(arguments, config, communicator)
     before = open_run(arguments.resume) if arguments.resume else None
     if before is not None:
         checked = counted(checked, len(before.class_names))

@@ -97,7 +97,8 @@ def read_csv(
 def read_unlabelled(path: Path | str, shape: tuple[int, ...], labels: Sequence[str] = ()) -> np.ndarray:
     """The images (N, C, H, W) of shape (C, H, W) of a table, whether or not it has a column of labels.
 
-    Columns that the header calls by the names `labels` are labels. uint8 where all pixels are whole and 0..255, else float32. Raises DataError for another number of pixels; OSError.
+    Columns that the header calls by the names `labels` are labels. uint8 where all pixels are whole and 0..255, else
+    float32. Raises DataError for another number of pixels; OSError.
     """
     table, pixels = open_table(path), math.prod(shape)
     if labels and table.header is not None and set(labels) <= set(table.header):

@@ -46,11 +46,12 @@ def labels_of(
 
 def _columns(part: Labels) -> np.ndarray:
     """The numbers (N, L) in the columns of labels. Raises DataError that names a line with anything else."""
-    values = parse_numbers(b",".join(part.texts))
+    texts = part.texts if part.table.more else [text.replace(b",", b".") for text in part.texts]  # decimal commas
+    values = parse_numbers(b",".join(texts))
     columns = len(part.table.label_columns)
     if values is not None and values.size == len(part.texts) * columns:
         return values.reshape(-1, columns)
-    for text, line in zip(part.texts, part.lines, strict=True):
+    for text, line in zip(texts, part.lines, strict=True):
         if not all(map(is_number, text.split(b","))):
             raise DataError(f"{part.table.path}, line {line}: the labels are {_shown(text)}; expected numbers.")
     raise DataError(f"{part.table.path}: the labels are no numbers.")

@@ -99,6 +99,8 @@ def binary_cross_entropy_with_logits(
 
 def _factor(name: str, x: Tensor, weight: Any) -> Tensor:
     """A weight as a Tensor of x's dtype that broadcasts to x's shape. Raises ShapeError."""
+    if isinstance(weight, int | float):
+        return Tensor(module_of(x.memory).full((), weight, x.dtype))  # not copied from the host
     array = weight.to_logical().memory if isinstance(weight, Tensor) else to_device(np.asarray(weight))
     if array.ndim > x.ndim or any(a not in (1, b) for a, b in zip(array.shape[::-1], x.shape[::-1], strict=False)):
         raise ShapeError(f"binary_cross_entropy_with_logits: {name} {array.shape} does not fit x {x.shape}; give (L,)")

@@ -25,10 +25,11 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     return (numbers == labels).astype(dtype)
 
 
-def class_weights(name: str, weight: Any, classes: int, dtype: Any) -> Array:
-    """A weight for each class, (classes,), as an array of `dtype` on the device; ones for None. Raises ShapeError."""
+def class_weights(name: str, weight: Any, logits: Tensor) -> Array:
+    """A weight for each class of logits (N, C, ...), (C,), of their dtype; ones for None. Raises ShapeError."""
+    classes, dtype = logits.shape[1], logits.dtype
     if weight is None:
-        return to_device(np.ones(classes, dtype))
+        return module_of(logits.memory).ones(classes, dtype)  # not copied from the host, which no capture allows
     array = weight.memory if isinstance(weight, Tensor) else to_device(np.asarray(weight))
     if array.shape != (classes,):
         raise ShapeError(f"{name}: weight has shape {array.shape}; expected ({classes},), a number for each class")
@@ -44,7 +45,7 @@ def weighted_target(
     `functional.cross_entropy`.
     """
     classes = logits.shape[1]
-    weights = class_weights("cross_entropy", weight, classes, logits.dtype)
+    weights = class_weights("cross_entropy", weight, logits)
     scale = None if reduction == "none" else 1.0
     if rows:
         if ignored is not None:

@@ -98,7 +98,8 @@ class Plan:
             raise InputError(f"{ranges[0]} has a range: say how many values are tried, with --random N or --search N")
         repeated = [option.key for option in self.varied if isinstance(option, Range) and option.key in REPEATS]
         if repeated:
-            raise InputError(f"{repeated[0]} has a range; list its values, as in {repeated[0]}=1..5")
+            what = "seeds" if repeated[0] == SEED else "folds"
+            raise InputError(f"{repeated[0]} has a range; list the {what}, as in {repeated[0]}=1..5")
         if self.halving is not None and self.search is not None:
             raise InputError("--halving and --search exclude each other: Optuna needs the results of whole runs")
         if self.halving is not None and "train.epochs" in self.keys:

@@ -12,6 +12,7 @@ from gpucnn.optim import Optimizer
 from gpucnn.optim.schedules import Monitored
 from gpucnn.tensor import Tensor
 from gpucnn.training.kinds import Kind
+from gpucnn.training.losses import Loss, is_sum
 
 Metrics = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]  # (outputs (N, C), labels) -> a number
 
@@ -46,6 +47,16 @@ def check_monitored(kind: Kind | None, **rules: object) -> None:
             raise ConfigError(
                 f"{name} monitors {rule.monitor}, but labels are {what}; monitor validation_{has}, or a loss"
             )
+
+
+def check_shareable(loss: Loss, processes: int) -> None:
+    """Raise InputError where the mean over a batch is not that of its parts: one over weights, in several processes."""
+    of_parts = getattr(loss, "weight", None) is getattr(loss, "ignore_index", None) is None
+    if processes > 1 and "classes" in getattr(loss, "takes", ()) and not (of_parts or is_sum(loss)):
+        raise InputError(
+            "a mean over the weights of classes (loss.weight, loss.ignore_index) is that of a whole batch, and each "
+            f"of {processes} processes sees a part; give reduction: sum, train.sampler: balanced, or one process"
+        )
 
 
 def check_optimizer(net: Module, optimizer: Optimizer) -> None:

@@ -31,7 +31,15 @@ from gpucnn.training.evaluation import (
     predict,
     scores_of,
 )
-from gpucnn.training.given import Metrics, as_images, check_monitored, check_optimizer, labels_of, measured
+from gpucnn.training.given import (
+    Metrics,
+    as_images,
+    check_monitored,
+    check_optimizer,
+    check_shareable,
+    labels_of,
+    measured,
+)
 from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.inputs import Inputs
 from gpucnn.training.interruption import Interruption
@@ -164,6 +172,7 @@ class Trainer:
         self._check(epochs, len(batches), held_out)
         labels = labels_of(batches)
         self._kind = "classes" if labels is None else kind_of(self.loss, labels)
+        check_shareable(self.loss, self.processes)
         check_monitored(self._kind, early_stop=self.early_stop, plateau=self.schedule)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)

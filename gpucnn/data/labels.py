@@ -29,7 +29,7 @@ def labels_of(
     """The labels of each part, class numbers (N,) or rows (N, L), and the names of the classes or columns."""
     table = parts[0].table
     if kind == "auto":
-        values = as_numbers(parts[0].texts)
+        values = as_numbers(_with_points(parts[0]))
         whole = values is None or not are_numbers(values, table.path)
         kind = "classes" if whole and not table.more else "numbers"
     if kind not in ("several", "numbers"):
@@ -46,7 +46,7 @@ def labels_of(
 
 def _columns(part: Labels) -> np.ndarray:
     """The numbers (N, L) in the columns of labels. Raises DataError that names a line with anything else."""
-    texts = part.texts if part.table.more else [text.replace(b",", b".") for text in part.texts]  # decimal commas
+    texts = _with_points(part)
     values = parse_numbers(b",".join(texts))
     columns = len(part.table.label_columns)
     if values is not None and values.size == len(part.texts) * columns:
@@ -55,6 +55,11 @@ def _columns(part: Labels) -> np.ndarray:
         if not all(map(is_number, text.split(b","))):
             raise DataError(f"{part.table.path}, line {line}: the labels are {_shown(text)}; expected numbers.")
     raise DataError(f"{part.table.path}: the labels are no numbers.")
+
+
+def _with_points(part: Labels) -> list[bytes]:
+    """The texts of a single column with points for decimal commas; those of several have them already."""
+    return part.texts if part.table.more else [text.replace(b",", b".") for text in part.texts]
 
 
 def number_labels(

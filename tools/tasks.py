@@ -2,7 +2,7 @@
 
     python tools/tasks.py [NAME...] [--seeds N] [--data SET] [--folder DIR]
 
-NAME is thinned (MNIST with 1 : 50 of two classes' training images left: plain, weighted, drawn, and both), or pairs (two
+NAME is thinned (MNIST with 1 : 50 of two classes' training images left: as it is, weighted, drawn alike), or pairs (two
 digits side by side, each a label; a picture counts where all its labels are right); without one, both. SET is mnist, or
 digits, which gpucnn brings along. A seed stands for a draw of everything, the images that are left included.
 """

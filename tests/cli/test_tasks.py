@@ -294,6 +294,17 @@ def test_options_that_exclude_folds_or_a_sampler_are_refused(overrides, words, f
     assert words in fails(2, "train", thinned(""), *overrides)
 
 
+@pytest.mark.parametrize(("data", "loss", "logged"), [(NPZ, SEVERAL, "exact_match"), (MNIST, "{name: mse}", "r2_1")])
+def test_figures_are_logged_and_the_network_is_summarised(data, loss, logged, capsys):
+    run, _ = trained(data, loss, "train.epochs=1", "logging=[csv]")
+    header, values = (line.split(",") for line in (run / "epochs.csv").read_text().splitlines())
+    score = lines(run / "metrics.jsonl")[0][logged.partition("_1")[0]]
+    assert float(values[header.index(logged)]) == (score[1] if isinstance(score, list) else score)
+    for name in ("run", "task.yaml"):
+        assert main(["summary", name]) == 0
+        assert f"{82 * (2 if data == MNIST else 3)} parameters" in capsys.readouterr().out
+
+
 def test_a_reader_without_kind_reads_classes():
     with pytest.raises(InputError, match="not one-hot"):
         npz.load(Path("several.npz"))

@@ -103,22 +103,22 @@ class Classification:
     @property
     def precision(self) -> np.ndarray:
         """The share of images predicted as class c that belong to it, (C,)."""
-        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+        return ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     @property
     def recall(self) -> np.ndarray:
         """The share of images of class c that are predicted as it, (C,)."""
-        return _ratio(np.diag(self.confusion), self.support)
+        return ratio(np.diag(self.confusion), self.support)
 
     @property
     def f1(self) -> np.ndarray:
         """The harmonic mean of precision and recall, 2·TP / (predicted + true): (C,)."""
-        return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
+        return ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
 
     @property
     def accuracy(self) -> float:
         """The share of images on the diagonal."""
-        return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
+        return float(ratio(np.trace(self.confusion), self.confusion.sum()))
 
     @property
     def interval(self) -> Interval:
@@ -138,7 +138,7 @@ class Classification:
     def _average(self, weights: np.ndarray) -> Averages:
         total = weights.sum()
         figures = (self.precision, self.recall, self.f1)
-        return Averages(*(float(_ratio(figure @ weights, total)) for figure in figures))
+        return Averages(*(float(ratio(figure @ weights, total)) for figure in figures))
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
         """The figures in the form of result.json. Raises InputError unless there is one name for each class."""
@@ -179,7 +179,7 @@ def _check_range(values: np.ndarray, classes: int, what: str) -> None:
         raise InputError(f"{what} {wrong[0]} is outside 0..{classes - 1}, the numbers of {classes} classes")
 
 
-def _ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
+def ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
     """`part` / `whole`; 0.0 where `whole` is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -293,17 +293,43 @@ def one_hot(labels, classes: int) -> np.ndarray:
     return rows
 
 
-def cross_entropy(logits, labels, reduction="mean", label_smoothing=0.0) -> float:
+def cross_entropy(logits, labels, reduction="mean", label_smoothing=0.0, weight=None, ignored=None) -> float:
     """Labels are integers (N,) or rows (N, C); smoothing mixes a row with the uniform one.
 
-    Szegedy et al. 2016, section 7.
+    Szegedy et al. 2016, section 7. A class's weight multiplies its part of the row. As in PyTorch the mean divides by
+    the weights of the labels that are not ignored, and for rows by their number.
     """
-    classes = logits.shape[1]
-    rows = one_hot(labels, classes) if np.ndim(labels) == 1 else labels
-    logs, total = log_softmax(logits), 0.0
-    for n, c in np.ndindex(*logits.shape):
-        total -= ((1 - label_smoothing) * rows[n, c] + label_smoothing / classes) * logs[n, c]
-    return total / len(logits) if reduction == "mean" else total
+    classes, numbers = logits.shape[1], np.ndim(labels) == 1
+    weight = [1.0] * classes if weight is None else weight
+    logs, total, divisor = log_softmax(logits), 0.0, 0.0
+    for n, label in enumerate(labels):
+        if numbers and label == ignored:
+            continue
+        divisor += weight[label] if numbers else 1
+        for c in range(classes):
+            share = float(c == label) if numbers else label[c]
+            total -= weight[c] * ((1 - label_smoothing) * share + label_smoothing / classes) * logs[n, c]
+    return total / divisor if reduction == "mean" else total
+
+
+def logit_losses(x, target, weight=None, positive=None) -> float:
+    """The mean of -(p t log s + (1 - t) log(1 - s)), s the sigmoid of x (N, L); weight and p are (L,)."""
+    total = 0.0
+    for n, label in np.ndindex(*x.shape):
+        s, t = 1 / (1 + math.exp(-x[n, label])), target[n, label]
+        p = 1.0 if positive is None else positive[label]
+        w = 1.0 if weight is None else weight[label]
+        total -= w * (p * t * math.log(s) + (1 - t) * math.log(1 - s))
+    return total / x.size
+
+
+def smooth_l1(x, target, beta=1.0) -> float:
+    """The mean of d² / (2 beta) where d < beta, else of d - beta / 2; with beta 0 of d."""
+    total = 0.0
+    for place in np.ndindex(*x.shape):
+        d = abs(x[place] - target[place])
+        total += d * d / (2 * beta) if d < beta else d - beta / 2
+    return total / x.size
 
 
 def mse(x, target, reduction="mean") -> float:

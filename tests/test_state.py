@@ -36,6 +36,7 @@ STATE = {
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",
     "tensor.methods.METHODS": "the table of Tensor's methods, filled while the file is imported",
+    "training.loss_weights._weights": "the same weights on the device in every step, so that a captured one finds them",
     "threads._blas": "how many threads are inside one_blas_thread, since BLAS's setting is the process's",
     "threads._libraries": "the BLAS libraries that are loaded, found by a slow search; belongs to `_blas`",
     "threads._pool": "the queue of the pool's threads, which start with the first job",

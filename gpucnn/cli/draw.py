@@ -14,7 +14,10 @@ def run(arguments: argparse.Namespace) -> None:
     backend.set_device("cpu")
     dispatch.choose(dispatch.requested())
     saved = open_run(arguments.run_name)
-    reader = Reader(saved.classifier())
+    classifier = saved.classifier()
+    if classifier.pipeline.outputs == "numbers":
+        raise InputError(f"{saved.folder.path} answers with numbers, and the page shows classes; see gpucnn predict")
+    reader = Reader(classifier)
     with _server(reader, f"{saved.config.name}, {saved.folder.path}", arguments.port) as server:
         try:
             print(f"{server.url} shows what {saved.folder.path} makes of what you draw; Ctrl-C ends it", flush=True)

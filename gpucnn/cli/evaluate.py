@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import table
-from gpucnn.config.build import build_loss, evaluation_loader, load_data
+from gpucnn.config.build import evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
 from gpucnn.errors import ConfigError
@@ -15,6 +15,7 @@ from gpucnn.metrics import Classification, classify
 from gpucnn.runs.classifier import check_finite
 from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import Evaluation, evaluate
+from gpucnn.training.scores import NumberScores, Scores
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,6 +26,9 @@ def run(arguments: argparse.Namespace) -> None:
     figures = _averaged(saved, test, arguments.tta) if arguments.tta else _evaluated(saved, test)
     check_finite(figures.loss, saved.folder.path)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
+    if figures.scores is not None:
+        print(f"loss {figures.loss:.4f}\n\n{of_scores(figures.scores, test.class_names)}")
+        return
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}")
     print(f"interval of the accuracy (95 %): {figures.classification.interval}\n")
     print(per_class(figures.classification, test.class_names))
@@ -32,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _evaluated(saved: SavedRun, test: Dataset) -> Evaluation:
     loader = evaluation_loader(test, saved.normalizer(), saved.config.dtype)
-    return evaluate(saved.network(), loader, build_loss(saved.config))
+    return evaluate(saved.network(), loader, saved.loss())
 
 
 def _averaged(saved: SavedRun, test: Dataset, tta: str) -> Evaluation:
@@ -70,6 +74,23 @@ def own_test_images(saved: SavedRun) -> Dataset:
     test = saved.fitting(data.test, data.loaded.used, data.loaded.source.from_files)
     print(f"the data have changed since the run was trained: {'; '.join(changed)}", file=sys.stderr)
     return test
+
+
+def of_scores(scores: Scores, names: tuple[str, ...]) -> str:
+    """The figures of each label, and how many images have all of theirs right; or those of each number."""
+    if isinstance(scores, NumberScores):
+        figures = (scores.mae, scores.rmse, scores.r2)
+        rows = [(name, *(f"{each:.4f}" for each in row)) for name, *row in zip(names, *figures, strict=True)]
+        return table(("output", "MAE", "RMSE", "R2"), rows)
+    columns = (scores.thresholds, scores.precision, scores.recall, scores.f1)
+    rows = [
+        (name, *(f"{each:.4f}" for each in row), f"{count:,}")
+        for name, count, *row in zip(names, scores.support, *columns, strict=True)
+    ]
+    means = (("macro mean", scores.macro), ("weighted mean", scores.weighted))
+    rows += [(name, "", *(f"{each:.4f}" for each in vars(mean).values()), "") for name, mean in means]
+    listed = table(("label", "threshold", "precision", "recall", "F1", "images"), rows)
+    return f"all labels right {scores.score:.2%} ({scores.exact:,} of {scores.images:,})\n\n{listed}"
 
 
 def per_class(figures: Classification, names: tuple[str, ...]) -> str:

@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         _print_json(predictions)
     else:
         for prediction in predictions:
-            shares = prediction["probabilities"].items()
-            print(f"{as_text(prediction['file'])}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares))
+            print(f"{as_text(prediction['file'])}: {_told(prediction)}")
     if predictions.opposed and not arguments.centre:
         message = classifier.about_grounds(predictions.opposed, predictions.total)
         mend = "leave --invert out" if arguments.invert else "--invert exchanges black and white"
@@ -80,13 +79,20 @@ class _Predictions:
                 yield self._prediction(name, shares)
 
     def _prediction(self, name: str, shares: np.ndarray) -> dict[str, Any]:
-        """The most probable class, and the probabilities of the first `top`, in descending order."""
-        classes = self.classifier.classes
+        """The most probable class, and the probabilities of the first `top`, in descending order.
+
+        Or the labels that it is given, and such probabilities; or the numbers by name.
+        """
+        classes, outputs = self.classifier.classes, self.classifier.pipeline.outputs
+        if outputs == "numbers":
+            return {"file": name, "numbers": dict(zip(classes, shares.tolist(), strict=True))}
         falling = np.argsort(-shares, kind="stable")
+        first: dict[str, Any] = {"class": classes[falling[0]], "probability": float(shares[falling[0]])}
+        if outputs == "label_logits":
+            first = {"labels": self.classifier.given(shares)}
         return {
             "file": name,
-            "class": classes[falling[0]],
-            "probability": float(shares[falling[0]]),
+            **first,
             "probabilities": {classes[label]: float(shares[label]) for label in falling[: self.top]},
         }
 
@@ -126,7 +132,8 @@ class _Predictions:
             pixels = npz.read_images(path)
         else:
             shape = transposed_shape(pipeline.image_shape) if pipeline.transposed else pipeline.image_shape
-            pixels, names = read_unlabelled(path, shape), read_ids(path)
+            several = pipeline.class_names if pipeline.outputs in ("label_logits", "numbers") else ()
+            pixels, names = read_unlabelled(path, shape, several), read_ids(path)
         images = pipeline.images(pixels, transposed=pipeline.transposed, **self.options)
         names = names or [str(number) for number in range(1, len(images) + 1)]
         for start in range(0, len(images), BATCH):
@@ -157,13 +164,29 @@ def _print_json(predictions: _Predictions) -> None:
     print("\n]")
 
 
+def _told(prediction: dict[str, Any]) -> str:
+    """A prediction in one line."""
+    if "numbers" in prediction:
+        return ", ".join(f"{name} {number:.4g}" for name, number in prediction["numbers"].items())
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in prediction["probabilities"].items())
+    return f"{', '.join(prediction['labels']) or 'no label'} ({shares})" if "labels" in prediction else shares
+
+
+def _answer(prediction: dict[str, Any]) -> list[Any]:
+    """A prediction's fields in a table."""
+    if "numbers" in prediction:
+        return list(prediction["numbers"].values())
+    return ["|".join(prediction["labels"]) if "labels" in prediction else prediction["class"]]
+
+
 def _write_table(path: Path, predictions: _Predictions) -> None:
-    """A table of `id,label`, the form that competitions take."""
+    """A table of `id,label`, the form that competitions take; several labels between bars, numbers in columns."""
     if not path.absolute().parent.is_dir():
         raise DataError(f"--csv {path}: there is no folder {path.parent}; make it, or give another")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("id", "label"))
-    table.writerows((prediction["file"], prediction["class"]) for prediction in predictions)
+    numbers = predictions.classifier.pipeline.outputs == "numbers"
+    table.writerow(("id", *(predictions.classifier.classes if numbers else ("label",))))
+    table.writerows((prediction["file"], *_answer(prediction)) for prediction in predictions)
     atomic_write(path, text.getvalue().encode(errors="surrogateescape"))
     print(f"{predictions.total:,} predictions: {path}")

@@ -53,6 +53,7 @@ def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:
         saved.class_names,
         saved.dataset,
         test,
+        saved.loss(),
     )
 
 

@@ -45,7 +45,7 @@ def _with_or_without_data(name: str) -> tuple[Checked, Sizes, int | None]:
     paths = [value for value in source_options(options.data).values() if isinstance(value, Path)]
     if shape is None or all(path.expanduser().exists() for path in paths):
         checked = accept_config(name)
-        return checked, *data_shape(checked.config.data)
+        return checked, *data_shape(checked.config.data, checked.config.loss.name)
     return load_options(name), shape, None
 
 

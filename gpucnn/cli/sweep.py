@@ -20,6 +20,7 @@ from gpucnn.errors import ConfigError, InputError
 from gpucnn.runs import new_run_path
 from gpucnn.sweep import Local, Member, Plan, Sweep, run_sweep, write_page
 from gpucnn.sweep.folder import PAGE, SWEEPS
+from gpucnn.sweep.grid import FOLD
 from gpucnn.sweep.page import setting_rows
 from gpucnn.sweep.ranking import ranked
 from gpucnn.sweep.run import Train, mpi_executor, train_elsewhere
@@ -34,14 +35,16 @@ Run = Callable[[Sweep, Config], None]
 def run(arguments: argparse.Namespace) -> int:
     """Accept plan, configuration, device and data; then train what is to be tried, and write the page."""
     if not arguments.mpi:
-        return _lead(arguments, _on_this_machine(arguments))
+        return _lead(arguments, on_this_machine(arguments))
     with mpi_executor() as executor:
         if executor is None:
             return 0  # a worker, when all is done
         return _lead(arguments, lambda sweep, config: _run(arguments, sweep, config, executor, train_elsewhere))
 
 
-def _on_this_machine(arguments: argparse.Namespace) -> Run:
+def on_this_machine(arguments: argparse.Namespace) -> Run:
+    """What trains a sweep's members in processes on this machine."""
+
     def train(sweep: Sweep, config: Config) -> None:
         local = Local(_workers(arguments))
         with local.executor:
@@ -53,6 +56,12 @@ def _on_this_machine(arguments: argparse.Namespace) -> Run:
 def _lead(arguments: argparse.Namespace, train: Run) -> int:
     """Make or open the sweep, and run it."""
     sweep, config = _opened(arguments) if arguments.resume else _created(arguments)
+    again = ["gpucnn", "sweep", "--resume", str(sweep.path), *_worker_options(arguments)]
+    return carry_out(arguments, sweep, config, train, again)
+
+
+def carry_out(arguments: argparse.Namespace, sweep: Sweep, config: Config, train: Run, again: list[str]) -> int:
+    """Train the members, and write the page; returns the exit status. `again` is the command that goes on with them."""
     with sweep:
         if not arguments.quiet:
             print(_announced(sweep), flush=True)
@@ -60,7 +69,6 @@ def _lead(arguments: argparse.Namespace, train: Run) -> int:
             train(sweep, config)
         except KeyboardInterrupt:
             write_page(sweep)
-            again = ["gpucnn", "sweep", "--resume", str(sweep.path), *_worker_options(arguments)]
             print(f"\ninterrupted; go on with:\n  {shlex.join(again)}", file=sys.stderr)
             return INTERRUPTED
         write_page(sweep)
@@ -118,7 +126,9 @@ def _checked(plan: Plan, text: str, source: str) -> Config:
             configs.append(check(read_yaml(text, source), [*plan.fixed, *overrides]).config)
         except ConfigError as error:
             raise ConfigError(f"with {shlex.join(overrides)}:\n{error}") from None
-    none = not configs[0].data.validation and configs[0].data.name not in MAY_VALIDATE
+    if configs[0].train.folds is not None and configs[0].train.fold is None:
+        raise ConfigError(f"with train.folds give the folds too: {FOLD}=1..{configs[0].train.folds}")
+    none = not configs[0].train.folds and not configs[0].data.validation and configs[0].data.name not in MAY_VALIDATE
     if none and (plan.halving or plan.search):
         raise ConfigError(
             "--halving and --search compare runs by validation images; hold some out: data.validation=0.2"
@@ -150,7 +160,7 @@ def _run(
 
 
 def _workers(arguments: argparse.Namespace) -> int:
-    return arguments.workers or usable_cores()
+    return getattr(arguments, "workers", None) or usable_cores()
 
 
 def _worker_options(arguments: argparse.Namespace) -> Iterator[str]:

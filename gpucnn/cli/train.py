@@ -50,6 +50,10 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
     communicator.timeout = config.train.timeout
+    if config.train.folds is not None and config.train.fold is None:
+        from gpucnn.cli import folds  # here: it needs what sweeps do, which a single run does not
+
+        return folds.run(arguments, config, communicator)
     before = open_run(arguments.resume) if arguments.resume else None
     if before is not None:
         checked = counted(checked, len(before.class_names))
@@ -70,7 +74,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     manual_seed(config.seed)
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     begun_with = None if before else load_initial_weights(config, net, data.train.class_names)
-    trainer = build_trainer(config, net, over_gpus(communicator))
+    trainer = build_trainer(config, net, over_gpus(communicator), data.train)
     folder = _folder(arguments, config, before, communicator)
     try:
         with folder:
@@ -95,6 +99,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
             data.train.class_names,
             data.loaded.used,
             data.test,
+            trainer.loss,
         )
         print_report(subject, quiet=arguments.quiet)
     return 0
@@ -180,11 +185,20 @@ def _print_epoch(record: Record) -> None:
 
 
 def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
-    print(f"test accuracy {result['test_accuracy']:.2%}, loss {result['test_loss']:.4f} ({result['dataset']})")
+    print(f"test {_figure(result)}, loss {result['test_loss']:.4f} ({result['dataset']})")
     weights = result.get("weights", {})
     if weights.get("which") == "best":
         print(f"weights: those of epoch {weights['epoch']}, the best (train.early_stop)")
     print(f"run: {folder.path}")
+
+
+def _figure(result: dict[str, Any]) -> str:
+    """The most important figure: the accuracy, or what stands in its place."""
+    if result["test_accuracy"] is not None:
+        return f"accuracy {result['test_accuracy']:.2%}"
+    if "exact_match" in result:
+        return f"images with all labels right {result['exact_match']:.2%}"
+    return "R2 " + ", ".join(f"{name} {r2:.4f}" for name, r2 in zip(result["outputs"], result["r2"], strict=True))
 
 
 def _already_finished(before: SavedRun, quiet: bool) -> int:

@@ -1,12 +1,12 @@
 """Building what a configuration describes: the data, the network, the trainer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from gpucnn import nn, optim
 from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales, with_classes
-from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options
+from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options, takes_of
 from gpucnn.data import (
     Augment,
     Dataset,
@@ -17,6 +17,7 @@ from gpucnn.data import (
     Pipeline,
     Source,
     draw_per_class,
+    fold_of,
     hold_out,
     load_fallback,
     load_source,
@@ -24,15 +25,23 @@ from gpucnn.data import (
     select_classes,
     transposed,
 )
-from gpucnn.errors import ConfigError
+from gpucnn.data.loader import balanced
+from gpucnn.errors import ConfigError, DataError
 from gpucnn.optim.optimizers import Group
 from gpucnn.parallel import ALONE, Communicator
 from gpucnn.tensor import Tensor
 from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
-from gpucnn.training.evaluation import outputs_of
+from gpucnn.training.evaluation import outputs_to
 from gpucnn.training.losses import Loss
 
 EVALUATION_BATCH_SIZE = 256  # images; no gradients are kept
+
+
+class Classes(NamedTuple):
+    """The names of training images' classes, and how many images each has; of other labels, of all together."""
+
+    class_names: tuple[str, ...]
+    class_counts: Sequence[int]
 
 
 class TrainingData(NamedTuple):
@@ -72,7 +81,7 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
     if used is not None and used == data.fallback != data.name:
         loaded = load_fallback(data.name, used)
     else:
-        loaded = load_source(data.name, source_options(data), data.fallback)
+        loaded = load_source(data.name, source_options(data, config.loss.name), data.fallback)
     source = transposed(loaded.source) if data.transpose else loaded.source
     if data.augment and len(source.train.image_shape) != 3:
         raise ConfigError(
@@ -88,13 +97,31 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
     if data.per_class:
         source = _drawn(source, data.per_class, config.seed)
     train, validation = source.train if data.limit is None else source.train.limit(data.limit), None
-    if data.validation == "test":
+    _check_kind(config, train)
+    if config.train.folds and config.train.fold:
+        if source.validation is not None:
+            raise DataError(
+                f"train.folds takes validation images from the training images, and {data.name} has some of its own; "
+                "leave train.folds out"
+            )
+        train, validation = fold_of(train, config.train.folds, config.train.fold, config.seed)
+    elif data.validation == "test":
         validation = source.test
     elif source.validation is not None:
         validation = source.validation
     elif data.validation:
         train, validation = hold_out(train, _held_out(data, data.validation, loaded), config.seed, data.stratified)
     return TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
+
+
+def _check_kind(config: Config, train: Dataset) -> None:
+    """Raise DataError unless the labels are of a kind that the loss takes."""
+    takes = takes_of(config.loss.name)
+    if train.kind not in takes:
+        raise DataError(
+            f"loss {config.loss.name} takes labels that are {' or '.join(takes)}, and these are {train.kind}; give "
+            "another loss, or say what they are (data.labels)"
+        )
 
 
 def _drawn(source: Source, per_class: PerClass, seed: int) -> Source:
@@ -117,20 +144,24 @@ def _held_out(data: Data, validation: int | float, loaded: Loaded) -> int | floa
 
 def build_pipeline(config: Config, data: TrainingData, net: nn.Module) -> Pipeline:
     """How the run's network sees pictures, and what its outputs mean."""
-    from_files = data.loaded.source.from_files
+    from_files, names = data.loaded.source.from_files, data.train.class_names
+    threshold = getattr(build_loss(config, data.train), "threshold", None)
     return Pipeline.of(
         data.train,
         data.fingerprint(),
-        outputs_of(net),
+        outputs_to(data.train.kind, net),
         from_files=from_files,
         background=getattr(config.data, "background", "white" if from_files else None),
         invert=getattr(config.data, "invert", False),
         transposed=config.data.transpose,
+        thresholds=(threshold,) * len(names) if isinstance(threshold, float) else threshold,
     )
 
 
 def build_loaders(config: Config, data: TrainingData) -> Loaders:
-    """The parts of the data in batches."""
+    """The parts of the data in batches. Raises DataError for a sampler of classes where there are none."""
+    if config.train.sampler is not None:
+        data.train.check_classes("train.sampler: balanced")
     return Loaders(
         Loader(
             data.train,
@@ -140,6 +171,7 @@ def build_loaders(config: Config, data: TrainingData) -> Loaders:
             config.train.shuffle,
             config.seed,
             config.dtype,
+            None if config.train.sampler is None else balanced(data.train.labels),
         ),
         None if data.validation is None else evaluation_loader(data.validation, data.normalizer, config.dtype),
         evaluation_loader(data.test, data.normalizer, config.dtype),
@@ -172,12 +204,17 @@ def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Seq
     return nn.Sequential(*layers).astype(config.dtype)
 
 
-def build_trainer(config: Config, net: nn.Module, communicator: Communicator = ALONE) -> Trainer:
-    """The trainer of `net` that the configuration describes, in each of the processes that train together."""
+def build_trainer(
+    config: Config, net: nn.Module, communicator: Communicator = ALONE, train: Dataset | None = None
+) -> Trainer:
+    """The trainer of `net` that the configuration describes, in each of the processes that train together.
+
+    `train` are the training images, whose classes the loss may weigh.
+    """
     return Trainer(
         net,
         build_optimizer(config, parameter_groups(config, net)),
-        build_loss(config),
+        build_loss(config, train),
         build_schedule(config),
         config.train.clip_norm,
         config.train.clip_value,
@@ -207,9 +244,15 @@ def build_schedule(config: Config) -> optim.Schedule:
     return optim.SCHEDULES[config.schedule.name](**config.schedule.beside_name())
 
 
-def build_loss(config: Config) -> Loss:
-    """The loss. Raises InputError."""
-    return LOSSES[config.loss.name](**config.loss.beside_name())
+def build_loss(config: Config, train: Dataset | Classes | None = None) -> Loss:
+    """The loss. With the training images, or their classes, its weights are numbers in the order of these.
+
+    Raises InputError.
+    """
+    loss = LOSSES[config.loss.name](**config.loss.beside_name())
+    if train is None or not hasattr(loss, "of"):
+        return loss
+    return loss.of(train.class_names, [int(count) for count in train.class_counts])
 
 
 def build_augment(config: Config) -> Augment | None:

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,12 +22,13 @@ from gpucnn.config.layers import (
     written_out,
 )
 from gpucnn.config.overrides import apply_overrides
-from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options
+from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options, takes_of
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
 from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
 from gpucnn.optim.schedules import Monitored
 from gpucnn.tensor import Tensor
+from gpucnn.training.given import check_monitored
 
 
 def load_config(config: str, overrides: Iterable[str] = ()) -> Checked:
@@ -89,6 +90,8 @@ def _part_faults(checked: Checked) -> list[Fault]:
         ("loss",): lambda: build_loss(config),
         ("data", "augment"): lambda: build_augment(config),
         ("train", "early_stop"): lambda: _check_monitored(config, build_early_stop(config)),
+        ("train",): lambda: _check_drawn(config),
+        ("data",): lambda: _check_labels(config),
     }
     faults = []
     for path, build in parts.items():
@@ -104,9 +107,36 @@ def _check_monitored(config: Config, rule: object) -> None:
 
     Whether data that may bring their own validation images do is known only when they are read.
     """
-    none = not config.data.validation and config.data.name not in MAY_VALIDATE
+    none = not config.data.validation and config.data.name not in MAY_VALIDATE and not config.train.folds
+    takes = takes_of(config.loss.name)
+    if isinstance(rule, Monitored) and len(takes) == 1:
+        check_monitored("classes" if takes == ("classes",) else None, it=rule)
     if isinstance(rule, Monitored) and rule.needs_validation and none:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
+
+
+def _check_drawn(config: Config) -> None:
+    """Raise ConfigError for a sampler or folds beside options that they exclude."""
+    train = config.train
+    if train.sampler is not None and not train.shuffle:
+        raise ConfigError("sampler draws the images of an epoch in any order; leave shuffle at true")
+    if train.fold is not None and (train.folds is None or train.fold > train.folds):
+        raise ConfigError(f"fold is {train.fold}, and folds {train.folds}; expected a fold from 1 to folds")
+    if train.folds is not None and config.data.validation:
+        raise ConfigError("folds takes parts of the training images for validation in turn; leave data.validation out")
+
+
+def _check_labels(config: Config) -> None:
+    """Raise ConfigError where the loss takes other labels than the data have."""
+    data, takes = config.data, takes_of(config.loss.name)
+    given = getattr(data, "labels", None)
+    if not hasattr(data, "labels") and "classes" not in takes:
+        raise ConfigError(
+            f"loss {config.loss.name} takes labels that are {' or '.join(takes)}, and {data.name} has classes; npz and "
+            "csv may have such labels"
+        )
+    if given not in (None, "auto", *takes):
+        raise ConfigError(f"labels is {given}, and loss {config.loss.name} takes {' or '.join(takes)}")
 
 
 def network_faults(document: Document) -> list[Fault]:
@@ -116,7 +146,7 @@ def network_faults(document: Document) -> list[Fault]:
     if data is None or not entries:
         return []
     try:
-        shape, classes = data_shape(data)
+        shape, classes = data_shape(data, _loss_name(document.data))
     except InputError as error:
         return [Fault(document.place(("data",)), f"data: {error}")]
     except OSError as error:
@@ -130,12 +160,27 @@ def network_faults(document: Document) -> list[Fault]:
             check_outputs(entries, output, _loss_name(document.data), classes)
     except MisfitError as error:
         return [fault_of(error, document)]
-    return []
+    return list(_weight_faults(document, classes))
 
 
-def data_shape(data: Data) -> tuple[tuple[int, ...], int | None]:
-    """Image shape (C, H, W), and the number of classes, None if it is unknown before the data is read."""
-    shape, classes = peek(data.name, source_options(data))
+def _weight_faults(document: Document, classes: int | None) -> Iterator[Fault]:
+    """Faults of lists that have another length than there are classes or labels."""
+    loss = document.data.get("loss")
+    for option in ("weight", "pos_weight", "threshold"):
+        given = loss.get(option) if isinstance(loss, dict) else None
+        if isinstance(given, list) and classes is not None and len(given) != classes:
+            path = ("loss", option)
+            yield Fault(
+                document.place(path), f"loss.{option}: has {len(given)} numbers, expected {classes}, one for each"
+            )
+
+
+def data_shape(data: Data, loss: str = "cross_entropy") -> tuple[tuple[int, ...], int | None]:
+    """Image shape (C, H, W), and the number of classes, None if it is unknown before the data is read.
+
+    For a `loss` of labels that are no classes, the number of labels or numbers.
+    """
+    shape, classes = peek(data.name, source_options(data, loss))
     shape = transposed_shape(shape) if data.transpose else shape
     return shape, len(data.classes) if isinstance(data.classes, list) else classes
 

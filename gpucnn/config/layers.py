@@ -200,10 +200,11 @@ def output_shape(entries: Sequence[OneLayer], shape: Shape, init: str | None) ->
 def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes: int | None) -> None:
     """Raise MisfitError unless the last layer gives the loss one logit per class (None: not known yet)."""
     path: Path = ("model", len(entries) - 1)
-    if loss == "cross_entropy" and entries[-1].name in PROBABILITIES:
+    applied = {"cross_entropy": "log_softmax", "binary_cross_entropy_with_logits": "sigmoid"}.get(loss)
+    if applied and entries[-1].name in (*PROBABILITIES, applied):
         raise MisfitError(
             path,
-            "cross_entropy takes logits and applies log_softmax itself; remove this layer "
+            f"{loss} takes logits and applies {applied} itself; remove this layer "
             "(`gpucnn predict` still prints probabilities)",
         )
     if len(shape) != 1:

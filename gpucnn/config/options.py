@@ -112,6 +112,11 @@ MEANINGS: dict[str, Meaning] = {
     # loss
     "reduction": Meaning({}, "Whether the loss is the mean over the batch or the sum."),
     "label_smoothing": Meaning(BELOW_ONE, "Share of the target spread evenly over all classes."),
+    "weight": Meaning({}, "Weights of classes or labels: a list, a mapping by name; balanced: classes weigh alike."),
+    "ignore_index": Meaning({}, "The number of a class whose images add no loss."),
+    "pos_weight": Meaning({}, "Weight of the images that have a label: a number, a list, or a mapping by name."),
+    "threshold": Meaning({}, "Probability from which a label is given: a number, a list, or a mapping by name."),
+    "beta": Meaning(ZERO_UP, "Distance up to which an error counts by its square."),
     # optimizers
     "lr": Meaning(POSITIVE, "Learning rate."),
     "momentum": Meaning(
@@ -141,7 +146,8 @@ MEANINGS: dict[str, Meaning] = {
     "shape": Meaning(SIDE, "Channels, height and width of an image."),
     "classes": Meaning({"ge": 2}, "Number of classes."),
     "class_names": Meaning({}, "Names of the classes, in the order of their labels."),
-    "label": Meaning({}, "The label's column: its number from 0, or its name in the header line."),
+    "label": Meaning({}, "The label's column: its number from 0, or its name in the header line; a list for several."),
+    "labels": Meaning({}, "What labels are; by default what the loss takes."),
     "header": Meaning({}, "Whether the first line names the columns."),
     "layout": Meaning({}, "Where the channels stand in an array that has them."),
     "axes": Meaning({}, "Axes of an image beside its channels: 1 for signals, 2 for images, 3 for volumes."),

@@ -113,6 +113,13 @@ class Train(Options):
     clip_norm: Positive | None = Field(default=None, description="Shrink the gradient to this norm where it is longer.")
     clip_value: Positive | None = Field(default=None, description="Clip every entry of the gradient to this size.")
     early_stop: EarlyStopOptions | None = Field(default=None, description="Stop when a figure no longer improves.")
+    sampler: Literal["balanced"] | None = Field(
+        default=None, description="balanced: images are drawn so that every class comes as often as any other."
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        default=None, description="Train so many times, each time with another part of the images for validation."
+    )
+    fold: Count | None = Field(default=None, description="Only this one of the folds, counted from 1.")
     init_from: str | None = Field(
         default=None,
         description="Weights to begin with, as far as they fit: a run, a safetensors file, or https://...#sha256=...",
@@ -201,9 +208,18 @@ class Checked(NamedTuple):
     document: Document
 
 
-def source_options(data: Data) -> dict[str, Any]:
-    """The options under `data:` that the data set itself takes."""
-    return {name: getattr(data, name) for name in inspect.signature(SOURCES[data.name]).parameters}
+def source_options(data: Data, loss: str = "cross_entropy") -> dict[str, Any]:
+    """The options under `data:` that the data set itself takes; what its labels are follows from the loss."""
+    options = {name: getattr(data, name) for name in inspect.signature(SOURCES[data.name]).parameters}
+    if "labels" in options and options["labels"] is None:
+        takes = takes_of(loss)
+        options["labels"] = takes[0] if len(takes) == 1 else "auto"
+    return options
+
+
+def takes_of(loss: str) -> tuple[str, ...]:
+    """What labels may be to the loss of this name: classes, several, numbers."""
+    return getattr(LOSSES.get(loss), "takes", ("classes",))
 
 
 def needs_files(name: str) -> bool:

@@ -11,6 +11,7 @@ from gpucnn.data.pipeline import Pipeline
 from gpucnn.data.sources import FALLBACKS, MAY_VALIDATE, SOURCES, Loaded, load_fallback, load_source, peek
 from gpucnn.data.split import (
     draw_per_class,
+    fold_of,
     hold_out,
     resplit,
     select_classes,
@@ -34,6 +35,7 @@ __all__ = [
     "Pipeline",
     "Source",
     "draw_per_class",
+    "fold_of",
     "hold_out",
     "load_fallback",
     "load_source",

@@ -1,7 +1,7 @@
 """Images as lines of a table: one label and C * H * W pixels a line, or one label and the name of a picture file."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from gpucnn.data import listing
 from gpucnn.data.dataset import ClassNames, Dataset, Source, check_scales, compact, with_defaults
-from gpucnn.data.labels import Labels, number_labels, parse_numbers
+from gpucnn.data.label_rows import LabelKind
+from gpucnn.data.labels import Labels, labels_of, number_labels, parse_numbers
 from gpucnn.data.split import hold_out
-from gpucnn.data.table import Line, Table, is_number, open_table, square
+from gpucnn.data.table import Column, Line, Table, is_number, open_table, square
 from gpucnn.data.untrusted import naming
 from gpucnn.errors import DataError
 
@@ -23,10 +24,11 @@ Shape = tuple[int, int, int]
 def load(
     train: Path,
     test: Path | float = 0.2,
-    label: int | str | None = None,
+    label: Column | None = None,
     header: bool | None = None,
     shape: Shape | None = None,
     class_names: ClassNames | None = None,
+    labels: LabelKind | None = None,
     pictures: Path | None = None,
     size: int | tuple[int, int] | None = None,
     channels: Literal[1, 3] = 3,
@@ -35,11 +37,13 @@ def load(
     """Read training images from the table `train`; test images from the table `test`, or hold that fraction out.
 
     Fields are separated by commas, semicolons, tabs or blanks, and may stand in quotes; files may be gzip. label: the
-    label's column, a number from 0 (negative: from the end) or a name of the header line; by default a column that the
-    header calls so (label, class, target, ...), else the only one that holds words, else the first. Labels are whole
-    numbers, or words, which are then the classes' names, sorted. header: whether the first line is one; by default it
-    is if it holds other things than the lines below it. shape: (C, H, W) of an image, channel by channel; by default
-    one channel and a square.
+    label's column, a number from 0 (negative: from the end) or a name of the header line, or several; by default a
+    column that the header calls so (label, class, target, ...), else the only one that holds words, else the first.
+    Labels are whole numbers, or words, which are then the classes' names, sorted. header: whether the first line is
+    one; by default it is if it holds other things than the lines below it. With `labels` "several" each column of
+    labels says with 0 or 1 whether its label is there, with "numbers" they hold any numbers, with "auto" numbers if
+    they are not whole or in several columns; their names are the header's, or `class_names`. shape: (C, H, W) of an
+    image, channel by channel; by default one channel and a square.
 
     A table of names of picture files is read too: below the folder `pictures`, by default the table's own, stretched
     to `size`, a side or (H, W), with `channels`. Raises DataError that names the line; OSError where reading fails.
@@ -51,9 +55,9 @@ def load(
         images, written = zip(*(_read(table, _image_shape(table, image_shape)) for table in tables), strict=True)
     else:
         images, written = listing.read(listed, size, channels), [part.labels for part in listed]
-    labels, names = number_labels(written, class_names)
+    numbered, names = labels_of(written, labels, class_names)
     datasets = []
-    for pixels, numbers, table in zip(images, labels, tables, strict=True):
+    for pixels, numbers, table in zip(images, numbered, tables, strict=True):
         with naming(table.path):
             datasets.append(Dataset(pixels, numbers, names))
     if isinstance(test, float):
@@ -77,7 +81,7 @@ def peek(train: Path, test: Path | float = 0.2, **options: Any) -> tuple[Shape, 
     else:
         image_shape = (given.channels, *listing.picture_size(listed, given.size))
         written = [part.labels for part in listed]
-    return image_shape, len(number_labels(written, given.class_names)[1])
+    return image_shape, len(labels_of(written, given.labels, given.class_names)[1])
 
 
 def read_csv(
@@ -90,12 +94,15 @@ def read_csv(
     return images, numbers, names
 
 
-def read_unlabelled(path: Path | str, shape: tuple[int, ...]) -> np.ndarray:
+def read_unlabelled(path: Path | str, shape: tuple[int, ...], labels: Sequence[str] = ()) -> np.ndarray:
     """The images (N, C, H, W) of shape (C, H, W) of a table, whether or not it has a column of labels.
 
-    uint8 where all pixels are whole and 0..255, else float32. Raises DataError for another number of pixels; OSError.
+    Columns that the header calls by the names `labels` are labels. uint8 where all pixels are whole and 0..255, else
+    float32. Raises DataError for another number of pixels; OSError.
     """
     table, pixels = open_table(path), math.prod(shape)
+    if labels and table.header is not None and set(labels) <= set(table.header):
+        table = open_table(path, tuple(labels))
     if table.values + 1 == pixels:
         return _read(table, shape, labelled=False)[0]
     if table.values != pixels:
@@ -114,7 +121,7 @@ def read_ids(path: Path | str) -> list[str] | None:
     return [table.fields(line)[0].decode("utf-8", "backslashreplace") for line in table.lines()]
 
 
-def _tables(train: Path, test: Path | float, label: int | str | None, header: bool | None) -> list[Table]:
+def _tables(train: Path, test: Path | float, label: Column | None, header: bool | None) -> list[Table]:
     paths = [train] if isinstance(test, float) else [train, test]
     return [open_table(path, label, header) for path in paths]
 

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,10 +25,11 @@ class Dataset:
     """Labelled images on the host.
 
     images: (N, C, H, W), uint8 (0..255) or float32, an array or, where they are larger than memory, `Stored`; signals
-    are (N, C, W), volumes (N, C, D, H, W). labels: (N,),
-    converted to int64; class `k` is called `class_names[k]`. keys: (N, 2) uint64, a name and a number under it, by
-    which `hold_out` draws an image independently of the others; without them it draws by position. Raises DataError
-    where they do not fit together.
+    are (N, C, W), volumes (N, C, D, H, W). labels: (N,), converted to int64; class `k` is called `class_names[k]`. Or
+    rows (N, L), whose columns have the names: uint8, of 0 and 1, where an image has any of several labels; float64
+    where they are numbers to be predicted. keys: (N, 2) uint64, a name and a number under it, by which `hold_out` draws
+    an image independently of the others; without them it draws by position. Raises DataError where they do not fit
+    together.
     """
 
     images: np.ndarray
@@ -39,7 +40,8 @@ class Dataset:
     def __post_init__(self) -> None:
         _check_images(self.images)
         _check_labels(self.labels, len(self.images), len(self.class_names))
-        object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
+        if self.labels.ndim == 1:
+            object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
         object.__setattr__(self, "class_names", checked_names(self.class_names))
 
     def __len__(self) -> int:
@@ -51,9 +53,27 @@ class Dataset:
         return self.images.shape[1:]
 
     @property
+    def kind(self) -> Literal["classes", "several", "numbers"]:
+        """What the labels are: a class, several labels that are there or not, or numbers."""
+        if self.labels.ndim == 1:
+            return "classes"
+        return "numbers" if self.labels.dtype.kind == "f" else "several"
+
+    @property
+    def strata(self) -> np.ndarray:
+        """What parts keep the proportions of, (N,): the classes; images without one are all alike."""
+        return self.labels if self.labels.ndim == 1 else np.zeros(len(self), np.int64)
+
+    @property
     def class_counts(self) -> np.ndarray:
-        """How many images each class has, (K,)."""
-        return np.bincount(self.labels, minlength=len(self.class_names))
+        """How many images each class has, (K,); (1,) where labels are no classes."""
+        return np.bincount(self.strata, minlength=len(self.class_names) if self.labels.ndim == 1 else 1)
+
+    def check_classes(self, option: str) -> None:
+        """Raise DataError, which names the option that needs them, unless labels are classes."""
+        if self.kind != "classes":
+            what = "numbers" if self.kind == "numbers" else "several labels an image"
+            raise DataError(f"{option} goes by classes, and the labels are {what}; leave it out.")
 
     def take(self, indices: np.ndarray | Sequence[int]) -> "Dataset":
         """The images at `indices`, in that order."""
@@ -69,6 +89,11 @@ class Dataset:
         """
         if self.class_names == class_names:
             return self
+        if self.labels.ndim == 2:
+            if set(self.class_names) != set(class_names):
+                raise DataError(f"its labels are {listed(self.class_names)}, the run's {listed(class_names)}")
+            order = [self.class_names.index(name) for name in class_names]
+            return Dataset(self.images, self.labels[:, order], class_names, self.keys)
         number = {name: k for k, name in enumerate(class_names)}
         if not number.keys() >= set(self.class_names):
             raise DataError(f"its classes are {listed(self.class_names)}, the run's {listed(class_names)}")
@@ -89,7 +114,7 @@ class Dataset:
         order = (
             np.arange(len(self)) if self.keys is None else np.argsort(fractions(self.keys, "limit", 0), kind="stable")
         )
-        kept = [order[self.labels[order] == label][:part] for label, part in enumerate(parts)]
+        kept = [order[self.strata[order] == label][:part] for label, part in enumerate(parts)]
         return self.take(np.sort(np.concatenate(kept)))
 
 
@@ -259,6 +284,13 @@ def _check_images(images: np.ndarray) -> None:
 
 
 def _check_labels(labels: np.ndarray, n_images: int, n_classes: int) -> None:
+    if labels.ndim == 2 and labels.dtype in (np.uint8, np.float64):
+        if labels.shape != (n_images, n_classes) or not n_classes:
+            raise DataError(f"Labels are rows {labels.shape}; expected {(n_images, n_classes)}: images, names.")
+        good = labels <= 1 if labels.dtype == np.uint8 else np.isfinite(labels)
+        if not good.all():
+            raise DataError(f"Label {labels[~good][0]} is neither 0 nor 1, nor a finite number.")
+        return
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(f"Labels are {labels.dtype} of shape {labels.shape}; expected one integer per image.")
     if len(labels) != n_images:

@@ -4,13 +4,14 @@ import hashlib
 
 import numpy as np
 
-# Fractions of the square roots of 5, 2, 3, 7 and 11, times 2^64: no draw follows another.
+# Fractions of the square roots of 5, 2, 3, 7, 11 and 13, times 2^64: no draw follows another.
 _STEPS = {
     "test": 0x3C6EF372FE94F82B,
     "validation": 0x6A09E667F3BCC909,
     "split": 0xBB67AE8584CAA73B,
     "per_class": 0xA54FF53A5F1D36F1,
     "limit": 0x510E527FADE682D1,
+    "folds": 0x9B05688C2B3E6C1F,
 }
 
 

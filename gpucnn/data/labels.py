@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.data.dataset import checked_names, number_classes
+from gpucnn.data.dataset import ClassNames, checked_names, number_classes
+from gpucnn.data.label_rows import LabelKind, are_numbers, label_rows, row_names
 from gpucnn.data.pictures import sorted_names
 from gpucnn.data.table import Table, better_label, is_number, likely_label
 from gpucnn.errors import DataError
@@ -20,6 +21,45 @@ class Labels(NamedTuple):
     table: Table
     texts: list[bytes]
     lines: list[int]
+
+
+def labels_of(
+    parts: Sequence[Labels], kind: LabelKind | None, class_names: ClassNames | None
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The labels of each part, class numbers (N,) or rows (N, L), and the names of the classes or columns."""
+    table = parts[0].table
+    if kind == "auto":
+        values = as_numbers(_with_points(parts[0]))
+        whole = values is None or not are_numbers(values, table.path)
+        kind = "classes" if whole and not table.more else "numbers"
+    if kind not in ("several", "numbers"):
+        if table.more:
+            raise DataError(
+                f"{table.path}: label names {len(table.label_columns)} columns, and an image has one class; name one, "
+                "or train on several labels or numbers (loss: {name: binary_cross_entropy_with_logits}, mse, ...)."
+            )
+        return number_labels(parts, class_names)
+    rows = [label_rows(_columns(part), kind, part.table.path, part.lines) for part in parts]
+    header = None if table.header is None else [table.header[column] for column in table.label_columns]
+    return rows, row_names(class_names, header, rows[0].shape[1])
+
+
+def _columns(part: Labels) -> np.ndarray:
+    """The numbers (N, L) in the columns of labels. Raises DataError that names a line with anything else."""
+    texts = _with_points(part)
+    values = parse_numbers(b",".join(texts))
+    columns = len(part.table.label_columns)
+    if values is not None and values.size == len(part.texts) * columns:
+        return values.reshape(-1, columns)
+    for text, line in zip(texts, part.lines, strict=True):
+        if not all(map(is_number, text.split(b","))):
+            raise DataError(f"{part.table.path}, line {line}: the labels are {_shown(text)}; expected numbers.")
+    raise DataError(f"{part.table.path}: the labels are no numbers.")
+
+
+def _with_points(part: Labels) -> list[bytes]:
+    """The texts of a single column with points for decimal commas; those of several have them already."""
+    return part.texts if part.table.more else [text.replace(b",", b".") for text in part.texts]
 
 
 def number_labels(

@@ -54,13 +54,13 @@ def read(listed: Sequence[Listed], size: int | tuple[int, int] | None, channels:
 
 def _picture_column(table: Table, folder: Path) -> int | None:
     """The column that names picture files, with their suffixes or, in a table of few columns, without."""
-    if not table.sample or table.columns > _MOST_COLUMNS:
+    if not table.sample or table.columns - len(table.more) > _MOST_COLUMNS:
         return None
     columns = [[_name(row[column]) for row in table.sample] for column in range(table.columns)]
     for column, names in enumerate(columns):
         if all(is_picture(Path(name)) for name in names):
             return column
-    if table.columns > _MOST_OF_BARE_NAMES or not folder.is_dir():
+    if table.columns - len(table.more) > _MOST_OF_BARE_NAMES or not folder.is_dir():
         return None
     stems = {file.stem for file in find_pictures(folder).pictures}
     for column, names in enumerate(columns):
@@ -101,7 +101,7 @@ def _listed(table: Table, column: int, folder: Path) -> Listed:
                 )
             file = found[0]
         files.append(file)
-        texts.append(fields[table.label])
+        texts.append(table.labels_in(fields))
         lines.append(line.number)
     return Listed(files, Labels(table, texts, lines))
 

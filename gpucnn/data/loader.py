@@ -90,7 +90,8 @@ class Loader:
     Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes).
     `augment` is an Augment, or a function of (images (n, C, H, W), a NumPy generator) that returns as many.
     Without a `normalizer` pixels of a usual range, 0 to 255 or 16 bits, become fractions of 1, whatever their type;
-    other numbers, and whole ones up to 16, are taken as they are.
+    other numbers, and whole ones up to 16, are taken as they are. With `weights` (N,) the images of an epoch are drawn
+    with replacement, each in proportion to its weight, as by PyTorch's WeightedRandomSampler.
 
     The last batch may be smaller; a single remaining image joins the batch before it, since batch normalisation
     needs more than one. The order and the augmentation of a batch depend on
@@ -107,12 +108,14 @@ class Loader:
         shuffle: bool = False,
         seed: int = 0,
         dtype: str = "float32",
+        weights: np.ndarray | None = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1.")
         if seed < 0:
             raise ConfigError(f"seed is {seed}; it must not be negative.")
         self.images, self.labels = _arrays(data, dtype)
+        self.names = data.class_names if isinstance(data, Dataset) else None  # of classes or labels
         self.batch_size = batch_size
         self.normalizer = Normalizer.of_fractions(self.images) if normalizer is None else normalizer
         self.augment = augment
@@ -121,6 +124,7 @@ class Loader:
         self.shuffle = shuffle
         self.seed = seed
         self.dtype = dtype
+        self.chances = None if weights is None else _chances(weights, len(self.images), shuffle)
         self._slices = _cut_into_batches(len(self.images), batch_size)
 
     def __len__(self) -> int:
@@ -148,7 +152,10 @@ class Loader:
     def indices(self, epoch: int) -> list[np.ndarray]:
         """For each batch of an epoch, the numbers of its images in the data set."""
         n = len(self.images)
-        order = self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
+        if self.chances is not None:
+            order = self._generator(epoch, 0).choice(n, n, p=self.chances)
+        else:
+            order = self._generator(epoch, 0).permutation(n) if self.shuffle else np.arange(n)
         return [order[part] for part in self._slices]
 
     def changes(self, epoch: int, number: int, images: int) -> Changes:
@@ -212,6 +219,23 @@ class Loader:
         After it, COLOURS and MIXTURE have generators of their own.
         """
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch, *purpose)))
+
+
+def balanced(labels: np.ndarray) -> np.ndarray:
+    """A weight for each image, (N,), by which every class among its labels (N,) is drawn as often as any other."""
+    return 1 / np.bincount(labels)[labels]
+
+
+def _chances(weights: np.ndarray, images: int, shuffle: bool) -> np.ndarray:
+    """The chance of each image to be drawn, (N,), from its weight. Raises ConfigError."""
+    weights = np.asarray(weights, np.float64)
+    good = weights.shape == (images,) and np.isfinite(weights).all() and (weights >= 0).all() and weights.any()
+    if not good or not shuffle:
+        raise ConfigError(
+            f"weights are {weights.shape}, shuffle is {shuffle}; expected ({images},) numbers of at least 0, not 0 "
+            "alone, and shuffle=True, since images are drawn in any order"
+        )
+    return weights / weights.sum()
 
 
 def as_batches(data: Data, batch_size: int, dtype: str, shuffle: bool = False, seed: int = 0) -> Batches:

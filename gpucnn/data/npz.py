@@ -22,6 +22,7 @@ from gpucnn.data.dataset import (
     number_classes,
     with_defaults,
 )
+from gpucnn.data.label_rows import LabelKind, are_numbers, label_rows, row_names
 from gpucnn.data.pictures import sorted_names
 from gpucnn.data.room import image_memory
 from gpucnn.data.split import hold_out
@@ -59,6 +60,7 @@ def load(
     axes: Axes = 2,
     shape: tuple[int, ...] | None = None,
     class_names: ClassNames | None = None,
+    labels: LabelKind | None = None,
     seed: int = 0,
 ) -> Source:
     """Read images and labels from the arrays of these names.
@@ -66,18 +68,19 @@ def load(
     auto: found by their names, as Keras (x_train), MedMNIST (train_images, val_images) and others call them. Images are
     (N, H, W), (N, C, H, W) or (N, H, W, C): of the last two, the one whose C is 1 or 3 unless `layout` says which. With
     `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes. Rows of any number of values become
-    images of `shape` (C, H, W). Labels are whole numbers or words, (N,) or (N, 1), or one-hot rows (N, K). Without test
-    images, or with `test_images: null`, the fraction `test` of the training images is held out, stratified, by `seed`.
+    images of `shape` (C, H, W). Labels are whole numbers or words, (N,) or (N, 1), or one-hot rows (N, K). With
+    `labels` "several" they are rows (N, L) of 0 and 1, with "numbers" (N,) or rows (N, K) of any numbers, with "auto"
+    numbers if they are not whole; `class_names` then name the columns. Without test images, or with
+    `test_images: null`, the fraction `test` of the training images is held out, stratified, by `seed`.
     Classes without `class_names` are numbered. Images that take more than the memory for images stay in the archive,
     if it is not compressed. Raises DataError; OSError where reading fails.
     """
     with _archive(path) as archive:
         given = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
         arrays, notes = _choose(archive, given | {"validation": (validation_images, validation_labels)})
-        written = [_labels(archive, labels) for _, labels in arrays.values()]
+        written, names = _labelled(archive, arrays, labels, class_names)
         images = [_images(archive, name, layout, axes, shape) for name, _ in arrays.values()]
-        labels, names = _number(archive, arrays, written, class_names)
-        parts = {part: Dataset(x, y, names) for part, x, y in zip(arrays, images, labels, strict=True)}
+        parts = {part: Dataset(x, y, names) for part, x, y in zip(arrays, images, written, strict=True)}
         check_scales(parts)
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
@@ -94,8 +97,7 @@ def peek(path: Path, **options: Any) -> tuple[tuple[int, ...], int]:
         with _member(archive, arrays["train"][0]) as (_, announced, dtype):
             stand_in = np.broadcast_to(np.zeros((), dtype), announced)  # an array of that shape, without its memory
             image_shape = _shaped(arrays["train"][0], stand_in, given.layout, given.axes, given.shape).shape[1:]
-        labels = [_labels(archive, name) for _, name in arrays.values()]
-        classes = len(_number(archive, arrays, labels, given.class_names)[1])
+        classes = len(_labelled(archive, arrays, given.labels, given.class_names)[1])
     return image_shape, classes
 
 
@@ -127,6 +129,23 @@ def _known(held: Sequence[str], part: str, words: Sequence[str]) -> str | None:
     if part == "train":
         names += words
     return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _labelled(
+    archive: zipfile.ZipFile,
+    arrays: Mapping[str, tuple[str, str]],
+    kind: LabelKind | None,
+    class_names: ClassNames | None,
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The labels of all parts, class numbers or rows, and the names of the classes or columns."""
+    names = [of_labels for _, of_labels in arrays.values()]
+    if kind == "auto":
+        first = _array(archive, names[0])
+        kind = "numbers" if first.size and are_numbers(first, f"labels {names[0]!r}") else "classes"
+    if kind in (None, "classes"):
+        return _number(archive, arrays, [_labels(archive, name) for name in names], class_names)
+    rows = [label_rows(_array(archive, name), kind, f"labels {name!r}") for name in names]
+    return rows, row_names(class_names, None, rows[0].shape[1])
 
 
 def _number(

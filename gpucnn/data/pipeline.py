@@ -25,7 +25,8 @@ from gpucnn.data.untrusted import MAX_BYTES, naming
 from gpucnn.errors import DataError, ShapeError
 
 Ground = Literal["dark", "bright"]
-Outputs = Literal["logits", "log_probabilities", "probabilities"]
+# Of classes; then of several labels, each with a probability of its own; then of numbers, which are the answer.
+Outputs = Literal["logits", "log_probabilities", "probabilities", "label_logits", "numbers"]
 Side = Annotated[int, Field(ge=1, le=65536)]
 
 _LOOKED_AT = 2000  # training images whose ground is examined
@@ -41,7 +42,8 @@ class Pipeline(Kept):
     channels, size: of its images, (H, W); signals have one side, volumes three. pixels: the range of the training
     pixels. ground: what surrounds the objects, where the training images agree. background: what shows through
     transparent parts. invert: whether black and white of files were exchanged for training. transposed: whether the
-    training files' rows and columns were. normalization: the file of the normalizer beside pipeline.json.
+    training files' rows and columns were. thresholds: of several labels, the probability from which each is given.
+    normalization: the file of the normalizer beside pipeline.json.
     """
 
     version: Literal[1] = 1
@@ -54,12 +56,16 @@ class Pipeline(Kept):
     transposed: bool
     class_names: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_CLASSES)]
     outputs: Outputs
+    thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
     normalization: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.safetensors$", max_length=100)]
     fingerprint: Fingerprint
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         checked_names(self.class_names)
+        several = self.outputs == "label_logits"
+        if several != (self.thresholds is not None) or several and len(self.thresholds or ()) != len(self.class_names):
+            raise ValueError(f"outputs are {self.outputs}, and thresholds {self.thresholds}")
         if self.channels * math.prod(self.size) * 4 > MAX_BYTES:
             raise ValueError(f"an image of {self.channels} x {self.size} is too large")
         return self
@@ -76,6 +82,7 @@ class Pipeline(Kept):
         invert: bool = False,
         transposed: bool = False,
         normalization: str = "normalization.safetensors",
+        thresholds: tuple[float, ...] | None = None,
     ) -> Self:
         """Recognise the pipeline of these training images.
 
@@ -94,6 +101,7 @@ class Pipeline(Kept):
             transposed=transposed,
             class_names=train.class_names,
             outputs=outputs,
+            thresholds=thresholds,
             normalization=normalization,
             fingerprint=fingerprint,
         )
@@ -161,9 +169,14 @@ class Pipeline(Kept):
 
 
 def as_probabilities(outputs: np.ndarray, kind: Outputs) -> np.ndarray:
-    """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax."""
-    if kind == "probabilities":
+    """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax.
+
+    Those of several labels are the sigmoids; numbers are returned as they are.
+    """
+    if kind in ("probabilities", "numbers"):
         return outputs
+    if kind == "label_logits":
+        return np.exp(-np.logaddexp(0, -outputs)).astype(outputs.dtype, copy=False)
     if kind == "log_probabilities":
         return np.exp(outputs)
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))

@@ -31,7 +31,7 @@ def hold_out(
         held = _held_by_key(dataset, size, stratified, fractions(dataset.keys, what, seed))
     elif stratified:
         parts = shares(dataset.class_counts, count)
-        chosen = [rng.permutation(np.flatnonzero(dataset.labels == label))[:part] for label, part in enumerate(parts)]
+        chosen = [rng.permutation(np.flatnonzero(dataset.strata == label))[:part] for label, part in enumerate(parts)]
         held = np.concatenate(chosen)
     else:
         held = rng.permutation(len(dataset))[:count]
@@ -50,7 +50,7 @@ def _held_by_key(dataset: Dataset, size: int | float, stratified: bool, drawn: n
     parts = shares(dataset.class_counts, size) if isinstance(size, int) else None
     held = []
     for label, total in enumerate(dataset.class_counts):
-        order = np.flatnonzero(dataset.labels == label)
+        order = np.flatnonzero(dataset.strata == label)
         order = order[np.argsort(drawn[order], kind="stable")]
         if parts is None:
             below = int(np.count_nonzero(drawn[order] < size))
@@ -58,6 +58,24 @@ def _held_by_key(dataset: Dataset, size: int | float, stratified: bool, drawn: n
         else:
             held.append(order[: parts[label]])
     return np.concatenate(held)
+
+
+def fold_of(dataset: Dataset, folds: int, fold: int, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Split `dataset` into (the rest, fold number `fold` of `folds`, from 1), both in their original order.
+
+    Every image is in one fold. Folds differ by one image at most, in all and in each class. The images of a class are
+    dealt out in an order drawn by `seed`; images with keys in that of their keys. Raises DataError for a fold that
+    would be empty.
+    """
+    if not 1 <= fold <= folds <= len(dataset):
+        raise DataError(f"fold {fold} of {folds}, of {len(dataset)} images: expected 1 to {folds}, an image in each")
+    drawn = np.random.default_rng(seed).permutation(len(dataset)) / len(dataset)
+    if dataset.keys is not None:
+        drawn = fractions(dataset.keys, "folds", seed)
+    dealt = np.lexsort((drawn, dataset.strata))  # class after class, each in the order drawn
+    held = np.zeros(len(dataset), dtype=bool)
+    held[dealt[fold - 1 :: folds]] = True
+    return dataset.take(np.flatnonzero(~held)), dataset.take(np.flatnonzero(held))
 
 
 def resplit(
@@ -76,6 +94,7 @@ def resplit(
     pool = _joined(source) if images == "all" else source.train
     count = _count(train, len(pool), "split.train")
     if order == "label":
+        pool.check_classes("split.order: label")
         indices = np.argsort(pool.labels, kind="stable")
     elif pool.keys is not None:
         drawn = fractions(pool.keys, "split", seed)
@@ -92,6 +111,7 @@ def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
 
     A class is given by its name, which may be a number, or else by its label. Raises DataError for anything else.
     """
+    source.train.check_classes("data.classes")
     names = source.train.class_names
     chosen = [_label_of(name, names) for name in classes]
     if len(chosen) < 2 or len(set(chosen)) < len(chosen):
@@ -122,6 +142,7 @@ def draw_per_class(dataset: Dataset, n: int, seed: int = 0, what: str = "train")
     Of images with keys every one is drawn by its own, so that others that are added displace few. `what` is train or
     test. Raises DataError where a class has fewer.
     """
+    dataset.check_classes("per_class")
     for name, count in zip(dataset.class_names, dataset.class_counts, strict=True):
         if count < n:
             raise DataError(f"per_class.{what} is {n}, but there are {count} such images of class {name!r}.")

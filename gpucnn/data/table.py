@@ -8,11 +8,11 @@ import csv
 import functools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from gpucnn.data.untrusted import check_size, open_data
 from gpucnn.errors import DataError
@@ -31,6 +31,9 @@ _LEAST_COUNTED = 10  # columns that count up, to be taken as a header; lines tha
 _ZIP = b"PK\x03\x04"
 
 
+Column = int | str | tuple[int | str, ...]  # a column or several, by their numbers from 0 or their names in the header
+
+
 class Line(NamedTuple):
     """A line of a table, without its end."""
 
@@ -43,7 +46,8 @@ class Table:
     """The layout of a table, from its first lines. Columns are counted from 0 as in the file.
 
     columns: fields of a line. label: the label's column. named: whether the user or the header named it.
-    removed: columns that are neither label nor pixels (an index, an empty last column).
+    removed: columns that are neither label nor pixels (an index, an empty last column), or further columns of labels,
+    which `more` lists.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class Table:
     label: int = 0
     named: bool = False
     removed: set[int] = field(default_factory=set)
+    more: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -73,19 +78,22 @@ class Table:
 
     def label_of(self, line: Line) -> bytes:
         """The label of a line alone, whose other fields are not looked at where the label is among the first."""
-        if self.separator == b" " or b'"' in line.text or self.label >= self._ends[0]:
+        if self.separator == b" " or b'"' in line.text or self.label >= self._ends[0] or self.more:
             return self.cut(line)[0]
         fields = line.text.split(self.separator, self.label + 1)
         return fields[self.label].strip() if len(fields) > self.label + 1 else self.cut(line)[0]
 
     def cut(self, line: Line) -> tuple[bytes, bytes]:
-        """The label of a line, and its values separated by commas. Raises DataError for another number of fields."""
+        """The label of a line, and its values separated by commas. Raises DataError for another number of fields.
+
+        Of several labels the first are separated by commas too.
+        """
         text, separator = line.text, self.separator
         if separator == b" " and b"," not in text:
             text, separator = b",".join(text.split()), b","
         before, after = self._ends
         as_many = text.count(separator) + 1 == self.columns  # so that none stands within quotes
-        if not as_many or before + after < len(self.removed) + 1:
+        if not as_many or before + after < len(self.removed) + 1 or self.more:
             return self._cut_fields(line)
         *heads, text = text.replace(b'"', b"").split(separator, before)
         text, *tails = text.rsplit(separator, after)
@@ -99,6 +107,17 @@ class Table:
             raise self._wrong_count(line, len(fields))
         return fields
 
+    def labels_in(self, fields: list[bytes]) -> bytes:
+        """The label among a line's fields; several of them separated by commas."""
+        if not self.more:
+            return fields[self.label]
+        return b",".join(_with_commas(fields[column], self.separator) for column in self.label_columns)
+
+    @property
+    def label_columns(self) -> list[int]:
+        """The columns of labels, in the order in which they were given."""
+        return [self.label, *self.more]
+
     @functools.cached_property
     def _ends(self) -> tuple[int, int]:
         """The numbers of columns before and after the values that are the label or removed."""
@@ -110,7 +129,7 @@ class Table:
     def _cut_fields(self, line: Line) -> tuple[bytes, bytes]:
         fields = self.fields(line)
         values = [value for column, value in enumerate(fields) if column != self.label and column not in self.removed]
-        return fields[self.label], b",".join(_with_commas(value, self.separator) for value in values)
+        return self.labels_in(fields), b",".join(_with_commas(value, self.separator) for value in values)
 
     def _wrong_count(self, line: Line, count: int) -> DataError:
         hint = " Is the last line cut short?" if count < self.columns else ""
@@ -119,8 +138,11 @@ class Table:
         )
 
 
-def open_table(path: Path | str, label: int | str | None = None, header: bool | None = None) -> Table:
-    """Recognise the layout of a table. Raises DataError if it is not a table or lacks the label; OSError."""
+def open_table(path: Path | str, label: Column | None = None, header: bool | None = None) -> Table:
+    """Recognise the layout of a table; `label` may be several columns.
+
+    Raises DataError if it is not a table or lacks the label; OSError.
+    """
     path = Path(path)
     sample = _sample(path)
     separator = _separator(sample)
@@ -141,8 +163,14 @@ def open_table(path: Path | str, label: int | str | None = None, header: bool | 
         table.notes.append(f"fields are separated by {_SEPARATORS[separator]}")
     if named and header is None and all(map(is_number, fields[0])):
         table.notes.append(f"line {sample[0].number}, which counts up, is taken as a header (header: false reads it)")
-    _set_aside(table, label)
-    _choose_label(table, label)
+    labels = label if isinstance(label, tuple | list) else (label,)
+    _set_aside(table, labels)
+    _choose_label(table, labels[0])
+    for further in labels[1:]:
+        table.more.append(_given_label(table, further))
+    if len({*table.label_columns}) < len(labels):
+        raise DataError(f"{table.path}: label names a column twice: {list(labels)}.")
+    table.removed.update(table.more)
     return table
 
 
@@ -300,7 +328,7 @@ def _header_names(names: list[bytes], columns: int, path: Path) -> list[str]:
     return texts
 
 
-def _set_aside(table: Table, label: int | str | None) -> None:
+def _set_aside(table: Table, labels: Sequence[Any]) -> None:
     """Remove columns without labels or values: empty ones at the end, an index at the beginning."""
     rows, last = table.sample, table.columns - 1
     if rows and last > 1 and all(not row[last] for row in rows):
@@ -308,7 +336,9 @@ def _set_aside(table: Table, label: int | str | None) -> None:
         if table.header and len(table.header) == table.columns and not table.header[0] and table.header[-1]:
             table.header = [*table.header[1:], ""]  # the header has no comma at its end
         table.notes.append(f"the last column, {last}, is empty and left out")
-    first = label in (0, -table.columns) or (table.header is not None and label == table.header[0])
+    first = any(
+        label in (0, -table.columns) or (table.header is not None and label == table.header[0]) for label in labels
+    )
     if first or not rows or table.columns < 3:
         return
     begin = [row[0] for row in rows]

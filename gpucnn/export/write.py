@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gpucnn.data import Dataset
+from gpucnn.errors import InputError
 from gpucnn.export.c_header import About, c_header
 from gpucnn.export.entry import Entry
 from gpucnn.export.judged import check_agrees
@@ -27,6 +28,8 @@ def export_onnx(classifier: Classifier, path: Path | str, *, bare: bool = False)
     answers differ.
     """
     pipeline = classifier.pipeline
+    if not bare:
+        check_classes(classifier)
     steps = steps_of(classifier.net, pipeline.image_shape)
     entry = Entry.of(pipeline, classifier.normalizer)
     model = onnx_model(steps, pipeline.image_shape, pipeline.outputs, pipeline.class_names, None if bare else entry)
@@ -51,6 +54,7 @@ def export_c_int8(
 
     training: images (N, C, H, W) on which the ranges of layers' inputs are found. test: the images of the accuracy.
     """
+    check_classes(classifier)
     step = -(-len(training) // CALIBRATING)
     layers = quantise(classifier.net, classifier.normalizer.apply(training[::step]))
     rounded = Classifier(emulated(classifier.net, layers), classifier.pipeline, classifier.normalizer, classifier.where)
@@ -60,10 +64,21 @@ def export_c_int8(
 
 
 def _write_c(classifier: Classifier, path: Path | str, about: About, layers: Mapping[str, Quantised]) -> None:
+    check_classes(classifier)
     pipeline = classifier.pipeline
     entry = Entry.of(pipeline, classifier.normalizer, bytes_only=True)
     steps = steps_of(classifier.net, pipeline.image_shape)
     atomic_write(Path(path), c_header(steps, entry, pipeline.outputs, about, layers).encode())
+
+
+def check_classes(classifier: Classifier) -> None:
+    """Raise InputError unless the network's answers are classes, for which all that is written here takes them."""
+    if classifier.pipeline.outputs in ("label_logits", "numbers"):
+        what = "numbers" if classifier.pipeline.outputs == "numbers" else "several labels a picture"
+        raise InputError(
+            f"the network of {classifier.where} answers with {what}, and expected are classes; "
+            "--onnx FILE --bare writes the network alone"
+        )
 
 
 def _accuracy(classifier: Classifier, test: Dataset) -> float:
@@ -76,4 +91,5 @@ def export_page(classifier: Classifier, path: Path | str, title: str = "network"
     classifier: what `gpucnn.load` gives. Raises DataError where the network takes no pictures, InputError where a layer
     cannot be exported.
     """
+    check_classes(classifier)
     atomic_write(Path(path), network_page(classifier, title).encode())

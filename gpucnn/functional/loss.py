@@ -1,21 +1,19 @@
-"""Losses: cross-entropy and mean squared error."""
+"""Cross-entropy of logits with class numbers, or with rows of probabilities."""
 
 import functools
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.functional.checks import check_dtypes, check_floating, no_tensor
+from gpucnn.functional.checks import check_dtypes, no_tensor
+from gpucnn.functional.targets import IGNORED, Reduction, weighted_target
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 
-__all__ = ["cross_entropy", "mse_loss"]
-
-
-Reduction = Literal["mean", "sum", "none"]
+__all__ = ["cross_entropy"]
 
 
 class ClassCrossEntropy(Function):
@@ -62,13 +60,22 @@ class CrossEntropy(Function):
 
 
 def cross_entropy(
-    logits: Tensor, labels: Tensor | Array, reduction: Reduction = "mean", label_smoothing: float = 0.0
+    logits: Tensor,
+    labels: Tensor | Array,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+    *,
+    weight: Any = None,
+    ignore_index: int | None = None,
 ) -> Tensor:
     """-sum(target · log_softmax(logits)), the mean or sum over images, for logits (N, C) or (N, C, ...).
 
     `labels` are class numbers (N, ...), or one-hot or soft rows of the shape of the logits. With `label_smoothing` ε
-    the target is (1 - ε) · target + ε / C. With reduction "none" the result has the shape of class numbers. Raises
-    ShapeError where shapes do not fit, InputError for a label outside 0..C-1 or an unknown option.
+    the target is (1 - ε) · target + ε / C. `weight` (C,) multiplies the target of each class. Images labelled
+    `ignore_index` add no loss; by default -100, which on a GPU must be given to be ignored. The mean over class numbers
+    divides by the sum of weight[label] over the others; that over rows by the number of images. With reduction "none"
+    the result has the shape of class numbers. Raises ShapeError where shapes do not fit, InputError for a label outside
+    0..C-1 or an unknown option.
     """
     _check_reduction(reduction)
     if not isinstance(labels, Tensor):
@@ -81,9 +88,16 @@ def cross_entropy(
     rows = _are_rows(shape, labels.shape, logits.memory.dtype, labels.memory.dtype)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
-    scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.memory.size}  # of the sum of all losses
-    function = CrossEntropy if rows else ClassCrossEntropy
-    return function.apply(logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction])
+    if weight is None and ignore_index is None:
+        scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.memory.size}  # of the sum of all losses
+        function = CrossEntropy if rows else ClassCrossEntropy
+        try:
+            return function.apply(logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction])
+        except InputError:  # a class number out of range
+            if IGNORED not in labels.memory:
+                raise
+    target, scale = weighted_target(logits, labels, rows, reduction, label_smoothing, weight, ignore_index)
+    return CrossEntropy.apply(logits, target, smoothing=0.0, scale=scale)
 
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few
@@ -103,32 +117,6 @@ def _are_rows(logits: Sizes, labels: Sizes, dtype: np.dtype, label_dtype: np.dty
             f"{expected} (a class each) or rows of shape {logits} (a probability per class)"
         )
     return False
-
-
-def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
-    """Class numbers of any shape as a new first axis (classes, ...): 1 at the class, 0 elsewhere.
-
-    Raises InputError for a label outside 0..classes-1.
-    """
-    kernels_of(type(labels)).softmax.check_labels(labels, classes)
-    xp = module_of(labels)
-    numbers = xp.arange(classes).reshape((classes,) + (1,) * labels.ndim)
-    return (numbers == labels).astype(dtype)
-
-
-def mse_loss(x: Tensor, target: Tensor | Array, reduction: Reduction = "mean") -> Tensor:
-    """(x - target)², its mean or sum over all elements, or each. Raises ShapeError unless both have one shape."""
-    check_floating("mse_loss", x)
-    if not isinstance(target, Tensor):
-        target = Tensor((target if hasattr(target, "dtype") else np.asarray(target)).astype(x.dtype))
-    if x.shape != target.shape:
-        raise ShapeError(f"mse_loss: x {x.shape} and target {target.shape}; expected one shape")
-    _check_reduction(reduction)
-    difference = x - target
-    squares = difference * difference
-    if reduction == "none":
-        return squares
-    return squares.mean() if reduction == "mean" else squares.sum()
 
 
 def _check_reduction(reduction: Reduction) -> None:

@@ -1,25 +1,42 @@
-"""Losses that are made of a Tensor's methods."""
+"""Losses beside cross-entropy: of numbers, of probabilities, and of labels that are there or not."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from gpucnn.backend import Array, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
-from gpucnn.functional.loss import Reduction
-from gpucnn.tensor import Tensor
+from gpucnn.functional.checks import check_floating
+from gpucnn.functional.targets import Reduction
+from gpucnn.tensor import Function, Tensor
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "l1_loss", "nll_loss", "smooth_l1_loss"]
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "l1_loss", "mse_loss", "nll_loss", "smooth_l1_loss",
+]  # fmt: skip
+
+
+def mse_loss(x: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
+    """(x - target)², its mean or sum over all elements, or each. Raises ShapeError unless both have one shape."""
+    difference = x - _like("mse_loss", x, target)
+    return _reduced(difference * difference, reduction)
 
 
 def l1_loss(x: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
     """|x - target|, its mean or sum over all elements, or each. Raises ShapeError unless both have one shape."""
-    return _reduced((x - _like(x, target)).abs(), reduction)
+    return _reduced((x - _like("l1_loss", x, target)).abs(), reduction)
 
 
 def smooth_l1_loss(x: Tensor, target: Any, reduction: Reduction = "mean", beta: float = 1.0) -> Tensor:
-    """With d = |x - target|: d² / (2 beta) where d < beta, else d - beta / 2. Shapes as l1_loss."""
-    distance = (x - _like(x, target)).abs()
+    """With d = |x - target|: d² / (2 beta) where d < beta, else d - beta / 2. With beta 0 it is l1_loss.
+
+    Shapes as l1_loss. Raises InputError for a beta below 0.
+    """
+    if beta < 0:
+        raise InputError(f"smooth_l1_loss: beta is {beta}; expected 0 or more")
+    distance = (x - _like("smooth_l1_loss", x, target)).abs()
+    if beta == 0:
+        return _reduced(distance, reduction)
     near = distance.clamp(max=beta)
     return _reduced(near * near / (2 * beta) + (distance - near), reduction)
 
@@ -39,22 +56,64 @@ def nll_loss(log_probabilities: Tensor, labels: Any, reduction: Reduction = "mea
 
 def binary_cross_entropy(x: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
     """-(target · log(x) + (1 - target) · log(1 - x)) of probabilities x; logarithms end at -100, as PyTorch's."""
-    target = _like(x, target)
+    target = _like("binary_cross_entropy", x, target)
     return _reduced(-(target * x.log().clamp(min=-100) + (1 - target) * (1 - x).log().clamp(min=-100)), reduction)
 
 
-def binary_cross_entropy_with_logits(x: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
-    """binary_cross_entropy of sigmoid(x), without overflow."""
-    target = _like(x, target)
-    return _reduced(x.clamp(min=0) - x * target + ((-x.abs()).exp() + 1).log(), reduction)
+class LogitLosses(Function):
+    """(1 - t) x + (1 + (p - 1) t) log(1 + exp(-x)) of logits x, targets t and positive weights p: one each.
+
+    The logarithm is computed without overflow. A gradient of its own is right at 0, where |x| has none.
+    """
+
+    layout = "elementwise"
+
+    def forward(self, x: Array, target: Array, positive: Array) -> Array:
+        xp = module_of(x)
+        self.x, self.target, self.positive = x, target, positive
+        self.below = xp.log1p(xp.exp(-abs(x))) + xp.maximum(-x, 0)  # log(1 + exp(-x))
+        return (1 - target) * x + (1 + (positive - 1) * target) * self.below
+
+    def backward(self, grad: Array) -> tuple[Array | None, Array | None, None]:
+        by_x = grad * ((1 - self.target) - (1 + (self.positive - 1) * self.target) * self._sigmoid_of_minus())
+        by_target = grad * ((self.positive - 1) * self.below - self.x) if self.needs[1] else None
+        return by_x, by_target, None
+
+    def _sigmoid_of_minus(self) -> Array:
+        """1 / (1 + exp(x)), as the exponential of -x - log(1 + exp(-x)), which overflows nowhere."""
+        return module_of(self.x).exp(-self.x - self.below)
 
 
-def _like(x: Tensor, target: Any) -> Tensor:
+def binary_cross_entropy_with_logits(
+    x: Tensor, target: Any, reduction: Reduction = "mean", *, weight: Any = None, pos_weight: Any = None
+) -> Tensor:
+    """binary_cross_entropy of sigmoid(x), without overflow; target of x's shape, 1 where a label is there, else 0.
+
+    Each loss is multiplied by `weight`, and where the target is 1 by `pos_weight` too; both broadcast to x's shape,
+    such as (L,) for x (N, L). Raises ShapeError for shapes that do not fit.
+    """
+    target = _like("binary_cross_entropy_with_logits", x, target)
+    losses: Any = LogitLosses.apply(x, target, _factor("pos_weight", x, 1.0 if pos_weight is None else pos_weight))
+    return _reduced(losses if weight is None else losses * _factor("weight", x, weight), reduction)
+
+
+def _factor(name: str, x: Tensor, weight: Any) -> Tensor:
+    """A weight as a Tensor of x's dtype that broadcasts to x's shape. Raises ShapeError."""
+    if isinstance(weight, int | float):
+        return Tensor(module_of(x.memory).full((), weight, x.dtype))  # not copied from the host
+    array = weight.to_logical().memory if isinstance(weight, Tensor) else to_device(np.asarray(weight))
+    if array.ndim > x.ndim or any(a not in (1, b) for a, b in zip(array.shape[::-1], x.shape[::-1], strict=False)):
+        raise ShapeError(f"binary_cross_entropy_with_logits: {name} {array.shape} does not fit x {x.shape}; give (L,)")
+    return Tensor(array.astype(x.dtype, copy=False))
+
+
+def _like(name: str, x: Tensor, target: Any) -> Tensor:
     """The target as a Tensor of x's dtype. Raises ShapeError unless it has x's shape."""
+    check_floating(name, x)
     if not isinstance(target, Tensor):
         target = Tensor((target if hasattr(target, "dtype") else np.asarray(target)).astype(x.dtype))
     if x.shape != target.shape:
-        raise ShapeError(f"x {x.shape} and target {target.shape}; expected one shape")
+        raise ShapeError(f"{name}: x {x.shape} and target {target.shape}; expected one shape")
     return target
 
 

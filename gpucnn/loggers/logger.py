@@ -63,6 +63,9 @@ def scalars(record: EpochRecord) -> dict[str, float]:
     """The numbers of an epoch by name, the trainer's own metrics among them; those that are None are left out."""
     values = asdict(record)
     values |= values.pop("metrics")
+    for name, score in values.pop("scores").items():  # a number, or one for each output; those of labels have no place
+        values |= {name: score} if isinstance(score, float) else {}
+        values |= {f"{name}_{k}": each for k, each in enumerate(score)} if name in ("mae", "rmse", "r2") else {}
     return {name: value for name, value in values.items() if value is not None and name != "epoch"}
 
 

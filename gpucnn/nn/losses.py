@@ -3,7 +3,7 @@
 from typing import Any
 
 from gpucnn import functional as F
-from gpucnn.functional.loss import Reduction
+from gpucnn.functional.targets import Reduction
 from gpucnn.nn.module import Module
 from gpucnn.tensor import Tensor
 
@@ -13,12 +13,44 @@ __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "L1Loss", "MSELos
 class CrossEntropyLoss(Module):
     """functional.cross_entropy."""
 
-    def __init__(self, *, reduction: Reduction = "mean", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        weight: Any = None,
+        *,
+        ignore_index: int | None = None,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self.weight, self.ignore_index = weight, ignore_index
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
     def forward(self, logits: Tensor, labels: Any) -> Tensor:
         """The loss of logits (N, C) or (N, C, ...)."""
-        return F.cross_entropy(logits, labels, self.reduction, self.label_smoothing)
+        options: dict[str, Any] = {"weight": self.weight, "ignore_index": self.ignore_index}
+        return F.cross_entropy(logits, labels, self.reduction, self.label_smoothing, **options)
+
+
+class BCEWithLogitsLoss(Module):
+    """functional.binary_cross_entropy_with_logits."""
+
+    def __init__(self, weight: Any = None, *, reduction: Reduction = "mean", pos_weight: Any = None) -> None:
+        self.weight, self.reduction, self.pos_weight = weight, reduction, pos_weight
+
+    def forward(self, x: Tensor, target: Any) -> Tensor:
+        """The loss of logits x against the target, both of one shape."""
+        options = {"weight": self.weight, "pos_weight": self.pos_weight}
+        return F.binary_cross_entropy_with_logits(x, target, self.reduction, **options)
+
+
+class SmoothL1Loss(Module):
+    """functional.smooth_l1_loss."""
+
+    def __init__(self, *, reduction: Reduction = "mean", beta: float = 1.0) -> None:
+        self.reduction, self.beta = reduction, beta
+
+    def forward(self, x: Tensor, target: Any) -> Tensor:
+        """The loss of x against the target, both of one shape."""
+        return F.smooth_l1_loss(x, target, self.reduction, self.beta)
 
 
 class Loss(Module):
@@ -40,6 +72,4 @@ def _loss(name: str, function: Any) -> type[Loss]:
 
 
 MSELoss, L1Loss = _loss("MSELoss", F.mse_loss), _loss("L1Loss", F.l1_loss)
-NLLLoss, SmoothL1Loss = _loss("NLLLoss", F.nll_loss), _loss("SmoothL1Loss", F.smooth_l1_loss)
-BCELoss = _loss("BCELoss", F.binary_cross_entropy)
-BCEWithLogitsLoss = _loss("BCEWithLogitsLoss", F.binary_cross_entropy_with_logits)
+NLLLoss, BCELoss = _loss("NLLLoss", F.nll_loss), _loss("BCELoss", F.binary_cross_entropy)

@@ -8,7 +8,7 @@ from gpucnn.errors import ConfigError, InputError
 
 __all__ = ["SCHEDULES", "Constant", "Cosine", "Linear", "OneCycle", "Plateau", "Schedule", "Step"]
 
-Monitor = Literal["validation_loss", "validation_accuracy", "train_loss", "train_accuracy"]
+Monitor = Literal["validation_loss", "validation_accuracy", "validation_score", "train_loss", "train_accuracy"]
 
 
 class Schedule:

@@ -32,6 +32,10 @@ def plot_curves(run_folder: Path | str) -> "Picture":
     figure = new_figure(10, 9, layout="constrained")
     panels = figure.subplots(3, 2, sharex=True)
     for row, quantity in enumerate(("loss", "accuracy")):
+        if quantity == "accuracy" and epochs[0].train_accuracy is None:  # labels are no classes
+            _plot_scores(panels[row, 0], epochs)
+            panels[row, 1].set_axis_off()
+            continue
         _plot_epochs(panels[row, 0], epochs, quantity)
         _plot_minibatches(panels[row, 1], batches, quantity)
     _plot_line(panels[2, 0], epochs, "lr", "learning rate")
@@ -57,6 +61,15 @@ def _plot_epochs(panel: "Axes", epochs: list[EpochRecord], quantity: str) -> Non
             panel.plot(numbers, scale * np.asarray(values), markersize=4, markevery=_every(epochs), **style)
     panel.set_title(f"{quantity} per epoch")
     panel.legend()
+
+
+def _plot_scores(panel: "Axes", epochs: list[EpochRecord]) -> None:
+    """What stands in the accuracy's place, where there are validation images."""
+    scored = [(record.epoch, record.validation_score) for record in epochs if record.validation_score is not None]
+    numbers, values = np.array(scored).reshape(-1, 2).T
+    panel.plot(numbers, values, markersize=4, markevery=_every(epochs), **VALIDATION)
+    panel.set_ylabel("share of images all right, or mean R²")
+    panel.set_title("validation score per epoch")
 
 
 def _plot_minibatches(panel: "Axes", batches: np.ndarray, quantity: str) -> None:

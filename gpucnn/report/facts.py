@@ -14,6 +14,7 @@ from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
+from gpucnn.report.scores import headline_of, score_facts
 from gpucnn.report.series import curves_of, short_number
 from gpucnn.report.subject import Subject
 from gpucnn.training.evaluation import evaluate
@@ -45,13 +46,16 @@ def report_facts(subject: Subject) -> Facts:
         facts["notes"].append("The test images were unavailable, so none are shown.")
         return facts | _recorded_figures(subject)
     loader = Loader(subject.test, 256, subject.normalizer, dtype=subject.config["dtype"])
-    predictions = Predictions(subject.test.labels, evaluate(subject.net, loader).probabilities)
-    if not np.isfinite(predictions.probabilities).all():
+    evaluation = evaluate(subject.net, loader, subject.loss)
+    if not np.isfinite(evaluation.probabilities).all():
         raise InputError(
             f"{subject.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
             "finite; train again, with a lower learning rate (optimizer.lr)"
         )
-    viewer = Viewer(subject.test)
+    if evaluation.scores is not None:
+        of_test = subject.test.labels, evaluation.probabilities
+        return facts | {"scores": score_facts(evaluation.scores, subject.class_names, *of_test)}
+    predictions, viewer = Predictions(subject.test.labels, evaluation.probabilities), Viewer(subject.test)
     facts |= _figures(predictions.classification, list(subject.class_names))
     facts["examples"] = examples(predictions, subject.test, viewer)
     maps = maps_inside(subject, subject.test, predictions, viewer)
@@ -132,9 +136,14 @@ def _headline(subject: Subject, curves: Facts) -> Headline:
     accuracy, loss, validation = result.get("test_accuracy"), result.get("test_loss"), epochs["validation_accuracy"][-1]
     parameters = sum(parameter.size for parameter in subject.net.parameters())
     speed = np.median([each for each in epochs["images_per_second"] if each is not None] or [0.0])
+    tested = headline_of(result) or ("test accuracy", percent(accuracy))
+    score = epochs["validation_score"][-1]
+    watched = ["validation accuracy", percent(validation), _of_validation(subject, validation, epochs["epoch"][-1])]
+    if score is not None:
+        watched = ["validation score", f"{score:.4f}", f"after epoch {epochs['epoch'][-1]}"]
     return [
-        ["test accuracy", percent(accuracy), ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
-        ["validation accuracy", percent(validation), _of_validation(subject, validation, epochs["epoch"][-1])],
+        [*tested, ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
+        watched,
         ["training time", _duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
         ["data", subject.dataset, " × ".join(map(str, subject.image_shape)) + f", {len(subject.class_names)} classes"],
         ["device", str(result.get("device", environment.get("device", "unknown"))), _computing(result, environment)],

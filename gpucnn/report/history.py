@@ -1,7 +1,5 @@
 """Reading the files of a run: epochs, minibatches, confusion matrix."""
 
-import json
-
 import numpy as np
 
 from gpucnn.errors import CheckpointError, InputError
@@ -31,6 +29,8 @@ def read_epochs(folder: RunFolder) -> list[EpochRecord]:
 def read_batches(folder: RunFolder) -> np.ndarray:
     """The minibatches in batches.csv: a structured array (n,) with the columns of its header, type `BATCH`.
 
+    An accuracy that labels do not have is NaN.
+
     Raises CheckpointError where the file is damaged.
     """
     header, *lines = _whole_lines(folder, BATCHES) or [""]
@@ -39,7 +39,7 @@ def read_batches(folder: RunFolder) -> np.ndarray:
     if not lines:
         return np.empty(0, BATCH)
     try:
-        return np.loadtxt(lines, BATCH, delimiter=",", ndmin=1)
+        return np.loadtxt(lines, BATCH, delimiter=",", ndmin=1, converters={5: lambda text: float(text or "nan")})
     except ValueError as error:
         raise _damaged(folder, BATCHES, str(error)) from None
 
@@ -67,9 +67,12 @@ def read_confusion(folder: RunFolder) -> tuple[np.ndarray, list[str]] | None:
 
 def _epoch(line: str) -> EpochRecord:
     """The record of one line; TypeError or ValueError if it is not one."""
-    record = EpochRecord(**json.loads(line))
-    may_be_none = ("train_accuracy", "validation_loss", "validation_accuracy")
-    for name, value in [*((n, v) for n, v in vars(record).items() if n != "metrics"), *record.metrics.items()]:
+    record = EpochRecord.from_json(line)
+    may_be_none = ("train_accuracy", "validation_loss", "validation_accuracy", "validation_score")
+    for name, value in [
+        *((n, v) for n, v in vars(record).items() if n not in ("metrics", "scores")),
+        *record.metrics.items(),
+    ]:
         if isinstance(value, bool) or not (isinstance(value, int | float) or value is None and name in may_be_none):
             raise ValueError(f"{name} is {value!r}, expected a number")
     return record

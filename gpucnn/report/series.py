@@ -21,7 +21,7 @@ def curves_of(folder: RunFolder) -> dict[str, Any]:
     """
     epochs, batches = read_epochs(folder), read_batches(folder)
     return {
-        "epochs": {name: _figures(epochs, name) for name in vars(epochs[0]) if name != "metrics"},
+        "epochs": {name: _figures(epochs, name) for name in vars(epochs[0]) if name not in ("metrics", "scores")},
         "batches": {
             split: reduced(chosen)
             for split in ("train", "validation")

@@ -8,6 +8,7 @@ from typing import Any
 from gpucnn import nn
 from gpucnn.data import Dataset, Normalizer
 from gpucnn.runs.folder import ENVIRONMENT, RunFolder
+from gpucnn.training.losses import Loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Subject:
     class_names: tuple[str, ...]
     dataset: str  # trained on, which may be the fallback
     test: Dataset | None
+    loss: Loss | None = None  # cross-entropy by default
 
     @property
     def name(self) -> str:

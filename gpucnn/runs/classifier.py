@@ -36,18 +36,33 @@ class Classifier:
         """The names of the classes, in the order of the columns of `predict_proba`."""
         return self.pipeline.class_names
 
-    def predict(self, pictures: Any, tta: str = "", **options: bool) -> list[str]:
-        """The name of the likeliest class of every picture; see `predict_proba`."""
-        return [self.classes[label] for label in self.predict_proba(pictures, tta, **options).argmax(axis=1)]
+    def predict(self, pictures: Any, tta: str = "", **options: bool) -> Any:
+        """The name of the likeliest class of every picture; see `predict_proba`.
+
+        Of a network of several labels the names of those that each picture is given, a list of lists; of one of numbers
+        these, (N, K).
+        """
+        answers = self.predict_proba(pictures, tta, **options)
+        if self.pipeline.outputs == "numbers":
+            return answers
+        if self.pipeline.outputs == "label_logits":
+            return [self.given(shares) for shares in answers]
+        return [self.classes[label] for label in answers.argmax(axis=1)]
+
+    def given(self, probabilities: np.ndarray) -> list[str]:
+        """The names of the labels that a picture is given, by its probabilities (L,) and the run's thresholds."""
+        limits = self.pipeline.thresholds or ()
+        return [name for name, p, limit in zip(self.classes, probabilities, limits, strict=True) if p >= limit]
 
     def predict_proba(self, pictures: Any, tta: str = "", **options: bool) -> np.ndarray:
         """Probabilities (N, classes) of one picture or several.
 
         pictures: the path of a file, a PIL image, an array of numbers of any type, range and order of axes, or a list
         of these, with the options `invert`, `centre` and `transposed`; see `Pipeline.images`. A network that ends in
-        softmax or sigmoid gives its own answer. tta: the views of a picture over which probabilities are averaged,
-        "shift", "flip" or "shift,flip"; see `data.views`. Warns where the ground of pictures is bright and training's
-        was dark, or the other way round, and where a picture is of one colour throughout.
+        softmax or sigmoid gives its own answer. Of several labels each has a probability of its own; of numbers these
+        are returned. tta: the views of a picture over which answers are averaged, "shift", "flip" or "shift,flip"; see
+        `data.views`. Warns where the ground of pictures is bright and training's was dark, or the other way round, and
+        where a picture is of one colour throughout.
 
         Raises DataError for pictures whose axes or range are ambiguous, CheckpointError if outputs are not finite.
         """

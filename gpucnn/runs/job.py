@@ -155,8 +155,12 @@ def _result(trainer: Trainer, test: Batches | None, class_names: Sequence[str]) 
                 f"the test loss is {evaluation.loss}: the last updates were too large. Lower the learning rate "
                 "(optimizer.lr), or clip the gradients (clip_norm)"
             )
-        figures = {"test_loss": evaluation.loss, "test_accuracy": evaluation.accuracy}
-        figures |= evaluation.classification.as_dict(class_names)
+        figures = dict.fromkeys(NO_FIGURES) | {"test_loss": evaluation.loss, "test_accuracy": evaluation.accuracy}
+        if evaluation.classification is not None:
+            figures |= evaluation.classification.as_dict(class_names)
+        if evaluation.scores is not None:
+            figures |= evaluation.scores.as_dict(class_names)
+            figures["validation_score"] = evaluation.scores.name  # which of them metrics.jsonl calls so
     return {
         **figures,
         "parameters": sum(parameter.size for parameter in trainer.net.parameters()),

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gpucnn import nn
-from gpucnn.config.build import TrainingData, build_early_stop, build_network
+from gpucnn.config.build import Classes, TrainingData, build_early_stop, build_loss, build_network
 from gpucnn.config.check import Checked, load_options
-from gpucnn.config.schema import Config
+from gpucnn.config.schema import Config, takes_of
 from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
 from gpucnn.data.ranges import BYTE
 from gpucnn.data.untrusted import naming
@@ -20,6 +20,7 @@ from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, PIPELINE, RunFolder, 
 from gpucnn.runs.pipelines import pipeline_without_file, read_pipeline
 from gpucnn.training import load_weights
 from gpucnn.training.evaluation import outputs_of
+from gpucnn.training.losses import Loss
 
 DATA = "data"  # the entry of environment.json where version 0.1.0 described the data
 DRAWN = "held_out_by"  # the option of folders that 0.1.0 had not
@@ -80,6 +81,11 @@ class SavedRun:
         """The network with its pipeline. Raises CheckpointError, DataError."""
         return Classifier(self.network(), self.pipeline, self.normalizer(), self.folder.path)
 
+    def loss(self) -> Loss:
+        """The loss that it was trained with, its weights those of the training images' classes. Raises InputError."""
+        train = self.known.parts.get("train")
+        return build_loss(self.config, Classes(self.class_names, () if train is None else train.counts))
+
     def same_data(self, data: TrainingData) -> TrainingData:
         """The data to resume with, in the run's order of classes and with its normalisation.
 
@@ -105,6 +111,8 @@ class SavedRun:
         from_files: whether the pixels come from picture files. Raises ShapeError for images of another shape, DataError
         for other classes.
         """
+        if images.kind not in takes_of(self.config.loss.name):
+            raise DataError(f"the labels of {of} are {images.kind}, and the network was trained on others")
         if images.image_shape != self.image_shape:
             raise ShapeError(
                 f"the images of {of} are {_by(images.image_shape)}, and the network was trained on "

@@ -12,7 +12,7 @@ from gpucnn.files import atomic_write
 from gpucnn.report.history import read_epochs
 from gpucnn.runs.folder import RunFolder
 from gpucnn.runs.logs import LogFile
-from gpucnn.sweep.grid import SEED, Plan, Setting
+from gpucnn.sweep.grid import REPEATS, Plan, Setting
 from gpucnn.training.records import EpochRecord
 
 PLAN, CONFIG, LOG, PAGE = "sweep.json", "config.yaml", "sweep.log", "sweep.html"
@@ -31,8 +31,8 @@ class Member:
 
     @property
     def setting(self) -> Setting:
-        """Its options but for the seed."""
-        return {key: value for key, value in self.values.items() if key != SEED}
+        """Its options but for the seed and the fold."""
+        return {key: value for key, value in self.values.items() if key not in REPEATS}
 
     @property
     def overrides(self) -> list[str]:

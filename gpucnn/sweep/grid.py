@@ -11,7 +11,8 @@ import numpy as np
 
 from gpucnn.errors import InputError
 
-SEED = "seed"  # the option over which a setting's figures are averaged
+SEED, FOLD = "seed", "train.fold"
+REPEATS = (SEED, FOLD)  # the options over which a setting's figures are averaged
 MOST_RUNS = 10_000
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})~({_NUMBER})")
@@ -74,9 +75,9 @@ class Plan:
 
     options: overrides whose values may be lists such as 0.01,0.05 and 0..9, or ranges such as 1e-4~1e-1. random: how
     many settings are drawn at random; search: how many Optuna proposes, `at_once` of them before it sees their results;
-    without both, all combinations are tried. A setting is run with every value of `seed`. halving: one in how many
-    settings goes on after each stage. name, epochs: of the configuration. Raises InputError for options that cannot be
-    read or do not go together.
+    without both, all combinations are tried. A setting is run with every value of `seed` and `train.fold`.
+    halving: one in how many settings goes on after each stage. name, epochs: of the configuration. Raises InputError
+    for options that cannot be read or do not go together.
     """
 
     options: tuple[str, ...]
@@ -95,8 +96,10 @@ class Plan:
         ranges = [option.key for option in self.varied if isinstance(option, Range)]
         if ranges and self.random is None and self.search is None:
             raise InputError(f"{ranges[0]} has a range: say how many values are tried, with --random N or --search N")
-        if any(isinstance(option, Range) and option.key == SEED for option in self.varied):
-            raise InputError(f"{SEED} has a range; list the seeds, as in seed=0..9")
+        repeated = [option.key for option in self.varied if isinstance(option, Range) and option.key in REPEATS]
+        if repeated:
+            what = "seeds" if repeated[0] == SEED else "folds"
+            raise InputError(f"{repeated[0]} has a range; list the {what}, as in {repeated[0]}=1..5")
         if self.halving is not None and self.search is not None:
             raise InputError("--halving and --search exclude each other: Optuna needs the results of whole runs")
         if self.halving is not None and "train.epochs" in self.keys:
@@ -127,14 +130,20 @@ class Plan:
 
     @property
     def chosen(self) -> list[Option]:
-        """The options that make a setting: those that vary, but for the seed."""
-        return [option for option in self.varied if option.key != SEED]
+        """The options that make a setting: those that vary, but for seeds and folds."""
+        return [option for option in self.varied if option.key not in REPEATS]
+
+    @property
+    def repeated(self) -> list[str]:
+        """Those of seeds and folds that vary."""
+        return [key for key in self.keys if key in REPEATS]
 
     @property
     def seeds(self) -> list[Setting]:
         """What is added to a setting, once for each of its runs."""
-        seeds = next((option for option in self.varied if option.key == SEED), None)
-        return [{}] if seeds is None else [{SEED: value} for value in seeds.ends()]
+        repeats = [option for option in self.varied if option.key in REPEATS]
+        values = itertools.product(*(option.ends() for option in repeats))
+        return [dict(zip(self.repeated, each, strict=True)) for each in values]
 
     def settings(self) -> list[Setting]:
         """All settings, for a plan that knows them before anything is trained."""

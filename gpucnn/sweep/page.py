@@ -13,9 +13,8 @@ from gpucnn.report.figures import SERIES
 from gpucnn.report.page import render
 from gpucnn.report.series import short_number
 from gpucnn.sweep.folder import PAGE, Member, Sweep
-from gpucnn.sweep.grid import SEED, Option, Range
+from gpucnn.sweep.grid import FOLD, Option, Range
 from gpucnn.sweep.ranking import Measure, Standing, by_setting, judge, measure_of, ranked, stages
-from gpucnn.training.records import EpochRecord
 
 BINS = 4  # of values that were drawn from a range
 _LOGARITHMIC = 8  # times the least, from which values are drawn on a logarithmic axis
@@ -41,7 +40,7 @@ def sweep_facts(sweep: Sweep) -> Facts:
     measure = _measure(standings)
     header, rows = setting_rows(sweep, standings)
     return {
-        "title": f"{sweep.plan.name}: a sweep of {len(sweep.members)} runs",
+        "title": f"{sweep.plan.name}: {_called(sweep)}",
         "path": " ".join(sweep.plan.options),
         "notes": list(_notes(sweep, standings, measure)),
         "palettes": palettes(),
@@ -71,12 +70,24 @@ def setting_rows(sweep: Sweep, standings: Sequence[Standing]) -> tuple[list[str]
     return header, rows
 
 
+def _called(sweep: Sweep) -> str:
+    """What the page is about: the folds of one setting, or a sweep."""
+    folds = sweep.plan.keys == [FOLD]
+    return f"{len(sweep.members)} folds" if folds else f"a sweep of {len(sweep.members)} runs"
+
+
+def _repeats(sweep: Sweep) -> str:
+    """What a setting's figures are averaged over."""
+    return " and ".join("folds" if key == FOLD else "seeds" for key in sweep.plan.repeated) or "seeds"
+
+
 def _measure(standings: Sequence[Standing]) -> Measure:
     return measure_of([record for standing in standings for record in standing.judged])
 
 
 def _how_ranked(sweep: Sweep, measure: Measure) -> str:
-    of = "mean ± standard deviation over the seeds of " if len(sweep.plan.seeds) > 1 else ""
+    over = f"mean ± standard deviation over the {_repeats(sweep)} of "
+    of = over if len(sweep.plan.seeds) > 1 else ""
     return (
         f"By {measure.name}: {of}the epoch whose weights a run ends with. Test figures are shown and decide nothing: a "
         "setting that is chosen by its test accuracy has been fitted to the test images."
@@ -137,17 +148,18 @@ def _chart(sweep: Sweep, standings: Sequence[Standing], quantity: str) -> Facts:
         "title": quantity.replace("_", " ").replace("train ", "training ").capitalize() + " per epoch",
         "unit": "share of images" if share else "mean per image",
         "share": share,
-        "curves": [_curve(standing, [sweep.epochs(each) for each in standing.members], quantity) for standing in best],
+        "curves": [_curve(sweep, standing, quantity) for standing in best],
     }
 
 
-def _curve(standing: Standing, runs: Sequence[Sequence[EpochRecord]], quantity: str) -> Facts:
+def _curve(sweep: Sweep, standing: Standing, quantity: str) -> Facts:
     """The mean over the seeds, and from the least to the greatest of them where there are several."""
+    runs = [sweep.epochs(each) for each in standing.members]
     epochs = range(1, max(map(len, runs)) + 1)
     values = [[getattr(run[epoch - 1], quantity) for run in runs if len(run) >= epoch] for epoch in epochs]
     curve: Facts = {
         "name": ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in standing.setting.items())
-        or "all seeds",
+        or f"all {_repeats(sweep)}",
         "x": list(epochs),
         "y": [short_number(float(np.mean(each))) for each in values],
     }
@@ -243,7 +255,7 @@ def _told(texts: Sequence[str]) -> str:
 
 def _members(sweep: Sweep) -> Facts:
     """All runs in the order in which they were made."""
-    keys = [option.key for option in sweep.plan.chosen] + ([SEED] if len(sweep.plan.seeds) > 1 else [])
+    keys = [option.key for option in sweep.plan.chosen] + sweep.plan.repeated
     rows: Rows = []
     for member in sweep.members:
         epochs = sweep.epochs(member)

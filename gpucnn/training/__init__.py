@@ -8,6 +8,7 @@ from gpucnn.training.checkpoint import State, load_weights, save_weights
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
 from gpucnn.training.inference import CapturedNetwork, capture
+from gpucnn.training.label_losses import AbsoluteError, BinaryCrossEntropy, SmoothAbsoluteError
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError
 from gpucnn.training.progress import Progress
 from gpucnn.training.pytorch import load_state_dict, torch_state_dict
@@ -17,7 +18,9 @@ from gpucnn.training.trainer import Trainer
 
 __all__ = [
     "LOSSES",
+    "AbsoluteError",
     "BatchRecord",
+    "BinaryCrossEntropy",
     "CapturedNetwork",
     "CrossEntropy",
     "EarlyStop",
@@ -26,6 +29,7 @@ __all__ = [
     "Loaders",
     "MeanSquaredError",
     "Progress",
+    "SmoothAbsoluteError",
     "State",
     "Trainer",
     "capture",

@@ -41,8 +41,13 @@ def why_not_network(net: Module) -> str | None:
 
 
 def _is_known(loss: Loss) -> bool:
-    function = loss.func if isinstance(loss, functools.partial) else loss
-    return type(loss) is CrossEntropy or function is F.cross_entropy
+    """Whether one kernel computes the loss: cross-entropy, unless its classes are weighted or one is ignored."""
+    function: Any = loss
+    options: dict[str, Any] = vars(loss) if type(loss) is CrossEntropy else {}
+    if isinstance(loss, functools.partial):
+        function, options = loss.func, loss.keywords
+    known = type(loss) is CrossEntropy or function is F.cross_entropy
+    return known and options.get("weight") is options.get("ignore_index") is None
 
 
 def _why_not_module(name: str, module: Module) -> str | None:

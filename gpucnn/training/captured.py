@@ -167,7 +167,7 @@ class CapturedSteps:
             step.optimizer.zero_grad()
             batch = self._data.take(self._now[:1], images)
             output, loss = forward(step.net, step.loss, batch)
-            check_labels(self._labels, output)
+            check_labels(self._labels, output, step.loss)
             scores = output.memory if output.batch_last else output.memory.T  # (C, N)
             noted = (self._now[2:3], self._losses, self._corrects, self._halts())
             kernels.softmax.tally(scores, class_numbers(batch.labels), loss.memory, *noted)

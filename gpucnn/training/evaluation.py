@@ -17,10 +17,12 @@ from gpucnn.metrics import classify
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
-from gpucnn.training.given import are_classes, as_images
+from gpucnn.training.given import as_images
 from gpucnn.training.inference import CapturedNetwork
+from gpucnn.training.kinds import Kind, kind_of
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import StepResult
+from gpucnn.training.scores import Scores, label_scores, number_scores
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally
 from gpucnn.training.step import class_numbers, forward, measure
@@ -32,15 +34,15 @@ BATCH_SIZE = 256  # images at a time where no gradients are kept
 class Evaluation:
     """Figures of a network on a data set. `loss` and `accuracy` are means over images.
 
-    `accuracy` and `classification` are None where labels are no classes.
-
-    `probabilities` (N, C) are in the data's order.
+    `accuracy` and `classification` are None where labels are no classes; there are `scores` where these are several an
+    image, or numbers. `probabilities` (N, C) are in the data's order; of labels that are numbers, the numbers.
     """
 
     loss: float
     accuracy: Any
     classification: Any
     probabilities: np.ndarray
+    scores: Scores | None = None
 
 
 def evaluate(
@@ -52,35 +54,63 @@ def evaluate(
     """
     loss, shares = CrossEntropy() if loss is None else loss, Shares() if shares is None else shares
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
-    labels, outputs, given = [], [], []
+    outputs, given = [], []
     with evaluating(net):
         captured = CapturedNetwork(net)
         for share in shares.batches(batches, epoch=0):
             result, output = evaluate_batch(captured, loss, share.batch)
             tally.add(shares.sum(result, share.of)())
             given.append(shares.gather(to_host(share.batch.labels), share.of))
-            labels.append(class_numbers(given[-1]))
             outputs.append(shares.gather(output, share.of))
     scores = np.concatenate(outputs)  # (N, C)
-    known = are_classes(np.concatenate(given))
-    figures = classify(np.concatenate(labels), scores.argmax(axis=1), scores.shape[1]) if known else None
-    return Evaluation(tally.loss, tally.accuracy if known else None, figures, as_probabilities(scores, outputs_of(net)))
+    labels = np.concatenate(given)
+    kind = kind_of(loss, labels)
+    probabilities = as_probabilities(scores, outputs_to(kind, net))
+    if kind != "classes":
+        return Evaluation(tally.loss, None, None, probabilities, scores_of(loss, labels, scores))
+    numbers = class_numbers(labels)
+    counted = numbers != getattr(loss, "ignore_index", None)
+    figures = classify(numbers[counted], scores.argmax(axis=1)[counted], scores.shape[1])
+    return Evaluation(tally.loss, figures.accuracy, figures, probabilities)
 
 
-def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+def scores_of(loss: Loss, labels: np.ndarray, outputs: np.ndarray) -> Scores | None:
+    """The figures of a network's outputs (N, L) against labels that are several an image, or numbers; else None."""
+    kind = kind_of(loss, labels)
+    if kind == "several":
+        return label_scores(labels, as_probabilities(outputs, "label_logits"), getattr(loss, "threshold", 0.5))
+    if kind == "numbers":
+        return number_scores(labels[:, None] if labels.ndim == 1 else labels, outputs)
+    return None
+
+
+def outputs_to(kind: Kind | None, net: Module) -> Outputs:
+    """What the network's outputs are where labels are of this kind."""
+    if kind == "several":
+        return "label_logits"
+    return "numbers" if kind == "numbers" else outputs_of(net)
+
+
+def predict(net: Module, images: np.ndarray, batch_size: int = BATCH_SIZE, kind: Kind | None = None) -> np.ndarray:
     """Class probabilities (N, C) of `images` (N, C, H, W), such as a Loader without a normalizer takes them.
 
-    Pixels of a usual range become fractions of 1, whatever their type; other numbers are the network's inputs. Raises
-    DataError if there are none.
+    Pixels of a usual range become fractions of 1, whatever their type; other numbers are the network's inputs. `kind`
+    as for `inputs_to_probabilities`. Raises DataError if there are none.
     """
     images = as_images(images)
     _check_some(images)
-    return inputs_to_probabilities(net, Normalizer.of_fractions(images).apply(images, dtype_of(net).name), batch_size)
+    inputs = Normalizer.of_fractions(images).apply(images, dtype_of(net).name)
+    return inputs_to_probabilities(net, inputs, batch_size, kind)
 
 
-def inputs_to_probabilities(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """Class probabilities (N, C) of the network's inputs (N, C, H, W), which are normalised already."""
-    return as_probabilities(outputs(net, inputs, batch_size), outputs_of(net))
+def inputs_to_probabilities(
+    net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE, kind: Kind | None = None
+) -> np.ndarray:
+    """Class probabilities (N, C) of the network's inputs (N, C, H, W), which are normalised already.
+
+    `kind` says what labels are, by default classes; of numbers the answers are the numbers.
+    """
+    return as_probabilities(outputs(net, inputs, batch_size), outputs_to(kind, net))
 
 
 def outputs(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:

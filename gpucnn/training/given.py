@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 
 from gpucnn.data.loader import Batches
-from gpucnn.errors import DataError, InputError
+from gpucnn.errors import ConfigError, DataError, InputError
 from gpucnn.nn import Module
 from gpucnn.optim import Optimizer
+from gpucnn.optim.schedules import Monitored
 from gpucnn.tensor import Tensor
+from gpucnn.training.kinds import Kind
+from gpucnn.training.losses import Loss, is_sum
 
 Metrics = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]  # (outputs (N, C), labels) -> a number
 
@@ -29,18 +32,31 @@ def as_images(images: Any) -> np.ndarray:
     return array
 
 
-def are_classes(labels: np.ndarray) -> bool:
-    """Whether labels are class numbers (N,) or rows of probabilities (N, C): there is an accuracy then."""
-    if labels.ndim == 1:
-        return labels.dtype.kind in "iub"
-    rows = labels.ndim == 2 and labels.shape[1] > 1 and labels.size and labels.min() >= 0
-    return bool(rows and np.allclose(labels.sum(axis=1), 1, atol=1e-3))
-
-
 def labels_of(batches: Batches) -> np.ndarray | None:
     """All labels of a Loader; None where only its batches are known."""
     labels = getattr(batches, "labels", None)
     return labels if isinstance(labels, np.ndarray) else None
+
+
+def check_monitored(kind: Kind | None, **rules: object) -> None:
+    """Raise ConfigError for a rule, by its name, whose figure labels of this kind do not have."""
+    missing, has = ("score", "accuracy") if kind == "classes" else ("accuracy", "score")
+    for name, rule in rules.items():
+        if isinstance(rule, Monitored) and rule.monitor.endswith(missing):
+            what = "classes" if kind == "classes" else "no classes"
+            raise ConfigError(
+                f"{name} monitors {rule.monitor}, but labels are {what}; monitor validation_{has}, or a loss"
+            )
+
+
+def check_shareable(loss: Loss, processes: int) -> None:
+    """Raise InputError where the mean over a batch is not that of its parts: one over weights, in several processes."""
+    of_parts = getattr(loss, "weight", None) is getattr(loss, "ignore_index", None) is None
+    if processes > 1 and "classes" in getattr(loss, "takes", ()) and not (of_parts or is_sum(loss)):
+        raise InputError(
+            "a mean over the weights of classes (loss.weight, loss.ignore_index) is that of a whole batch, and each "
+            f"of {processes} processes sees a part; give reduction: sum, train.sampler: balanced, or one process"
+        )
 
 
 def check_optimizer(net: Module, optimizer: Optimizer) -> None:

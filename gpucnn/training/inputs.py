@@ -9,6 +9,7 @@ from gpucnn.data.loader import Batches, Data, Loader, as_batches
 from gpucnn.data.ranges import recognise_arrays
 from gpucnn.nn import Module
 from gpucnn.training.evaluation import dtype_of, inputs_to_probabilities
+from gpucnn.training.kinds import Kind
 
 
 class Inputs:
@@ -25,10 +26,10 @@ class Inputs:
         """
         return self.normalizer.apply(self._fitted(images), dtype)
 
-    def probabilities(self, net: Module, images: np.ndarray, batch_size: int) -> np.ndarray:
-        """Class probabilities (N, C) of `images` (N, ...); see `normalised`."""
+    def probabilities(self, net: Module, images: np.ndarray, batch_size: int, kind: Kind | None = None) -> np.ndarray:
+        """Class probabilities (N, C) of `images` (N, ...); see `normalised`, and `evaluation.predict`."""
         inputs = self.normalised(np.asarray(images), dtype_of(net).name)
-        return inputs_to_probabilities(net, inputs, batch_size)
+        return inputs_to_probabilities(net, inputs, batch_size, kind)
 
     def batches(self, data: Data, batch_size: int, dtype: str) -> Batches:
         """`data` in batches: a Dataset or arrays seen as the training's were, a Loader as it is."""

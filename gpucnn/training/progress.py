@@ -62,6 +62,8 @@ def describe(record: EpochRecord) -> str:
     line = f"epoch {record.epoch}: loss {record.train_loss:.4f}, accuracy {_share(record.train_accuracy)}"
     if record.validation_loss is not None:
         line += f"; validation loss {record.validation_loss:.4f}, accuracy {_share(record.validation_accuracy)}"
+    if record.validation_score is not None:
+        line += f", score {record.validation_score:.4f}"
     line += "".join(f", {name} {value:.4g}" for name, value in record.metrics.items())
     return f"{line}; {record.seconds:.1f} s, {record.images_per_second:,.0f} images/s"
 

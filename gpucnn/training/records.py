@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class StepResult(NamedTuple):
@@ -38,6 +38,8 @@ class BatchRecord:
         return f"{self.split},{self.epoch},{self.step},{self.images},{self.loss!r},{accuracy}"
 
 
+ADDED = ("metrics", "validation_score")  # left out of a line of metrics.jsonl where they are empty
+SCORES = ("exact_match", "labels", "mae", "rmse", "r2")
 BATCH_HEADER = ",".join(each.name for each in fields(BatchRecord))
 
 
@@ -48,7 +50,9 @@ class EpochRecord:
     Losses and accuracies are means over the epoch's images: of training while the weights changed, of
     validation (None without validation data) after. `lr` is the learning rate of the epoch's last step. `seconds` and
     `images_per_second` are those of the training part alone. Accuracies are None where labels are no classes. `metrics`
-    are the Trainer's own, of the validation images.
+    are the Trainer's own, of the validation images. Where labels are no classes `validation_score` is the figure that
+    takes the accuracy's place: the share of images whose labels are all right (exact_match), or the mean of r2 over the
+    outputs; `scores` has it and others by name (see training.scores).
     """
 
     epoch: int
@@ -60,8 +64,19 @@ class EpochRecord:
     seconds: float
     images_per_second: float
     metrics: dict[str, float] = field(default_factory=dict)
+    validation_score: float | None = None
+    scores: dict[str, Any] = field(default_factory=dict)
 
     def json(self) -> str:
-        """One line of JSON; `metrics` are left out where there are none."""
+        """One line of JSON; what is empty of `metrics` and scores is left out, and scores stand by their names."""
         values = asdict(self)
-        return json.dumps(values if self.metrics else {n: values[n] for n in values if n != "metrics"}, allow_nan=False)
+        scores = values.pop("scores")
+        kept = {n: values[n] for n in values if values[n] is not None and values[n] != {} or n not in ADDED}
+        return json.dumps({**kept, **scores}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "EpochRecord":
+        """The record that `json` wrote. Raises ValueError or TypeError for anything else."""
+        values = json.loads(line)
+        scores = {name: values.pop(name) for name in SCORES if name in values}
+        return cls(**values, scores=scores)

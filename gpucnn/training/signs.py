@@ -16,6 +16,7 @@ from gpucnn.errors import CheckpointError
 from gpucnn.nn import Module, ReLU
 from gpucnn.training.diagnosis import run_watched
 from gpucnn.training.evaluation import evaluating
+from gpucnn.training.kinds import kind_of
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import EpochRecord
 from gpucnn.training.step import class_numbers
@@ -38,15 +39,16 @@ class Guessing:
 
     @classmethod
     def of(cls, labels: np.ndarray, loss: Loss) -> "Guessing":
-        """For labels (N,), or rows (N, C), in the proportions that they have."""
+        """For labels (N,), or rows (N, C), in the proportions that they have; of classes with weights in theirs."""
         rows = labels.ndim == 2
         shares = labels.mean(axis=0) if rows else np.bincount(labels) / len(labels)
         most = float(np.bincount(class_numbers(labels)).max() / len(labels))
-        if not isinstance(loss, CrossEntropy):
+        if not isinstance(loss, CrossEntropy) or loss.ignore_index is not None or rows and loss.weight is not None:
             return cls(None, most)
-        smoothed = (1 - loss.label_smoothing) * shares + loss.label_smoothing / len(shares)
+        weights = np.ones(len(shares)) if loss.weight is None else np.array(loss.weight)[: len(shares)]
+        smoothed = weights * ((1 - loss.label_smoothing) * shares + loss.label_smoothing / len(shares))
         there = smoothed[smoothed > 0]
-        return cls(float(-(there * np.log(there)).sum()), most)
+        return cls(float(-(there * np.log(there / there.sum())).sum() / (weights @ shares)), most)
 
     def explains(self, accuracy: float, images: int) -> bool:
         """Whether guessing gets so many of `images` right, within three standard deviations."""
@@ -142,9 +144,10 @@ def in_order(train: np.ndarray, batch_size: int) -> str | None:
     )
 
 
-def _are_classes(loader: Loader) -> bool:
-    """Whether labels are class numbers (N,), or rows (N, C)."""
-    return loader.labels.ndim == 2 or loader.labels.dtype.kind in "iu"
+def _are_classes(loader: Loader, loss: Loss) -> bool:
+    """Whether labels are class numbers (N,), or rows (N, C) that may be probabilities."""
+    labels = loader.labels
+    return kind_of(loss, labels) in ("classes", None) and (labels.ndim == 2 or labels.dtype.kind in "iu")
 
 
 def _called(number: int, names: Sequence[str]) -> str:
@@ -167,10 +170,12 @@ class Signs:
     @classmethod
     def of(cls, net: Module, loss: Loss, loaders: Loaders, names: Sequence[str]) -> "Signs | None":
         """For batches that are Loaders of classes; None for others."""
-        if not isinstance(loaders.train, Loader) or not _are_classes(loaders.train):
+        if not isinstance(loaders.train, Loader) or not _are_classes(loaders.train, loss):
             return None
         parts: dict[str, Batches | None] = {"validation": loaders.validation, "test": loaders.test}
-        others = {part: loader for part, loader in parts.items() if isinstance(loader, Loader) and _are_classes(loader)}
+        others = {
+            part: loader for part, loader in parts.items() if isinstance(loader, Loader) and _are_classes(loader, loss)
+        }
         return cls(net, loss, loaders.train, others, names)
 
     def of_labels(self) -> list[str]:
@@ -186,7 +191,7 @@ class Signs:
         before, self.before = self.before, record.train_loss
         if record.epoch * len(self.train.labels) < ENOUGH:
             return []
-        guess, validation = Guessing.of(self.train.labels, self.loss), self.others.get("validation")
+        guess, validation = Guessing.of(self._seen(record.epoch - 1), self.loss), self.others.get("validation")
         found = {"risen": None if before is None else risen(before, record, guess)}
         if validation is not None and "lacking" not in self.reported:
             of_validation = Guessing.of(validation.labels, self.loss)
@@ -195,6 +200,12 @@ class Signs:
             inside = look_inside(self.net, next(iter(self.train.batches(record.epoch))))
             found["guessing"] = guessing(record, guess, inside, self.names)
         return self._new(found)
+
+    def _seen(self, epoch: int) -> np.ndarray:
+        """The labels of the images that an epoch trains on: all, or those that a sampler draws."""
+        if self.train.chances is None:
+            return self.train.labels
+        return self.train.labels[np.concatenate(self.train.indices(epoch))]
 
     def _guesses(self, record: EpochRecord, guess: Guessing) -> bool:
         at_chance = guess.loss is None or record.train_loss >= NEAR * guess.loss

@@ -82,16 +82,20 @@ def forward(net: Callable[[Tensor], Tensor], loss: Loss, batch: Batch) -> tuple[
             f"the network's output is {output.shape}; expected (images, classes). End it with flatten and linear"
         )
     if isinstance(batch.labels, np.ndarray) and module_of(output.memory) is not np:  # reading them there would stop it
-        check_labels(batch.labels, output)
+        check_labels(batch.labels, output, loss)
     value = loss(output, to_device(batch.labels))
     if not isinstance(value, Tensor) or value.size != 1:
         raise ShapeError(f"the loss returned {value!r:.80}; expected a Tensor of one number, computed from the output")
     return output, value
 
 
-def check_labels(labels: np.ndarray, output: Tensor) -> None:
-    """Raise InputError for a class number (N,), on the host, that names no column of an output (N, C)."""
-    if labels.ndim == 1:
+def check_labels(labels: np.ndarray, output: Tensor, loss: Loss) -> None:
+    """Raise InputError for a class number (N,), on the host, that names no column of an output (N, C).
+
+    That which the loss ignores is none.
+    """
+    if labels.ndim == 1 and labels.dtype.kind in "iu":
+        labels = labels[labels != getattr(loss, "ignore_index", None)]
         kernels_of(type(labels)).softmax.check_labels(labels, output.shape[1])
 
 

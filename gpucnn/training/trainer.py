@@ -22,15 +22,34 @@ from gpucnn.training.captured_shares import CapturedShares
 from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
-from gpucnn.training.evaluation import BATCH_SIZE, Evaluation, dtype_of, evaluate, evaluate_batch, evaluating, predict
-from gpucnn.training.given import Metrics, are_classes, as_images, check_optimizer, labels_of, measured
+from gpucnn.training.evaluation import (
+    BATCH_SIZE,
+    Evaluation,
+    dtype_of,
+    evaluate,
+    evaluate_batch,
+    evaluating,
+    predict,
+    scores_of,
+)
+from gpucnn.training.given import (
+    Metrics,
+    as_images,
+    check_monitored,
+    check_optimizer,
+    check_shareable,
+    labels_of,
+    measured,
+)
 from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.inputs import Inputs
 from gpucnn.training.interruption import Interruption
+from gpucnn.training.kinds import Kind, kind_of
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress, describe
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
+from gpucnn.training.scores import Scores
 from gpucnn.training.shared_steps import SharedSteps
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally, TrainState
@@ -86,7 +105,8 @@ class Trainer:
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
         self._trained_on: Batches | None = None
         self._inputs: Inputs | None = None  # the range of its images, determined when needed
-        self._classes = True  # whether labels are classes, which have an accuracy
+        self._kind: Kind | None = "classes"  # what labels are: classes have an accuracy
+        self._scores: Scores | None = None  # of the epoch under way, where labels are no classes
         self._measured: dict[str, float] = {}  # the metrics of the epoch under way
         self._shares = Shares(communicator)
         self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
@@ -153,7 +173,9 @@ class Trainer:
         held_out = None if validation is None else self._seen(validation, batch_size)
         self._check(epochs, len(batches), held_out)
         labels = labels_of(batches)
-        self._classes = labels is None or are_classes(labels)
+        self._kind = "classes" if labels is None else kind_of(self.loss, labels)
+        check_shareable(self.loss, self.processes)
+        check_monitored(self._kind, early_stop=self.early_stop, plateau=self.schedule)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
 
@@ -172,8 +194,8 @@ class Trainer:
         """
         inputs, images = self._training_inputs(), as_images(images)
         if inputs is None or not len(images):
-            return predict(self.net, images, batch_size)
-        return inputs.probabilities(self.net, images, batch_size)
+            return predict(self.net, images, batch_size, self._kind)
+        return inputs.probabilities(self.net, images, batch_size, self._kind)
 
     def _seen(self, data: Data, batch_size: int) -> Batches:
         """`data` in batches, its pixels interpreted as those of the training images."""
@@ -317,14 +339,15 @@ class Trainer:
     def _validate(self, batches: Batches) -> Iterator[BatchRecord]:
         """Evaluate the remaining validation minibatches; between them every module is in its own mode."""
         state, outputs, labels = self.train_state, [], []
-        if self.metrics:  # they need all outputs: validation that was interrupted begins anew
+        keeping = bool(self.metrics) or self._kind in ("several", "numbers")
+        if keeping:  # all outputs are needed: validation that was interrupted begins anew
             state.validation = Tally()
         captured = CapturedNetwork(self.net)
         for share in self._shares.batches(batches, 0, first=state.validation.batches):
             with evaluating(self.net):
                 own, output = evaluate_batch(captured, self.loss, share.batch)
             result = self._shares.sum(own, share.of)()
-            if self.metrics:
+            if keeping:
                 outputs.append(self._shares.gather(output, share.of))
                 labels.append(self._shares.gather(to_host(share.batch.labels), share.of))
             if not math.isfinite(result.loss):
@@ -334,24 +357,30 @@ class Trainer:
             state.validation.add(result)
             yield self._record("validation", state.validation, result)
 
-        self._measured = measured(self.metrics, np.concatenate(outputs), np.concatenate(labels)) if outputs else {}
+        if keeping:
+            every, given = np.concatenate(outputs), np.concatenate(labels)
+            self._measured = measured(self.metrics, every, given)
+            self._scores = scores_of(self.loss, given, every) if self._kind != "classes" else None
 
     def _record(self, split: str, tally: Tally, result: StepResult) -> BatchRecord:
-        accuracy = result.correct / result.images if self._classes else None
+        accuracy = result.correct / result.images if self._kind == "classes" else None
         return BatchRecord(split, self.train_state.epoch + 1, tally.batches, result.images, result.loss, accuracy)
 
     def _close_epoch(self, total_steps: int) -> EpochRecord:
         state, train, validation = self.train_state, self.train_state.train, self.train_state.validation
+        classes, scores = self._kind == "classes", self._scores
         record = EpochRecord(
             epoch=state.epoch + 1,
             train_loss=train.loss,
-            train_accuracy=train.accuracy if self._classes else None,
+            train_accuracy=train.accuracy if classes else None,
             validation_loss=validation.loss if validation.images else None,
-            validation_accuracy=validation.accuracy if validation.images and self._classes else None,
+            validation_accuracy=validation.accuracy if validation.images and classes else None,
             lr=self._lr(state.step - 1, total_steps),
             seconds=state.seconds,
             images_per_second=train.images / state.seconds,
             metrics=self._measured,
+            validation_score=None if scores is None else scores.score,
+            scores={} if scores is None else scores.of_epoch(getattr(self._trained_on, "names", None)),
         )
         state.close_epoch(record, self.early_stop)
         if isinstance(self.schedule, optim.Plateau):

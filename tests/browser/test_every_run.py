@@ -152,3 +152,28 @@ def test_512_channels_are_laid_out_and_the_page_says_how_many_are_shown(open_fil
     counts = page.locator("#confusion td[role=gridcell]").all_inner_texts()
     assert len(counts) == 40 * 40 and sum(map(int, counts)) == 60
     assert "all others" in page.locator("#confusion tbody th").all_inner_texts()[-1]
+
+
+@pytest.mark.parametrize(
+    ("loss", "shown"),
+    [
+        ("{name: binary_cross_entropy_with_logits}", ["Labels", "threshold"]),
+        ("{name: smooth_l1}", ["Errors", "R²", "predicted"]),
+    ],
+)
+def test_labels_that_are_no_classes(open_file, loss, shown):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (60, 3))
+    np.savez("rows.npz", x_train=rng.integers(0, 255, (60, 8, 8)).astype(np.uint8), y_train=y)
+    Path("rows.yaml").write_text(
+        "device: cpu\ndata: {name: npz, path: rows.npz, validation: 0.2}\n"
+        f"model: [flatten, {{linear: {{out_features: 3}}}}]\nloss: {loss}\n"
+        "optimizer: {name: adam, lr: 0.01}\ntrain: {epochs: 2}\n"
+    )
+    assert main(["train", "rows.yaml", "--run-dir", "run", "--quiet"]) == 0
+    page = open_file(Path("run/report.html"))
+    text = page.inner_text("main")
+    assert all(word in text for word in shown) and "Score per epoch" in text and "Accuracy" not in text
+    scatters = page.locator("#scores svg[role=img]")
+    assert scatters.count() == (3 if "l1" in loss else 0)
+    assert "confusion" not in text.lower()

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("device")
 IMAGES = (4, 3, 5, 7)
 LABELS = np.array([2, 0, 1, 2, 3, 1])
 SOFT = np.random.default_rng(0).dirichlet(np.ones(4), 6)
+WEIGHT = np.array([0.2, 3.0, 1.0, 0.7])
 PAIRS = (2, 1, 0, 3)  # left, right, top, bottom
 
 
@@ -89,8 +90,19 @@ def ours_against_rows(x, **options):
     return F.cross_entropy(x, gpucnn.Tensor(SOFT.astype(x.dtype)), **options)
 
 
-def against_labels(torch, x, **options):
-    return torch.nn.functional.cross_entropy(x, torch.tensor(LABELS), **options)
+def against_labels(torch, x, weight=None, **options):
+    weight = None if weight is None else torch.tensor(weight, dtype=x.dtype)
+    return torch.nn.functional.cross_entropy(x, torch.tensor(LABELS), weight=weight, **options)
+
+
+def against_weighted_rows(torch, x):
+    rows, weight = torch.tensor(SOFT, dtype=x.dtype), torch.tensor(WEIGHT, dtype=x.dtype)
+    return torch.nn.functional.cross_entropy(x, rows, weight=weight, label_smoothing=0.1)
+
+
+def their_logit_losses(torch, x, t, **weights):
+    weights = {name: torch.tensor(weight, dtype=x.dtype) for name, weight in weights.items()}
+    return torch.nn.functional.binary_cross_entropy_with_logits(x, t, **weights)
 
 
 CONVOLUTIONS = [
@@ -275,6 +287,45 @@ LOSSES = [
         lambda torch, x: against_rows(torch, x, "sum", 0.1),
         [(6, 4)],
         naive=loops("cross_entropy", SOFT, "sum", 0.1),
+    ),
+    Operation(
+        "cross_entropy, weighted and smoothed, without a label",
+        lambda x: F.cross_entropy(x, LABELS, "mean", 0.1, weight=WEIGHT, ignore_index=1),
+        lambda torch, x: against_labels(torch, x, WEIGHT, ignore_index=1, label_smoothing=0.1),
+        [(6, 4)],
+        naive=loops("cross_entropy", LABELS, "mean", 0.1, WEIGHT, 1),
+    ),
+    Operation(
+        "cross_entropy on rows, weighted and smoothed",
+        lambda x: ours_against_rows(x, weight=WEIGHT, label_smoothing=0.1),
+        against_weighted_rows,
+        [(6, 4)],
+        naive=loops("cross_entropy", SOFT, "mean", 0.1, WEIGHT),
+    ),
+    Operation(
+        "binary_cross_entropy_with_logits",
+        F.binary_cross_entropy_with_logits,
+        their_logit_losses,
+        [(6, 4), (6, 4)],
+        naive=references.logit_losses,
+    ),
+    Operation(
+        "binary_cross_entropy_with_logits, weighted",
+        lambda x, t: F.binary_cross_entropy_with_logits(x, t, weight=WEIGHT, pos_weight=WEIGHT[::-1].copy()),
+        lambda torch, x, t: their_logit_losses(torch, x, t, weight=WEIGHT, pos_weight=WEIGHT[::-1].copy()),
+        [(6, 4), (6, 4)],
+        naive=lambda x, t: references.logit_losses(x, t, WEIGHT, WEIGHT[::-1]),
+    ),
+    Operation("l1_loss", F.l1_loss, their("l1_loss"), [(6, 4), (6, 4)], naive=loops("smooth_l1", beta=0.0)),
+    Operation(
+        "smooth_l1_loss", F.smooth_l1_loss, their("smooth_l1_loss"), [IMAGES, IMAGES], naive=references.smooth_l1
+    ),
+    Operation(
+        "smooth_l1_loss, beta 0.3",
+        lambda x, t: F.smooth_l1_loss(x, t, beta=0.3),
+        their("smooth_l1_loss", beta=0.3),
+        [(6, 4), (6, 4)],
+        naive=loops("smooth_l1", beta=0.3),
     ),
     Operation("mse_loss", F.mse_loss, their("mse_loss"), [(6, 4), (6, 4)], naive=references.mse),
     Operation(

@@ -5,6 +5,7 @@ import functools
 import pytest
 
 from gpucnn import functional as F
+from gpucnn.training.label_losses import AbsoluteError, BinaryCrossEntropy, SmoothAbsoluteError
 from gpucnn.training.losses import LOSSES, CrossEntropy, MeanSquaredError, is_sum
 
 
@@ -25,4 +26,10 @@ def test_a_loss_says_whether_it_is_a_sum(loss, expected):
 
 
 def test_the_names_of_the_configuration():
-    assert {"cross_entropy": CrossEntropy, "mse": MeanSquaredError} == LOSSES
+    assert {
+        "cross_entropy": CrossEntropy,
+        "binary_cross_entropy_with_logits": BinaryCrossEntropy,
+        "mse": MeanSquaredError,
+        "l1": AbsoluteError,
+        "smooth_l1": SmoothAbsoluteError,
+    } == LOSSES

@@ -26,6 +26,7 @@ if (facts.differences) {
         ),
   );
 }
+if (facts.scores) parts.push(scores());
 if (facts.confusion) parts.push(confusion(), classes());
 if (facts.examples) parts.push(mistakes());
 if (facts.kernels?.layers.length) parts.push(kernels());

@@ -239,7 +239,7 @@ function curvesSection() {
   const colour = (run, split) => COLOURS[several ? run : split === "train" ? 0 : 1];
   const name = (run, split) =>
     (several ? `${facts.runs[run].name}, ` : "") + (split === "train" ? "training" : "validation");
-  const whole = (values) => values.some((value) => value !== null);
+  const whole = (values) => values?.some((value) => value !== null);
   const perEpoch = (quantity) =>
     facts.runs.flatMap(({epochs}, run) =>
       ["train", "validation"]
@@ -300,20 +300,34 @@ function curvesSection() {
       "div",
       {class: "charts"},
       ...losses,
-      chart({
-        id: "accuracy",
-        title: "Accuracy per epoch",
-        unit: "share of images",
-        curves: perEpoch("accuracy"),
-        show: percent,
-      }),
-      chart({
-        id: "batch-accuracy",
-        title: "Accuracy per minibatch",
-        unit: "share of images",
-        curves: perBatch("accuracy"),
-        show: percent,
-      }),
+      ...(perEpoch("score").length
+        ? [
+            chart({
+              id: "score",
+              title: "Score per epoch",
+              unit: "share of images whose labels are all right, or mean R²",
+              curves: perEpoch("score"),
+            }),
+          ]
+        : []),
+      ...(perEpoch("accuracy").length
+        ? [
+            chart({
+              id: "accuracy",
+              title: "Accuracy per epoch",
+              unit: "share of images",
+              curves: perEpoch("accuracy"),
+              show: percent,
+            }),
+            chart({
+              id: "batch-accuracy",
+              title: "Accuracy per minibatch",
+              unit: "share of images",
+              curves: perBatch("accuracy"),
+              show: percent,
+            }),
+          ]
+        : []),
       chart({
         id: "lr",
         title: "Learning rate",

@@ -100,7 +100,6 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "optim": {
         "lr_scheduler": "Trainer(schedule=optim.Cosine(...)), or optimizer.lr = ... before each step",
-        "RMSprop": "Adam",
         "Adagrad": "Adam",
         "NAdam": "Adam",
         "LBFGS": "SGD with momentum",

@@ -31,6 +31,8 @@ OPTIMIZERS = {
     "nesterov": lambda parameters: optim.SGD(parameters, lr=0.05, momentum=0.9, nesterov=True),
     "adam": lambda parameters: optim.Adam(parameters, lr=0.01, weight_decay=0.01),
     "adamw": lambda parameters: optim.AdamW(parameters, lr=0.01),
+    "rmsprop": lambda parameters: optim.RMSprop(parameters, lr=0.001, momentum=0.9, centered=True),
+    "muon": lambda parameters: optim.Muon(parameters, lr=0.02),
     "groups": lambda parameters: optim.Adam(
         [{"params": parameters[:2], "lr": 0.001}, {"params": parameters[2:]}], lr=0.01
     ),

@@ -103,6 +103,8 @@ OPTIMIZERS = {
     "nesterov": lambda p: optim.SGD(p, 0.05, momentum=0.9, nesterov=True),
     "adam": lambda p: optim.Adam(p, 1e-3, weight_decay=1e-3),
     "adamw": lambda p: optim.AdamW(p, 1e-3),
+    "rmsprop": lambda p: optim.RMSprop(p, 1e-3, momentum=0.9, centered=True),
+    "muon": lambda p: optim.Muon(p, 0.02),
 }
 NETWORKS = {"small": small, "many_kinds": many_kinds}
 

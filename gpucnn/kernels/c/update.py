@@ -7,7 +7,7 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
+from gpucnn.kernels.interface import AdamOptions, RMSpropOptions, Scales, StepScales
 
 
 class Update(numpy.Update):
@@ -33,6 +33,30 @@ class Update(numpy.Update):
         array, (size, root, shrink) = _scales(scales)
         betas, eps, weight_decay = options
         library.c.adam(gradient, mean, square, array, size, *betas, root, eps, weight_decay, shrink, parameters)
+
+    def rmsprop(
+        self,
+        parameters: Array,
+        gradient: Array,
+        velocity: Array,
+        square: Array,
+        mean: Array,
+        scales: Scales,
+        options: RMSpropOptions,
+    ) -> None:
+        array, given = _scales(scales)
+        library.c.rmsprop(gradient, velocity, square, mean, array, given.size, *options, parameters)
+
+    def muon_direction(
+        self, gradient: Array, average: Array, scales: Scales, momentum: float, nesterov: bool, out: Array
+    ) -> None:
+        library.c.muon_direction(gradient, average, _scales(scales)[0], momentum, nesterov, out)
+
+    def to_unit_norm(self, x: Array, eps: float) -> None:
+        sums, norm = empty((1,), x, np.float64), empty((), x)
+        library.c.square_sum(sums, 0, x)
+        library.c.norm_of(sums, norm)
+        library.c.unit_norm(norm, eps, x)
 
     def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
         if len({gradient.dtype for gradient in gradients}) > 1:

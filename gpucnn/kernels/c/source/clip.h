@@ -16,6 +16,10 @@ void norm_of_double(const double *sums, int64_t count, double *norm);
 void clip_norm_float(const float *norm, double most, int64_t length, float *x);
 void clip_norm_double(const double *norm, double most, int64_t length, double *x);
 
+/* x /= norm, or eps where that is larger. */
+void unit_norm_float(const float *norm, double eps, int64_t length, float *x);
+void unit_norm_double(const double *norm, double eps, int64_t length, double *x);
+
 /* x = x limited to +-most. */
 void clip_value_float(double most, int64_t length, float *x);
 void clip_value_double(double most, int64_t length, double *x);

@@ -166,6 +166,9 @@ KERNEL(nesterov, "rRdnnnR", a[0].data, a[1].data, a[2].data, a[3].number, a[4].n
        a[6].data)
 KERNEL(adam, "rRRdnnnnnnnR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].number, a[6].number,
        a[7].number, a[8].number, a[9].number, a[10].number, a[11].size, a[11].data)
+KERNEL(rmsprop, "rRRRdnnnnnwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].number, a[6].number,
+       a[7].number, a[8].number, a[9].number, (int)a[10].whole, a[11].size, a[11].data)
+KERNEL(muon_direction, "rRdnwR", a[0].data, a[1].data, a[2].data, a[3].number, (int)a[4].whole, a[5].size, a[5].data)
 KERNEL(add, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(copy, "rR", a[0].data, a[1].size, a[1].data)
 KERNEL(fill, "nR", a[0].number, a[1].size, a[1].data)
@@ -178,6 +181,7 @@ KERNEL(map_shares, "rwwwR", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].
 KERNEL(square_sum, "Dwr", a[0].data, a[1].whole, a[2].size, a[2].data)
 KERNEL(norm_of, "dR", a[0].data, a[0].size, a[1].data)
 KERNEL(clip_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(unit_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
 KERNEL(clip_value, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(uniform, "gR", a[0].data, a[1].size, a[1].data)
 KERNEL(norm_inverse, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
@@ -254,6 +258,8 @@ static PyMethodDef methods[] = {
     METHOD(momentum),
     METHOD(nesterov),
     METHOD(adam),
+    METHOD(rmsprop),
+    METHOD(muon_direction),
     METHOD(add),
     METHOD(copy),
     METHOD(fill),
@@ -266,6 +272,7 @@ static PyMethodDef methods[] = {
     METHOD(square_sum),
     METHOD(norm_of),
     METHOD(clip_norm),
+    METHOD(unit_norm),
     METHOD(clip_value),
     METHOD(uniform),
     METHOD(norm_inverse),

@@ -16,6 +16,7 @@ from gpucnn.config.layers import (
     MisfitError,
     OneLayer,
     check_outputs,
+    check_some_are_trained,
     fault_of,
     output_shape,
     with_classes,
@@ -84,6 +85,7 @@ def _part_faults(checked: Checked) -> list[Fault]:
     """Faults of options that are valid alone but not together."""
     config, document = checked
     parts: dict[Path, Callable[[], object]] = {
+        ("model",): lambda: check_some_are_trained(config.model),
         ("optimizer",): lambda: build_optimizer(config, [Tensor([0.0], requires_grad=True)]),
         ("schedule",): lambda: _check_monitored(config, build_schedule(config)),
         ("loss",): lambda: build_loss(config),

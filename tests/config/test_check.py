@@ -46,6 +46,13 @@ def changed(old: str, new: str) -> str:
     return TEXT.replace(old, new, 1)
 
 
+def test_one_layer_must_be_left_to_train() -> None:
+    frozen = [f"model.{layer}.lr_scale=0" for layer in ("0.conv2d", "4.linear")]
+    assert checked(TEXT, frozen[:1]).model[0].options.lr_scale == 0
+    (fault,) = faults_of(TEXT, frozen)
+    assert fault.startswith("x.yaml:6:1: model: all layers have lr_scale 0")
+
+
 def test_a_right_configuration_is_read() -> None:
     config = checked(TEXT)
     assert (config.name, config.seed, config.data.name, config.data.validation) == ("small", 3, "digits", 100)

@@ -92,10 +92,12 @@ def test_the_core_stays_short() -> None:
 
     And 180 of RMSprop and Muon, whose products are of kernels, so that they are captured.
 
+    And 30 of averages of weights and accumulated gradients, as far as the trainer knows them.
+
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 4890
+    assert sum(map(lines_of_code, core)) <= 4920
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

@@ -31,7 +31,8 @@ from gpucnn.runs import RunFolder, describe_environment, new_run_path, train_run
 from gpucnn.runs.agreement import Work, check_agreement
 from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, load_initial_weights, open_run
 from gpucnn.runs.silent import SilentFolder
-from gpucnn.training import EpochRecord, Progress, Trainer
+from gpucnn.training import AVERAGES, EpochRecord, Progress, Trainer
+from gpucnn.training.accumulation import joined
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
 
@@ -119,7 +120,8 @@ def _train(
     """Train in the folder, which must be entered, log, and show progress."""
     quiet, loaders = arguments.quiet, build_loaders(config, data)
     names = () if isinstance(folder, SilentFolder) else config.logging
-    loggers = RunLoggers(names, folder.path, len(loaders.train), hyperparameters(config), table)
+    updates = len(joined(loaders.train, config.train.accumulate))
+    loggers = RunLoggers(names, folder.path, updates, hyperparameters(config), table)
     with Progress(len(data.train), shown=not quiet) as progress, loggers:
 
         def told(record: Record) -> None:
@@ -184,6 +186,8 @@ def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
     weights = result.get("weights", {})
     if weights.get("which") == "best":
         print(f"weights: those of epoch {weights['epoch']}, the best (train.early_stop)")
+    elif weights.get("which") in AVERAGES:
+        print(f"weights: their average {weights['which']} of epoch {weights['epoch']} (train.average)")
     print(f"run: {folder.path}")
 
 

@@ -8,7 +8,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gpucnn import nn
-from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
+from gpucnn.config.build import (
+    build_augment,
+    build_average,
+    build_early_stop,
+    build_loss,
+    build_optimizer,
+    build_schedule,
+)
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
 from gpucnn.config.layers import (
@@ -90,6 +97,7 @@ def _part_faults(checked: Checked) -> list[Fault]:
         ("schedule",): lambda: _check_monitored(config, build_schedule(config)),
         ("loss",): lambda: build_loss(config),
         ("data", "augment"): lambda: build_augment(config),
+        ("train", "average"): lambda: build_average(config),
         ("train", "early_stop"): lambda: _check_monitored(config, build_early_stop(config)),
     }
     faults = []

@@ -124,9 +124,7 @@ def lr_scales(entries: Sequence[OneLayer], prefix: str = "") -> Iterator[tuple[s
 def check_some_are_trained(entries: Sequence[OneLayer]) -> None:
     """Raise ConfigError where all layers that have a learning rate are frozen."""
     if (scales := list(_own_scales(entries))) and not any(scales):
-        raise ConfigError(
-            "all layers have lr_scale 0, so that nothing is trained; leave it out of one, such as the last"
-        )
+        raise ConfigError("all layers have lr_scale 0, so that nothing is trained; leave one free, such as the last")
 
 
 def _own_scales(entries: Sequence[OneLayer]) -> Iterator[float]:

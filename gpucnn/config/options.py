@@ -129,6 +129,9 @@ MEANINGS: dict[str, Meaning] = {
     "adjust_lr_fn": Meaning({}, "Muon: whether learning rates are its own, or fit those of AdamW."),
     "adamw_lr": Meaning(ZERO_UP, "Muon: learning rate of biases and batch norm, which AdamW updates."),
     "eps": Meaning(POSITIVE, "A small number that keeps a division from failing."),
+    # averages of weights
+    "decay": Meaning(BELOW_ONE, "Share of an average that is kept at each update."),
+    "start": Meaning(BELOW_ONE, "Fraction of the run after which weights are averaged, once an epoch."),
     # early stopping
     "patience": Meaning(ONE_UP, "Epochs without improvement after which training stops."),
     "min_delta": Meaning(ZERO_UP, "Smallest change that counts as better."),

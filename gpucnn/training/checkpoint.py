@@ -1,6 +1,7 @@
 """States and weights in safetensors files: no pickle, whole or absent, the same bytes for the same content.
 
-A checkpoint is one file. Its arrays are the tensors `model.<name>` and `optimizer.<name>`.
+A checkpoint is one file. Its arrays are the tensors `model.<name>` and `optimizer.<name>`, and `average.<name>` where
+weights are averaged.
 Everything else is one JSON text in the file's metadata.
 
 Every file has a checksum in its metadata: SHA-256 of the tensors' bytes and of the header without the checksum. A file
@@ -27,7 +28,7 @@ VALUES_KEY, CHECKSUM_KEY = "gpucnn", "gpucnn.sha256"  # of the metadata
 METADATA = "__metadata__"  # safetensors' name for it, in the header
 ALIGNMENT, LENGTH = 8, 8  # bytes: a header is padded to multiples of the first; the second is its length field
 PIECE = 2**20  # bytes read at a time
-MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
+MODEL, AVERAGE, OPTIMIZER = "model.", "average.", "optimizer."  # prefixes of a checkpoint's tensors
 MAX_HEADER = 16 * 2**20  # bytes: names and shapes of far more tensors than any network here has
 DTYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}  # NumPy's names: safetensors'
 BF16 = "BF16"
@@ -80,8 +81,11 @@ def read_weights(path: Path | str, like: Mapping[str, np.ndarray]) -> dict[str, 
     kind, or of another network.
     """
     with _opened(path) as file:
+        layouts = _layouts(file)
         prefix = MODEL if VALUES_KEY in (file.metadata() or {}) else ""
-        layouts = {name: layout for name, layout in _layouts(file).items() if name.startswith(prefix)}
+        if prefix and any(name.startswith(AVERAGE) for name in layouts):
+            prefix = AVERAGE  # what is validated
+        layouts = {name: layout for name, layout in layouts.items() if name.startswith(prefix)}
         _check_fit(path, layouts, {prefix + name: array for name, array in like.items()}, _like_dtype)
         return {name: _tensor(path, file, prefix + name) for name in like}
 

@@ -168,3 +168,12 @@ def test_a_unit_norm_is_the_definition(compiled, length, scale, rng):
         found = x.copy()
         kernels.update.to_unit_norm(found, 1e-3)
         np.testing.assert_allclose(found, x / max(np.linalg.norm(x), 1e-3), rtol=1e-10)
+
+
+def test_arrays_are_scaled(compiled, rng):
+    arrays = [rng.standard_normal(shape).astype("float32") for shape in [(3,), (6, 5, 5), (150_001,)]]
+    for kernels in (compiled, reference):
+        scaled = [array.copy() for array in arrays]
+        kernels.update.scale(scaled, 0.3)
+        for found, array in zip(scaled, arrays, strict=True):
+            np.testing.assert_array_equal(found, array * np.float32(0.3))

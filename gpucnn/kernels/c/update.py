@@ -73,6 +73,10 @@ class Update(numpy.Update):
         for gradient in gradients:
             library.c.clip_value(most, gradient)
 
+    def scale(self, gradients: Sequence[Array], factor: float) -> None:
+        for gradient in gradients:
+            library.c.scale(factor, gradient)
+
 
 def _scales(scales: Scales) -> tuple[Array | None, StepScales]:
     """The step scales as an array, or None; and those by value, which count where there is no array."""

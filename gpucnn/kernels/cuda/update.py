@@ -85,6 +85,11 @@ class Update(numpy.Update):
         for run in program.joined(gradients):
             program.run("update", "clip_values", run.dtype, run.size, float(most), run)
 
+    def scale(self, gradients: Sequence[Array], factor: float) -> None:
+        """One launch for each run of neighbours in memory."""
+        for run in program.joined(gradients):
+            program.run("update", "scale", run.dtype, run.size, float(factor), run)
+
 
 def _scales(scales: Scales) -> tuple[Array | None, StepScales]:
     """The step scales on the device, or None; and those by value, which count where there are none on the device."""

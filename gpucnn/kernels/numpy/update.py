@@ -131,6 +131,11 @@ class Update:
         for gradient in gradients:
             module_of(gradient).clip(gradient, -most, most, out=gradient)
 
+    def scale(self, gradients: Sequence[Array], factor: float) -> None:
+        """Multiply every element of arrays of any shapes by a factor."""
+        for gradient in gradients:
+            gradient *= factor
+
 
 def _accelerated(parameters: Array, gradient: Array, velocity: Array, momentum: float, weight_decay: float) -> Array:
     """The scratch rows of `_decayed`, after velocity = momentum · velocity + g + weight_decay · p."""

@@ -67,6 +67,10 @@ void NAME(unit_norm)(const real *norm, double eps, int64_t length, real *x) {
     run_pieces(NAME(scale_piece), &(NAME(Clip)){x, (real)(1 / divisor), length}, length);
 }
 
+void NAME(scale)(double factor, int64_t length, real *x) {
+    run_pieces(NAME(scale_piece), &(NAME(Clip)){x, (real)factor, length}, length);
+}
+
 void NAME(clip_value)(double most, int64_t length, real *x) {
     run_pieces(NAME(limit_piece), &(NAME(Clip)){x, (real)most, length}, length);
 }

@@ -1,4 +1,4 @@
-/* Clipping gradients, in place, by their norm or their values. */
+/* Clipping gradients, in place, by their norm or their values; and scaling them. */
 #ifndef GPUCNN_CLIP_H
 #define GPUCNN_CLIP_H
 
@@ -19,6 +19,10 @@ void clip_norm_double(const double *norm, double most, int64_t length, double *x
 /* x /= norm, or eps where that is larger. */
 void unit_norm_float(const float *norm, double eps, int64_t length, float *x);
 void unit_norm_double(const double *norm, double eps, int64_t length, double *x);
+
+/* x *= factor. */
+void scale_float(double factor, int64_t length, float *x);
+void scale_double(double factor, int64_t length, double *x);
 
 /* x = x limited to +-most. */
 void clip_value_float(double most, int64_t length, float *x);

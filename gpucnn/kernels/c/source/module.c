@@ -182,6 +182,7 @@ KERNEL(square_sum, "Dwr", a[0].data, a[1].whole, a[2].size, a[2].data)
 KERNEL(norm_of, "dR", a[0].data, a[0].size, a[1].data)
 KERNEL(clip_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
 KERNEL(unit_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(scale, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(clip_value, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(uniform, "gR", a[0].data, a[1].size, a[1].data)
 KERNEL(norm_inverse, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
@@ -191,7 +192,7 @@ KERNEL(gather_floats, "flrrwR", a[0].data, a[0].size, a[1].data, a[2].data, a[2]
 KERNEL(tally, "lrlDLDwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, a[6].whole, a[7].whole,
        a[8].size / a[7].whole, a[8].data)
 PLAIN_KERNEL(begin_step, "ldLD", a[0].data, a[1].data, a[3].size / 4, a[2].data, a[3].data)
-PLAIN_KERNEL(count_one, "L", a[0].data)
+PLAIN_KERNEL(count, "wL", a[0].whole, a[1].data)
 PLAIN_KERNEL(choose, "lllLL", a[0].data, a[0].size, a[1].data, a[2].data, a[3].size, a[3].data, a[4].data)
 PLAIN_KERNEL(copy_rows, "blwB", a[0].data, a[0].size, a[1].data, a[2].whole, a[3].size, a[3].data)
 PLAIN_KERNEL(copy_images, "blLB", a[0].data, a[1].data, a[1].size, a[2].data, a[3].size, a[3].data)
@@ -273,6 +274,7 @@ static PyMethodDef methods[] = {
     METHOD(norm_of),
     METHOD(clip_norm),
     METHOD(unit_norm),
+    METHOD(scale),
     METHOD(clip_value),
     METHOD(uniform),
     METHOD(norm_inverse),
@@ -280,7 +282,7 @@ static PyMethodDef methods[] = {
     METHOD(gather_floats),
     METHOD(tally),
     METHOD(begin_step),
-    METHOD(count_one),
+    METHOD(count),
     METHOD(choose),
     METHOD(copy_rows),
     METHOD(copy_images),

@@ -129,3 +129,10 @@ KERNEL clip_values(Integer count, double most, REAL *x) {
         x[i] = value > limit ? limit : value < -limit ? -limit : value;  // a NaN stays one
     }
 }
+
+KERNEL scale(Integer count, double factor, REAL *x) {
+    Integer i = thread_number();
+    if (i < count) {
+        x[i] *= (REAL)factor;
+    }
+}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn.cli.device import accept_config, choose_device
+from gpucnn.cli.find_lr import find
 from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
 from gpucnn.cli.together import together
@@ -21,7 +22,7 @@ from gpucnn.config.build import (
 )
 from gpucnn.config.resolve import differences, hyperparameters, resolve, to_yaml
 from gpucnn.config.schema import Config
-from gpucnn.errors import ConfigError
+from gpucnn.errors import ConfigError, InputError
 from gpucnn.generators import manual_seed
 from gpucnn.loggers import RunLoggers, check_installed, pictures
 from gpucnn.parallel import Communicator
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     """Accept the configuration, the device and the data, in this order; then make the run's folder and train."""
+    if arguments.find_lr and arguments.resume:
+        raise InputError("--find-lr starts from the initial weights, and --resume goes on with a run; leave one out")
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
     communicator.timeout = config.train.timeout
@@ -72,6 +75,8 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     if before is None:
         load_initial_weights(config, net)
     trainer = build_trainer(config, net, over_gpus(communicator))
+    if arguments.find_lr:
+        return find(arguments, config, trainer, data)
     folder = _folder(arguments, config, before, communicator)
     try:
         with folder:

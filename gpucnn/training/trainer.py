@@ -164,9 +164,7 @@ class Trainer:
         Raises InputError for options or data that cannot be trained on; TrainingError, during training, if a loss is
         not finite.
         """
-        dtype = dtype_of(self.net).name
-        batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
-        batches = batches if self.accumulate == 1 else joined(batches, self.accumulate)
+        batches = self.batches_of(train, batch_size, seed)
         self._trained_on, self._inputs = batches, None
         held_out = None if validation is None else self._seen(validation, batch_size)
         self._check(epochs, len(batches), held_out)
@@ -174,6 +172,11 @@ class Trainer:
         self._classes = labels is None or are_classes(labels)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
+
+    def batches_of(self, train: Data, batch_size: int, seed: int = 0) -> Batches:
+        """What `run` is given to train on, in the batches of its updates."""
+        batches = as_batches(train, batch_size, dtype_of(self.net).name, shuffle=True, seed=seed)
+        return batches if self.accumulate == 1 else joined(batches, self.accumulate)
 
     def evaluate(self, data: Data, batch_size: int = BATCH_SIZE) -> Evaluation:
         """Loss, accuracy and figures per class on `data`, the network in evaluation mode.
@@ -251,6 +254,11 @@ class Trainer:
         """How many processes train together."""
         return self._shares.communicator.size
 
+    @property
+    def rank(self) -> int:
+        """This process's number among them."""
+        return self._shares.communicator.rank
+
     def take_first(self) -> None:
         """Continue from the state of rank 0's trainer, as all others do; each process calls this."""
         if self.processes > 1:
@@ -288,7 +296,7 @@ class Trainer:
 
     def _run(self, batches: Batches, held_out: Batches | None, epochs: int) -> Iterator[Record]:
         total_steps = epochs * len(batches)
-        steps = self._steps(batches)
+        steps = self.steps_over(batches)
         while self.train_state.epoch < epochs and not self.train_state.stopped:
             yield from self._train_epoch(steps, batches, total_steps)
             self._shares.check_alike(self.optimizer, self.train_state.epoch + 1)
@@ -299,7 +307,7 @@ class Trainer:
             self.history.append(self._close_epoch(total_steps))
             yield self.history[-1]
 
-    def _steps(self, batches: Batches) -> Steps:
+    def steps_over(self, batches: Batches) -> Steps:
         """The steps over the batches: captured, with the data set on the device, if the batches are a Loader's."""
         if self.processes > 1:
             return SharedSteps(self._step, batches, self._shares)

@@ -20,7 +20,7 @@ def plot_range(found: RangeTest) -> "Picture":
     panel.set_xscale("log")
     panel.set_xlabel("learning rate")
     panel.set_ylabel("mean loss per image")
-    panel.set_ylim(0.9 * min(found.means), 1.1 * max(found.means))
+    panel.set_ylim(0.9 * min(found.losses), 1.1 * max(found.means))
     panel.grid(color="0.9")
     panel.legend()
     figure.suptitle("Learning rate range test")

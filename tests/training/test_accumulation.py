@@ -11,13 +11,13 @@ from gpucnn.training import CrossEntropy, EpochRecord, Trainer
 from tests.training import examples
 
 
-def train(batch_size, accumulate=1, data=None, loss=None, schedule=None, epochs=2, **options):
-    """The weights and the records of a training without batch norm and dropout, in float64."""
+def train(batch_size, accumulate=1, data=None, loss=None, schedule=None, epochs=2, dtype="float64", **options):
+    """The weights and the records of a training without batch norm and dropout."""
     gpucnn.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).astype("float64")
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).astype(dtype)
     optimizer = optim.SGD(net.parameters(), lr=0.05 if loss is None else 0.002, momentum=0.9)
     trainer = Trainer(net, optimizer, loss, schedule or optim.OneCycle(), accumulate=accumulate, **options)
-    loader = Loader(examples.images(), batch_size, shuffle=True, seed=1, dtype="float64")
+    loader = Loader(examples.images(), batch_size, shuffle=True, seed=1, dtype=dtype)
     records = list(trainer.run(data(loader) if data else loader, None, epochs))
     return net.state_dict(), records
 
@@ -47,6 +47,13 @@ def test_it_is_a_batch_as_many_times_as_large(device, loss, batch_size, accumula
     """75 images: the last update has fewer, of parts that are not equal."""
     found = train(batch_size, accumulate, loss=loss, capture=capture, clip_norm=1.0)
     assert_alike(found, train(batch_size * accumulate, loss=loss, capture=capture, clip_norm=1.0))
+
+
+def test_on_a_gpu_too(gpu):
+    """In float32; `test_captured` has the bits of its captured steps."""
+    found, expected = (train(size, times, dtype="float32") for size, times in ((8, 4), (32, 1)))
+    for name, array in expected[0].items():
+        np.testing.assert_allclose(found[0][name], array, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("device", ["c", "numpy"], indirect=True)

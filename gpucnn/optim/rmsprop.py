@@ -40,6 +40,5 @@ class RMSprop(Counting):
             raise InputError(f"RMSprop: alpha is {group['alpha']}; expected at least 0, less than 1")
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        velocity, square, mean = state
         options = RMSpropOptions(*(group[name] for name in RMSpropOptions._fields))
-        kernels_of(type(values)).update.rmsprop(values, gradients, velocity, square, mean, scales, options)
+        kernels_of(type(values)).update.rmsprop(values, gradients, state, scales, options)

@@ -23,7 +23,10 @@ STEPS = {
 
 
 def step_of(update, name):
-    return getattr(update, name.partition(",")[0])
+    """The kernel as a function of parameters, gradient, arrays that are kept, scales and options."""
+    if name.startswith("rmsprop"):
+        return lambda p, g, *rest: update.rmsprop(p, g, rest[:3], *rest[3:])
+    return getattr(update, name)
 
 
 def trained(update, name, length, dtype):

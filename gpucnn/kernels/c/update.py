@@ -35,17 +35,10 @@ class Update(numpy.Update):
         library.c.adam(gradient, mean, square, array, size, *betas, root, eps, weight_decay, shrink, parameters)
 
     def rmsprop(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        square: Array,
-        mean: Array,
-        scales: Scales,
-        options: RMSpropOptions,
+        self, parameters: Array, gradient: Array, kept: Sequence[Array], scales: Scales, options: RMSpropOptions
     ) -> None:
         array, given = _scales(scales)
-        library.c.rmsprop(gradient, velocity, square, mean, array, given.size, *options, parameters)
+        library.c.rmsprop(gradient, *kept, array, given.size, *options, parameters)
 
     def muon_direction(
         self, gradient: Array, average: Array, scales: Scales, momentum: float, nesterov: bool, out: Array

@@ -39,17 +39,10 @@ class Update(numpy.Update):
         _run("adam", parameters, array, *given, *betas, eps, weight_decay, gradient, mean, square)
 
     def rmsprop(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        square: Array,
-        mean: Array,
-        scales: Scales,
-        options: RMSpropOptions,
+        self, parameters: Array, gradient: Array, kept: Sequence[Array], scales: Scales, options: RMSpropOptions
     ) -> None:
         array, given = _scales(scales)
-        _run("rmsprop", parameters, array, given.size, *options, gradient, velocity, square, mean)
+        _run("rmsprop", parameters, array, given.size, *options, gradient, *kept)
 
     def muon_direction(
         self, gradient: Array, average: Array, scales: Scales, momentum: float, nesterov: bool, out: Array

@@ -65,21 +65,15 @@ class Update:
         parameters -= step
 
     def rmsprop(
-        self,
-        parameters: Array,
-        gradient: Array,
-        velocity: Array,
-        square: Array,
-        mean: Array,
-        scales: Scales,
-        options: RMSpropOptions,
+        self, parameters: Array, gradient: Array, kept: Sequence[Array], scales: Scales, options: RMSpropOptions
     ) -> None:
         """v = momentum · v + d / (sqrt(variance) + eps), p -= size · v, with d = g + weight_decay · p.
 
-        The running moments are square = alpha · square + (1 - alpha) · d² and mean, of d, likewise; variance is square,
-        or if `centered` square - mean², at least 0.
+        Kept are v and the running moments square = alpha · square + (1 - alpha) · d² and mean, of d, likewise. The
+        variance is square, or if `centered` square - mean², at least 0.
         """
-        xp, (alpha, eps, momentum, weight_decay, centered) = module_of(parameters), options
+        xp, (velocity, square, mean) = module_of(parameters), kept
+        alpha, eps, momentum, weight_decay, centered = options
         step, part = _decayed(parameters, gradient, weight_decay)
         xp.multiply(step, 1 - alpha, out=part)
         mean *= alpha

@@ -163,7 +163,7 @@ class CapturedSteps:
             step.optimizer.zero_grad()
             sizes = part_sizes(step, images)
             for number, size in enumerate(sizes):
-                self._part(size, self._now[2:3] if self._parts == 1 else self._noted)
+                self._one_part(size, self._now[2:3] if self._parts == 1 else self._noted)
                 weigh(step, sizes, number)
                 if self._parts > 1:
                     kernels.step.count(self._now[:1], size)  # where the next part starts
@@ -173,7 +173,7 @@ class CapturedSteps:
             if step.average is not None:
                 step.average.add(self._rates[-1])
 
-    def _part(self, images: int, place: Array) -> None:
+    def _one_part(self, images: int, place: Array) -> None:
         """Forward, loss and backward of the next `images`, and notes at `place`, (1,) on the device."""
         step = self._step
         batch = self._data.take(self._now[:1], images)

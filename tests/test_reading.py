@@ -92,10 +92,14 @@ def test_the_core_stays_short() -> None:
 
     95 more are of labels: classes with weights, those that are ignored, and labels that are no classes.
 
+    180 more are of RMSprop and Muon, whose products are of kernels, so that they are captured.
+
+    30 more are of averages of weights and accumulated gradients, as far as the trainer knows them.
+
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 4805
+    assert sum(map(lines_of_code, core)) <= 5015
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

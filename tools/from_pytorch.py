@@ -54,7 +54,7 @@ NAMES = {
         "requires_grad_ state_dict to train zero_grad"
     ),
     "Optimizer": ("add_param_group load_state_dict param_groups register_step_post_hook state_dict step zero_grad"),
-    "optim": ("SGD Adam AdamW RMSprop LBFGS lr_scheduler clip_grad_norm_ clip_grad_value_"),
+    "optim": ("SGD Adam AdamW RMSprop Muon LBFGS lr_scheduler clip_grad_norm_ clip_grad_value_"),
 }
 # What is here and means something else, or takes other arguments.
 OTHER = {

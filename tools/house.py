@@ -63,7 +63,7 @@ BANDS = (
         (
             (
                 Part("nn", "layers, by PyTorch's names"),
-                Part("optim", "SGD, Adam; schedules"),
+                Part("optim", "SGD, Adam, RMSprop, Muon; schedules"),
                 Part("filters", "blur, sharpen: fixed kernels"),
             ),
             (Part("functional", "the operations: conv2d, pooling, losses, …"),),

@@ -24,6 +24,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
 }
 
 
@@ -61,14 +62,17 @@ def _written(entries: Sequence[OneLayer]) -> list[Entry]:
 def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures:
     """Train `twin` as the configuration says, on the minibatches that gpucnn is trained on; its figures then.
 
-    Raises InputError for a loss that has no twin here, for early stopping and plateaus, and without test images.
+    Raises InputError for a loss or an optimizer that has no twin here, for early stopping and plateaus, for weights
+    that are averaged or gradients that accumulate, and without test images.
     """
-    waits = config.train.early_stop is not None or config.schedule.name == "plateau"
-    if config.loss.name != "cross_entropy" or waits or loaders.test is None:
+    train, optimizer_name = config.train, config.optimizer.name
+    waits = train.early_stop is not None or config.schedule.name == "plateau"
+    otherwise = train.average is not None or train.accumulate > 1 or optimizer_name not in OPTIMIZERS
+    if config.loss.name != "cross_entropy" or waits or otherwise or loaders.test is None:
         raise InputError(
             f"a PyTorch twin trains with cross_entropy, for a fixed number of epochs, and is tested; given loss "
-            f"{config.loss.name}, schedule {config.schedule.name}, early_stop {config.train.early_stop}: "
-            "leave --twins out"
+            f"{config.loss.name}, optimizer {optimizer_name}, schedule {config.schedule.name}, early_stop "
+            f"{train.early_stop}, average {train.average}, accumulate {train.accumulate}: leave --twins out"
         )
     loss = nn.CrossEntropyLoss(**config.loss.beside_name())
     optimizer = _optimizer(config, twin)
@@ -89,8 +93,10 @@ def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures
 
 
 def _optimizer(config: Config, twin: nn.Sequential) -> torch.optim.Optimizer:
-    """The optimizer of the twin's parameters, a group for each layer that has any."""
+    """The optimizer of the twin's parameters, a group for each layer that has any; those of rate 0 are frozen."""
     options = config.optimizer.beside_name()
+    for name, scale in lr_scales(config.model):
+        twin.get_submodule(name).requires_grad_(scale != 0)
     groups = [
         {"params": list(twin.get_submodule(name).parameters()), "lr": options["lr"] * scale}
         for name, scale in lr_scales(config.model)

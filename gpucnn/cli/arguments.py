@@ -51,6 +51,9 @@ def _train(commands: "Commands") -> None:
     train.add_argument(
         "--until", metavar="EPOCH", type=_count, help="stop after this epoch with a checkpoint, to resume later"
     )
+    train.add_argument(
+        "--find-lr", action="store_true", help="try growing learning rates, draw the losses and name a rate; then end"
+    )
 
 
 def _sweep(commands: "Commands") -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gpucnn.cli.device import accept_config, choose_device
+from gpucnn.cli.find_lr import find
 from gpucnn.cli.report import print_report, with_test_images
 from gpucnn.cli.summary import summarize
 from gpucnn.cli.together import together
@@ -21,7 +22,7 @@ from gpucnn.config.build import (
 )
 from gpucnn.config.resolve import differences, hyperparameters, resolve, to_yaml
 from gpucnn.config.schema import Config
-from gpucnn.errors import ConfigError
+from gpucnn.errors import ConfigError, InputError
 from gpucnn.generators import manual_seed
 from gpucnn.loggers import RunLoggers, check_installed, pictures
 from gpucnn.parallel import Communicator
@@ -32,7 +33,8 @@ from gpucnn.runs.agreement import Work, check_agreement
 from gpucnn.runs.initial import load_initial_weights
 from gpucnn.runs.saved import DRAWN, SavedRun, drawn_as, open_run
 from gpucnn.runs.silent import SilentFolder
-from gpucnn.training import EpochRecord, Progress, Trainer
+from gpucnn.training import AVERAGES, EpochRecord, Progress, Trainer
+from gpucnn.training.accumulation import joined
 from gpucnn.training.progress import describe
 from gpucnn.training.trainer import Record
 
@@ -47,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     """Accept the configuration, the device and the data, in this order; then make the run's folder and train."""
+    if arguments.find_lr and arguments.resume:
+        raise InputError("--find-lr starts from the initial weights, and --resume goes on with a run; leave one out")
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
     communicator.timeout = config.train.timeout
@@ -75,6 +79,8 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     net = build_network(checked, data.train.image_shape, len(data.train.class_names))
     begun_with = None if before else load_initial_weights(config, net, data.train.class_names)
     trainer = build_trainer(config, net, over_gpus(communicator), data.train)
+    if arguments.find_lr:
+        return find(arguments, config, trainer, data)
     folder = _folder(arguments, config, before, communicator)
     try:
         with folder:
@@ -124,7 +130,8 @@ def _train(
     """Train in the folder, which must be entered, log, and show progress."""
     quiet, loaders = arguments.quiet, build_loaders(config, data)
     names = () if isinstance(folder, SilentFolder) else config.logging
-    loggers = RunLoggers(names, folder.path, len(loaders.train), hyperparameters(config), table)
+    updates = len(joined(loaders.train, config.train.accumulate))
+    loggers = RunLoggers(names, folder.path, updates, hyperparameters(config), table)
     with Progress(len(data.train), shown=not quiet) as progress, loggers:
 
         def told(record: Record) -> None:
@@ -189,6 +196,8 @@ def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
     weights = result.get("weights", {})
     if weights.get("which") == "best":
         print(f"weights: those of epoch {weights['epoch']}, the best (train.early_stop)")
+    elif weights.get("which") in AVERAGES:
+        print(f"weights: their average {weights['which']} of epoch {weights['epoch']} (train.average)")
     print(f"run: {folder.path}")
 
 

@@ -30,7 +30,7 @@ from gpucnn.errors import ConfigError, DataError
 from gpucnn.optim.optimizers import Group
 from gpucnn.parallel import ALONE, Communicator
 from gpucnn.tensor import Tensor
-from gpucnn.training import LOSSES, EarlyStop, Loaders, Trainer
+from gpucnn.training import AVERAGES, EMA, LOSSES, SWA, EarlyStop, Loaders, Trainer
 from gpucnn.training.evaluation import outputs_to
 from gpucnn.training.losses import Loss
 
@@ -220,6 +220,8 @@ def build_trainer(
         config.train.clip_value,
         build_early_stop(config),
         communicator=communicator,
+        accumulate=config.train.accumulate,
+        average=build_average(config),
     )
 
 
@@ -258,6 +260,12 @@ def build_loss(config: Config, train: Dataset | Classes | None = None) -> Loss:
 def build_augment(config: Config) -> Augment | None:
     """The augmentation of the training images; None without any. Raises InputError."""
     return None if config.data.augment is None else Augment(**dict(config.data.augment))
+
+
+def build_average(config: Config) -> EMA | SWA | None:
+    """The average of the weights that is kept; None for the weights themselves. Raises InputError."""
+    average = config.train.average
+    return None if average is None else AVERAGES[average.name](**average.beside_name())
 
 
 def build_early_stop(config: Config) -> EarlyStop | None:

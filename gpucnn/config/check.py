@@ -8,7 +8,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gpucnn import nn
-from gpucnn.config.build import build_augment, build_early_stop, build_loss, build_optimizer, build_schedule
+from gpucnn.config.build import (
+    build_augment,
+    build_average,
+    build_early_stop,
+    build_loss,
+    build_optimizer,
+    build_schedule,
+)
 from gpucnn.config.explain import explain, label
 from gpucnn.config.faults import Fault, Path, config_error, did_you_mean
 from gpucnn.config.layers import (
@@ -16,6 +23,7 @@ from gpucnn.config.layers import (
     MisfitError,
     OneLayer,
     check_outputs,
+    check_some_are_trained,
     fault_of,
     output_shape,
     with_classes,
@@ -85,10 +93,12 @@ def _part_faults(checked: Checked) -> list[Fault]:
     """Faults of options that are valid alone but not together."""
     config, document = checked
     parts: dict[Path, Callable[[], object]] = {
+        ("model",): lambda: check_some_are_trained(config.model),
         ("optimizer",): lambda: build_optimizer(config, [Tensor([0.0], requires_grad=True)]),
         ("schedule",): lambda: _check_monitored(config, build_schedule(config)),
         ("loss",): lambda: build_loss(config),
         ("data", "augment"): lambda: build_augment(config),
+        ("train", "average"): lambda: build_average(config),
         ("train", "early_stop"): lambda: _check_monitored(config, build_early_stop(config)),
         ("train",): lambda: _check_drawn(config),
         ("data",): lambda: _check_labels(config),

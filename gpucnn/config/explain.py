@@ -80,7 +80,9 @@ def _words(item: Any, path: Path, data: Any, schema: Node) -> str:
     for key in path:
         given = inside(given, key)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _wrong_name(given, node_at(path, data, schema)["discriminator"]["mapping"])
+        node = node_at(path, data, schema)
+        named = next(each for each in (node, *node.get("anyOf", ())) if "discriminator" in each)  # it may be null, too
+        return _wrong_name(given, named["discriminator"]["mapping"])
     if kind == "value_error":
         return str(item["ctx"]["error"])
     return f"given {short(given)}, expected {expected}{_hint(given, expected)}"

@@ -121,6 +121,20 @@ def lr_scales(entries: Sequence[OneLayer], prefix: str = "") -> Iterator[tuple[s
             yield name, getattr(entry.options, "lr_scale", 1.0)
 
 
+def check_some_are_trained(entries: Sequence[OneLayer]) -> None:
+    """Raise ConfigError where all layers that have a learning rate are frozen."""
+    if (scales := list(_own_scales(entries))) and not any(scales):
+        raise ConfigError("all layers have lr_scale 0, so that nothing is trained; leave one free, such as the last")
+
+
+def _own_scales(entries: Sequence[OneLayer]) -> Iterator[float]:
+    for entry in entries:
+        if entry.name == "residual":
+            yield from _own_scales(entry.options)
+        elif hasattr(entry.options, "lr_scale"):
+            yield entry.options.lr_scale
+
+
 def options_of(name: str) -> Any:
     """The type of a layer's options."""
     return Layer.model_fields[name].annotation
@@ -222,6 +236,13 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
         )
 
 
+def freeze(layer: nn.Layer) -> None:
+    """Keep a layer's weights as they are, and the running statistics of batch norm, which normalises by them."""
+    layer.requires_grad_(False)
+    if isinstance(layer, nn.BatchNorm):
+        layer.frozen = True
+
+
 Making = Callable[[type[nn.Layer]], type[nn.Layer]]  # kind -> the class to make layers with
 
 
@@ -247,8 +268,8 @@ def _fit_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path, maki
         options = _constructor_options(entry, kind, shape, init, path)
     try:
         layer = making(kind)(*inner, **options)
-        if isinstance(layer, nn.BatchNorm):
-            layer.frozen = entry.options.lr_scale == 0
+        if getattr(entry.options, "lr_scale", 1.0) == 0:
+            freeze(layer)
         return layer, layer.output_shape(shape)
     except InputError as error:
         raise MisfitError(path, str(error).removeprefix(f"{kind.kind}: ")) from None

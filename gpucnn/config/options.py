@@ -127,7 +127,16 @@ MEANINGS: dict[str, Meaning] = {
     "weight_decay": Meaning(ZERO_UP, "Strength of the pull of the weights towards zero."),
     "nesterov": Meaning({}, "Whether the gradient is taken where the momentum leads."),
     "betas": Meaning(BELOW_ONE, "Adam: how long the averages of the gradient and of its square remember."),
+    "alpha": Meaning(BELOW_ONE, "RMSprop: how long the averages of the gradient and of its square remember."),
+    "centered": Meaning({}, "Whether the gradient's variance divides it, in place of its mean square."),
+    "ns_coefficients": Meaning({}, "Muon: coefficients of a step of Newton and Schulz; the second is not 0."),
+    "ns_steps": Meaning({"ge": 1, "le": 99}, "Muon: steps of Newton and Schulz that make a direction orthogonal."),
+    "adjust_lr_fn": Meaning({}, "Muon: whether learning rates are its own, or fit those of AdamW."),
+    "adamw_lr": Meaning(ZERO_UP, "Muon: learning rate of biases and batch norm, which AdamW updates."),
     "eps": Meaning(POSITIVE, "A small number that keeps a division from failing."),
+    # averages of weights
+    "decay": Meaning(BELOW_ONE, "Share of an average that is kept at each update."),
+    "start": Meaning(BELOW_ONE, "Fraction of the run after which weights are averaged, once an epoch."),
     # early stopping
     "patience": Meaning(ONE_UP, "Epochs without improvement after which training stops."),
     "min_delta": Meaning(ZERO_UP, "Smallest change that counts as better."),

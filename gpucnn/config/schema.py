@@ -15,7 +15,7 @@ from gpucnn.config.options import Options, options_model
 from gpucnn.config.yaml_reader import Document
 from gpucnn.data import FALLBACKS, SOURCES, Augment, Normalization
 from gpucnn.kernels.cuda.precision import PRECISIONS
-from gpucnn.training import LOSSES, EarlyStop
+from gpucnn.training import AVERAGES, LOSSES, EarlyStop
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -93,12 +93,14 @@ def _one_of(models: list[type[Options]]) -> Any:
 if TYPE_CHECKING:  # what mypy can know of models that are created on import
     AnyData = Data
     AnyLoss = Named
+    AnyAverage = Named
     AnyOptimizer = Named
     AnySchedule = Named
     EarlyStopOptions = Options
 else:
     AnyData = _one_of([_named(name, load, base=Data) for name, load in SOURCES.items()])
     AnyLoss = _one_of([_named(name, loss) for name, loss in LOSSES.items()])
+    AnyAverage = _one_of([_named(name, average) for name, average in AVERAGES.items()])
     AnyOptimizer = _one_of([_named(name, cls, skip=("parameters",)) for name, cls in optim.OPTIMIZERS.items()])
     EarlyStopOptions = options_model("early_stop", EarlyStop)
     AnySchedule = _one_of([_named(name, cls) for name, cls in optim.SCHEDULES.items()])
@@ -112,6 +114,8 @@ class Train(Options):
     shuffle: bool = Field(default=True, description="Whether every epoch has its own order.")
     clip_norm: Positive | None = Field(default=None, description="Shrink the gradient to this norm where it is longer.")
     clip_value: Positive | None = Field(default=None, description="Clip every entry of the gradient to this size.")
+    accumulate: Count = Field(default=1, description="Minibatches of one update: their mean gradient is taken.")
+    average: AnyAverage | None = Field(default=None, description="Which average of the weights is kept; null: none.")
     early_stop: EarlyStopOptions | None = Field(default=None, description="Stop when a figure no longer improves.")
     sampler: Literal["balanced"] | None = Field(
         default=None, description="balanced: images are drawn so that every class comes as often as any other."

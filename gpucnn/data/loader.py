@@ -1,5 +1,6 @@
 """Batches for training and evaluation: shuffled, augmented, normalised, in the memory order of the kernels."""
 
+import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -130,6 +131,12 @@ class Loader:
     def __len__(self) -> int:
         """The number of batches in an epoch."""
         return len(self._slices)
+
+    def in_batches_of(self, batch_size: int) -> "Loader":
+        """The same images in batches of another size."""
+        other = copy.copy(self)
+        other.batch_size, other._slices = batch_size, _cut_into_batches(len(self.images), batch_size)
+        return other
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -42,6 +42,16 @@ class AdamOptions(NamedTuple):
     weight_decay: float
 
 
+class RMSpropOptions(NamedTuple):
+    """What the running moments keep, what is added to the root, share of the last step that is kept, and of decay."""
+
+    alpha: float
+    eps: float
+    momentum: float
+    weight_decay: float
+    centered: bool
+
+
 Scales = StepScales | Array  # an array in the CUDA set only, see kernels.numpy.Update
 
 

@@ -4,11 +4,15 @@ from typing import Any
 
 from gpucnn.optim import clipping, optimizers, schedules
 from gpucnn.optim.clipping import *
+from gpucnn.optim.muon import Muon
 from gpucnn.optim.optimizers import *
+from gpucnn.optim.rmsprop import RMSprop
 from gpucnn.optim.schedules import *
 from gpucnn.tensor.absent import missing
 
-__all__ = sorted([*clipping.__all__, *optimizers.__all__, *schedules.__all__])
+__all__ = sorted(["OPTIMIZERS", "Muon", "RMSprop", *clipping.__all__, *optimizers.__all__, *schedules.__all__])
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "muon": Muon}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from gpucnn.optim.flat import FlatParameters, Place
 from gpucnn.optim.groups import Group, StateDict, as_groups
 from gpucnn.tensor import Tensor
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 Parameters = Iterable[Tensor] | Iterable[Group]
 PIECE = 1 << 18  # elements updated at a time on a CPU: small enough to stay in cache through an update's passes
@@ -93,10 +93,14 @@ class Optimizer(StateDict):
         """
         for number, (group, flat) in enumerate(zip(self.param_groups, self._flat, strict=True)):
             counts = self._steps(group, 1 if scales is None else 0)
-            for part, count in _moving(flat, counts):
-                now = self._scales(group, count) if scales is None else scales[number]
-                state = list(map(itemgetter(part), flat.state.values()))
-                self._update(flat.values[part], flat.gradients[part], state, now, group)
+            self._move(group, flat, counts, None if scales is None else scales[number])
+
+    def _move(self, group: Group, flat: FlatParameters, counts: Sequence[int], scales: Array | None) -> None:
+        """Update a group's parameters, which have made `counts` steps, this one included."""
+        for part, count in moving(flat, counts):
+            now = self._scales(group, count) if scales is None else scales
+            state = list(map(itemgetter(part), flat.state.values()))
+            self._update(flat.values[part], flat.gradients[part], state, now, group)
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
         """Update one piece of the flat memory in place; all arrays are (length,), `state` in the order of `slots`.
@@ -181,8 +185,8 @@ class Optimizer(StateDict):
             own[name][...] = module_of(own[name]).asarray(array)
 
 
-def _moving(flat: FlatParameters, counts: Sequence[int]) -> Iterator[tuple[slice, int]]:
-    """Ranges of flat memory whose parameters have a gradient and one count, each with it; on a CPU at most PIECE long.
+def moving(flat: FlatParameters, counts: Sequence[int], most: int = PIECE) -> Iterator[tuple[slice, int]]:
+    """Ranges of flat memory whose parameters have a gradient and one count, each with it; on a CPU at most `most` long.
 
     A parameter without a gradient is skipped, as in PyTorch: it is not changed by decay or momentum either.
     """
@@ -197,7 +201,7 @@ def _moving(flat: FlatParameters, counts: Sequence[int]) -> Iterator[tuple[slice
             runs[-1][1] = place.stop
         else:
             runs.append([place.start, place.stop, count])
-    piece = PIECE if module_of(flat.values) is np else flat.values.size
+    piece = most if module_of(flat.values) is np else flat.values.size
     for start, stop, count in runs:
         for begin in range(start, stop, piece):
             yield slice(begin, min(begin + piece, stop)), count
@@ -250,34 +254,15 @@ class SGD(Optimizer):
             kernels.momentum(values, gradients, velocity, scales, momentum, decay)
 
 
-class Adam(Optimizer):
-    """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
+class Counting(Optimizer):
+    """Base of rules that count the steps of every parameter, as PyTorch's state dictionaries do."""
 
-    slots, theirs = ("mean", "square"), {"mean": "exp_avg", "square": "exp_avg_sq"}
-    not_negative = ("lr", "eps", "weight_decay")
-
-    def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+    not_negative: ClassVar[tuple[str, ...]] = ("lr", "eps", "weight_decay")
 
     def _add(self, groups: list[Group]) -> None:
         super()._add(groups)
         for group in self.param_groups:  # per parameter: one without a gradient makes no step
             group.setdefault("steps", [0] * len(group["params"]))
-
-    @classmethod
-    def _check(cls, group: Group) -> None:
-        super()._check(group)
-        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
-            raise InputError(
-                f"{cls.__name__}: betas is {group['betas']}; expected two numbers of at least 0, less than 1"
-            )
 
     def _steps(self, group: Group, more: int) -> list[int]:
         if more:
@@ -286,15 +271,6 @@ class Adam(Optimizer):
                 for count, parameter in zip(group["steps"], group["params"], strict=True)
             ]
         return group["steps"]
-
-    def _scales(self, group: Group, count: int) -> StepScales:
-        first, second = group["betas"]
-        return StepScales(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
-
-    def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
-        update, (mean, square) = kernels_of(type(values)).update, state
-        options = AdamOptions(group["betas"], group["eps"], group["weight_decay"])
-        update.adam(values, gradients, mean, square, scales, options)
 
     def state_counters(self) -> dict[str, int]:
         """The number of steps each parameter has made, by "group.parameter.steps"."""
@@ -309,6 +285,39 @@ class Adam(Optimizer):
         super().load_state(arrays, counters)
         for i, group in enumerate(self.param_groups):
             group["steps"] = [int(counters[f"{i}.{j}.steps"]) for j in range(len(group["steps"]))]
+
+
+class Adam(Counting):
+    """Adam (D. Kingma, J. Ba, 2014, arXiv:1412.6980); `weight_decay` adds weight_decay · p to the gradient."""
+
+    slots, theirs = ("mean", "square"), {"mean": "exp_avg", "square": "exp_avg_sq"}
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @classmethod
+    def _check(cls, group: Group) -> None:
+        super()._check(group)
+        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
+            raise InputError(
+                f"{cls.__name__}: betas is {group['betas']}; expected two numbers of at least 0, less than 1"
+            )
+
+    def _scales(self, group: Group, count: int) -> StepScales:
+        first, second = group["betas"]
+        return StepScales(group["lr"] / (1 - first**count), 1 / (1 - second**count) ** 0.5)
+
+    def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
+        update, (mean, square) = kernels_of(type(values)).update, state
+        options = AdamOptions(group["betas"], group["eps"], group["weight_decay"])
+        update.adam(values, gradients, mean, square, scales, options)
 
 
 class AdamW(Adam):
@@ -329,6 +338,3 @@ class AdamW(Adam):
 
     def _update(self, values: Array, gradients: Array, state: list[Array], scales: StepScales, group: Group) -> None:
         super()._update(values, gradients, state, scales, {**group, "weight_decay": 0.0})  # `shrink` is the decay
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

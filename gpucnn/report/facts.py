@@ -124,6 +124,8 @@ def _notes(subject: Subject) -> Iterator[str]:
     weights = result.get("weights", {})
     if weights.get("which") == "best":
         yield f"The weights are those of epoch {weights['epoch']}, the best (train.early_stop)."
+    if average := subject.config["train"].get("average"):
+        yield f"The weights are their average {average['name']}, of epoch {weights['epoch']} (train.average)."
 
 
 def _headline(subject: Subject, curves: Facts) -> Headline:

@@ -135,11 +135,15 @@ def _final_weights(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
 
     Raises CheckpointError if the best checkpoint is needed and damaged.
     """
-    state, rule = trainer.train_state, trainer.early_stop
+    state, rule, average = trainer.train_state, trainer.early_stop, trainer.average
+    last = rule is None or rule.keep == "last" or state.best.epoch == state.epoch
+    if not last:
+        folder.load_best(trainer.evaluated)
+    if average is not None:
+        trainer.net.load_state_dict(trainer.evaluated.state_dict())
+        return {"epoch": state.epoch if last else state.best.epoch, "which": average.rule.name}
     if rule is None or rule.keep == "last":
         return {"epoch": state.epoch, "which": "last"}
-    if state.best.epoch != state.epoch:
-        folder.load_best(trainer.net)
     return {"epoch": state.best.epoch, "which": "best"}
 
 

@@ -100,7 +100,7 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "optim": {
         "lr_scheduler": "Trainer(schedule=optim.Cosine(...)), or optimizer.lr = ... before each step",
-        "RMSprop": "Adam",
+        "swa_utils": "gpucnn.training.swa_utils",
         "Adagrad": "Adam",
         "NAdam": "Adam",
         "LBFGS": "SGD with momentum",

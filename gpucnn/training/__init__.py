@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from gpucnn.data.loader import Loaders
+from gpucnn.training.averages import AVERAGES, EMA, SWA
 from gpucnn.training.checkpoint import State, load_weights, save_weights
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import Evaluation, evaluate, predict
@@ -17,7 +18,10 @@ from gpucnn.training.saving import load_into, save
 from gpucnn.training.trainer import Trainer
 
 __all__ = [
+    "AVERAGES",
+    "EMA",
     "LOSSES",
+    "SWA",
     "AbsoluteError",
     "BatchRecord",
     "BinaryCrossEntropy",

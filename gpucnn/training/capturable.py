@@ -67,7 +67,9 @@ class Snapshot:
     """All that a captured step took from Python objects: when it differs, the step is captured anew."""
 
     def __init__(self, step: Step) -> None:
-        self._objects: list[Any] = []  # compared by identity, and kept so that no other gets their addresses
+        self._objects: list[Any] = [
+            step.average
+        ]  # compared by identity, and kept so that no other gets their addresses
         self._values: list[Any] = [step.loss, step.clip_norm, step.clip_value]
         for _, module in step.net.named_modules():
             self._add(type(module))
@@ -111,3 +113,5 @@ def arrays_of(step: Step) -> Iterator[Any]:
             yield parameter._grad_buffer
     for buffer in step.net.buffers():
         yield buffer.memory
+    if step.average is not None:
+        yield from step.average.arrays()

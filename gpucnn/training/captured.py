@@ -4,6 +4,7 @@ On a GPU it is captured as a CUDA graph, on a CPU as a program of the C kernels.
 """
 
 import itertools
+import math
 import time
 import warnings
 from collections import Counter
@@ -23,6 +24,7 @@ from gpucnn.kernels.cuda.capture import new_stream
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import CaptureError
 from gpucnn.tensor import Tensor
+from gpucnn.training.accumulation import combined, part_sizes, weigh
 from gpucnn.training.capturable import Snapshot, arrays_of, why_not
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import is_sum
@@ -48,7 +50,7 @@ class CapturedSteps:
     def __init__(
         self, step: Step, loader: Loader, capturing: bool = True, part: Callable[[int], slice] = slice
     ) -> None:
-        xp, groups = device().xp, len(step.optimizer.param_groups)
+        xp, groups = device().xp, len(step.optimizer.param_groups) + (step.average is not None)
         self._step, self._loader, self._capturing = step, loader, capturing
         self._device: _Gpu | _Cpu = _Cpu() if xp is np else _Gpu(loader.dtype)
         self._data, self._batches = Resident(loader, part), len(loader)
@@ -57,7 +59,9 @@ class CapturedSteps:
         self._numbers = xp.zeros((MOST_STEPS, groups, 3))  # the optimizer's rates
         self._now = xp.zeros(4, np.int64)  # of the step under way: start, seed, number; and the next one's number
         self._rates = xp.zeros((groups, 4))  # of the step under way; and whether to halt
-        self._losses, self._corrects = xp.zeros(MOST_STEPS), xp.zeros(MOST_STEPS, np.int64)
+        self._parts = getattr(step, "accumulate", 1)  # of a batch, at most, whose losses are noted
+        self._losses, self._corrects = xp.zeros(MOST_STEPS * self._parts), xp.zeros(MOST_STEPS * self._parts, np.int64)
+        self._noted = xp.zeros(1, np.int64)  # how many losses are noted
         self._seen: Counter[int] = Counter()
         self._replays: dict[int, Callable[..., Any]] = {}
         self._snapshot: Snapshot | None = None  # of what the replays were captured from, on a CPU
@@ -108,9 +112,10 @@ class CapturedSteps:
         """Launch some steps, and read their results."""
         starts, sizes = self._data.lay_out(epoch, first, self._most)
         steps = len(starts)
-        self._numbers[:steps] = to_device(self._step.optimizer.plan([lr(first + i) for i in range(steps)]))
+        self._numbers[:steps] = to_device(self._plan([lr(first + i) for i in range(steps)]))
         self._integers[:steps] = to_device(np.column_stack([starts, self._device.seeds(steps)]))
         self._now.fill(0)
+        self._noted.fill(0)
         self._rates.fill(0)
         done = 0
         for images, alike in itertools.groupby(sizes):
@@ -120,6 +125,11 @@ class CapturedSteps:
             if launched < times or self._device.has_halted(self._rates):
                 break
         return self._look(sizes[:done])
+
+    def _plan(self, lrs: list[float]) -> np.ndarray:
+        """The step scales of the optimizer's groups and, in a last row, of the average (steps, groups, 3)."""
+        rows, average = self._step.optimizer.plan(lrs), self._step.average
+        return rows if average is None else np.concatenate([rows, average.plan(len(lrs))], axis=1)
 
     def _launch(self, images: int, times: int) -> int:
         """Launch so many steps on batches of `images`, captured if they can be; returns how many were launched.
@@ -157,7 +167,7 @@ class CapturedSteps:
 
     def _tables(self) -> Sequence[Array]:
         """What a step reads and writes beside the network, the optimizer and the data."""
-        return self._integers, self._numbers, self._now, self._rates, self._losses, self._corrects
+        return self._integers, self._numbers, self._now, self._noted, self._rates, self._losses, self._corrects
 
     def _work(self, images: int) -> None:
         """Launch the kernels of one step on a batch of `images`."""
@@ -165,15 +175,32 @@ class CapturedSteps:
         with drawing_from(self._now[1:2]):
             kernels.step.begin(self._integers, self._numbers, self._now, self._rates)
             step.optimizer.zero_grad()
-            batch = self._data.take(self._now[:1], images)
-            output, loss = forward(step.net, step.loss, batch)
-            check_labels(self._labels, output, step.loss)
-            scores = output.memory if output.batch_last else output.memory.T  # (C, N)
-            noted = (self._now[2:3], self._losses, self._corrects, self._halts())
-            kernels.softmax.tally(scores, class_numbers(batch.labels), loss.memory, *noted)
-            self._backward(loss, batch, images)
+            sizes = self._part_sizes(images)
+            for number, size in enumerate(sizes):
+                self._one_part(size, self._now[2:3] if self._parts == 1 else self._noted)
+                weigh(step, sizes, number)
+                if self._parts > 1:
+                    kernels.step.count(self._now[:1], size)  # where the next part starts
+                    kernels.step.count(self._noted)
             step.clip()
             step.optimizer.step(self._rates)
+            if step.average is not None:
+                step.average.add(self._rates[-1])
+
+    def _one_part(self, images: int, place: Array) -> None:
+        """Forward, loss and backward of the next `images`, and notes at `place`, (1,) on the device."""
+        step = self._step
+        batch = self._data.take(self._now[:1], images)
+        output, loss = forward(step.net, step.loss, batch)
+        check_labels(self._labels, output, step.loss)
+        scores = output.memory if output.batch_last else output.memory.T  # (C, N)
+        noted = (place, self._losses, self._corrects, self._halts())
+        kernels_of(type(scores)).softmax.tally(scores, class_numbers(batch.labels), loss.memory, *noted)
+        self._backward(loss, batch, images)
+
+    def _part_sizes(self, images: int) -> list[int]:
+        """How many images each part of a batch has whose gradients are computed by themselves."""
+        return part_sizes(self._step, images)
 
     def _halts(self) -> Array:
         """Where a loss that is not finite is noted: rows like those of the rates."""
@@ -185,13 +212,22 @@ class CapturedSteps:
 
     def _look(self, sizes: list[int]) -> list[StepResult]:
         """Wait for the steps, and read their results up to the first whose loss is not finite."""
-        losses, corrects = to_host(self._losses[: len(sizes)]), to_host(self._corrects[: len(sizes)])
-        good = int(np.isfinite(losses).cumprod().sum())
-        self._step.optimizer.count(good)
-        seen = slice(good + 1)
-        shared_by = [images if is_sum(self._step.loss) else 1 for images in sizes]
-        rows = zip(sizes[seen], losses[seen].tolist(), shared_by[seen], corrects[seen].tolist(), strict=True)
-        return [StepResult(images, loss / share, correct) for images, loss, share, correct in rows]
+        parts = [self._part_sizes(images) for images in sizes]
+        count = sum(map(len, parts))
+        rows = zip(to_host(self._losses[:count]).tolist(), to_host(self._corrects[:count]).tolist(), strict=True)
+        results = [combined([self._result(images, *next(rows)) for images in each]) for each in parts]
+        good = next((i for i, result in enumerate(results) if not math.isfinite(result.loss)), len(results))
+        self._count(good)
+        return results[: good + 1]
+
+    def _count(self, updates: int) -> None:
+        """Tell the optimizer and the average how many updates were made."""
+        self._step.optimizer.count(updates)
+        if self._step.average is not None:
+            self._step.average.counted(updates)
+
+    def _result(self, images: int, loss: float, correct: int) -> StepResult:
+        return StepResult(images, loss / (images if is_sum(self._step.loss) else 1), correct)
 
 
 class _Gpu:

@@ -27,6 +27,7 @@ class CapturedShares(CapturedSteps):
 
     def __init__(self, step: Step, loader: Loader, shares: Shares) -> None:
         super().__init__(step, loader, part=shares.part)
+        self._parts = 1  # each process has a part of a batch anyway
         self._shares, self._gradients = shares, GradientSums(step.optimizer, shares.communicator)
         self._own_rates = np.zeros_like(self._rates)  # where a loss of this share is noted that is not finite
         self._buffers: list[Tensor] = []
@@ -50,6 +51,9 @@ class CapturedShares(CapturedSteps):
         if not ran:  # the step runs once more, by itself
             self._end_sums()
         return ran
+
+    def _part_sizes(self, images: int) -> list[int]:
+        return [images]
 
     def _tables(self) -> Sequence[Array]:
         return *super()._tables(), self._own_rates
@@ -97,5 +101,5 @@ class CapturedShares(CapturedSteps):
 
     def _look(self, sizes: list[int]) -> list[StepResult]:
         done, self._results = self._results, []
-        self._step.optimizer.count(sum(math.isfinite(result.loss) for result in done))
+        self._count(sum(math.isfinite(result.loss) for result in done))
         return done

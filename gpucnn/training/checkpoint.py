@@ -1,6 +1,7 @@
 """States and weights in safetensors files: no pickle, whole or absent, the same bytes for the same content.
 
-A checkpoint is one file. Its arrays are the tensors `model.<name>` and `optimizer.<name>`.
+A checkpoint is one file. Its arrays are the tensors `model.<name>` and `optimizer.<name>`, and `average.<name>` where
+weights are averaged.
 Everything else is one JSON text in the file's metadata.
 
 Every file has a checksum in its metadata: SHA-256 of the tensors' bytes and of the header without the checksum. A file
@@ -27,7 +28,7 @@ VALUES_KEY, CHECKSUM_KEY = "gpucnn", "gpucnn.sha256"  # of the metadata
 METADATA = "__metadata__"  # safetensors' name for it, in the header
 ALIGNMENT, LENGTH = 8, 8  # bytes: a header is padded to multiples of the first; the second is its length field
 PIECE = 2**20  # bytes read at a time
-MODEL, OPTIMIZER = "model.", "optimizer."  # prefixes of a checkpoint's tensors
+MODEL, AVERAGE, OPTIMIZER = "model.", "average.", "optimizer."  # prefixes of a checkpoint's tensors
 MAX_HEADER = 16 * 2**20  # bytes: names and shapes of far more tensors than any network here has
 DTYPES = {"float32": "F32", "float64": "F64", "int64": "I64"}  # NumPy's names: safetensors'
 BF16 = "BF16"
@@ -215,8 +216,10 @@ def _opened(path: Path | str) -> Iterator[Any]:
 
 
 def _prefix(file: Any) -> str:
-    """What the names of a network's tensors in an open file begin with."""
-    return MODEL if VALUES_KEY in (file.metadata() or {}) else ""
+    """What the names of a network's tensors in an open file begin with: of averaged weights, where there are some."""
+    if VALUES_KEY not in (file.metadata() or {}):
+        return ""
+    return AVERAGE if any(name.startswith(AVERAGE) for name in file.keys()) else MODEL  # noqa: SIM118 - no mapping
 
 
 def _layouts(file: Any) -> dict[str, Layout]:

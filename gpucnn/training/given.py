@@ -49,13 +49,14 @@ def check_monitored(kind: Kind | None, **rules: object) -> None:
             )
 
 
-def check_shareable(loss: Loss, processes: int) -> None:
-    """Raise InputError where the mean over a batch is not that of its parts: one over weights, in several processes."""
+def check_shareable(loss: Loss, processes: int, accumulate: int = 1) -> None:
+    """Raise InputError where a batch is computed in parts, and the loss is a mean over weights: one of the whole."""
     of_parts = getattr(loss, "weight", None) is getattr(loss, "ignore_index", None) is None
-    if processes > 1 and "classes" in getattr(loss, "takes", ()) and not (of_parts or is_sum(loss)):
+    if processes * accumulate > 1 and "classes" in getattr(loss, "takes", ()) and not (of_parts or is_sum(loss)):
+        parts = f"each of {processes} processes sees a part" if processes > 1 else f"it is cut into {accumulate} parts"
         raise InputError(
-            "a mean over the weights of classes (loss.weight, loss.ignore_index) is that of a whole batch, and each "
-            f"of {processes} processes sees a part; give reduction: sum, train.sampler: balanced, or one process"
+            "a mean over the weights of classes (loss.weight, loss.ignore_index) is that of a whole batch, and "
+            f"{parts}; give reduction: sum, train.sampler: balanced, one process and train.accumulate: 1"
         )
 
 

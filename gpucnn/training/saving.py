@@ -75,7 +75,7 @@ def _into_optimizer(optimizer: Optimizer, state: State) -> None:
     if not isinstance(groups, list) or [sorted(group) for group in groups] != [sorted(group) for group in own]:
         raise CheckpointError(f"the file is of another optimizer: its groups are {groups!r:.200}")
     for group in groups:
-        group.update({name: tuple(value) for name, value in group.items() if name == "betas"})
+        group.update({name: tuple(value) for name, value in group.items() if isinstance(value, list)})
     parts: dict[int, dict[str, np.ndarray]] = {}
     for key, array in state.tensors.items():
         number, _, name = key.partition(".")

@@ -14,6 +14,7 @@ from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
+from gpucnn.training.averages import Average
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import StepResult
 from gpucnn.training.rollback import undone_if_it_fails
@@ -28,6 +29,7 @@ class Step:
     loss: Loss
     clip_norm: float | None = None
     clip_value: float | None = None
+    average: Average | None = None  # of the weights after every update
 
     @np.errstate(all="ignore")  # overflow shows in the loss, which the trainer reports with its place and remedy
     def __call__(self, batch: Batch, lr: float) -> StepResult:
@@ -49,6 +51,8 @@ class Step:
         self.clip()
         self.optimizer.lr = lr
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update()
 
     def clip(self) -> None:
         """Clip the gradients by value, then by norm, as configured."""

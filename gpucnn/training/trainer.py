@@ -17,9 +17,11 @@ from gpucnn.kernels import dispatch
 from gpucnn.nn import Module
 from gpucnn.optim.schedules import Monitored
 from gpucnn.parallel import ALONE, Communicator
+from gpucnn.training.accumulation import AccumulatingStep, check_accumulate, joined
+from gpucnn.training.averages import EMA, SWA, Average
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.captured_shares import CapturedShares
-from gpucnn.training.checkpoint import MODEL, OPTIMIZER, State, check_tensors
+from gpucnn.training.checkpoint import AVERAGE, MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import (
@@ -68,6 +70,11 @@ class Trainer:
     its attribute `reduction` (or functools.partial's keyword) says. `schedule`, a member of optim.SCHEDULES, multiplies
     the optimizer's learning rate. Gradients are clipped first by value (`clip_value`), then by norm (`clip_norm`).
 
+    `accumulate` minibatches are one batch, and one update: their gradients are computed one after the other, and are
+    those of the mean over all their images. Steps, records and the schedule count updates.
+    `average`, a member of `AVERAGES`, averages the weights: `evaluated`, the network of the average, is validated, and
+    `evaluate` and `predict` use it, while `net` keeps the weights that are trained.
+
     `metrics` are functions of (outputs (N, C), labels), arrays of all validation images, that return a number: after
     each epoch they are in `EpochRecord.metrics`. `history` keeps the records of all epochs.
 
@@ -91,6 +98,8 @@ class Trainer:
         capture: bool = True,
         metrics: Metrics | None = None,
         communicator: Communicator = ALONE,
+        accumulate: int = 1,
+        average: EMA | SWA | None = None,
     ) -> None:
         check_optimizer(net, optimizer)
         self.metrics: Metrics = metrics or {}
@@ -109,7 +118,17 @@ class Trainer:
         self._scores: Scores | None = None  # of the epoch under way, where labels are no classes
         self._measured: dict[str, float] = {}  # the metrics of the epoch under way
         self._shares = Shares(communicator)
-        self._step = Step(net, optimizer, self.loss, clip_norm, clip_value)
+        self.average = None if average is None else Average(net, optimizer, average)
+        own = (
+            net,
+            optimizer,
+            self.loss,
+            clip_norm,
+            clip_value,
+            self.average if average and average.each_update else None,
+        )
+        self.accumulate = check_accumulate(accumulate)
+        self._step = Step(*own) if accumulate == 1 else AccumulatingStep(*own, accumulate)
 
     def fit(
         self,
@@ -167,24 +186,28 @@ class Trainer:
         not finite.
         """
         self.take_first()
-        dtype = dtype_of(self.net).name
-        batches = as_batches(train, batch_size, dtype, shuffle=True, seed=seed)
+        batches = self.batches_of(train, batch_size, seed)
         self._trained_on, self._inputs = batches, None
         held_out = None if validation is None else self._seen(validation, batch_size)
         self._check(epochs, len(batches), held_out)
         labels = labels_of(batches)
         self._kind = "classes" if labels is None else kind_of(self.loss, labels)
-        check_shareable(self.loss, self.processes)
+        check_shareable(self.loss, self.processes, self.accumulate)
         check_monitored(self._kind, early_stop=self.early_stop, plateau=self.schedule)
         self.train_state.steps_per_epoch = len(batches)
         return self._run(batches, held_out, epochs)
+
+    def batches_of(self, train: Data, batch_size: int, seed: int = 0) -> Batches:
+        """What `run` is given to train on, in the batches of its updates."""
+        batches = as_batches(train, batch_size, dtype_of(self.net).name, shuffle=True, seed=seed)
+        return batches if self.accumulate == 1 else joined(batches, self.accumulate)
 
     def evaluate(self, data: Data, batch_size: int = BATCH_SIZE) -> Evaluation:
         """Loss, accuracy and figures per class on `data`, the network in evaluation mode.
 
         After a training a Dataset or arrays are seen as its images were; see `predict`.
         """
-        return evaluate(self.net, self._seen(data, batch_size), self.loss, batch_size, self._shares)
+        return evaluate(self.evaluated, self._seen(data, batch_size), self.loss, batch_size, self._shares)
 
     def predict(self, images: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Class probabilities (N, C) of images (N, C, H, W) such as the training was given, of any type and range.
@@ -194,8 +217,13 @@ class Trainer:
         """
         inputs, images = self._training_inputs(), as_images(images)
         if inputs is None or not len(images):
-            return predict(self.net, images, batch_size, self._kind)
-        return inputs.probabilities(self.net, images, batch_size, self._kind)
+            return predict(self.evaluated, images, batch_size, self._kind)
+        return inputs.probabilities(self.evaluated, images, batch_size, self._kind)
+
+    @property
+    def evaluated(self) -> Module:
+        """The network of the averaged weights, once there are some; else the one that is trained."""
+        return self.net if self.average is None or not self.average.count else self.average.averaged
 
     def _seen(self, data: Data, batch_size: int) -> Batches:
         """`data` in batches, its pixels interpreted as those of the training images."""
@@ -210,6 +238,8 @@ class Trainer:
     def state(self) -> State:
         """Copies of everything that the next step and the next records depend on."""
         model = {MODEL + name: array for name, array in self.net.state_dict().items()}
+        if self.average is not None:
+            model |= {AVERAGE + name: array for name, array in self.evaluated.state_dict().items()}
         buffers = {OPTIMIZER + name: np.array(to_host(array)) for name, array in self.optimizer.state_arrays().items()}
         values = {
             TRAIN_STATE: self.train_state.as_dict(),
@@ -217,6 +247,8 @@ class Trainer:
             "lr": self.optimizer.lr,
             "generator": generators.generator_state(),
         }
+        if self.average is not None:
+            values["average"] = {"count": self.average.count, "epoch": self.average.epoch}
         return State({**model, **buffers}, values)
 
     def load_state(self, state: State) -> None:
@@ -229,6 +261,7 @@ class Trainer:
         train_state = TrainState.from_dict(values.get(TRAIN_STATE))
         counters = _checked_counters(values.get("counters"), own.values["counters"])
         lr = _checked_rate(values.get("lr"))
+        averaged = None if self.average is None else _checked_counters(values.get("average"), own.values["average"])
         try:
             generators.set_generator_state(values["generator"])
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -236,11 +269,19 @@ class Trainer:
         self.net.load_state_dict(_under(MODEL, state.tensors))
         self.optimizer.load_state(_under(OPTIMIZER, state.tensors), counters)
         self.train_state, self.optimizer.lr = train_state, lr
+        if self.average is not None and averaged is not None:
+            self.average.averaged.load_state_dict(_under(AVERAGE, state.tensors))
+            self.average.count, self.average.epoch = averaged["count"], averaged["epoch"]
 
     @property
     def processes(self) -> int:
         """How many processes train together."""
         return self._shares.communicator.size
+
+    @property
+    def rank(self) -> int:
+        """This process's number among them."""
+        return self._shares.communicator.rank
 
     def take_first(self) -> None:
         """Continue from the state of rank 0's trainer, as all others do; each process calls this."""
@@ -279,16 +320,18 @@ class Trainer:
 
     def _run(self, batches: Batches, held_out: Batches | None, epochs: int) -> Iterator[Record]:
         total_steps = epochs * len(batches)
-        steps = self._steps(batches)
+        steps = self.steps_over(batches)
         while self.train_state.epoch < epochs and not self.train_state.stopped:
             yield from self._train_epoch(steps, batches, total_steps)
             self._shares.check_alike(self.optimizer, self.train_state.epoch + 1)
+            if self.average is not None:
+                self.average.close_epoch(self.train_state.epoch + 1, epochs, batches)
             if held_out is not None:
                 yield from self._validate(held_out)
             self.history.append(self._close_epoch(total_steps))
             yield self.history[-1]
 
-    def _steps(self, batches: Batches) -> Steps:
+    def steps_over(self, batches: Batches) -> Steps:
         """The steps over the batches: captured, with the data set on the device, if the batches are a Loader's."""
         on_gpu, several = backend.device().kind == "cuda", self.processes > 1
         by_numpy = dispatch.asked() == "numpy" if on_gpu else dispatch.chosen() == "numpy"
@@ -342,9 +385,10 @@ class Trainer:
         keeping = bool(self.metrics) or self._kind in ("several", "numbers")
         if keeping:  # all outputs are needed: validation that was interrupted begins anew
             state.validation = Tally()
-        captured = CapturedNetwork(self.net)
+        net = self.evaluated
+        captured = CapturedNetwork(net)
         for share in self._shares.batches(batches, 0, first=state.validation.batches):
-            with evaluating(self.net):
+            with evaluating(net):
                 own, output = evaluate_batch(captured, self.loss, share.batch)
             result = self._shares.sum(own, share.of)()
             if keeping:
@@ -352,7 +396,7 @@ class Trainer:
                 labels.append(self._shares.gather(to_host(share.batch.labels), share.of))
             if not math.isfinite(result.loss):
                 batch = next(batches.batches(0, first=state.validation.batches))
-                with evaluating(self.net):
+                with evaluating(net):
                     raise self._not_finite("validation", state.validation, result, batch, self.optimizer.lr)
             state.validation.add(result)
             yield self._record("validation", state.validation, result)

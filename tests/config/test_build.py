@@ -13,7 +13,9 @@ from gpucnn.config.resolve import differences
 from gpucnn.config.yaml_reader import read_yaml
 from gpucnn.data import DownloadError
 from gpucnn.errors import ConfigError, DataError
+from gpucnn.kernels import dispatch
 from gpucnn.training import Trainer
+from tests.devices import kept
 
 TEXT = """\
 name: small
@@ -171,6 +173,24 @@ def test_a_frozen_batch_norm_keeps_its_running_statistics() -> None:
         trainer.fit((images, np.arange(8) % 10), batch_size=4)
         after = trainer.net[1].state_dict()
         assert {name: bool((after[name] != before[name]).any()) for name in before} == dict.fromkeys(before, moves)
+
+
+@pytest.mark.parametrize("optimizer", [*optim.OPTIMIZERS])
+@pytest.mark.parametrize("kernels", ["auto", "numpy"])
+def test_a_frozen_layer_stays_and_has_no_momentum(optimizer: str, kernels: str) -> None:
+    """Neither weight decay nor clipping see it; with captured steps and without."""
+    frozen = ("model.0.conv2d.lr_scale=0", "model.1.batch_norm2d.lr_scale=0")
+    with kept():
+        dispatch.choose(kernels)
+        trainer = trainer_of(*frozen, f"optimizer={{name: {optimizer}, lr: 0.01, weight_decay: 0.1}}")
+        before = trainer.net.state_dict()
+        images = np.random.default_rng(0).random((24, 1, 28, 28)).astype("float32")
+        trainer.fit((images, np.arange(24) % 10), batch_size=4, epochs=2)
+    stays = {name: np.array_equal(array, before[name]) for name, array in trainer.net.state_dict().items()}
+    assert stays == {name: name.startswith(("0.", "1.")) for name in before}
+    for group, flat in zip(trainer.optimizer.param_groups, trainer.optimizer.flat, strict=True):
+        moved = any(array.any() for array in flat.state.values())
+        assert not (moved and group["lr"] == 0)
 
 
 def test_batch_norm_without_weights_can_be_frozen_too() -> None:

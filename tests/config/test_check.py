@@ -46,6 +46,33 @@ def changed(old: str, new: str) -> str:
     return TEXT.replace(old, new, 1)
 
 
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("train.average={name: emma}", 'unknown name "emma"; did you mean ema?'),
+        ("train.average={decay: 0.9}", "name is missing; give one of ema, swa"),
+        ("train.average=ema", 'given "ema", expected a mapping or null; write {name: ema}'),
+        ("train.average={name: ema, decay: 1}", "given 1, expected a number at least 0 and below 1"),
+        ("train.average={name: swa, decay: 0.9}", "unknown key 'decay'"),
+        ("train.accumulate=0", "given 0, expected a whole number at least 1"),
+        ("optimizer={name: rmsprop, lr: 0.1, alpha: 2}", "given 2, expected a number at least 0 and below 1"),
+        ("optimizer={name: muon, lr: 0.1, ns_steps: 0}", "given 0, expected a whole number at least 1 and at most 99"),
+        ("optimizer={name: muon, adjust_lr_fn: adam}", "expected one of original, match_rms_adamw or null"),
+        ("optimizer={name: muon, ns_coefficients: [1, 0, 1]}", "ns_coefficients is (1.0, 0.0, 1.0); expected three"),
+    ],
+)
+def test_faults_of_recipes_are_told(override: str, fault: str) -> None:
+    (told,) = faults_of(TEXT, [override])
+    assert fault in told and told.startswith(f"override '{override}'")
+
+
+def test_one_layer_must_be_left_to_train() -> None:
+    frozen = [f"model.{layer}.lr_scale=0" for layer in ("0.conv2d", "4.linear")]
+    assert checked(TEXT, frozen[:1]).model[0].options.lr_scale == 0
+    (fault,) = faults_of(TEXT, frozen)
+    assert fault.startswith("x.yaml:6:1: model: all layers have lr_scale 0")
+
+
 def test_a_right_configuration_is_read() -> None:
     config = checked(TEXT)
     assert (config.name, config.seed, config.data.name, config.data.validation) == ("small", 3, "digits", 100)

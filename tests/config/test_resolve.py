@@ -35,7 +35,8 @@ def test_lenet_has_every_default_filled_in() -> None:
     ]  # fmt: skip
     assert config["optimizer"] == {"name": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0, "nesterov": True}
     assert config["train"] == {
-        "epochs": 10, "batch_size": 64, "shuffle": True, "clip_norm": None, "clip_value": None, "early_stop": None,
+        "epochs": 10, "batch_size": 64, "shuffle": True, "clip_norm": None, "clip_value": None,
+        "accumulate": 1, "average": None, "early_stop": None,
         "sampler": None, "folds": None, "fold": None, "init_from": None, "timeout": 300.0,
     }  # fmt: skip
 

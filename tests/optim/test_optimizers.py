@@ -26,6 +26,9 @@ OPTIMIZERS = [
     ("Adam", {"lr": 0.1, "weight_decay": 0.05}),
     ("AdamW", {}),
     ("AdamW", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.1}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-4, "weight_decay": 0.05, "momentum": 0.9}),
+    ("RMSprop", {"alpha": 0.8, "eps": 1e-4, "centered": True}),
 ]
 every_optimizer = pytest.mark.parametrize(("name", "options"), OPTIMIZERS)
 
@@ -119,10 +122,10 @@ def test_float32_parameters_stay_float32(name, options):
 
 def test_defaults_are_pytorchs(torch):
     """Read from PyTorch's own optimizers."""
-    for name in ("SGD", "Adam", "AdamW"):
+    for name in ("SGD", "Adam", "AdamW", "RMSprop"):
         ours, theirs = getattr(optim, name)([nn.Parameter(np.ones(1))], 0.5), None
         theirs = getattr(torch.optim, name)([torch.nn.Parameter(torch.ones(1))], 0.5).param_groups[0]
-        for option in ("lr", "momentum", "weight_decay", "nesterov", "betas", "eps"):
+        for option in ("lr", "momentum", "weight_decay", "nesterov", "betas", "eps", "alpha", "centered"):
             if option in theirs:
                 assert ours.param_groups[0][option] == theirs[option], (name, option)
 
@@ -301,6 +304,12 @@ def test_the_state_of_another_optimizer_is_refused():
         ("Adam", {"betas": (-0.1, 0.9)}, r"betas.*-0\.1"),
         ("Adam", {"eps": -1}, r"eps.*-1"),
         ("AdamW", {"weight_decay": -1}, r"weight_decay.*-1"),
+        ("RMSprop", {"alpha": 1.0}, r"alpha.*1\.0"),
+        ("RMSprop", {"momentum": -1}, r"momentum.*-1"),
+        ("Muon", {"adamw_lr": -1}, r"adamw_lr.*-1"),
+        ("Muon", {"ns_steps": 0}, r"ns_steps.*0"),
+        ("Muon", {"ns_coefficients": (1, 0, 1)}, r"ns_coefficients.*second"),
+        ("Muon", {"adjust_lr_fn": "none"}, r"adjust_lr_fn.*match_rms_adamw"),
     ],
 )
 def test_options_out_of_range_are_named(name, options, words):

@@ -20,6 +20,7 @@ from gpucnn.kernels.cuda import cublas, precision, program
 from gpucnn.runs import RunFolder, train_run
 from gpucnn.tensor import Function, Tensor
 from gpucnn.training import CrossEntropy, EpochRecord, MeanSquaredError, Trainer, captured
+from gpucnn.training.averages import EMA, SWA
 from gpucnn.training.captured import CapturedSteps
 from gpucnn.training.step import Step
 from tests.emulation import streams
@@ -31,6 +32,8 @@ OPTIMIZERS = {
     "nesterov": lambda parameters: optim.SGD(parameters, lr=0.05, momentum=0.9, nesterov=True),
     "adam": lambda parameters: optim.Adam(parameters, lr=0.01, weight_decay=0.01),
     "adamw": lambda parameters: optim.AdamW(parameters, lr=0.01),
+    "rmsprop": lambda parameters: optim.RMSprop(parameters, lr=0.001, momentum=0.9, centered=True),
+    "muon": lambda parameters: optim.Muon(parameters, lr=0.02),
     "groups": lambda parameters: optim.Adam(
         [{"params": parameters[:2], "lr": 0.001}, {"params": parameters[2:]}], lr=0.01
     ),
@@ -44,7 +47,9 @@ CLIPPING = {
 }
 
 
-def train(capture=True, optimizer="momentum", schedule="none", clipping="none", epochs=2, loss=None, augment=None):
+def train(
+    capture=True, optimizer="momentum", schedule="none", clipping="none", epochs=2, loss=None, augment=None, **options
+):
     """The trainer after `epochs`, and its records."""
     gpucnn.manual_seed(1)
     net = examples.network()
@@ -55,6 +60,7 @@ def train(capture=True, optimizer="momentum", schedule="none", clipping="none", 
         SCHEDULES[schedule],
         capture=capture,
         **CLIPPING[clipping],
+        **options,
     )
     train = examples.dataset()
     loader = Loader(train, 16, Normalizer.fit("standard", train), augment, shuffle=True, seed=3)
@@ -97,6 +103,15 @@ def test_captured_is_eager_to_the_bit(gpu, optimizer, schedule, clipping):
 def test_with_other_losses(gpu, loss):
     first, second = (train(capture, loss=loss, clipping="norm") for capture in (True, False))
     same(first, second)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"average": EMA(0.9)}, {"average": SWA(0.0)}, {"accumulate": 3}, {"accumulate": 2, "average": EMA()}],
+    ids=str,
+)
+def test_with_averages_and_accumulated_gradients(gpu, options):
+    same(*(train(capture, "groups", clipping="norm", **options) for capture in (True, False)))
 
 
 def test_with_every_change_of_the_images(gpu):

@@ -16,6 +16,7 @@ from gpucnn.data.loader import Loader
 from gpucnn.errors import InputError, TrainingError
 from gpucnn.kernels import dispatch
 from gpucnn.training import Trainer, captured
+from gpucnn.training.averages import EMA, SWA
 from gpucnn.training.losses import CrossEntropy
 from gpucnn.training.records import EpochRecord
 
@@ -104,6 +105,8 @@ OPTIMIZERS = {
     "nesterov": lambda p: optim.SGD(p, 0.05, momentum=0.9, nesterov=True),
     "adam": lambda p: optim.Adam(p, 1e-3, weight_decay=1e-3),
     "adamw": lambda p: optim.AdamW(p, 1e-3),
+    "rmsprop": lambda p: optim.RMSprop(p, 1e-3, momentum=0.9, centered=True),
+    "muon": lambda p: optim.Muon(p, 0.02),
 }
 NETWORKS = {"small": small, "many_kinds": many_kinds}
 
@@ -113,6 +116,16 @@ NETWORKS = {"small": small, "many_kinds": many_kinds}
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_captured_steps_are_the_same_to_the_bit(programs, network, optimizer, dtype):
     assert_captured_alike(programs, network, optimizer, dtype=dtype)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize(
+    ("options", "batch"),
+    [({"average": EMA(0.9)}, 8), ({"average": SWA(0.1)}, 8), ({"accumulate": 3}, 4), ({"accumulate": 2}, 8)],
+    ids=str,
+)
+def test_averages_and_accumulated_gradients_too(programs, network, options, batch):
+    assert_captured_alike(programs, network, OPTIMIZERS["momentum"], loader(batch), **options)
 
 
 CHANGES = {

@@ -124,6 +124,8 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor]], optim.Optimizer]] = {
     "nesterov": lambda parameters: optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True),
     "adam": lambda parameters: optim.Adam(parameters, lr=0.01, weight_decay=0.1),
     "adamw": lambda parameters: optim.AdamW(parameters, lr=0.01),
+    "rmsprop": lambda parameters: optim.RMSprop(parameters, lr=0.01, eps=0.01, momentum=0.9, centered=True),
+    "muon": lambda parameters: optim.Muon(parameters, lr=0.02),
 }
 
 

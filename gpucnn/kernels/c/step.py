@@ -9,5 +9,5 @@ class Step(numpy.Step):
     def begin(self, integers: Array, numbers: Array, now: Array, scales: Array) -> None:
         library.c.begin_step(integers, numbers, now, scales)
 
-    def count(self, counter: Array) -> None:
-        library.c.count_one(counter)
+    def count(self, counter: Array, more: int = 1) -> None:
+        library.c.count(more, counter)

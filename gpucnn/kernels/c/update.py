@@ -7,7 +7,7 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library
-from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
+from gpucnn.kernels.interface import AdamOptions, RMSpropOptions, Scales, StepScales
 
 
 class Update(numpy.Update):
@@ -34,6 +34,23 @@ class Update(numpy.Update):
         betas, eps, weight_decay = options
         library.c.adam(gradient, mean, square, array, size, *betas, root, eps, weight_decay, shrink, parameters)
 
+    def rmsprop(
+        self, parameters: Array, gradient: Array, kept: Sequence[Array], scales: Scales, options: RMSpropOptions
+    ) -> None:
+        array, given = _scales(scales)
+        library.c.rmsprop(gradient, *kept, array, given.size, *options, parameters)
+
+    def muon_direction(
+        self, gradient: Array, average: Array, scales: Scales, momentum: float, nesterov: bool, out: Array
+    ) -> None:
+        library.c.muon_direction(gradient, average, _scales(scales)[0], momentum, nesterov, out)
+
+    def to_unit_norm(self, x: Array, eps: float) -> None:
+        sums, norm = empty((1,), x, np.float64), empty((), x)
+        library.c.square_sum(sums, 0, x)
+        library.c.norm_of(sums, norm)
+        library.c.unit_norm(norm, eps, x)
+
     def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
         if len({gradient.dtype for gradient in gradients}) > 1:
             return super().clip_by_norm(gradients, max_norm)
@@ -48,6 +65,10 @@ class Update(numpy.Update):
     def clip_by_value(self, gradients: Sequence[Array], most: float) -> None:
         for gradient in gradients:
             library.c.clip_value(most, gradient)
+
+    def scale(self, gradients: Sequence[Array], factor: float) -> None:
+        for gradient in gradients:
+            library.c.scale(factor, gradient)
 
 
 def _scales(scales: Scales) -> tuple[Array | None, StepScales]:

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.kernels import numpy
 from gpucnn.kernels.cuda import program
-from gpucnn.kernels.interface import AdamOptions, Scales, StepScales
+from gpucnn.kernels.interface import AdamOptions, RMSpropOptions, Scales, StepScales
 
 PART = 2048  # elements that a block of threads sums and scales, unless that made more than MOST_PARTS
 MOST_PARTS = 1024  # of one array: every block reads all their sums
@@ -38,6 +38,25 @@ class Update(numpy.Update):
         betas, eps, weight_decay = options
         _run("adam", parameters, array, *given, *betas, eps, weight_decay, gradient, mean, square)
 
+    def rmsprop(
+        self, parameters: Array, gradient: Array, kept: Sequence[Array], scales: Scales, options: RMSpropOptions
+    ) -> None:
+        array, given = _scales(scales)
+        _run("rmsprop", parameters, array, given.size, *options, gradient, *kept)
+
+    def muon_direction(
+        self, gradient: Array, average: Array, scales: Scales, momentum: float, nesterov: bool, out: Array
+    ) -> None:
+        _run("muon_direction", out, _scales(scales)[0], momentum, nesterov, gradient, average)
+
+    def to_unit_norm(self, x: Array, eps: float) -> None:
+        if not x.size:
+            return
+        part, parts = _cut(x.size)
+        sums, sizes = empty((parts,), x, np.float64), ((parts,), (program.THREADS,), x.size, part)
+        program.launch("update", "squares", x.dtype, *sizes, x, sums)
+        program.launch("update", "unit", x.dtype, *sizes, parts, sums, float(eps), x)
+
     def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
         """Two launches for each run of neighbours in memory, such as the gradients of one optimizer."""
         runs = [run for run in program.joined(gradients) if run.size]
@@ -58,6 +77,11 @@ class Update(numpy.Update):
         """One launch for each run of neighbours in memory."""
         for run in program.joined(gradients):
             program.run("update", "clip_values", run.dtype, run.size, float(most), run)
+
+    def scale(self, gradients: Sequence[Array], factor: float) -> None:
+        """One launch for each run of neighbours in memory."""
+        for run in program.joined(gradients):
+            program.run("update", "scale", run.dtype, run.size, float(factor), run)
 
 
 def _scales(scales: Scales) -> tuple[Array | None, StepScales]:

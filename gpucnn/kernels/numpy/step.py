@@ -17,6 +17,6 @@ class Step:
         now[2] = now[3]
         now[3] += 1
 
-    def count(self, counter: Array) -> None:
-        """Add 1 to counter, () int64."""
-        counter += 1
+    def count(self, counter: Array, more: int = 1) -> None:
+        """Add `more` to counter, one int64."""
+        counter += more

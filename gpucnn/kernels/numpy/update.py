@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpucnn.backend import Array, empty, module_of
-from gpucnn.kernels.interface import AdamOptions, Scales
+from gpucnn.kernels.interface import AdamOptions, RMSpropOptions, Scales
 
 
 class Update:
@@ -64,6 +64,52 @@ class Update:
             parameters *= scales.shrink
         parameters -= step
 
+    def rmsprop(
+        self, parameters: Array, gradient: Array, kept: Sequence[Array], scales: Scales, options: RMSpropOptions
+    ) -> None:
+        """v = momentum · v + d / (sqrt(variance) + eps), p -= size · v, with d = g + weight_decay · p.
+
+        Kept are v and the running moments square = alpha · square + (1 - alpha) · d² and mean, of d, likewise. The
+        variance is square, or if `centered` square - mean², at least 0.
+        """
+        xp, (velocity, square, mean) = module_of(parameters), kept
+        alpha, eps, momentum, weight_decay, centered = options
+        step, part = _decayed(parameters, gradient, weight_decay)
+        xp.multiply(step, 1 - alpha, out=part)
+        mean *= alpha
+        mean += part
+        part *= step
+        square *= alpha
+        square += part
+        xp.multiply(mean, mean * -float(centered), out=part)
+        part += square
+        xp.sqrt(xp.maximum(part, 0, out=part), out=part)
+        part += eps
+        step /= part
+        velocity *= momentum
+        velocity += step
+        xp.multiply(velocity, scales.size, out=step)
+        parameters -= step
+
+    def muon_direction(
+        self, gradient: Array, average: Array, scales: Scales, momentum: float, nesterov: bool, out: Array
+    ) -> None:
+        """average += (1 - momentum) · (g - average); out is that, or with `nesterov` g + momentum · (average - g)."""
+        xp = module_of(gradient)
+        xp.subtract(gradient, average, out=out)
+        out *= 1 - momentum
+        average += out
+        out[...] = average
+        if nesterov:
+            out -= gradient
+            out *= momentum
+            out += gradient
+
+    def to_unit_norm(self, x: Array, eps: float) -> None:
+        """x /= its norm, the root of the sum of squares, or eps where that is larger."""
+        xp = module_of(x)
+        x /= xp.maximum(xp.sqrt(xp.vdot(x, x)), eps).astype(x.dtype)
+
     def clip_by_norm(self, gradients: Sequence[Array], max_norm: float) -> Array:
         """Scale arrays of any shapes together so that their joint norm is at most `max_norm`; the norm before, ()."""
         xp = module_of(gradients[0])
@@ -78,6 +124,11 @@ class Update:
         """Limit every element of arrays of any shapes to ±most."""
         for gradient in gradients:
             module_of(gradient).clip(gradient, -most, most, out=gradient)
+
+    def scale(self, gradients: Sequence[Array], factor: float) -> None:
+        """Multiply every element of arrays of any shapes by a factor."""
+        for gradient in gradients:
+            gradient *= factor
 
 
 def _accelerated(parameters: Array, gradient: Array, velocity: Array, momentum: float, weight_decay: float) -> Array:

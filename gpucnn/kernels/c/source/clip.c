@@ -62,6 +62,15 @@ void NAME(clip_norm)(const real *norm, double most, int64_t length, real *x) {
     }
 }
 
+void NAME(unit_norm)(const real *norm, double eps, int64_t length, real *x) {
+    double divisor = *norm < eps ? eps : (double)*norm;
+    run_pieces(NAME(scale_piece), &(NAME(Clip)){x, (real)(1 / divisor), length}, length);
+}
+
+void NAME(scale)(double factor, int64_t length, real *x) {
+    run_pieces(NAME(scale_piece), &(NAME(Clip)){x, (real)factor, length}, length);
+}
+
 void NAME(clip_value)(double most, int64_t length, real *x) {
     run_pieces(NAME(limit_piece), &(NAME(Clip)){x, (real)most, length}, length);
 }

@@ -1,4 +1,4 @@
-/* Clipping gradients, in place, by their norm or their values. */
+/* Clipping gradients, in place, by their norm or their values; and scaling them. */
 #ifndef GPUCNN_CLIP_H
 #define GPUCNN_CLIP_H
 
@@ -15,6 +15,14 @@ void norm_of_double(const double *sums, int64_t count, double *norm);
 /* x *= most / (norm + 1e-6) where that is less than 1. */
 void clip_norm_float(const float *norm, double most, int64_t length, float *x);
 void clip_norm_double(const double *norm, double most, int64_t length, double *x);
+
+/* x /= norm, or eps where that is larger. */
+void unit_norm_float(const float *norm, double eps, int64_t length, float *x);
+void unit_norm_double(const double *norm, double eps, int64_t length, double *x);
+
+/* x *= factor. */
+void scale_float(double factor, int64_t length, float *x);
+void scale_double(double factor, int64_t length, double *x);
 
 /* x = x limited to +-most. */
 void clip_value_float(double most, int64_t length, float *x);

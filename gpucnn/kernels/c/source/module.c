@@ -165,6 +165,9 @@ KERNEL(nesterov, "rRdnnnR", a[0].data, a[1].data, a[2].data, a[3].number, a[4].n
        a[6].data)
 KERNEL(adam, "rRRdnnnnnnnR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].number, a[5].number, a[6].number,
        a[7].number, a[8].number, a[9].number, a[10].number, a[11].size, a[11].data)
+KERNEL(rmsprop, "rRRRdnnnnnwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].number, a[6].number,
+       a[7].number, a[8].number, a[9].number, (int)a[10].whole, a[11].size, a[11].data)
+KERNEL(muon_direction, "rRdnwR", a[0].data, a[1].data, a[2].data, a[3].number, (int)a[4].whole, a[5].size, a[5].data)
 KERNEL(add, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(scale, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(copy, "rR", a[0].data, a[1].size, a[1].data)
@@ -178,6 +181,8 @@ KERNEL(map_shares, "rwwwR", a[0].data, a[1].whole, a[2].whole, a[3].whole, a[4].
 KERNEL(square_sum, "Dwr", a[0].data, a[1].whole, a[2].size, a[2].data)
 KERNEL(norm_of, "dR", a[0].data, a[0].size, a[1].data)
 KERNEL(clip_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(unit_norm, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
+KERNEL(scale, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(clip_value, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(uniform, "gR", a[0].data, a[1].size, a[1].data)
 KERNEL(norm_inverse, "rnR", a[0].data, a[1].number, a[2].size, a[2].data)
@@ -187,7 +192,7 @@ KERNEL(gather_floats, "flrrwR", a[0].data, a[0].size, a[1].data, a[2].data, a[2]
 KERNEL(tally, "lrlDLDwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, a[6].whole, a[7].whole,
        a[8].size / a[7].whole, a[8].data)
 PLAIN_KERNEL(begin_step, "ldLD", a[0].data, a[1].data, a[3].size / 4, a[2].data, a[3].data)
-PLAIN_KERNEL(count_one, "L", a[0].data)
+PLAIN_KERNEL(count, "wL", a[0].whole, a[1].data)
 PLAIN_KERNEL(choose, "lllLL", a[0].data, a[0].size, a[1].data, a[2].data, a[3].size, a[3].data, a[4].data)
 PLAIN_KERNEL(copy_rows, "blwB", a[0].data, a[0].size, a[1].data, a[2].whole, a[3].size, a[3].data)
 PLAIN_KERNEL(copy_images, "blLB", a[0].data, a[1].data, a[1].size, a[2].data, a[3].size, a[3].data)
@@ -254,6 +259,8 @@ static PyMethodDef methods[] = {
     METHOD(momentum),
     METHOD(nesterov),
     METHOD(adam),
+    METHOD(rmsprop),
+    METHOD(muon_direction),
     METHOD(add),
     METHOD(scale),
     METHOD(copy),
@@ -267,6 +274,8 @@ static PyMethodDef methods[] = {
     METHOD(square_sum),
     METHOD(norm_of),
     METHOD(clip_norm),
+    METHOD(unit_norm),
+    METHOD(scale),
     METHOD(clip_value),
     METHOD(uniform),
     METHOD(norm_inverse),
@@ -274,7 +283,7 @@ static PyMethodDef methods[] = {
     METHOD(gather_floats),
     METHOD(tally),
     METHOD(begin_step),
-    METHOD(count_one),
+    METHOD(count),
     METHOD(choose),
     METHOD(copy_rows),
     METHOD(copy_images),

@@ -16,7 +16,7 @@ void begin_step(const int64_t *integers, const double *numbers, int64_t groups, 
     }
 }
 
-void count_one(int64_t *counter) { ++*counter; }
+void count(int64_t more, int64_t *counter) { *counter += more; }
 
 #define TEMPLATE "step.c"
 #include "each_real.h"

@@ -8,7 +8,7 @@
  * step + 1), the first three of each of scales (groups, 4) the numbers. */
 void begin_step(const int64_t *integers, const double *numbers, int64_t groups, int64_t *now, double *scales);
 
-void count_one(int64_t *counter);
+void count(int64_t more, int64_t *counter);
 
 /* losses[*step] = *loss; corrects[*step] = how many of `images` columns of scores (classes, images) have their first
  * largest at their label, where NaN is the largest. Unless the loss is finite the last of each of scales (groups, 4)

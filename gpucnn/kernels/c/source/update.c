@@ -13,8 +13,8 @@
 
 typedef struct {
     const real *gradient;
-    real *parameters, *first, *second; /* velocity, or mean and square */
-    real lr, momentum, decay, beta1, beta2, rest1, rest2, root, eps, shrink;
+    real *parameters, *first, *second, *third; /* velocity; or mean and square; or velocity, square and mean */
+    real lr, momentum, decay, beta1, beta2, rest1, rest2, root, eps, shrink, centered;
     int64_t length;
 } NAME(Update);
 
@@ -23,9 +23,9 @@ typedef struct {
     static void NAME(name##_piece)(void *context, int64_t piece) {                                                  \
         const NAME(Update) u = *(const NAME(Update) *)context;                                                      \
         const real *restrict g = u.gradient;                                                                        \
-        real *restrict p = u.parameters, *restrict v = u.first, *restrict square = u.second;                        \
+        real *restrict p = u.parameters, *restrict v = u.first, *restrict square = u.second, *restrict mean = u.third; \
         int64_t stop = piece_stop(piece, u.length);                                                                 \
-        (void)v, (void)square;                                                                                      \
+        (void)v, (void)square, (void)mean;                                                                          \
         for (int64_t i = piece_start(piece); i < stop; i++) {                                                       \
             real d = g[i] + u.decay * p[i];                                                                         \
             statement;                                                                                              \
@@ -35,8 +35,12 @@ typedef struct {
 EACH(sgd, p[i] -= u.lr * d)
 EACH(momentum, real moved = u.momentum * v[i] + d; v[i] = moved; p[i] -= u.lr * moved)
 EACH(nesterov, real moved = u.momentum * v[i] + d; v[i] = moved; p[i] -= u.lr * (d + u.momentum * moved))
-EACH(adam, real mean = u.beta1 * v[i] + u.rest1 * d; real spread = u.beta2 * square[i] + u.rest2 * (d * d); v[i] = mean;
-     square[i] = spread; p[i] = u.shrink * p[i] - u.lr * (mean / (u.root * NAME(sqrt)(spread) + u.eps)))
+EACH(adam, real first = u.beta1 * v[i] + u.rest1 * d; real spread = u.beta2 * square[i] + u.rest2 * (d * d);
+     v[i] = first; square[i] = spread; p[i] = u.shrink * p[i] - u.lr * (first / (u.root * NAME(sqrt)(spread) + u.eps)))
+EACH(rmsprop, real first = u.beta1 * mean[i] + u.rest1 * d; real second = u.beta1 * square[i] + u.rest1 * (d * d);
+     mean[i] = first; square[i] = second; real variance = second - u.centered * (first * first);
+     real moved = u.momentum * v[i] + d / (NAME(sqrt)(variance < 0 ? 0 : variance) + u.eps); v[i] = moved;
+     p[i] -= u.lr * moved)
 #undef EACH
 
 /* Runs the pieces; where `scales` is given it holds the step's size, root and shrink, and whether to halt. */
@@ -79,5 +83,40 @@ void NAME(adam)(const real *gradient, real *mean, real *square, const double *sc
                            .rest1 = (real)(1 - beta1), .rest2 = (real)(1 - beta2), .root = (real)root,
                            .eps = (real)eps, .shrink = (real)shrink, .length = length};
     NAME(run_update)(NAME(adam_piece), &update, scales);
+}
+
+void NAME(rmsprop)(const real *gradient, real *velocity, real *square, real *mean, const double *scales, double lr,
+                   double alpha, double eps, double momentum, double decay, int centered, int64_t length,
+                   real *parameters) {
+    NAME(Update) update = {.gradient = gradient, .parameters = parameters, .first = velocity, .second = square,
+                           .third = mean, .lr = (real)lr, .beta1 = (real)alpha, .rest1 = (real)(1 - alpha),
+                           .eps = (real)eps, .momentum = (real)momentum, .decay = (real)decay,
+                           .centered = (real)centered, .length = length};
+    NAME(run_update)(NAME(rmsprop_piece), &update, scales);
+}
+
+typedef struct {
+    const real *gradient;
+    real *average, *out, momentum, rest;
+    int64_t length;
+    int nesterov, halted;
+} NAME(Direction);
+
+static void NAME(direction_piece)(void *context, int64_t piece) {
+    const NAME(Direction) d = *(const NAME(Direction) *)context;
+    const real *restrict g = d.gradient;
+    real *restrict average = d.average, *restrict out = d.out;
+    for (int64_t i = piece_start(piece), stop = piece_stop(piece, d.length); i < stop; i++) {
+        real moved = average[i] + d.rest * (g[i] - average[i]);
+        out[i] = d.nesterov ? g[i] + d.momentum * (moved - g[i]) : moved;
+        average[i] = d.halted ? average[i] : moved;
+    }
+}
+
+void NAME(muon_direction)(const real *gradient, real *average, const double *scales, double momentum, int nesterov,
+                          int64_t length, real *out) {
+    NAME(Direction) direction = {gradient, average, out, (real)momentum, (real)(1 - momentum), length, nesterov,
+                                 scales && scales[3] != 0};
+    run_pieces(NAME(direction_piece), &direction, length);
 }
 #endif

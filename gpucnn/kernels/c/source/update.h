@@ -31,4 +31,20 @@ void adam_double(const double *gradient, double *mean, double *square, const dou
                  double beta2, double root, double eps, double decay, double shrink, int64_t length,
                  double *parameters);
 
+/* square and mean as adam's, with alpha for both; v = momentum * v + d / (sqrt(variance) + eps), p -= lr * v, where
+ * variance is square, or if centered square - mean * mean, at least 0. */
+void rmsprop_float(const float *gradient, float *velocity, float *square, float *mean, const double *scales, double lr,
+                   double alpha, double eps, double momentum, double decay, int centered, int64_t length,
+                   float *parameters);
+void rmsprop_double(const double *gradient, double *velocity, double *square, double *mean, const double *scales,
+                    double lr, double alpha, double eps, double momentum, double decay, int centered, int64_t length,
+                    double *parameters);
+
+/* average += (1 - momentum) * (g - average); out = average, or if nesterov g + momentum * (average - g). Where it halts
+ * the average stays. */
+void muon_direction_float(const float *gradient, float *average, const double *scales, double momentum, int nesterov,
+                          int64_t length, float *out);
+void muon_direction_double(const double *gradient, double *average, const double *scales, double momentum,
+                           int nesterov, int64_t length, double *out);
+
 #endif

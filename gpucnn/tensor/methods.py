@@ -13,8 +13,8 @@ import numpy as np
 from gpucnn.backend import module_of, set_device
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.generators import generator
-from gpucnn.tensor import arithmetic
-from gpucnn.tensor.arithmetic import Axes, axis_of
+from gpucnn.tensor import arithmetic, indexing, products, reductions
+from gpucnn.tensor.axes import Axes, axes_of, axis_of, reduced_count
 from gpucnn.tensor.function import Variable, wrap
 from gpucnn.tensor.tensor import Extreme, Tensor, concatenate, stack
 from gpucnn.tensor.view import in_place
@@ -40,6 +40,10 @@ def unary(name: str, operation: type[arithmetic.Function]) -> None:
 
 
 for _name, _operation in {
+    "exp": arithmetic.Exp,
+    "log": arithmetic.Log,
+    "sqrt": arithmetic.Sqrt,
+    "abs": arithmetic.Abs,
     "sin": arithmetic.Sin,
     "cos": arithmetic.Cos,
     "sign": arithmetic.Sign,
@@ -78,7 +82,7 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 @method
 def squeeze(x: Tensor, dim: Axes = None) -> Tensor:
     """Without the axes of length 1, or without those of `dim` that have it."""
-    given = range(x.ndim) if dim is None else arithmetic.axes_of("squeeze", dim, x.shape)
+    given = range(x.ndim) if dim is None else axes_of("squeeze", dim, x.shape)
     return x.reshape(tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in given))
 
 
@@ -145,7 +149,7 @@ def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 @method
 def flip(x: Tensor, *dims: Any) -> Tensor:
     """The elements in the opposite order along `dims`; a copy."""
-    axes = arithmetic.axes_of("flip", dims[0] if len(dims) == 1 else dims, x.shape)
+    axes = axes_of("flip", dims[0] if len(dims) == 1 else dims, x.shape)
     return x[tuple(slice(None, None, -1 if i in axes else None) for i in range(x.ndim))].clone()
 
 
@@ -278,7 +282,7 @@ def var(x: Tensor, dim: Any = None, correction: Any = 1, keepdim: bool = False, 
         correction = int(correction)
     correction = correction if unbiased else 0
     difference = x - x.mean(dim, True)
-    count = arithmetic.reduced_count(x.shape, dim) - correction
+    count = reduced_count(x.shape, dim) - correction
     return (difference * difference).sum(dim, keepdim) / (float(count) if count > 0 else 0.0)
 
 
@@ -301,7 +305,7 @@ def norm(x: Tensor, p: float = 2, dim: Axes = None, keepdim: bool = False) -> Te
 def _whether(name: str) -> None:
     def function(x: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:
         array = x.to_logical().memory
-        axes = arithmetic.axes_of(name, dim, x.shape)
+        axes = axes_of(name, dim, x.shape)
         return wrap(module_of(array).asarray(getattr(array != 0, name)(axis=axes, keepdims=keepdim)), False)
 
     function.__name__, function.__doc__ = name, f"Whether {name} of the elements over `dim` are not 0."
@@ -315,7 +319,7 @@ _whether("any")
 @method
 def cumsum(x: Tensor, dim: int) -> Tensor:
     """Sums of all elements up to each along `dim`."""
-    return arithmetic.CumulativeSum.apply(x, axis=dim)
+    return reductions.CumulativeSum.apply(x, axis=dim)
 
 
 @method
@@ -346,7 +350,7 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True) -> Extreme:
 @method
 def gather(x: Tensor, dim: int, index: Any) -> Tensor:
     """x's elements at `index` along `dim`."""
-    return arithmetic.Gather.apply(x, axis=dim, index=_array(index))
+    return indexing.Gather.apply(x, axis=dim, index=_array(index))
 
 
 @method
@@ -370,7 +374,7 @@ def where(condition: Any, x: Any, other: Any) -> Tensor:
 
 def einsum(subscripts: str, *tensors: Any) -> Tensor:
     """A sum of products by Einstein's convention: "bi,ij->bj". Each axis is one letter, once in each operand."""
-    return arithmetic.Einsum.apply(*tensors, subscripts=subscripts)
+    return products.Einsum.apply(*tensors, subscripts=subscripts)
 
 
 def _array(value: Any) -> Any:
@@ -569,7 +573,7 @@ MAKERS = (
 )  # fmt: skip
 
 # Functions of gpucnn by name: the methods, and what makes Tensors.
-OWN = ("exp", "log", "sqrt", "abs", "clamp", "sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "reshape",
+OWN = ("clamp", "sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "reshape",
        "permute", "transpose")  # fmt: skip
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(Tensor, name) for name in OWN},

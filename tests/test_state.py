@@ -33,7 +33,7 @@ STATE = {
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",
-    "tensor.methods.METHODS": "the table of Tensor's methods, filled while the file is imported",
+    "tensor.methods.register.METHODS": "the table of Tensor's methods, filled while the file is imported",
     "tensor.quiet._quiet": "a context where NumPy's warnings are off; per thread: none can be entered twice",
     "threads._blas": "how many threads are inside one_blas_thread, since BLAS's setting is the process's",
     "threads._libraries": "the BLAS libraries that are loaded, found by a slow search; belongs to `_blas`",

@@ -17,7 +17,7 @@ CORE = (
     "training/losses.py", "training/state.py",
 )  # fmt: skip
 BREADTH = (  # PyTorch's many names, each a few lines of the core's operations; no step runs through them
-    "tensor/methods.py", "tensor/absent.py", "tensor/exchange.py", "functional/more_losses.py", "nn/losses.py",
+    "tensor/methods/*.py", "tensor/absent.py", "tensor/exchange.py", "functional/more_losses.py", "nn/losses.py",
     "nn/others.py",
 )  # fmt: skip
 SPINE = (  # in the order in which README names them

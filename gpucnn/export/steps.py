@@ -6,7 +6,7 @@ axis of images.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, dataclass_transform
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from gpucnn.geometry import Sides, Sizes, Window, sides_of
 Function = Literal["relu", "leaky_relu", "sigmoid", "scaled_tanh"]
 
 
+@dataclass_transform(frozen_default=True, eq_default=False, kw_only_default=True)
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
     """One operation. layer, kind: the name and the kind of the layer that it belongs to, such as 3.1 and conv2d.
@@ -31,8 +32,11 @@ class Step:
     given: Sizes
     shape: Sizes
 
+    def __init_subclass__(cls) -> None:
+        """As Step, every kind of step is a dataclass."""
+        dataclass(frozen=True, eq=False, kw_only=True)(cls)
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+
 class Convolution(Step):
     """Cross-correlation with weight (O, I / groups, kernel...), plus bias (O,)."""
 
@@ -42,7 +46,6 @@ class Convolution(Step):
     bias: np.ndarray | None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(Step):
     """x · weightᵀ + bias; weight (O, F), bias (O,)."""
 
@@ -50,14 +53,12 @@ class Linear(Step):
     bias: np.ndarray | None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class MaxPool(Step):
     """The largest value under the window; padding never is."""
 
     window: Window
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class AveragePool(Step):
     """The mean under the window, over the taps that lie on the input or on the `counted` part of the padding, zeros."""
 
@@ -65,7 +66,6 @@ class AveragePool(Step):
     counted: Sides
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Pad(Step):
     """A border around (C, H, W), (before, after) for H and W."""
 
@@ -73,7 +73,6 @@ class Pad(Step):
     mode: PadMode
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Normalise(Step):
     """(x - mean) / sqrt(variance + eps) · weight + bias, per channel; each (C,)."""
 
@@ -94,7 +93,6 @@ class Normalise(Step):
         return self.bias - self.mean * self.factor
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Activation(Step):
     """A function of each number. leaky_relu: the slope below 0; scaled_tanh: amplitude and slope, both 1 for tanh."""
 
@@ -102,7 +100,6 @@ class Activation(Step):
     numbers: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Softmax(Step):
     """Along `axis`, counted with that of images, which is 0; `log`: its logarithm."""
 
@@ -110,12 +107,10 @@ class Softmax(Step):
     log: bool
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Flatten(Step):
     """(C, H, W) as (C·H·W,)."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Add(Step):
     """The sum of both values."""
 

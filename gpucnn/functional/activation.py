@@ -12,7 +12,7 @@ from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_dropout, check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
-from gpucnn.tensor.arithmetic import quietly
+from gpucnn.tensor.quiet import quietly
 from gpucnn.tensor.view import in_place
 
 __all__ = ["dropout", "leaky_relu", "log_softmax", "relu", "scaled_tanh", "sigmoid", "softmax", "tanh"]

@@ -9,9 +9,10 @@ import numpy as np
 
 from gpucnn.backend import module_of, to_host
 from gpucnn.errors import ShapeError
-from gpucnn.tensor import arithmetic
+from gpucnn.tensor import arithmetic, indexing, products, reductions, shapes
 from gpucnn.tensor.absent import missing
-from gpucnn.tensor.arithmetic import Axes, compare, reduced_count
+from gpucnn.tensor.arithmetic import compare
+from gpucnn.tensor.axes import Axes, axes_of, axis_of, reduced_count
 from gpucnn.tensor.exchange import Exchanged
 from gpucnn.tensor.function import Function, Variable, as_variables, no_grad, record, wrap
 from gpucnn.tensor.view import ViewOf, in_place, is_basic, plain_index
@@ -154,7 +155,7 @@ class Tensor(Exchanged):
     __mul__, __rmul__ = _recorded(arithmetic.Multiply)
     __truediv__, __rtruediv__ = _recorded(arithmetic.Divide)
     __pow__, __rpow__ = _recorded(arithmetic.Power)
-    __matmul__, __rmatmul__ = _recorded(arithmetic.MatMul)
+    __matmul__, __rmatmul__ = _recorded(products.MatMul)
     __and__ = __rand__ = _compared("bitwise_and")
     __or__ = __ror__ = _compared("bitwise_or")
     __xor__ = __rxor__ = _compared("bitwise_xor")
@@ -185,23 +186,19 @@ class Tensor(Exchanged):
     __hash__ = object.__hash__  # a Tensor is itself, whatever it holds
 
     def __eq__(self, other: Any) -> "Tensor":  # type: ignore[override]
-        if other is None or isinstance(other, str):
-            return NotImplemented
-        return compare("equal", self, other)
+        return NotImplemented if other is None or isinstance(other, str) else compare("equal", self, other)
 
     def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]
-        if other is None or isinstance(other, str):
-            return NotImplemented
-        return compare("not_equal", self, other)
+        return NotImplemented if other is None or isinstance(other, str) else compare("not_equal", self, other)
 
     def __getitem__(self, index: Any) -> "Tensor":
         if type(index) is not int and type(index) is not slice:
             index = plain_index(index)
             if not is_basic(index):
-                return arithmetic.GetItem.apply(self, index=index)
+                return indexing.GetItem.apply(self, index=index)
         if self.requires_grad or self.batch_last:
             x = self.to_logical() if self._creator is None else self.before_change().to_logical()
-            part = record(arithmetic.GetItem(), (x,), {"index": index}, batch_last=False)
+            part = record(indexing.GetItem(), (x,), {"index": index}, batch_last=False)
             own = part.memory
             del part.memory
         else:
@@ -213,22 +210,6 @@ class Tensor(Exchanged):
             part._put = None
         return part
 
-    def exp(self) -> "Tensor":
-        """e to the power of every element."""
-        return arithmetic.Exp.apply(self)
-
-    def log(self) -> "Tensor":
-        """The natural logarithm of every element."""
-        return arithmetic.Log.apply(self)
-
-    def sqrt(self) -> "Tensor":
-        """The square root of every element."""
-        return arithmetic.Sqrt.apply(self)
-
-    def abs(self) -> "Tensor":
-        """The absolute value of every element."""
-        return arithmetic.Abs.apply(self)
-
     def clamp(self, min: float | None = None, max: float | None = None) -> "Tensor":  # noqa: A002 (PyTorch's names)
         """Every element limited to `min` ... `max`; a bound that is None does not limit."""
         return arithmetic.Clamp.apply(self, least=min, most=max)
@@ -236,7 +217,7 @@ class Tensor(Exchanged):
     @numpys_names
     def sum(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The sum over `dim`: one axis, several, or all (None). Raises ShapeError for an axis that does not exist."""
-        return arithmetic.Sum.apply(self, axis=dim, keepdims=keepdim)
+        return reductions.Sum.apply(self, axis=dim, keepdims=keepdim)
 
     @numpys_names
     def mean(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
@@ -246,12 +227,12 @@ class Tensor(Exchanged):
     @numpys_names
     def amax(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The largest value over `dim`; equal ones share the gradient."""
-        return arithmetic.Max.apply(self, axis=dim, keepdims=keepdim)
+        return reductions.Max.apply(self, axis=dim, keepdims=keepdim)
 
     @numpys_names
     def amin(self, dim: Axes = None, keepdim: bool = False) -> "Tensor":
         """The smallest value over `dim`; equal ones share the gradient."""
-        return arithmetic.Min.apply(self, axis=dim, keepdims=keepdim)
+        return reductions.Min.apply(self, axis=dim, keepdims=keepdim)
 
     @numpys_names
     def max(self, dim: Any = None, keepdim: bool = False) -> Any:
@@ -277,7 +258,7 @@ class Tensor(Exchanged):
         """The same elements in another shape; one entry may be -1, computed from the others. Raises ShapeError."""
         sizes = _flat_tuple(shape)
         put = None if self._rearranged else _overwrite_reshaped
-        return _view(self, lambda x: arithmetic.Reshape.apply(x, shape=sizes), put)
+        return _view(self, lambda x: shapes.Reshape.apply(x, shape=sizes), put)
 
     def permute(self, *axes: int | Sequence[int]) -> "Tensor":
         """The axes in the given order. Raises ShapeError unless it names each axis once."""
@@ -285,16 +266,16 @@ class Tensor(Exchanged):
 
         def put(x: Tensor, view: Tensor) -> None:
             counted = [axis % x.ndim for axis in order]
-            x.assign_(arithmetic.Permute.apply(view, axes=tuple(counted.index(i) for i in range(x.ndim))))
+            x.assign_(shapes.Permute.apply(view, axes=tuple(counted.index(i) for i in range(x.ndim))))
 
-        view = _view(self, lambda x: arithmetic.Permute.apply(x, axes=order), put)
+        view = _view(self, lambda x: shapes.Permute.apply(x, axes=order), put)
         view._rearranged = True
         return view
 
     def transpose(self, first: int, second: int) -> "Tensor":
         """Axes `first` and `second` exchanged. Raises ShapeError for an axis that does not exist."""
         axes = list(range(self.ndim))
-        first, second = (arithmetic.axis_of("transpose", axis, self.shape) for axis in (first, second))
+        first, second = (axis_of("transpose", axis, self.shape) for axis in (first, second))
         axes[first], axes[second] = axes[second], axes[first]
         return self.permute(axes)
 
@@ -309,7 +290,7 @@ class Tensor(Exchanged):
         if -1 in sizes:
             own = (1,) * (len(sizes) - self.ndim) + self.shape
             sizes = tuple(n if size == -1 else size for n, size in zip(own, sizes, strict=True))
-        view = _view(self, lambda x: arithmetic.BroadcastTo.apply(x, shape=sizes), _refuse_repeated)
+        view = _view(self, lambda x: shapes.BroadcastTo.apply(x, shape=sizes), _refuse_repeated)
         view._rearranged = True
         return view
 
@@ -325,7 +306,7 @@ class Part(View):
     _rearranged = True
 
     def _take(self, x: Tensor) -> Tensor:
-        return arithmetic.GetItem.apply(x, index=self._index)
+        return indexing.GetItem.apply(x, index=self._index)
 
     def _put(self, x: Tensor, part: Tensor) -> None:
         x[self._index] = part
@@ -363,7 +344,7 @@ def _overwrite(x: Tensor, value: Any) -> None:
 
 
 def _overwrite_reshaped(x: Tensor, view: Tensor) -> None:
-    x.assign_(arithmetic.Reshape.apply(view, shape=x.shape))
+    x.assign_(shapes.Reshape.apply(view, shape=x.shape))
 
 
 def _refuse_repeated(x: Tensor, view: Tensor) -> None:
@@ -387,14 +368,14 @@ def _extreme(x: Tensor, name: str, dim: Any, keepdim: bool) -> Any:
     if not hasattr(dim, "__index__"):
         raise TypeError(f"{name}(dim) takes one axis and returns (values, indices); use a{name} for several: {dim!r}")
     indices = _place(x, f"arg{name}", dim, True)
-    values = arithmetic.Gather.apply(x, axis=dim, index=indices.memory)
+    values = indexing.Gather.apply(x, axis=dim, index=indices.memory)
     return Extreme(values, indices) if keepdim else Extreme(*(each.squeeze(dim) for each in (values, indices)))
 
 
 def _place(x: Tensor, name: str, dim: int | None, keepdim: bool) -> Tensor:
     array = x.to_logical().memory
     if dim is not None:
-        dim = arithmetic.axes_of(name, dim, x.shape)[0] if x.ndim else None
+        dim = axes_of(name, dim, x.shape)[0] if x.ndim else None
     found = module_of(array).asarray(getattr(array, name)(axis=dim, keepdims=keepdim))
     return wrap(found, batch_last=False)
 
@@ -434,7 +415,7 @@ for _name in ("add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "and", "
 
 def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along the existing axis `dim`. Raises ShapeError where shapes do not fit."""
-    return arithmetic.Concatenate.apply(*tensors, axis=dim)
+    return shapes.Concatenate.apply(*tensors, axis=dim)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -442,7 +423,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len({tensor.shape for tensor in tensors}) != 1:
         raise ShapeError(f"stack: the shapes {', '.join(str(t.shape) for t in tensors)} differ; expected one shape")
     shape = list(tensors[0].shape)
-    shape.insert(arithmetic.axis_of("stack", dim, (1, *shape)), 1)
+    shape.insert(axis_of("stack", dim, (1, *shape)), 1)
     return concatenate([tensor.reshape(shape) for tensor in tensors], dim)
 
 

@@ -7,7 +7,7 @@ import gpucnn
 from gpucnn import Tensor
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
-from gpucnn.tensor.arithmetic import quietly
+from gpucnn.tensor.quiet import quietly
 from tests.judges import Operation, agrees_with_torch, close, has_right_slopes, judged
 
 pytestmark = pytest.mark.usefixtures("device")

@@ -49,7 +49,7 @@ class CapturedSteps:
         self, step: Step, loader: Loader, capturing: bool = True, part: Callable[[int], slice] = slice
     ) -> None:
         xp, groups = device().xp, len(step.optimizer.param_groups)
-        self._step, self._loader, self._capturing = step, loader, capturing
+        self._step, self._loader, self._capturing, self._part = step, loader, capturing, part
         self._device: _Gpu | _Cpu = _Cpu() if xp is np else _Gpu(loader.dtype)
         self._data, self._batches = Resident(loader, part), len(loader)
         self._labels = np.unique(loader.labels) if loader.labels.ndim == 1 else loader.labels
@@ -110,8 +110,8 @@ class CapturedSteps:
         steps = len(starts)
         self._numbers[:steps] = to_device(self._step.optimizer.plan([lr(first + i) for i in range(steps)]))
         self._integers[:steps] = to_device(np.column_stack([starts, self._device.seeds(steps)]))
-        self._now.fill(0)
-        self._rates.fill(0)
+        for table in (self._now, self._rates, self._halts()):
+            table.fill(0)
         done = 0
         for images, alike in itertools.groupby(sizes):
             times = len(list(alike))
@@ -185,12 +185,17 @@ class CapturedSteps:
 
     def _look(self, sizes: list[int]) -> list[StepResult]:
         """Wait for the steps, and read their results up to the first whose loss is not finite."""
-        losses, corrects = to_host(self._losses[: len(sizes)]), to_host(self._corrects[: len(sizes)])
-        good = int(np.isfinite(losses).cumprod().sum())
+        results = self._results_of(sizes)
+        good = int(np.isfinite([result.loss for result in results]).cumprod().sum())
         self._step.optimizer.count(good)
-        seen = slice(good + 1)
-        shared_by = [images if is_sum(self._step.loss) else 1 for images in sizes]
-        rows = zip(sizes[seen], losses[seen].tolist(), shared_by[seen], corrects[seen].tolist(), strict=True)
+        return results[: good + 1]
+
+    def _results_of(self, sizes: list[int]) -> list[StepResult]:
+        """The results of steps on batches of so many images, as they were noted."""
+        losses, corrects = to_host(self._losses[: len(sizes)]), to_host(self._corrects[: len(sizes)])
+        own = [len(range(images)[self._part(images)]) for images in sizes]
+        shared_by = [images if is_sum(self._step.loss) else 1 for images in own]
+        rows = zip(own, losses.tolist(), shared_by, corrects.tolist(), strict=True)
         return [StepResult(images, loss / share, correct) for images, loss, share, correct in rows]
 
 

@@ -58,7 +58,7 @@ _drawing = threading.local()
 @contextlib.contextmanager
 def drawing_from(seed: Array) -> Iterator[None]:
     """Inside, `draw_key` returns streams of one seed, (1,) int64 on the device, which a captured step changes there."""
-    _drawing.seed, _drawing.streams = seed, itertools.count()
+    _drawing.seed, _drawing.streams = seed, itertools.count(STREAMS * current().rank)
     try:
         yield
     finally:

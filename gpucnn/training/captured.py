@@ -51,7 +51,7 @@ class CapturedSteps:
         self, step: Step, loader: Loader, capturing: bool = True, part: Callable[[int], slice] = slice
     ) -> None:
         xp, groups = device().xp, len(step.optimizer.param_groups) + (step.average is not None)
-        self._step, self._loader, self._capturing = step, loader, capturing
+        self._step, self._loader, self._capturing, self._part = step, loader, capturing, part
         self._device: _Gpu | _Cpu = _Cpu() if xp is np else _Gpu(loader.dtype)
         self._data, self._batches = Resident(loader, part), len(loader)
         self._labels = np.unique(loader.labels) if loader.labels.ndim == 1 else loader.labels
@@ -114,9 +114,8 @@ class CapturedSteps:
         steps = len(starts)
         self._numbers[:steps] = to_device(self._plan([lr(first + i) for i in range(steps)]))
         self._integers[:steps] = to_device(np.column_stack([starts, self._device.seeds(steps)]))
-        self._now.fill(0)
-        self._noted.fill(0)
-        self._rates.fill(0)
+        for table in (self._now, self._noted, self._rates, self._halts()):
+            table.fill(0)
         done = 0
         for images, alike in itertools.groupby(sizes):
             times = len(list(alike))
@@ -212,19 +211,19 @@ class CapturedSteps:
 
     def _look(self, sizes: list[int]) -> list[StepResult]:
         """Wait for the steps, and read their results up to the first whose loss is not finite."""
-        parts = [self._part_sizes(images) for images in sizes]
-        count = sum(map(len, parts))
-        rows = zip(to_host(self._losses[:count]).tolist(), to_host(self._corrects[:count]).tolist(), strict=True)
-        results = [combined([self._result(images, *next(rows)) for images in each]) for each in parts]
+        results = self._results_of(sizes)
         good = next((i for i, result in enumerate(results) if not math.isfinite(result.loss)), len(results))
-        self._count(good)
+        self._step.optimizer.count(good)
+        if self._step.average is not None:
+            self._step.average.counted(good)
         return results[: good + 1]
 
-    def _count(self, updates: int) -> None:
-        """Tell the optimizer and the average how many updates were made."""
-        self._step.optimizer.count(updates)
-        if self._step.average is not None:
-            self._step.average.counted(updates)
+    def _results_of(self, sizes: list[int]) -> list[StepResult]:
+        """The results of steps on batches of so many images, as they were noted."""
+        parts = [self._part_sizes(len(range(images)[self._part(images)])) for images in sizes]
+        count = sum(map(len, parts))
+        rows = zip(to_host(self._losses[:count]).tolist(), to_host(self._corrects[:count]).tolist(), strict=True)
+        return [combined([self._result(images, *next(rows)) for images in each]) for each in parts]
 
     def _result(self, images: int, loss: float, correct: int) -> StepResult:
         return StepResult(images, loss / (images if is_sum(self._step.loss) else 1), correct)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.backend import module_of, to_device, to_host
+from gpucnn.backend import Array, module_of, to_device, to_host
 from gpucnn.data.loader import Batch, Batches, Loader
 from gpucnn.errors import TrainingError
 from gpucnn.optim import Optimizer
@@ -88,7 +88,7 @@ class Shares:
             pending.wait()
             [loss, images, correct, stopped], rest = numbers[:4], numbers[4:]
             self.any_interrupted = bool(stopped)
-            self._spread(buffers, rest[len(bad) :])
+            self.spread(buffers, to_device(rest[len(bad) :]))
             where = tuple(np.flatnonzero(rest[: len(bad)]).tolist())
             return StepResult(round(images), float(loss / of), round(correct), where)
 
@@ -121,12 +121,12 @@ class Shares:
         self._interruption = interruption
         return self.any_interrupted
 
-    def _spread(self, buffers: Sequence[Tensor], sums: np.ndarray) -> None:
-        """Set the buffers to the means."""
+    def spread(self, buffers: Sequence[Tensor], sums: Array) -> None:
+        """Set the buffers to the means, of sums that lie one behind the other on the device."""
         start = 0
         for buffer in buffers:
             mean = sums[start : start + buffer.size] / self.communicator.size
-            buffer.memory[...] = to_device(mean.astype(buffer.dtype)).reshape(buffer.memory.shape)
+            buffer.memory[...] = mean.astype(buffer.dtype).reshape(buffer.memory.shape)
             start += buffer.size
 
     def _copies(self, of: int) -> int:

@@ -20,7 +20,7 @@ from gpucnn.parallel import ALONE, Communicator
 from gpucnn.training.accumulation import AccumulatingStep, check_accumulate, joined
 from gpucnn.training.averages import EMA, SWA, Average
 from gpucnn.training.captured import CapturedSteps
-from gpucnn.training.captured_shares import CapturedShares
+from gpucnn.training.captured_shares import CpuShares, GpuShares
 from gpucnn.training.checkpoint import AVERAGE, MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
@@ -338,8 +338,9 @@ class Trainer:
         if (on_gpu or self.capture) and not by_numpy and isinstance(batches, Loader) and can_reside(batches):
             if not several:
                 return CapturedSteps(self._step, batches, self.capture)
-            if not on_gpu:
-                return CapturedShares(self._step, batches, self._shares)
+            if on_gpu:
+                return GpuShares(self._step, batches, self._shares, self.capture)
+            return CpuShares(self._step, batches, self._shares)
         return SharedSteps(self._step, batches, self._shares) if several else HostSteps(self._step, batches)
 
     def _train_epoch(self, steps: Steps, batches: Batches, total_steps: int) -> Iterator[BatchRecord]:

@@ -151,8 +151,8 @@ def compiled(text: str, options: tuple[str, ...], form: str = FORM) -> dict[str,
 
 
 def _built(code: str, options: Sequence[str], path: Path) -> Path:
-    """The library made of `code`; that of another process where it is there. Raises KernelError where g++ refuses."""
-    library, own = path.with_suffix(".so"), path.with_suffix(f".{os.getpid()}.cpp")
+    """The library made of `code`; that of another thread where it is there. Raises KernelError where g++ refuses."""
+    library, own = path.with_suffix(".so"), path.with_suffix(f".{threading.get_native_id()}.cpp")
     if not library.exists():
         own.write_text(code)
         command = [COMPILER, *OPTIONS, *options, own, "-o", own.with_suffix(".so")]

@@ -51,13 +51,17 @@ class NcclCommunicator:
             self._meeting = _meetings.setdefault(commId, _Meeting())
         self._size, self._rank, self._calls = ndev, rank, 0
         self.streams: set[int] = set()  # the sums were put on
+        self.captured = 0  # sums
 
     def allReduce(self, sendbuf: int, recvbuf: int, count: int, datatype: int, op: int, stream: int) -> None:  # noqa: N802
-        """Wait for the others, and write the sum of all to `recvbuf`."""
-        streams.refuse_during_capture("a sum that the emulation does at once")
+        """Wait for the others, and write the sum of all to `recvbuf`; captured, whenever the graph is launched."""
         if op != NCCL_SUM or datatype not in _kinds:
             raise NcclError("NCCL_ERROR_INVALID_ARGUMENT: invalid argument")
         self.streams.add(stream)
+        self.captured += streams.recording()
+        streams.put(lambda: self._sum(sendbuf, recvbuf, count, datatype))
+
+    def _sum(self, sendbuf: int, recvbuf: int, count: int, datatype: int) -> None:
         number, self._calls = self._calls, self._calls + 1
         mine, out = (_memory(address, count, datatype) for address in (sendbuf, recvbuf))
         with self._meeting.changed:

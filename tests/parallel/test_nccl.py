@@ -1,21 +1,40 @@
 """Processes with a GPU each, on the emulated one: gradients through NCCL, the rest through the hosts."""
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 import gpucnn
-from gpucnn import nn, optim
+from gpucnn import generators, nn, optim
 from gpucnn.cli.device import choose_device
 from gpucnn.config.check import load_options
-from gpucnn.errors import DeviceError
+from gpucnn.data import Loader
+from gpucnn.errors import DeviceError, TrainingError
+from gpucnn.nn import init
 from gpucnn.parallel import ALONE, Communicator, describe_nccl
 from gpucnn.parallel.nccl import Nccl, over_gpus
-from gpucnn.training import Trainer
+from gpucnn.training import Trainer, captured
+from gpucnn.training.records import EpochRecord
 from tests.devices import on
 from tests.emulation import fake_cupy, fake_nccl
 from tests.parallel.threads import Threads, together
+
+
+@pytest.fixture
+def seeds_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thread draws what a process would: from a generator of its own."""
+    own = threading.local()
+
+    def generator() -> np.random.Generator:
+        if not hasattr(own, "generator"):
+            own.generator = np.random.Generator(np.random.PCG64(0))
+        return own.generator
+
+    for module in (generators, init, captured):
+        monkeypatch.setattr(module, "generator", generator)
+
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (22, 1, 6, 6)).astype(np.uint8)
 LABELS = np.random.default_rng(2).integers(0, 3, 22)
@@ -58,6 +77,47 @@ def test_gradients_go_through_nccl_and_the_weights_are_those_of_one_process() ->
         np.testing.assert_allclose(first[name], values, rtol=0, atol=1e-9, err_msg=name)
         np.testing.assert_array_equal(first[name], second[name])
     assert all(used == {own} for used, own in streams)
+
+
+def layers(**batch_norm: bool) -> nn.Module:
+    gpucnn.manual_seed(0)
+    body = [nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, **batch_norm), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3)]
+    return nn.Sequential(*body, nn.Linear(32, 3))
+
+
+def captured_or_not(capture: bool, images: np.ndarray = IMAGES) -> list[tuple]:
+    """The losses, the state and the error of each of two processes, and how many sums their graphs hold."""
+    nets = [layers(), layers()]
+
+    def work(host: Threads) -> tuple:
+        net, communicator, losses, error = nets[host.rank], Nccl(host), [], ""
+        optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        trainer = Trainer(net, optimizer, clip_norm=1.0, capture=capture, communicator=communicator)
+        batches = Loader((images, LABELS), 5, shuffle=True)  # the last of 22 images are 2: too few to share
+        try:
+            losses += [record.loss for record in trainer.run(batches, None, 4) if not isinstance(record, EpochRecord)]
+        except TrainingError as raised:
+            error = str(raised)
+        return losses, trainer.state().tensors, error, communicator._sums.captured
+
+    return together(2, work)
+
+
+def test_sums_are_in_the_captured_graph_and_the_results_are_those_of_launches_one_by_one(seeds_of_each) -> None:
+    captured, single = captured_or_not(True), captured_or_not(False)
+    for (losses, tensors, error, sums), other in zip(captured, single, strict=True):
+        assert losses == other[0] and len(losses) == 4 * 5 and not error and not other[2]
+        for name, array in tensors.items():
+            np.testing.assert_array_equal(array, other[1][name], err_msg=name)
+            np.testing.assert_array_equal(array, captured[0][1][name], err_msg=name)
+        assert sums == 2 * 4 and other[3] == 0  # halting, statistics, two buckets; in two sizes of batches
+
+
+def test_a_loss_of_one_process_that_is_not_finite_halts_all_graphs_after_the_same_step(seeds_of_each) -> None:
+    images = IMAGES.astype(np.float32) / 255
+    images[7] = np.nan
+    for (losses, _, error, _), other in zip(captured_or_not(True, images), captured_or_not(False, images), strict=True):
+        assert error == other[2] and losses == other[0] and "is nan in rank" in error
 
 
 def test_arrays_on_the_host_and_words_go_through_the_host() -> None:

@@ -19,8 +19,8 @@ STACK = {"pad_backward": 256}  # bytes of a thread: the places that have a pixel
 MOST_STACK = 16  # of all others: more than that would be registers that did not suffice
 # Kernels of float arrays that compute with doubles, too: what is summed over many threads, and step scales.
 SUMMING = {"moments", "training_forward", "gradient_sums", "backward", "cross_entropy", "scaled_sum", "tally"}
-SUMMING |= {"row_sums", "squares", "clip"}
-BY_RATES = {"begin", "sgd", "momentum", "nesterov", "adam"}
+SUMMING |= {"row_sums", "squares", "clip", "unit"}
+BY_RATES = {"begin", "sgd", "momentum", "nesterov", "adam", "rmsprop", "muon_direction"}
 ARGUMENT = {"ld.param.f64", "cvt.rn.ftz.f32.f64"}  # a number that the host gives, made a float
 MOST_DOUBLES = {**dict.fromkeys(SUMMING, 64), **dict.fromkeys(BY_RATES, 32)}  # instructions
 

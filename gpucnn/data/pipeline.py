@@ -123,6 +123,16 @@ class Pipeline(Kept):
             images = self.pixels.inverted(images)
         return np.ascontiguousarray(images.swapaxes(2, 3) if transposed else images)
 
+    def size_of(self, picture: Any, *, transposed: bool = False) -> tuple[int, ...]:
+        """(H, W) of one picture of any kind that `images` takes, as it is in its file. Raises as `images` does."""
+        if isinstance(picture, str | Path):
+            picture = open_picture(Path(picture).expanduser())
+        if isinstance(picture, Image.Image):
+            shown = upright(picture)
+            return shown.height, shown.width
+        size = self.size[::-1] if transposed else self.size
+        return layouts.channels_first(layouts.as_array(picture), (self.channels, *size)).shape[2:]
+
     def inputs(self, pictures: Any, normalizer: Normalizer, dtype: str = "float32", **options: bool) -> np.ndarray:
         """The network's input, (N, C, H, W) of the floating type `dtype`; `options` as for `images`."""
         return normalizer.apply(self.images(pictures, **options), dtype)

@@ -17,7 +17,7 @@ from gpucnn.data.centring import centred, resampled, whole
 from gpucnn.data.ranges import BYTE
 from gpucnn.draw.drawing import Drawing
 from gpucnn.errors import DataError
-from gpucnn.report.architecture import LayerFacts, layer_facts, layer_outputs
+from gpucnn.explain.layers import LayerFacts, layer_facts, layer_outputs
 from gpucnn.runs.classifier import Classifier
 from gpucnn.training.evaluation import dtype_of
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from gpucnn.draw import Reader
 from gpucnn.errors import InputError
+from gpucnn.explain.layers import layer_facts
 from gpucnn.export import steps as s
 from gpucnn.export.entry import Entry
 from gpucnn.geometry import Window
-from gpucnn.report.architecture import layer_facts
 from gpucnn.report.page import ESCAPED
 from gpucnn.runs.classifier import Classifier
 

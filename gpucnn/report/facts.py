@@ -7,8 +7,8 @@ import numpy as np
 
 from gpucnn.data import Loader
 from gpucnn.errors import InputError
+from gpucnn.explain.layers import chosen_options, layer_facts
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
-from gpucnn.report.architecture import chosen_options, layer_facts
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
 from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside

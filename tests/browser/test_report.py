@@ -11,8 +11,8 @@ import pytest
 from gpucnn import load
 from gpucnn.cli import main
 from gpucnn.config.build import load_data
+from gpucnn.explain.layers import layer_facts, layer_outputs
 from gpucnn.geometry import Sizes
-from gpucnn.report.architecture import layer_facts, layer_outputs
 from gpucnn.runs.saved import open_run
 from gpucnn.training import predict
 

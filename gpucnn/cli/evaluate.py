@@ -3,12 +3,17 @@
 import argparse
 import sys
 
+import numpy as np
+
+from gpucnn.cli.calibration import calibrate, coverage_table, reliability_table
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import table
-from gpucnn.config.build import build_loss, evaluation_loader, load_data
+from gpucnn.config.build import TrainingData, build_loss, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
+from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import ConfigError
+from gpucnn.explain import reliability
 from gpucnn.metrics import Classification
 from gpucnn.runs.classifier import check_finite
 from gpucnn.runs.saved import SavedRun, open_run
@@ -16,7 +21,7 @@ from gpucnn.training import evaluate
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print accuracy, loss and a line for each class."""
+    """Print accuracy, loss, calibration and a line for each class."""
     saved = open_run(arguments.run_name)
     choose_device(None, saved.config)
     name, test = test_images(saved, arguments.data)
@@ -26,7 +31,22 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}")
     print(f"interval of the accuracy (95 %): {figures.classification.interval}\n")
-    print(per_class(figures.classification, test.class_names))
+    print(per_class(figures.classification, test.class_names), end="\n\n")
+    _print_calibration(saved, test, figures.probabilities, arguments.calibrate)
+
+
+def _print_calibration(saved: SavedRun, test: Dataset, plain: np.ndarray, anew: bool) -> None:
+    """How far the probabilities are to be believed; `plain` (N, C) are those of temperature 1.
+
+    anew: find the temperature first, and print tables too.
+    """
+    pipeline = calibrate(saved, own_data(saved)) if anew else saved.pipeline
+    probabilities = as_probabilities(plain, "probabilities", pipeline.temperature)
+    measured, before = reliability(test.labels, probabilities), reliability(test.labels, plain)
+    without = f" (without it {before.error:.2%})" if pipeline.temperature != 1 else ""
+    print(f"expected calibration error {measured.error:.2%}, temperature {pipeline.temperature:.4g}{without}")
+    if anew:
+        print(f"\n{reliability_table(measured)}\n\n{coverage_table(test.labels, probabilities)}")
 
 
 def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
@@ -48,13 +68,20 @@ def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
 
 def own_test_images(saved: SavedRun) -> Dataset:
     """The test images of the run's own data; a line tells what has changed there. Raises InputError, OSError."""
+    return own_data(saved).test
+
+
+def own_data(saved: SavedRun) -> TrainingData:
+    """The run's own data; a line tells what has changed there. Raises InputError, OSError."""
     data = load_data(saved.config, saved.dataset)
     changed = saved.changes(data)
     if not changed:
-        return data.test
-    test = saved.fitting(data.test, data.loaded.used, data.loaded.source.from_files)
+        return data
+    used, from_files = data.loaded.used, data.loaded.source.from_files
+    validation = None if data.validation is None else saved.fitting(data.validation, used, from_files)
+    train, test = (saved.fitting(part, used, from_files) for part in (data.train, data.test))
     print(f"the data have changed since the run was trained: {'; '.join(changed)}", file=sys.stderr)
-    return test
+    return data._replace(train=train, validation=validation, test=test)
 
 
 def per_class(figures: Classification, names: tuple[str, ...]) -> str:

@@ -41,7 +41,8 @@ class Pipeline(Kept):
     channels, size: of its images, (H, W); signals have one side, volumes three. pixels: the range of the training
     pixels. ground: what surrounds the objects, where the training images agree. background: what shows through
     transparent parts. invert: whether black and white of files were exchanged for training. transposed: whether the
-    training files' rows and columns were. normalization: the file of the normalizer beside pipeline.json.
+    training files' rows and columns were. normalization: the file of the normalizer beside pipeline.json. temperature:
+    what scores are divided by before softmax, found by `gpucnn eval --calibrate`.
     """
 
     version: Literal[1] = 1
@@ -56,6 +57,7 @@ class Pipeline(Kept):
     outputs: Outputs
     normalization: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.safetensors$", max_length=100)]
     fingerprint: Fingerprint
+    temperature: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -157,21 +159,31 @@ class Pipeline(Kept):
         return bright if self.ground == "dark" else ~bright
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The network's outputs (N, K) as probabilities (N, K): softmax unless they are. Raises ShapeError."""
+        """The network's outputs (N, K) as probabilities (N, K): softmax unless they are, by `temperature`.
+
+        Raises ShapeError.
+        """
         if outputs.ndim != 2 or outputs.shape[1] != len(self.class_names):
             raise ShapeError(
                 f"the network gave outputs of shape {outputs.shape}; expected (N, {len(self.class_names)}), one for "
                 "each class"
             )
-        return as_probabilities(outputs, self.outputs)
+        return as_probabilities(outputs, self.outputs, self.temperature)
 
     def classes(self, outputs: np.ndarray) -> list[str]:
         """The names of the most probable classes, given outputs (N, K). Raises ShapeError."""
         return [self.class_names[label] for label in self.probabilities(outputs).argmax(axis=1)]
 
 
-def as_probabilities(outputs: np.ndarray, kind: Outputs) -> np.ndarray:
-    """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax."""
+def as_probabilities(outputs: np.ndarray, kind: Outputs, temperature: float = 1.0) -> np.ndarray:
+    """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax.
+
+    With another temperature than 1, the softmax of the logits, or of the logarithms of its own, divided by it.
+    """
+    if temperature != 1:
+        with np.errstate(divide="ignore"):  # the logarithm of 0
+            scores = np.log(outputs) if kind == "probabilities" else outputs
+        return as_probabilities(scores / outputs.dtype.type(temperature), "logits")
     if kind == "probabilities":
         return outputs
     if kind == "log_probabilities":

@@ -65,11 +65,15 @@ class Classifier:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Probabilities (N, classes) of images (N, C, H, W) as `Pipeline.images` gives them. Raises CheckpointError."""
+        return self.pipeline.probabilities(self.outputs(images))
+
+    def outputs(self, images: np.ndarray) -> np.ndarray:
+        """What the network itself says of such images, (N, classes). Raises CheckpointError."""
         dtype = dtype_of(self.net).name
         parts = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
         scores = np.concatenate([outputs(self.net, self.normalizer.apply(part, dtype)) for part in parts])
         check_finite(scores, self.where)
-        return self.pipeline.probabilities(scores)
+        return scores
 
     def about_grounds(self, opposed: int, total: int) -> str:
         """The warning for `opposed` of `total` pictures whose ground differs from that of the training images."""

@@ -56,7 +56,7 @@ def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
     images. Raises InputError for a data set that has other images or classes than the network.
     """
     if name is None or name == saved.config.data.name:
-        return saved.dataset, own_test_images(saved)
+        return saved.dataset, own_data(saved).test
     if name in SOURCES and needs_files(name):
         raise ConfigError(f"--data {name}: it needs options, which only a configuration can give; train on it instead")
     test = saved.fitting(load_source(name).source.test, name)
@@ -64,11 +64,6 @@ def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
     if 2 * opposed > len(test):
         print(f"{name}: {saved.classifier().about_grounds(opposed, len(test))}", file=sys.stderr)
     return name, test
-
-
-def own_test_images(saved: SavedRun) -> Dataset:
-    """The test images of the run's own data; a line tells what has changed there. Raises InputError, OSError."""
-    return own_data(saved).test
 
 
 def own_data(saved: SavedRun) -> TrainingData:

@@ -95,6 +95,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
             data.train.class_names,
             data.loaded.used,
             data.test,
+            data.train,
         )
         print_report(subject, quiet=arguments.quiet)
     return 0

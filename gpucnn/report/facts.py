@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 
 from gpucnn.data import Loader
+from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
 from gpucnn.explain.layers import chosen_options, layer_facts
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
+from gpucnn.report.belief import belief
+from gpucnn.report.dataset import data_inside
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
 from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
@@ -16,6 +19,7 @@ from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
 from gpucnn.report.series import curves_of, short_number
 from gpucnn.report.subject import Subject
+from gpucnn.report.why import cams
 from gpucnn.training.evaluation import evaluate
 
 ANCHORS = 33  # colours that a page interpolates between
@@ -45,7 +49,8 @@ def report_facts(subject: Subject) -> Facts:
         facts["notes"].append("The test images were unavailable, so none are shown.")
         return facts | _recorded_figures(subject)
     loader = Loader(subject.test, 256, subject.normalizer, dtype=subject.config["dtype"])
-    predictions = Predictions(subject.test.labels, evaluate(subject.net, loader).probabilities)
+    plain = evaluate(subject.net, loader).probabilities
+    predictions = Predictions(subject.test.labels, as_probabilities(plain, "probabilities", subject.temperature))
     if not np.isfinite(predictions.probabilities).all():
         raise InputError(
             f"{subject.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
@@ -53,7 +58,11 @@ def report_facts(subject: Subject) -> Facts:
         )
     viewer = Viewer(subject.test)
     facts |= _figures(predictions.classification, list(subject.class_names))
-    facts["examples"] = examples(predictions, subject.test, viewer)
+    facts["belief"] = belief(subject.test.labels, plain, subject.temperature)
+    facts["examples"] = shown = examples(predictions, viewer)
+    mistakes = np.array([shown["images"][place][0] for place in shown["mistakes"]], np.int64)
+    facts["cams"] = cams(subject, mistakes, predictions.predicted[mistakes], viewer)
+    facts["data"] = data_inside(subject, subject.test, predictions)
     maps = maps_inside(subject, subject.test, predictions, viewer)
     if maps is None:
         facts["notes"].append("The images are too large for a page, so no feature maps are shown.")

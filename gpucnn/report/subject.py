@@ -12,7 +12,7 @@ from gpucnn.runs.folder import ENVIRONMENT, RunFolder
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A run, its trained network, and its test images if they are available."""
+    """A run, its trained network, and its test and training images if they are available."""
 
     folder: RunFolder
     config: Mapping[str, Any]  # resolved, plain data
@@ -22,6 +22,8 @@ class Subject:
     class_names: tuple[str, ...]
     dataset: str  # trained on, which may be the fallback
     test: Dataset | None
+    train: Dataset | None = None
+    temperature: float = 1.0  # of its probabilities
 
     @property
     def name(self) -> str:

@@ -181,7 +181,7 @@ def test_examples_are_the_surest_of_their_cell_and_have_room(tmp_path) -> None:
     about = subject(tmp_path / "run", shape=(1, 40, 60), count=400)
     probabilities = np.random.default_rng(1).dirichlet((1, 1), 400)
     predictions = Predictions(about.test.labels, probabilities)
-    told = examples(predictions, about.test, Viewer(about.test))
+    told = examples(predictions, Viewer(about.test))
     assert told["pictures"]["shape"] == [1, 1, 20, 30]  # every second pixel
     for cell, places in told["cells"].items():
         row, column = map(int, cell.split(","))

@@ -28,6 +28,8 @@ if (facts.differences) {
 }
 if (facts.confusion) parts.push(confusion(), classes());
 if (facts.examples) parts.push(mistakes());
+if (facts.belief) parts.push(belief());
+if (facts.data) parts.push(dataset());
 if (facts.kernels?.layers.length) parts.push(kernels());
 if (facts.maps) parts.push(featureMaps());
 document.body.append(

@@ -11,6 +11,7 @@ import pytest
 from gpucnn import load
 from gpucnn.cli import main
 from gpucnn.config.build import load_data
+from gpucnn.explain import reliability
 from gpucnn.explain.layers import layer_facts, layer_outputs
 from gpucnn.geometry import Sizes
 from gpucnn.runs.saved import open_run
@@ -203,6 +204,66 @@ def test_the_surest_mistakes_are_mistakes_and_fall(page, truth) -> None:
     sure = predict(truth.net, truth.images).max(axis=1)
     assert len(shown) == min(24, len(wrong)) and set(shown) <= set(wrong.tolist())
     assert [sure[i] for i in shown] == sorted(sure[wrong], reverse=True)[: len(shown)]
+
+
+def test_mistakes_are_explained_at_a_press(page) -> None:
+    def pictures() -> list[Any]:
+        return page.locator("#mistakes figure canvas").evaluate_all("all => all.map((each) => each.toDataURL())")
+
+    before, button = pictures(), page.get_by_role("button", name="Why? Grad-CAM")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert (
+        button.get_attribute("aria-pressed") == "true"
+        and "What layer 5 found" in page.locator("#mistakes").inner_text()
+    )
+    explained = pictures()
+    assert len(explained) == len(before) and all(a != b for a, b in zip(before, explained, strict=True))
+    names = page.locator("#mistakes figure canvas").evaluate_all("all => all.map((each) => each.ariaLabel)")
+    assert all(name.endswith(", with Grad-CAM") for name in names)
+    button.click()
+    assert pictures() == before
+
+
+def test_belief_is_read_with_the_keys(page, truth) -> None:
+    sure = predict(truth.net, truth.images)
+    measured = reliability(truth.test.labels, sure)
+    assert f"test images {100 * measured.error:.1f} %" in page.locator("#reliability h3").inner_text()
+    page.locator("#reliability svg[tabindex]").focus()
+    page.keyboard.press("End")
+    readout = page.locator("#reliability .readout").inner_text()
+    assert f", {measured.images[-1]} images: test images {100 * measured.accuracy[-1]:.1f} %" in readout
+    page.locator("#coverage svg[tabindex]").focus()
+    page.keyboard.press("End")
+    right = (truth.predictions == truth.test.labels).mean()
+    assert page.locator("#coverage .readout").inner_text().endswith(f"accuracy {100 * right:.1f} %")
+
+
+def test_the_data_section_shows_classes_label_errors_and_twins(page) -> None:
+    figures = page.locator("#balance figure")
+    assert figures.count() == 10
+    counts = [int(text.split()[0]) for text in page.locator("#balance figcaption > div:nth-child(2)").all_inner_texts()]
+    assert sum(counts) == 500
+    assert page.locator("#suspects figure").count() <= 24
+    assert "near duplicates" in page.locator("#twins h3").inner_text()
+
+
+def test_twins_are_told_to_flatter_the_test(open_file, run, tmp_path) -> None:
+    page = (run / "report.html").read_text()
+    facts = json.loads(page.split('id="facts">')[1].split("</script>")[0])
+    small = facts["data"]["classes"]["pictures"]
+    facts["data"]["twins"] = {
+        "count": 3, "of": 360, "otherwise_labelled": 1, "accuracy": 0.9, "without": 0.8875,
+        "pairs": [[7, 12, 0.999, 3, 3], [8, 40, 0.996, 3, 5]], "mine": small, "theirs": small,
+    }  # fmt: skip
+    begin, end = page.index('id="facts">') + len('id="facts">'), page.index("</script>", page.index('id="facts">'))
+    (tmp_path / "twins.html").write_text(page[:begin] + json.dumps(facts) + page[end:])
+    opened = open_file(tmp_path / "twins.html", 390)
+    told = opened.locator("#twins").inner_text()
+    assert "They flatter the test: accuracy is 90.00 % with them and 88.75 % without." in told
+    assert "1 of them have another label there. The 2 most alike are shown." in told and "3, there 5" in told
+    assert opened.locator("#twins canvas").count() == 4
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_heading_sorts(page) -> None:

@@ -1,22 +1,28 @@
 """The page as text: one file by itself, whatever names its classes have; what is told when there is much."""
 
+import base64
 import html.parser
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gpucnn import nn
+from gpucnn import Tensor, nn, no_grad
 from gpucnn.data import Dataset, Normalizer
+from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
+from gpucnn.explain import reliability
+from gpucnn.explain.maps import grad_cams
 from gpucnn.report import Subject, page, write_comparison, write_report
 from gpucnn.report.facts import report_facts
 from gpucnn.report.inside import first_of_classes, maps_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import EXAMPLE_BYTES, OTHERS, Predictions, examples, merged
 from gpucnn.runs.folder import RunFolder
+from gpucnn.training import predict
 from tests.report.runs import write_lines, write_run
 
 CONFIG = {"name": "by hand", "dtype": "float32", "data": {"name": "digits"}, "train": {"epochs": 3}}
@@ -242,3 +248,85 @@ def test_runs_are_compared_up_to_the_number_of_colours(tmp_path) -> None:
 
 def test_a_page_is_made_of_the_files_in_its_folder() -> None:
     assert page.render({"title": "t", "x": "<"}).count(b'{"title":"t","x":"\\u003c"}') == 1
+
+
+def test_mistakes_are_explained_by_grad_cam_as_python_gives_it(tmp_path) -> None:
+    about = subject(tmp_path / "run", shape=(1, 12, 10))
+    facts = report_facts(about)
+    numbers = [facts["examples"]["images"][place][0] for place in facts["examples"]["mistakes"]]
+    said = np.array([facts["examples"]["images"][place][2] for place in facts["examples"]["mistakes"]])
+    maps, layer = grad_cams(about.net, about.normalizer.apply(about.test.images[numbers]), said)
+    told = np.frombuffer(base64.b64decode(facts["cams"]["bytes"]), np.uint8).reshape(len(numbers), 12, 10)
+    assert facts["cams"]["layer"] == layer == "0" and len(numbers) > 3
+    np.testing.assert_allclose(told, 255 * maps / maps.max(axis=(1, 2), keepdims=True), atol=0.51)
+
+
+def test_a_network_without_convolutions_has_no_grad_cam_in_its_report(tmp_path) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).eval()
+    facts = report_facts(subject(tmp_path / "run", net=net))
+    assert facts["cams"] is None and facts["examples"]["mistakes"]
+
+
+def test_belief_is_measured_with_the_runs_temperature(tmp_path) -> None:
+    about = subject(tmp_path / "run")
+    plain, facts = report_facts(about)["belief"], report_facts(replace(about, temperature=3.0))
+    kept, without = facts["belief"]["curves"]
+    assert plain["curves"] == [without | {"name": "test images"}] and plain["temperature"] == 1
+    with no_grad():
+        logits = about.net(Tensor(about.normalizer.apply(about.test.images))).numpy()
+    probabilities = as_probabilities(logits / 3, "logits")
+    measured = reliability(about.test.labels, probabilities)
+    assert kept["error"] == pytest.approx(measured.error, rel=1e-3)
+    assert kept["images"] == measured.images[measured.images > 0].tolist()
+    surest = facts["examples"]["images"][facts["examples"]["mistakes"][0]]
+    assert surest[4] == pytest.approx(probabilities[surest[0]].max(), rel=1e-3)
+    assert facts["belief"]["coverage"]["accuracy"][-1] == pytest.approx(
+        (probabilities.argmax(axis=1) == about.test.labels).mean(), rel=1e-3
+    )
+
+
+@pytest.fixture
+def with_training_images(tmp_path) -> Subject:
+    """Three classes, of which one has no training images; a test image that is among them, another that nearly is."""
+    names = ("cat", "dog", "eel")
+    about = subject(tmp_path / "run", names=names)
+    images = np.random.default_rng(1).integers(0, 256, (50, 1, 8, 8), dtype=np.uint8)
+    images[3], images[4] = about.test.images[7], about.test.images[8]
+    return replace(about, train=Dataset(images, np.arange(50) % 5 // 3, names))
+
+
+def test_the_data_are_told(with_training_images) -> None:
+    about = with_training_images
+    told = report_facts(about)["data"]
+    assert told["classes"]["rows"] == [[0, 30, 10], [1, 20, 10]] and told["classes"]["of"] == 3
+    means = np.frombuffer(base64.b64decode(told["classes"]["pictures"]["bytes"]), np.uint8).reshape(2, 8, 8)
+    train = about.train
+    np.testing.assert_allclose(means, [train.images[train.labels == k].mean(axis=(0, 1)) for k in (0, 1)], atol=0.51)
+    predicted = predict(about.net, train.images).argmax(axis=1)
+    wrong = [row[0] for row in told["suspects"]["images"]]
+    assert set(wrong) <= set(np.flatnonzero(predicted != train.labels)) and told["suspects"]["read"] == 50
+    shares = [row[3] for row in told["suspects"]["images"]]
+    assert shares == sorted(shares) and len(wrong) == min(24, (predicted != train.labels).sum())
+    twins = told["twins"]
+    assert [pair[:2] for pair in sorted(twins["pairs"])] == [[7, 3], [8, 4]] and twins["count"] == 2
+    assert twins["otherwise_labelled"] == (about.test.labels[[7, 8]] != train.labels[[3, 4]]).sum()
+    right = predict(about.net, about.test.images).argmax(axis=1) == about.test.labels
+    assert twins["without"] == pytest.approx(np.delete(right, [7, 8]).mean(), rel=1e-3)
+
+
+def test_of_much_data_some_is_looked_at_or_none(with_training_images, monkeypatch) -> None:
+    monkeypatch.setattr("gpucnn.report.dataset.MOST_WORK", 10 * with_training_images.net.multiply_adds((1, 8, 8)))
+    suspects = report_facts(with_training_images)["data"]["suspects"]
+    assert suspects["read"] == 10 and {row[0] % 5 for row in suspects["images"]} == {0}
+    monkeypatch.setattr("gpucnn.report.dataset.MOST_PIXELS", 80 * 64 - 1)
+    assert report_facts(with_training_images)["data"] is None
+
+
+def test_of_many_classes_some_are_shown_from_the_rarest_to_the_commonest(tmp_path, rng) -> None:
+    names = tuple(map(str, range(90)))
+    labels = np.repeat(np.arange(90), 1 + np.arange(90) % 7)
+    train = Dataset(rng.integers(0, 256, (len(labels), 1, 8, 8), dtype=np.uint8), labels, names)
+    about = subject(tmp_path / "run", names=names, train=train)
+    rows = report_facts(about)["data"]["classes"]["rows"]
+    counts = [row[1] for row in rows]
+    assert len(rows) == 40 and {1, 7} <= set(counts) and [row[0] for row in rows] == sorted(row[0] for row in rows)

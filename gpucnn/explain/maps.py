@@ -67,6 +67,12 @@ def convolution_of(net: nn.Sequential, shape: Sizes, layer: str | None = None) -
     return name, every[place]
 
 
+def last_convolution(net: nn.Sequential) -> str | None:
+    """The name of the network's last convolution; None if it has none."""
+    names = [name for name, layer in net.named_modules() if isinstance(layer, Convolution)]
+    return names[-1] if names else None
+
+
 def _is_unitwise(layer: nn.Module) -> bool:
     return isinstance(layer, BatchNorm) or getattr(layer, "kind", None) in ACTIVATIONS
 

@@ -31,7 +31,7 @@ def network_page(classifier: Classifier, title: str) -> str:
 
     Raises DataError where the network takes no pictures, InputError for softmax along the axis of images.
     """
-    page = {**Reader(classifier).describe(), "title": title}
+    page = {**Reader(classifier).describe(), "title": title, "explains": None}  # gradients are not in the page
     steps = s.steps_of(classifier.net, classifier.pipeline.image_shape)
     weights = _Weights()
     entry = Entry.of(classifier.pipeline, classifier.normalizer, bytes_only=True)

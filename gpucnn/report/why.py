@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.explain.maps import grad_cams
-from gpucnn.nn.layers import Convolution
+from gpucnn.explain.maps import grad_cams, last_convolution
 from gpucnn.report.pixels import Viewer, encoded, quantised
 from gpucnn.report.subject import Subject
 
@@ -16,12 +15,12 @@ def cams(subject: Subject, images: np.ndarray, labels: np.ndarray, viewer: Viewe
     images: their numbers (n,), of which there are test images. The values are bytes, 255 being each map's largest. None
     where there are no images, or the network has no convolution.
     """
-    if not len(images) or not any(isinstance(layer, Convolution) for layer in subject.net.modules()):
+    layer, maps = last_convolution(subject.net), []
+    if layer is None or not len(images):
         return None
-    maps, layer = [], ""
     for image, label in zip(images.tolist(), labels, strict=True):  # one at a time: large ones need much memory
         inputs = subject.normalizer.apply(subject.test.images[[image]], subject.config["dtype"])  # type: ignore[union-attr]
-        (found,), layer = grad_cams(subject.net, inputs, np.array([label]))
+        (found,), _ = grad_cams(subject.net, inputs, np.array([label]), layer)
         maps.append(quantised(found, 0, float(found.max()) or 1.0))
     small = viewer.of(np.stack(maps)[:, None]).thumbnails(np.arange(len(maps)))
     return {"layer": layer, "bytes": encoded(small)}

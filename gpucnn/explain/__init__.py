@@ -4,6 +4,7 @@ from gpucnn.explain.calibration import Reliability, best_temperature, coverage, 
 from gpucnn.explain.duplicates import Duplicates, near_duplicates
 from gpucnn.explain.labels import losses, mean_images, suspects
 from gpucnn.explain.pictures import grad_cam, occlusion, saliency, smooth_grad
+from gpucnn.explain.space import space
 
 __all__ = [
     "Duplicates",
@@ -18,5 +19,6 @@ __all__ = [
     "reliability",
     "saliency",
     "smooth_grad",
+    "space",
     "suspects",
 ]

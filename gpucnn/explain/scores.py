@@ -41,7 +41,7 @@ def inside(
         reached.append(output.detach().requires_grad_())
         return reached[-1]
 
-    with _hooked(layer, begin_here):
+    with hooked(layer, begin_here):
         _backward(net, _inputs(net, inputs), labels)
     return reached[-1].numpy(), reached[-1].grad.numpy()
 
@@ -73,7 +73,8 @@ def _frozen(net: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hooked(layer: nn.Module, hook: Hook) -> Iterator[None]:
+def hooked(layer: nn.Module, hook: Hook) -> Iterator[None]:
+    """Inside the block the layer has a forward hook."""
     handle = layer.register_forward_hook(hook)
     try:
         yield
@@ -88,7 +89,7 @@ def _until_scores(net: nn.Sequential) -> Iterator[None]:
     while isinstance(last, nn.Sequential) and len(last):
         last = last[-1]
     if isinstance(last, nn.Softmax | nn.LogSoftmax | nn.Sigmoid):
-        with _hooked(last, lambda module, given, output: given[0]):
+        with hooked(last, lambda module, given, output: given[0]):
             yield
     else:
         yield

@@ -17,6 +17,7 @@ from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
+from gpucnn.report.scatter import points_inside
 from gpucnn.report.series import curves_of, short_number
 from gpucnn.report.subject import Subject
 from gpucnn.report.why import cams
@@ -62,6 +63,7 @@ def report_facts(subject: Subject) -> Facts:
     facts["examples"] = shown = examples(predictions, viewer)
     mistakes = np.array([shown["images"][place][0] for place in shown["mistakes"]], np.int64)
     facts["cams"] = cams(subject, mistakes, predictions.predicted[mistakes], viewer)
+    facts["space"] = points_inside(subject, predictions, viewer)
     facts["data"] = data_inside(subject, subject.test, predictions)
     maps = maps_inside(subject, subject.test, predictions, viewer)
     if maps is None:

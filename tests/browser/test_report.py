@@ -266,6 +266,62 @@ def test_twins_are_told_to_flatter_the_test(open_file, run, tmp_path) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def opened(page: Any) -> list[int]:
+    return [int(each.get_attribute("data-image")) for each in page.locator("#opened figure").all()]
+
+
+def points_of(page: Any, box: dict[str, float]) -> list[tuple[int, float, float]]:
+    """Number and place on the screen of every image of the space."""
+    told = json.loads(page.locator("#facts").inner_text())["space"]
+    edge = 14
+    scale = min((box["width"] - 2 * edge) / max(told["x"]), (box["height"] - 2 * edge) / max(told["y"]))
+    return [
+        (row[0], box["x"] + edge + x * scale, box["y"] + box["height"] - edge - y * scale)
+        for row, x, y in zip(told["images"], told["x"], told["y"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_lasso_opens_the_images_inside(width, open_file, run) -> None:
+    page = open_file(run / "report.html", width)
+    canvas = page.locator("canvas.space")
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(100)
+    box = canvas.bounding_box()
+    points = points_of(page, box)
+    left, right = box["x"] + 0.2 * box["width"], box["x"] + 0.6 * box["width"]
+    middle = (min(y for _, _, y in points) + max(y for _, _, y in points)) / 2
+    top, bottom = middle - 60, middle + 60
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom)):
+        page.mouse.move(x, y, steps=3)
+    page.mouse.up()
+    within = {number for number, x, y in points if left < x < right and top < y < bottom}
+    assert page.locator("#opened h3").inner_text() == "Inside the lasso"
+    assert page.locator("#opened p").inner_text().startswith(f"{len(within)} images, ")
+    assert within and set(opened(page)) <= within and len(opened(page)) == min(48, len(within))
+    number, x, y = points[7]
+    page.mouse.click(x, y)
+    assert page.locator("#opened h3").inner_text() == "The 12 nearest" and number in opened(page)
+
+
+def test_the_space_is_read_with_the_keys_and_by_class(page, truth) -> None:
+    canvas = page.locator("canvas.space")
+    canvas.focus()
+    for key in ("ArrowUp", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert len(opened(page)) == 12
+    page.locator("#space").get_by_role("button", name="7", exact=True).click()
+    assert opened(page) and all(truth.test.labels[image] == 7 for image in opened(page))
+    before = canvas.evaluate("node => node.toDataURL()")
+    page.get_by_role("button", name="Pictures at the points").click()
+    drawn = canvas.evaluate("node => node.toDataURL()")
+    page.get_by_role("button", name="theme").click()
+    page.wait_for_function("before => document.querySelector('canvas.space').toDataURL() !== before", arg=drawn)
+    assert drawn != before
+
+
 def test_a_heading_sorts(page) -> None:
     def column() -> list[float]:
         return [float(text) for text in page.locator("#classes tbody td:nth-child(3)").all_inner_texts()]
@@ -307,7 +363,7 @@ def test_the_theme_is_the_systems_until_it_is_chosen(scheme, open_file, run) -> 
 
 def test_everything_is_reached_by_tab_and_the_focus_is_seen(page) -> None:
     met, seen = [], set()
-    for _ in range(80):
+    for _ in range(100):
         page.keyboard.press("Tab")
         where = page.evaluate(
             "document.activeElement.closest('section')?.id ?? document.activeElement.closest('.bar, .skip')?.className"

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpucnn import Tensor, nn, no_grad
+from gpucnn import Tensor, manual_seed, nn, no_grad
 from gpucnn.data import Dataset, Normalizer
 from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
 from gpucnn.explain import reliability
 from gpucnn.explain.maps import grad_cams
+from gpucnn.explain.space import hidden_values, principal
 from gpucnn.report import Subject, page, write_comparison, write_report
 from gpucnn.report.facts import report_facts
 from gpucnn.report.inside import first_of_classes, maps_inside
@@ -35,6 +36,7 @@ def subject(path, names=("cat", "dog"), shape=(1, 8, 8), count=30, channels=4, *
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
     test = Dataset(images, np.arange(count) % len(names), names)
+    manual_seed(0)
     features = channels * (shape[1] - 2) * (shape[2] - 2)
     net = nn.Sequential(nn.Conv2d(shape[0], channels, 3), nn.ReLU(), nn.Flatten(), nn.Linear(features, len(names)))
     told: dict[str, Any] = {
@@ -258,7 +260,9 @@ def test_mistakes_are_explained_by_grad_cam_as_python_gives_it(tmp_path) -> None
     maps, layer = grad_cams(about.net, about.normalizer.apply(about.test.images[numbers]), said)
     told = np.frombuffer(base64.b64decode(facts["cams"]["bytes"]), np.uint8).reshape(len(numbers), 12, 10)
     assert facts["cams"]["layer"] == layer == "0" and len(numbers) > 3
-    np.testing.assert_allclose(told, 255 * maps / maps.max(axis=(1, 2), keepdims=True), atol=0.51)
+    largest = maps.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(told, 255 * maps / np.where(largest > 0, largest, 1), atol=0.51)
+    assert (largest > 0).any()
 
 
 def test_a_network_without_convolutions_has_no_grad_cam_in_its_report(tmp_path) -> None:
@@ -292,7 +296,7 @@ def with_training_images(tmp_path) -> Subject:
     about = subject(tmp_path / "run", names=names)
     images = np.random.default_rng(1).integers(0, 256, (50, 1, 8, 8), dtype=np.uint8)
     images[3], images[4] = about.test.images[7], about.test.images[8]
-    return replace(about, train=Dataset(images, np.arange(50) % 5 // 3, names))
+    return replace(about, train=Dataset(images, np.arange(50) // 30, names))
 
 
 def test_the_data_are_told(with_training_images) -> None:
@@ -330,3 +334,20 @@ def test_of_many_classes_some_are_shown_from_the_rarest_to_the_commonest(tmp_pat
     rows = report_facts(about)["data"]["classes"]["rows"]
     counts = [row[1] for row in rows]
     assert len(rows) == 40 and {1, 7} <= set(counts) and [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
+def test_points_are_the_hidden_values_principal_components(tmp_path, monkeypatch) -> None:
+    about = subject(tmp_path / "run")
+    told = report_facts(about)["space"]
+    assert told["layer"] == "3" and [row[0] for row in told["images"]] == list(range(30))
+    points, shares = principal(hidden_values(about.net, about.normalizer.apply(about.test.images)))
+    points = points - points.min(axis=0)
+    np.testing.assert_allclose(np.stack([told["x"], told["y"]], axis=1), points / points.max(), atol=1e-3)
+    np.testing.assert_allclose(told["shares"], shares, rtol=1e-3)
+    monkeypatch.setattr("gpucnn.report.scatter.MOST_POINTS", 12)
+    few = report_facts(about)["space"]["images"]
+    wrong = [row for row in told["images"] if row[1] != row[2]]
+    surest = sorted(wrong, key=lambda row: -row[4])[:4]
+    assert len(few) == 12 and [row[0] for row in few if row[1] != row[2]] == sorted(row[0] for row in surest)
+    without = nn.Sequential(nn.AvgPool2d((8, 4)), nn.Flatten()).eval()
+    assert report_facts(subject(tmp_path / "run", net=without))["space"] is None

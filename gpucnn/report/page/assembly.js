@@ -29,6 +29,7 @@ if (facts.differences) {
 if (facts.confusion) parts.push(confusion(), classes());
 if (facts.examples) parts.push(mistakes());
 if (facts.belief) parts.push(belief());
+if (facts.space) parts.push(space());
 if (facts.data) parts.push(dataset());
 if (facts.kernels?.layers.length) parts.push(kernels());
 if (facts.maps) parts.push(featureMaps());

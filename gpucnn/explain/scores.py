@@ -46,6 +46,22 @@ def inside(
     return reached[-1].numpy(), reached[-1].grad.numpy()
 
 
+def unit_gradients(net: nn.Sequential, layer: nn.Module, inputs: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    """The gradient by input n of the unit amid a layer's map channels[n]: inputs (N, C, *sizes) -> their shape."""
+    reached: list[Tensor] = []
+
+    def keep(module: nn.Module, given: Any, output: Tensor) -> None:
+        reached.append(output)
+
+    x = _inputs(net, inputs).requires_grad_()
+    with hooked(layer, keep), in_evaluation_mode(net), _frozen(net):
+        net(x)
+        chosen = np.zeros(reached[-1].shape, reached[-1].dtype)
+        chosen[(np.arange(len(channels)), channels, *(side // 2 for side in chosen.shape[2:]))] = 1
+        reached[-1].backward(Tensor(chosen))
+    return x.grad.numpy()
+
+
 def _inputs(net: nn.Sequential, inputs: np.ndarray) -> Tensor:
     return Tensor.from_batch_last(to_device(to_batch_last(inputs, dtype_of(net).name)))
 

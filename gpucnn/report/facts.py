@@ -15,6 +15,7 @@ from gpucnn.report.dataset import data_inside
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
 from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
+from gpucnn.report.likes import likes_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
 from gpucnn.report.scatter import points_inside
@@ -64,6 +65,7 @@ def report_facts(subject: Subject) -> Facts:
     mistakes = np.array([shown["images"][place][0] for place in shown["mistakes"]], np.int64)
     facts["cams"] = cams(subject, mistakes, predictions.predicted[mistakes], viewer)
     facts["space"] = points_inside(subject, predictions, viewer)
+    facts["likes"] = likes_inside(subject, subject.test, viewer)
     facts["data"] = data_inside(subject, subject.test, predictions)
     maps = maps_inside(subject, subject.test, predictions, viewer)
     if maps is None:

@@ -25,7 +25,7 @@ CURVES, CONFUSION, KERNELS, FEATURE_MAPS = "curves.png", "confusion.png", "kerne
 # In the order in which they stand in the page's one script: each uses those before it.
 SCRIPTS = (
     "tools", "theme", "architecture", "curves", "images", "predictions", "belief", "space", "dataset", "tiles",
-    "kernels", "maps", "comparison", "sweep", "assembly",
+    "kernels", "likes", "maps", "comparison", "sweep", "assembly",
 )  # fmt: skip
 # What the parser of HTML looks for inside a script, and two that end lines in old ones: JSON can say them otherwise.
 ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})

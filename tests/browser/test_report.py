@@ -1,6 +1,7 @@
 """A run's page in a browser, from a file, with the network off: what it shows and how it answers."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -320,6 +321,17 @@ def test_the_space_is_read_with_the_keys_and_by_class(page, truth) -> None:
     page.get_by_role("button", name="theme").click()
     page.wait_for_function("before => document.querySelector('canvas.space').toDataURL() !== before", arg=drawn)
     assert drawn != before
+
+
+def test_channels_show_what_they_like(page, truth) -> None:
+    layers = page.locator("#likes [data-layer]")
+    assert [each.get_attribute("data-layer") for each in layers.all()] == ["0", "3.0", "5"]
+    assert [each.locator("figure").count() for each in layers.all()] == [4, 4, 3]
+    assert layers.first.locator("canvas").count() == 4 * (1 + 6)
+    told = layers.first.locator(".patches canvas").first.get_attribute("title")
+    image, value = re.fullmatch(r"test image (\d+): ([-\d.]+)", told).groups()
+    outputs = {name: output[0] for name, _, output in layer_outputs(truth.net, truth.images[[int(image)]])}
+    assert outputs["0"][0].max() == pytest.approx(float(value), rel=2e-3)
 
 
 def test_a_heading_sorts(page) -> None:

@@ -34,6 +34,7 @@ def test_its_commands_and_programs_run(tmp_path, monkeypatch, capsys) -> None:
     sure = names["probabilities"].max(axis=1) >= names["threshold"]
     assert right[sure].mean() >= 0.95 and 0 < names["belief"].error < 0.2
     assert names["points"].shape == (200, 2) and names["points"].std(axis=0).min() > 0
+    assert names["found"].images.shape == (8, 6) and names["made"].shape == (8, 1, 28, 28)
     assert names["means"].shape == (10, 1, 28, 28) and len(names["doubtful"]) <= 24
     assert "test images are nearly among the training's" in printed
 

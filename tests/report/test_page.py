@@ -17,9 +17,12 @@ from gpucnn.errors import InputError
 from gpucnn.explain import reliability
 from gpucnn.explain.maps import grad_cams
 from gpucnn.explain.space import hidden_values, principal
+from gpucnn.explain.units import ascended
+from gpucnn.geometry import ReceptiveField
 from gpucnn.report import Subject, page, write_comparison, write_report
 from gpucnn.report.facts import report_facts
 from gpucnn.report.inside import first_of_classes, maps_inside
+from gpucnn.report.likes import patch
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import EXAMPLE_BYTES, OTHERS, Predictions, examples, merged
 from gpucnn.runs.folder import RunFolder
@@ -351,3 +354,38 @@ def test_points_are_the_hidden_values_principal_components(tmp_path, monkeypatch
     assert len(few) == 12 and [row[0] for row in few if row[1] != row[2]] == sorted(row[0] for row in surest)
     without = nn.Sequential(nn.AvgPool2d((8, 4)), nn.Flatten()).eval()
     assert report_facts(subject(tmp_path / "run", net=without))["space"] is None
+
+
+def test_channels_are_shown_with_the_patches_that_excite_them_most(tmp_path, monkeypatch) -> None:
+    about = subject(tmp_path / "run")
+    (told,) = report_facts(about)["likes"]["layers"]
+    assert told["name"] == "0" and told["of"] == 4 and told["patches"]["shape"] == [1, 1, 3, 3]
+    weight, bias = about.net[0].weight.numpy()[:, 0], about.net[0].bias.numpy()
+    patches = np.frombuffer(base64.b64decode(told["patches"]["bytes"]), np.uint8).reshape(4, 6, 3, 3)
+    values = (patches / 255 * weight[:, None]).sum(axis=(2, 3)) + bias[:, None]
+    np.testing.assert_allclose(values, told["values"], rtol=2e-3, atol=1e-3)
+    with no_grad():
+        maps = about.net[0](Tensor(about.normalizer.apply(about.test.images))).numpy()
+    np.testing.assert_allclose(np.sort(maps.max(axis=(2, 3)), axis=0)[:-7:-1].T, values, rtol=1e-4, atol=1e-5)
+    assert told["images"] == np.argsort(-maps.max(axis=(2, 3)), axis=0)[:6].T.tolist()
+    made = np.frombuffer(base64.b64decode(told["made"]["bytes"]), np.uint8).reshape(4, 3, 3)
+    pictures = ascended(about.net, about.normalizer, (1, 8, 8), "0", (0.0, 255.0))
+    np.testing.assert_array_equal(made, pictures[:, 0, 3:6, 3:6].round())  # unit (3, 3) of 6 x 6 sees these
+    monkeypatch.setattr("gpucnn.report.likes.MOST_WORK", 1)
+    assert report_facts(about)["likes"]["layers"][0]["made"] is None
+    monkeypatch.setattr("gpucnn.report.likes.BYTES", 7 * 9 * 3)
+    assert len(report_facts(about)["likes"]["layers"][0]["images"]) == 3
+    monkeypatch.setattr("gpucnn.report.likes.BYTES", 1)
+    assert report_facts(about)["likes"] is None
+
+
+def test_a_patch_is_what_its_unit_sees_and_black_beyond_the_border() -> None:
+    images = np.arange(1, 49, dtype=np.uint8).reshape(1, 1, 6, 8)
+    viewer, field = Viewer(Dataset(images, np.zeros(1, np.int64), ("one",))), ReceptiveField((3, 3), (2, 2), (-1, -1))
+    padded = np.pad(images[0, 0], 1)
+    for unit in ((0, 0), (1, 2), (2, 3)):
+        expected = padded[2 * unit[0] : 2 * unit[0] + 3, 2 * unit[1] : 2 * unit[1] + 3]
+        np.testing.assert_array_equal(patch(viewer, 0, np.array(unit), field)[0, 0], expected)
+    np.testing.assert_array_equal(
+        patch(viewer, 0, np.array([0, 0]), ReceptiveField((9, 8), (1, 1), (-3, 0)))[0, 0], images[0, 0]
+    )

@@ -32,6 +32,7 @@ if (facts.belief) parts.push(belief());
 if (facts.space) parts.push(space());
 if (facts.data) parts.push(dataset());
 if (facts.kernels?.layers.length) parts.push(kernels());
+if (facts.likes) parts.push(likes());
 if (facts.maps) parts.push(featureMaps());
 document.body.append(
   el("a", {class: "skip", href: "#main"}, "Skip to the content"),

@@ -28,6 +28,7 @@ __all__ = [
     "concatenate",
     "data",
     "device",
+    "explain",
     "export",
     "filters",
     "from_dlpack",
@@ -55,6 +56,7 @@ _LATER = {
     "torch_state_dict": ("gpucnn.training", "torch_state_dict"),
     "save": ("gpucnn.training", "save"),
     "data": ("gpucnn.data", None),
+    "explain": ("gpucnn.explain", None),
     "export": ("gpucnn.export", None),
 }
 

@@ -23,7 +23,7 @@ KNOW_CUPY = {"gpucnn.backend"}
 OPTIONAL: dict[str, set[str]] = {
     "torch": {"gpucnn.training.pytorch"},
     "scipy": set(),
-    "sklearn": {"gpucnn.sklearn"},
+    "sklearn": {"gpucnn.sklearn", "gpucnn.explain.space"},
 }
 NOT_AT_ONCE = {"PIL", "matplotlib", "pooch", "pydantic", "requests", "safetensors", "threadpoolctl", "tqdm", "yaml"}
 

@@ -48,6 +48,7 @@ BANDS = (
             (Part("sklearn", "CNNClassifier: a network as a scikit-learn estimator"),),
             (Part("loggers", "what TensorBoard, CSV files and MLflow are told of a training"),),
             (Part("report", "a page on a run, or several; pictures of networks and runs"),),
+            (Part("explain", "why a network answers as it does, what its layers compute, how far to believe it"),),
             (Part("runs", "run folders: their files, training in one, opening one again"),),
             (Part("config", "one YAML file: read, checked, and built; every fault with its place"),),
             (Part("training", "the loop: steps, captured steps, evaluation, losses, checkpoints"),),

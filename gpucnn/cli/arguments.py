@@ -87,6 +87,11 @@ def _eval(commands: "Commands") -> None:
     evaluate.add_argument("run_name", metavar="RUN", help=RUN)
     evaluate.add_argument("--data", metavar="NAME", help="the data set whose test images are used (default: the run's)")
     _add_views(evaluate)
+    evaluate.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="find the temperature that suits the validation images best, and keep it in the run's pipeline.json",
+    )
 
 
 def _predict(commands: "Commands") -> None:

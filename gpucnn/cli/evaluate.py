@@ -5,12 +5,15 @@ import sys
 
 import numpy as np
 
+from gpucnn.cli.calibration import calibrate, coverage_table, reliability_table
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import table
-from gpucnn.config.build import evaluation_loader, load_data
+from gpucnn.config.build import TrainingData, evaluation_loader, load_data
 from gpucnn.config.schema import needs_files
 from gpucnn.data import SOURCES, Dataset, load_source
+from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import ConfigError
+from gpucnn.explain import reliability
 from gpucnn.metrics import Classification, classify
 from gpucnn.runs.classifier import check_finite
 from gpucnn.runs.saved import SavedRun, open_run
@@ -19,19 +22,40 @@ from gpucnn.training.scores import NumberScores, Scores
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print accuracy, loss and a line for each class."""
+    """Print accuracy, loss, calibration and a line for each class."""
     saved = open_run(arguments.run_name)
     choose_device(None, saved.config)
     name, test = test_images(saved, arguments.data)
+    if arguments.tta and arguments.calibrate:
+        raise ConfigError("--calibrate finds the temperature of single answers, not of means over views (--tta)")
     figures = _averaged(saved, test, arguments.tta) if arguments.tta else _evaluated(saved, test)
     check_finite(figures.loss, saved.folder.path)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
     if figures.scores is not None:
+        if arguments.calibrate:
+            raise ConfigError("--calibrate: a temperature is that of classes, and the labels of this run are none")
         print(f"loss {figures.loss:.4f}\n\n{of_scores(figures.scores, test.class_names)}")
         return
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}")
     print(f"interval of the accuracy (95 %): {figures.classification.interval}\n")
     print(per_class(figures.classification, test.class_names))
+    if not arguments.tta:
+        print()
+        _print_calibration(saved, test, figures.probabilities, arguments.calibrate)
+
+
+def _print_calibration(saved: SavedRun, test: Dataset, plain: np.ndarray, anew: bool) -> None:
+    """How far the probabilities are to be believed; `plain` (N, C) are those of temperature 1.
+
+    anew: find the temperature first, and print tables too.
+    """
+    pipeline = calibrate(saved, own_data(saved)) if anew else saved.pipeline
+    probabilities = as_probabilities(plain, "probabilities", pipeline.temperature)
+    measured, before = reliability(test.labels, probabilities), reliability(test.labels, plain)
+    without = f" (without it {before.error:.2%})" if pipeline.temperature != 1 else ""
+    print(f"expected calibration error {measured.error:.2%}, temperature {pipeline.temperature:.4g}{without}")
+    if anew:
+        print(f"\n{reliability_table(measured)}\n\n{coverage_table(test.labels, probabilities)}")
 
 
 def _evaluated(saved: SavedRun, test: Dataset) -> Evaluation:
@@ -40,7 +64,12 @@ def _evaluated(saved: SavedRun, test: Dataset) -> Evaluation:
 
 
 def _averaged(saved: SavedRun, test: Dataset, tta: str) -> Evaluation:
-    """The figures of probabilities averaged over views; the loss is the cross-entropy of these means."""
+    """The figures of probabilities averaged over views; the loss is the cross-entropy of these means.
+
+    Raises ConfigError where labels are no classes.
+    """
+    if saved.pipeline.outputs in ("label_logits", "numbers"):
+        raise ConfigError("--tta: its figures are those of classes, and the labels of this run are none")
     probabilities = saved.classifier().probabilities(test.images, tta)
     right = probabilities[np.arange(len(test)), test.labels]
     loss = float(-np.log(np.maximum(right, np.finfo(right.dtype).tiny)).mean())
@@ -55,7 +84,7 @@ def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
     images. Raises InputError for a data set that has other images or classes than the network.
     """
     if name is None or name == saved.config.data.name:
-        return saved.dataset, own_test_images(saved)
+        return saved.dataset, own_data(saved).test
     if name in SOURCES and needs_files(name):
         raise ConfigError(f"--data {name}: it needs options, which only a configuration can give; train on it instead")
     test = saved.fitting(load_source(name).source.test, name)
@@ -65,15 +94,17 @@ def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
     return name, test
 
 
-def own_test_images(saved: SavedRun) -> Dataset:
-    """The test images of the run's own data; a line tells what has changed there. Raises InputError, OSError."""
+def own_data(saved: SavedRun) -> TrainingData:
+    """The run's own data; a line tells what has changed there. Raises InputError, OSError."""
     data = load_data(saved.config, saved.dataset)
     changed = saved.changes(data)
     if not changed:
-        return data.test
-    test = saved.fitting(data.test, data.loaded.used, data.loaded.source.from_files)
+        return data
+    used, from_files = data.loaded.used, data.loaded.source.from_files
+    validation = None if data.validation is None else saved.fitting(data.validation, used, from_files)
+    train, test = (saved.fitting(part, used, from_files) for part in (data.train, data.test))
     print(f"the data have changed since the run was trained: {'; '.join(changed)}", file=sys.stderr)
-    return test
+    return data._replace(train=train, validation=validation, test=test)
 
 
 def of_scores(scores: Scores, names: tuple[str, ...]) -> str:

@@ -3,8 +3,7 @@
 import argparse
 
 from gpucnn import backend
-from gpucnn.cli.evaluate import own_test_images
-from gpucnn.config.build import load_data
+from gpucnn.cli.evaluate import own_data
 from gpucnn.errors import InputError
 from gpucnn.export import export_c, export_c_int8, export_onnx, export_page
 from gpucnn.kernels import dispatch
@@ -49,6 +48,6 @@ def _c(saved: SavedRun, arguments: argparse.Namespace) -> None:
         export_c(saved.classifier(), arguments.c, title)
         print(f"{arguments.c}: weights in float32")
         return
-    test, training = own_test_images(saved), load_data(saved.config, saved.dataset).train
-    before, after = export_c_int8(saved.classifier(), arguments.c, training.images, test, title)
+    data = own_data(saved)
+    before, after = export_c_int8(saved.classifier(), arguments.c, data.train.images, data.test, title)
     print(f"{arguments.c}: weights in 8 bits; accuracy on the test images {before:.2%} before, {after:.2%} after")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from gpucnn.cli.device import choose_device
-from gpucnn.cli.evaluate import own_test_images
+from gpucnn.cli.evaluate import own_data
 from gpucnn.config.resolve import differing, resolve
 from gpucnn.data import Dataset
 from gpucnn.errors import InputError
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     if len(saved) == 1:
         print_report(with_test_images(saved[0]), out)
         return
-    subjects = [subject_of(each, None) for each in saved]
+    subjects = [subject_of(each) for each in saved]
     page = write_comparison(subjects, differing([each.config for each in saved]), out or Path(COMPARISON))
     print(f"comparison: {page}")
 
@@ -36,13 +36,14 @@ def print_report(subject: Subject, page: Path | None = None, quiet: bool = False
 def with_test_images(saved: SavedRun) -> Subject:
     """A run with its test images; without them, after a line that says why, if they are unavailable."""
     try:
-        return subject_of(saved, own_test_images(saved))
+        data = own_data(saved)
     except (InputError, OSError) as error:
         print(f"the report has no test images: {error}", file=sys.stderr)
-        return subject_of(saved, None)
+        return subject_of(saved)
+    return subject_of(saved, data.test, data.train)
 
 
-def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:
+def subject_of(saved: SavedRun, test: Dataset | None = None, train: Dataset | None = None) -> Subject:
     """The subject of a report on a saved run."""
     return Subject(
         saved.folder,
@@ -54,6 +55,8 @@ def subject_of(saved: SavedRun, test: Dataset | None) -> Subject:
         saved.dataset,
         test,
         saved.loss(),
+        train,
+        1.0 if saved.kept is None else saved.kept.temperature,
     )
 
 

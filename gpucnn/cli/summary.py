@@ -13,8 +13,8 @@ from gpucnn.config.build import build_network
 from gpucnn.config.check import Checked, data_shape, load_options, stated_shape
 from gpucnn.config.layers import CLASSES, counts_classes, lr_scales
 from gpucnn.config.schema import Config, source_options
+from gpucnn.explain.layers import layer_facts
 from gpucnn.geometry import Sizes
-from gpucnn.report.architecture import layer_facts
 from gpucnn.runs.folder import LATEST
 from gpucnn.runs.saved import open_run
 from gpucnn.training.evaluation import dtype_of

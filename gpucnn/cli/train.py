@@ -106,6 +106,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
             data.loaded.used,
             data.test,
             trainer.loss,
+            data.train,
         )
         print_report(subject, quiet=arguments.quiet)
     return 0

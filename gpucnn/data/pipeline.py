@@ -43,7 +43,8 @@ class Pipeline(Kept):
     pixels. ground: what surrounds the objects, where the training images agree. background: what shows through
     transparent parts. invert: whether black and white of files were exchanged for training. transposed: whether the
     training files' rows and columns were. thresholds: of several labels, the probability from which each is given.
-    normalization: the file of the normalizer beside pipeline.json.
+    normalization: the file of the normalizer beside pipeline.json. temperature: what scores are divided by before
+    softmax, found by `gpucnn eval --calibrate`.
     """
 
     version: Literal[1] = 1
@@ -59,6 +60,7 @@ class Pipeline(Kept):
     thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
     normalization: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.safetensors$", max_length=100)]
     fingerprint: Fingerprint
+    temperature: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -131,6 +133,16 @@ class Pipeline(Kept):
             images = self.pixels.inverted(images)
         return np.ascontiguousarray(images.swapaxes(2, 3) if transposed else images)
 
+    def size_of(self, picture: Any, *, transposed: bool = False) -> tuple[int, ...]:
+        """(H, W) of one picture of any kind that `images` takes, as it is in its file. Raises as `images` does."""
+        if isinstance(picture, str | Path):
+            picture = open_picture(Path(picture).expanduser())
+        if isinstance(picture, Image.Image):
+            shown = upright(picture)
+            return shown.height, shown.width
+        size = self.size[::-1] if transposed else self.size
+        return layouts.channels_first(layouts.as_array(picture), (self.channels, *size)).shape[2:]
+
     def inputs(self, pictures: Any, normalizer: Normalizer, dtype: str = "float32", **options: bool) -> np.ndarray:
         """The network's input, (N, C, H, W) of the floating type `dtype`; `options` as for `images`."""
         return normalizer.apply(self.images(pictures, **options), dtype)
@@ -155,24 +167,32 @@ class Pipeline(Kept):
         return bright if self.ground == "dark" else ~bright
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The network's outputs (N, K) as probabilities (N, K): softmax unless they are. Raises ShapeError."""
+        """The network's outputs (N, K) as probabilities (N, K): softmax unless they are, by `temperature`.
+
+        Raises ShapeError.
+        """
         if outputs.ndim != 2 or outputs.shape[1] != len(self.class_names):
             raise ShapeError(
                 f"the network gave outputs of shape {outputs.shape}; expected (N, {len(self.class_names)}), one for "
                 "each class"
             )
-        return as_probabilities(outputs, self.outputs)
+        return as_probabilities(outputs, self.outputs, self.temperature)
 
     def classes(self, outputs: np.ndarray) -> list[str]:
         """The names of the most probable classes, given outputs (N, K). Raises ShapeError."""
         return [self.class_names[label] for label in self.probabilities(outputs).argmax(axis=1)]
 
 
-def as_probabilities(outputs: np.ndarray, kind: Outputs) -> np.ndarray:
+def as_probabilities(outputs: np.ndarray, kind: Outputs, temperature: float = 1.0) -> np.ndarray:
     """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax.
 
-    Those of several labels are the sigmoids; numbers are returned as they are.
+    With another temperature than 1, the softmax of the logits, or of the logarithms of its own, divided by it. Those of
+    several labels are the sigmoids; numbers are returned as they are.
     """
+    if temperature != 1:
+        with np.errstate(divide="ignore"):  # the logarithm of 0
+            scores = np.log(outputs) if kind == "probabilities" else outputs
+        return as_probabilities(scores / outputs.dtype.type(temperature), "logits")
     if kind in ("probabilities", "numbers"):
         return outputs
     if kind == "label_logits":

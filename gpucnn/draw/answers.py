@@ -17,7 +17,9 @@ from gpucnn.data.centring import centred, resampled, whole
 from gpucnn.data.ranges import BYTE
 from gpucnn.draw.drawing import Drawing
 from gpucnn.errors import DataError
-from gpucnn.report.architecture import LayerFacts, layer_facts, layer_outputs
+from gpucnn.explain.layers import LayerFacts, layer_facts, layer_outputs
+from gpucnn.explain.maps import grad_cams, last_convolution
+from gpucnn.report.pixels import quantised
 from gpucnn.runs.classifier import Classifier
 from gpucnn.training.evaluation import dtype_of
 
@@ -44,6 +46,7 @@ class Reader:
                 "draw for one that does, or give this one arrays from Python: gpucnn.load(RUN)"
             )
         self.net, self.image_shape = classifier.net, image_shape
+        self.explains = last_convolution(self.net)
         classifier.pipeline.pixels.fit(np.zeros(1, np.uint8), BYTE)  # refuses a range that drawings have not
 
     def describe(self) -> dict[str, Any]:
@@ -54,6 +57,7 @@ class Reader:
             "classes": self.classifier.classes,
             "bright": self.classifier.pipeline.ground == "bright",
             "zero": ZERO,
+            "explains": self.explains,
             "layers": [
                 {**_description(name, layer, output[0]), "field": _field(facts)}
                 for (name, layer, output), facts in zip(
@@ -63,11 +67,16 @@ class Reader:
         }
 
     def answer(self, drawing: Drawing) -> dict[str, Any]:
-        """The image (H, W) that the drawing becomes, the probabilities, and each layer's output."""
+        """The image (H, W) that the drawing becomes, the probabilities, each layer's output, and why: Grad-CAM (H, W).
+
+        The last, of the likeliest class, in bytes up to the largest, is None where there is no convolution.
+        """
         image = self.image_of(drawing)
+        shares = self.classifier.probabilities(self._fitted(image))[0]
         return {
             "image": _text(image[0]),
-            "probabilities": self.classifier.probabilities(self._fitted(image))[0].tolist(),
+            "probabilities": shares.tolist(),
+            "why": None if self.explains is None else self._why(image, int(shares.argmax())),
             "layers": [_shades(_shown(output[0])) for _, _, output in self._outputs(image)],
         }
 
@@ -81,9 +90,15 @@ class Reader:
         """(C, H, W) of 0..255 -> (1, C, H, W) in the range of the training images."""
         return self.classifier.pipeline.pixels.fit(image[None], BYTE)
 
+    def _inputs(self, image: np.ndarray) -> np.ndarray:
+        return self.classifier.normalizer.apply(self._fitted(image), dtype_of(self.net).name)
+
     def _outputs(self, image: np.ndarray) -> Iterator[Output]:
-        inputs = self.classifier.normalizer.apply(self._fitted(image), dtype_of(self.net).name)
-        return layer_outputs(self.net, inputs)
+        return layer_outputs(self.net, self._inputs(image))
+
+    def _why(self, image: np.ndarray, label: int) -> str:
+        (found,), _ = grad_cams(self.net, self._inputs(image), np.array([label]), self.explains)
+        return _text(quantised(found, 0, float(found.max()) or 1.0))
 
 
 def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import numpy as np
 
 from gpucnn.draw import Reader
 from gpucnn.errors import InputError
+from gpucnn.explain.layers import layer_facts
 from gpucnn.export import steps as s
 from gpucnn.export.entry import Entry
 from gpucnn.geometry import Window
-from gpucnn.report.architecture import layer_facts
 from gpucnn.report.page import ESCAPED
 from gpucnn.runs.classifier import Classifier
 
@@ -31,7 +31,7 @@ def network_page(classifier: Classifier, title: str) -> str:
 
     Raises DataError where the network takes no pictures, InputError for softmax along the axis of images.
     """
-    page = {**Reader(classifier).describe(), "title": title}
+    page = {**Reader(classifier).describe(), "title": title, "explains": None}  # gradients are not in the page
     steps = s.steps_of(classifier.net, classifier.pipeline.image_shape)
     weights = _Weights()
     entry = Entry.of(classifier.pipeline, classifier.normalizer, bytes_only=True)

@@ -14,6 +14,7 @@ from gpucnn.export.onnx import onnx_model
 from gpucnn.export.page import network_page
 from gpucnn.export.quantised import Quantised, emulated, quantise
 from gpucnn.export.steps import steps_of
+from gpucnn.export.tempered import tempered
 from gpucnn.files import atomic_write
 from gpucnn.runs.classifier import Classifier
 
@@ -27,6 +28,7 @@ def export_onnx(classifier: Classifier, path: Path | str, *, bare: bool = False)
     that is not installed. Raises InputError where the library onnx is not installed, a layer cannot be exported, or the
     answers differ.
     """
+    classifier = classifier if bare else tempered(classifier)
     pipeline = classifier.pipeline
     if not bare:
         check_classes(classifier)
@@ -44,7 +46,7 @@ def export_c(classifier: Classifier, path: Path | str, title: str = "network") -
     classifier: what `gpucnn.load` gives. Raises InputError where bytes have no meaning to the network, or a layer
     cannot be exported.
     """
-    _write_c(classifier, path, About(title, classifier.classes), {})
+    _write_c(tempered(classifier), path, About(title, classifier.classes), {})
 
 
 def export_c_int8(
@@ -55,6 +57,7 @@ def export_c_int8(
     training: images (N, C, H, W) on which the ranges of layers' inputs are found. test: the images of the accuracy.
     """
     check_classes(classifier)
+    classifier = tempered(classifier)
     step = -(-len(training) // CALIBRATING)
     layers = quantise(classifier.net, classifier.normalizer.apply(training[::step]))
     rounded = Classifier(emulated(classifier.net, layers), classifier.pipeline, classifier.normalizer, classifier.where)
@@ -92,4 +95,4 @@ def export_page(classifier: Classifier, path: Path | str, title: str = "network"
     cannot be exported.
     """
     check_classes(classifier)
-    atomic_write(Path(path), network_page(classifier, title).encode())
+    atomic_write(Path(path), network_page(tempered(classifier), title).encode())

@@ -6,17 +6,23 @@ from typing import Any
 import numpy as np
 
 from gpucnn.data import Loader
+from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
+from gpucnn.explain.layers import chosen_options, layer_facts
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
-from gpucnn.report.architecture import chosen_options, layer_facts
+from gpucnn.report.belief import belief
+from gpucnn.report.dataset import data_inside
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
 from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
+from gpucnn.report.likes import likes_inside
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import MOST_ROWS, Predictions, class_rows, examples, groups_of, merged
+from gpucnn.report.scatter import points_inside
 from gpucnn.report.scores import headline_of, score_facts
 from gpucnn.report.series import curves_of, short_number
 from gpucnn.report.subject import Subject
+from gpucnn.report.why import cams
 from gpucnn.training.evaluation import evaluate
 
 ANCHORS = 33  # colours that a page interpolates between
@@ -47,7 +53,8 @@ def report_facts(subject: Subject) -> Facts:
         return facts | _recorded_figures(subject)
     loader = Loader(subject.test, 256, subject.normalizer, dtype=subject.config["dtype"])
     evaluation = evaluate(subject.net, loader, subject.loss)
-    if not np.isfinite(evaluation.probabilities).all():
+    plain = evaluation.probabilities
+    if not np.isfinite(plain).all():
         raise InputError(
             f"{subject.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
             "finite; train again, with a lower learning rate (optimizer.lr)"
@@ -55,9 +62,16 @@ def report_facts(subject: Subject) -> Facts:
     if evaluation.scores is not None:
         of_test = subject.test.labels, evaluation.probabilities
         return facts | {"scores": score_facts(evaluation.scores, subject.class_names, *of_test)}
-    predictions, viewer = Predictions(subject.test.labels, evaluation.probabilities), Viewer(subject.test)
+    probabilities = as_probabilities(plain, "probabilities", subject.temperature)
+    predictions, viewer = Predictions(subject.test.labels, probabilities), Viewer(subject.test)
     facts |= _figures(predictions.classification, list(subject.class_names))
-    facts["examples"] = examples(predictions, subject.test, viewer)
+    facts["belief"] = belief(subject.test.labels, plain, subject.temperature)
+    facts["examples"] = shown = examples(predictions, viewer)
+    mistakes = np.array([shown["images"][place][0] for place in shown["mistakes"]], np.int64)
+    facts["cams"] = cams(subject, mistakes, predictions.predicted[mistakes], viewer)
+    facts["space"] = points_inside(subject, predictions, viewer)
+    facts["likes"] = likes_inside(subject, subject.test, viewer)
+    facts["data"] = data_inside(subject, subject.test, predictions)
     maps = maps_inside(subject, subject.test, predictions, viewer)
     if maps is None:
         facts["notes"].append("The images are too large for a page, so no feature maps are shown.")

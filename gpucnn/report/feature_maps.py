@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn import nn
 from gpucnn.errors import ShapeError
-from gpucnn.report.architecture import layer_outputs, sequential
+from gpucnn.explain.layers import layer_outputs, sequential
 from gpucnn.report.figures import MAGNITUDES, SIGNED, new_figure
 from gpucnn.report.tiles import flat_tiles, mosaic
 

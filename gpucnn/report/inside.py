@@ -7,8 +7,8 @@ import numpy as np
 
 from gpucnn import nn
 from gpucnn.data import Dataset
+from gpucnn.explain.layers import layer_facts, layer_outputs
 from gpucnn.geometry import Sizes
-from gpucnn.report.architecture import layer_facts, layer_outputs
 from gpucnn.report.feature_maps import MOST_MAPS, MOST_NUMBERS, value_range
 from gpucnn.report.kernels import convolutions, largest_weight, shown_kernels
 from gpucnn.report.pixels import Viewer, encoded, packed, quantised

@@ -1,6 +1,7 @@
 """Arrays as bytes that a page can draw: images, feature maps and kernels in 8 bits."""
 
 import base64
+import copy
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ class Viewer:
         if self.images.dtype != np.uint8:
             parts.append(f"Black is {self.low:.4g}, white {self.high:.4g}.")
         return " ".join(parts)
+
+    def of(self, images: np.ndarray) -> "Viewer":
+        """A viewer of other images (N, C, *sizes), with the same range of pixels."""
+        other = copy.copy(self)
+        other.images = images
+        return other
 
     def view(self, indices: np.ndarray) -> np.ndarray:
         """The images at `indices` (n,) as uint8 (n, K, D, H, W), K being 1 or 3, D the slices of a volume, else 1."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.data import Dataset
 from gpucnn.metrics import Classification, classify
 from gpucnn.report.pixels import Viewer, packed
 from gpucnn.report.series import short_number
@@ -73,7 +72,7 @@ def class_rows(figures: Classification, names: list[str]) -> list[list[Any]]:
     return [[names[c], *(short_number(float(column[c])) for column in columns), int(figures.support[c])] for c in worst]
 
 
-def examples(predictions: Predictions, test: Dataset, viewer: Viewer) -> dict[str, Any]:
+def examples(predictions: Predictions, viewer: Viewer) -> dict[str, Any]:
     """Small pictures of the most confident mistakes and, for each cell of the shown matrix, of its clearest images.
 
     `images` has a row (number in the test set, true class, predicted class, probability of each) to each of `pictures`;
@@ -86,7 +85,7 @@ def examples(predictions: Predictions, test: Dataset, viewer: Viewer) -> dict[st
     place = {image: row for row, image in enumerate(shown.tolist())}
     return {
         "pictures": packed(viewer.thumbnails(shown)) if len(shown) else {"shape": [1, 1, 1, 1], "bytes": ""},
-        "images": [_row(predictions, test, image) for image in shown.tolist()],
+        "images": [described(predictions, image) for image in shown.tolist()],
         "cells": {cell: [place[image] for image in chosen] for cell, chosen in cells.items()},
         "mistakes": [place[image] for image in mistakes.tolist()],
         "note": viewer.note,
@@ -113,7 +112,8 @@ def _cells(predictions: Predictions, room: int) -> dict[str, list[int]]:
     return {name: cell[:most] for name, cell in cells.items() if most}
 
 
-def _row(predictions: Predictions, test: Dataset, image: int) -> list[Any]:
-    true, predicted = int(test.labels[image]), int(predictions.predicted[image])
+def described(predictions: Predictions, image: int) -> list[Any]:
+    """An image's number, its class, the class that is said, and the probability of each."""
+    true, predicted = int(predictions.labels[image]), int(predictions.predicted[image])
     shares = predictions.probabilities[image]
     return [image, true, predicted, short_number(float(shares[true])), short_number(float(shares[predicted]))]

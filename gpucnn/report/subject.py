@@ -13,7 +13,7 @@ from gpucnn.training.losses import Loss
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A run, its trained network, and its test images if they are available."""
+    """A run, its trained network, and its test and training images if they are available."""
 
     folder: RunFolder
     config: Mapping[str, Any]  # resolved, plain data
@@ -24,6 +24,8 @@ class Subject:
     dataset: str  # trained on, which may be the fallback
     test: Dataset | None
     loss: Loss | None = None  # cross-entropy by default
+    train: Dataset | None = None
+    temperature: float = 1.0  # of its probabilities
 
     @property
     def name(self) -> str:

@@ -82,14 +82,18 @@ class Classifier:
 
     def probabilities(self, images: np.ndarray, tta: str = "") -> np.ndarray:
         """Probabilities (N, classes) of images (N, C, H, W) as `Pipeline.images` gives them. Raises CheckpointError."""
-        parts = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
-        return np.concatenate([averaged(part, tta, self._answers) for part in parts])
+        return np.concatenate([averaged(part, tta, self._answers) for part in _parts(images)])
 
     def _answers(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities (N, classes) of a few images as they are."""
-        scores = outputs(self.net, self.normalizer.apply(images, dtype_of(self.net).name))
+        """Probabilities (N, classes) of images as they are."""
+        return self.pipeline.probabilities(self.outputs(images))
+
+    def outputs(self, images: np.ndarray) -> np.ndarray:
+        """What the network itself says of such images, (N, classes). Raises CheckpointError."""
+        dtype = dtype_of(self.net).name
+        scores = np.concatenate([outputs(self.net, self.normalizer.apply(part, dtype)) for part in _parts(images)])
         check_finite(scores, self.where)
-        return self.pipeline.probabilities(scores)
+        return scores
 
     def about_grounds(self, opposed: int, total: int) -> str:
         """The warning for `opposed` of `total` pictures whose ground differs from that of the training images."""
@@ -121,3 +125,8 @@ def _in_batches(pictures: Any) -> Iterator[Any]:
             yield pictures[start : start + BATCH_SIZE]
     else:
         yield pictures
+
+
+def _parts(images: np.ndarray) -> list[np.ndarray]:
+    """The images, BATCH_SIZE at a time."""
+    return [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]

@@ -141,10 +141,17 @@ def evaluate_batch(net: Module | CapturedNetwork, loss: Loss, batch: Batch) -> t
 @contextlib.contextmanager
 def evaluating(net: Module) -> Iterator[None]:
     """Evaluation mode without gradients; on exit every module returns to its mode."""
+    with in_evaluation_mode(net), no_grad():
+        yield
+
+
+@contextlib.contextmanager
+def in_evaluation_mode(net: Module) -> Iterator[None]:
+    """Evaluation mode; on exit every module returns to its mode."""
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
-        with no_grad(), one_blas_thread():
+        with one_blas_thread():
             yield
     finally:
         for module, training in modes:

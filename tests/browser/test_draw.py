@@ -180,6 +180,22 @@ def test_what_is_shown_is_what_the_network_made_of_it(server, reader, open_page)
     assert float(told[1]) == pytest.approx(answer["layers"][0]["peak"], rel=5e-3)
 
 
+def test_why_is_shown_where_it_is_asked_for(server, open_page) -> None:
+    page = open_page(server)
+    with page.expect_response("**/answer") as response:
+        draw(page, [BAR[0][:1]])
+    answer = response.value.json()
+    plain = seen(page)
+    page.get_by_label("Show why").check()
+    assert "what layer 2.0 found that speaks for the class" in page.locator("#why-note").inner_text()
+    colours = pixels(page, "#seen")[..., :3].reshape(-1, 3).astype(float)
+    share = 0.8 * np.frombuffer(base64.b64decode(answer["why"]), np.uint8)[:, None] / 255
+    own = np.frombuffer(base64.b64decode(answer["image"]), np.uint8)[:, None]
+    np.testing.assert_allclose(colours, own + share * (np.array([255, 140, 0]) - own), atol=1)
+    page.get_by_label("Show why").uncheck()
+    assert (seen(page) == plain).all() and page.locator("#why-note").is_hidden()
+
+
 def test_everything_moves_while_the_pen_is_down(server, open_page) -> None:
     page = open_page(server)
     box = page.locator("#canvas").bounding_box()
@@ -365,13 +381,13 @@ def test_what_is_no_picture_is_told(server, open_page) -> None:
 def test_every_control_is_reached_by_tab(server, open_page) -> None:
     page = open_page(server)
     reached = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id"))
         outlines = "[document.activeElement, document.activeElement.parentElement]"
         styles = page.evaluate(f"{outlines}.map((each) => getComputedStyle(each).outlineStyle)")
         assert "solid" in styles  # focus is seen
-    assert reached == ["theme", "canvas", "undo", "clear", "file", "width", "centre", "invert"]
+    assert reached == ["theme", "canvas", "undo", "clear", "file", "width", "centre", "invert", "why"]
 
 
 def test_drawing_by_keys(server, open_page) -> None:

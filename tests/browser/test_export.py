@@ -178,3 +178,9 @@ def test_names_are_no_markup(open_file, tmp_path) -> None:
     page.wait_for_selector(ANSWERED)
     assert page.locator("#bars .name").evaluate_all("(all) => all.map((name) => name.textContent)") == list(names)
     assert page.inner_text("#title") == "gpucnn: </title><b>"
+
+
+@needs_real_data
+def test_why_is_not_offered_where_gradients_are_not_in_the_page(lenet_page, open_file) -> None:
+    page = open_file(lenet_page)
+    assert page.locator("#why-choice").is_hidden()

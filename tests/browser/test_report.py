@@ -1,6 +1,7 @@
 """A run's page in a browser, from a file, with the network off: what it shows and how it answers."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from gpucnn import load
 from gpucnn.cli import main
 from gpucnn.config.build import load_data
+from gpucnn.explain import reliability
+from gpucnn.explain.layers import layer_facts, layer_outputs
 from gpucnn.geometry import Sizes
-from gpucnn.report.architecture import layer_facts, layer_outputs
 from gpucnn.runs.saved import open_run
 from gpucnn.training import predict
 
@@ -205,6 +207,133 @@ def test_the_surest_mistakes_are_mistakes_and_fall(page, truth) -> None:
     assert [sure[i] for i in shown] == sorted(sure[wrong], reverse=True)[: len(shown)]
 
 
+def test_mistakes_are_explained_at_a_press(page) -> None:
+    def pictures() -> list[Any]:
+        return page.locator("#mistakes figure canvas").evaluate_all("all => all.map((each) => each.toDataURL())")
+
+    before, button = pictures(), page.get_by_role("button", name="Why? Grad-CAM")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert (
+        button.get_attribute("aria-pressed") == "true"
+        and "What layer 5 found" in page.locator("#mistakes").inner_text()
+    )
+    explained = pictures()
+    assert len(explained) == len(before) and all(a != b for a, b in zip(before, explained, strict=True))
+    names = page.locator("#mistakes figure canvas").evaluate_all("all => all.map((each) => each.ariaLabel)")
+    assert all(name.endswith(", with Grad-CAM") for name in names)
+    button.click()
+    assert pictures() == before
+
+
+def test_belief_is_read_with_the_keys(page, truth) -> None:
+    sure = predict(truth.net, truth.images)
+    measured = reliability(truth.test.labels, sure)
+    assert f"test images {100 * measured.error:.1f} %" in page.locator("#reliability h3").inner_text()
+    page.locator("#reliability svg[tabindex]").focus()
+    page.keyboard.press("End")
+    readout = page.locator("#reliability .readout").inner_text()
+    assert f", {measured.images[-1]} images: test images {100 * measured.accuracy[-1]:.1f} %" in readout
+    page.locator("#coverage svg[tabindex]").focus()
+    page.keyboard.press("End")
+    right = (truth.predictions == truth.test.labels).mean()
+    assert page.locator("#coverage .readout").inner_text().endswith(f"accuracy {100 * right:.1f} %")
+
+
+def test_the_data_section_shows_classes_label_errors_and_twins(page) -> None:
+    figures = page.locator("#balance figure")
+    assert figures.count() == 10
+    counts = [int(text.split()[0]) for text in page.locator("#balance figcaption > div:nth-child(2)").all_inner_texts()]
+    assert sum(counts) == 500
+    assert page.locator("#suspects figure").count() <= 24
+    assert "near duplicates" in page.locator("#twins h3").inner_text()
+
+
+def test_twins_are_told_to_flatter_the_test(open_file, run, tmp_path) -> None:
+    page = (run / "report.html").read_text()
+    facts = json.loads(page.split('id="facts">')[1].split("</script>")[0])
+    small = facts["data"]["classes"]["pictures"]
+    facts["data"]["twins"] = {
+        "count": 3, "of": 360, "otherwise_labelled": 1, "accuracy": 0.9, "without": 0.8875,
+        "pairs": [[7, 12, 0.999, 3, 3], [8, 40, 0.996, 3, 5]], "mine": small, "theirs": small,
+    }  # fmt: skip
+    begin, end = page.index('id="facts">') + len('id="facts">'), page.index("</script>", page.index('id="facts">'))
+    (tmp_path / "twins.html").write_text(page[:begin] + json.dumps(facts) + page[end:])
+    opened = open_file(tmp_path / "twins.html", 390)
+    told = opened.locator("#twins").inner_text()
+    assert "They flatter the test: accuracy is 90.00 % with them and 88.75 % without." in told
+    assert "1 of them have another label there. The 2 most alike are shown." in told and "3, there 5" in told
+    assert opened.locator("#twins canvas").count() == 4
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def opened(page: Any) -> list[int]:
+    return [int(each.get_attribute("data-image")) for each in page.locator("#opened figure").all()]
+
+
+def points_of(page: Any, box: dict[str, float]) -> list[tuple[int, float, float]]:
+    """Number and place on the screen of every image of the space."""
+    told = json.loads(page.locator("#facts").inner_text())["space"]
+    edge = 14
+    scale = min((box["width"] - 2 * edge) / max(told["x"]), (box["height"] - 2 * edge) / max(told["y"]))
+    return [
+        (row[0], box["x"] + edge + x * scale, box["y"] + box["height"] - edge - y * scale)
+        for row, x, y in zip(told["images"], told["x"], told["y"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_lasso_opens_the_images_inside(width, open_file, run) -> None:
+    page = open_file(run / "report.html", width)
+    canvas = page.locator("canvas.space")
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(100)
+    box = canvas.bounding_box()
+    points = points_of(page, box)
+    left, right = box["x"] + 0.2 * box["width"], box["x"] + 0.6 * box["width"]
+    middle = (min(y for _, _, y in points) + max(y for _, _, y in points)) / 2
+    top, bottom = middle - 60, middle + 60
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom)):
+        page.mouse.move(x, y, steps=3)
+    page.mouse.up()
+    within = {number for number, x, y in points if left < x < right and top < y < bottom}
+    assert page.locator("#opened h3").inner_text() == "Inside the lasso"
+    assert page.locator("#opened p").inner_text().startswith(f"{len(within)} images, ")
+    assert within and set(opened(page)) <= within and len(opened(page)) == min(48, len(within))
+    number, x, y = points[7]
+    page.mouse.click(x, y)
+    assert page.locator("#opened h3").inner_text() == "The 12 nearest" and number in opened(page)
+
+
+def test_the_space_is_read_with_the_keys_and_by_class(page, truth) -> None:
+    canvas = page.locator("canvas.space")
+    canvas.focus()
+    for key in ("ArrowUp", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert len(opened(page)) == 12
+    page.locator("#space").get_by_role("button", name="7", exact=True).click()
+    assert opened(page) and all(truth.test.labels[image] == 7 for image in opened(page))
+    before = canvas.evaluate("node => node.toDataURL()")
+    page.get_by_role("button", name="Pictures at the points").click()
+    drawn = canvas.evaluate("node => node.toDataURL()")
+    page.get_by_role("button", name="theme").click()
+    page.wait_for_function("before => document.querySelector('canvas.space').toDataURL() !== before", arg=drawn)
+    assert drawn != before
+
+
+def test_channels_show_what_they_like(page, truth) -> None:
+    layers = page.locator("#likes [data-layer]")
+    assert [each.get_attribute("data-layer") for each in layers.all()] == ["0", "3.0", "5"]
+    assert [each.locator("figure").count() for each in layers.all()] == [4, 4, 3]
+    assert layers.first.locator("canvas").count() == 4 * (1 + 6)
+    told = layers.first.locator(".patches canvas").first.get_attribute("title")
+    image, value = re.fullmatch(r"test image (\d+): ([-\d.]+)", told).groups()
+    outputs = {name: output[0] for name, _, output in layer_outputs(truth.net, truth.images[[int(image)]])}
+    assert outputs["0"][0].max() == pytest.approx(float(value), rel=2e-3)
+
+
 def test_a_heading_sorts(page) -> None:
     def column() -> list[float]:
         return [float(text) for text in page.locator("#classes tbody td:nth-child(3)").all_inner_texts()]
@@ -246,7 +375,7 @@ def test_the_theme_is_the_systems_until_it_is_chosen(scheme, open_file, run) -> 
 
 def test_everything_is_reached_by_tab_and_the_focus_is_seen(page) -> None:
     met, seen = [], set()
-    for _ in range(80):
+    for _ in range(100):
         page.keyboard.press("Tab")
         where = page.evaluate(
             "document.activeElement.closest('section')?.id ?? document.activeElement.closest('.bar, .skip')?.className"

@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn import Tensor, nn, no_grad
 from gpucnn.cli.device import accept_config
 from gpucnn.config.build import build_network
-from gpucnn.report.architecture import layer_facts
+from gpucnn.explain.layers import layer_facts
 
 LENET = (Path(__file__).parents[2] / "configs/lenet.yaml").read_text()
 EVERY_KIND = """\

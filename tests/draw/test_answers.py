@@ -10,6 +10,7 @@ from gpucnn.draw import Reader
 from gpucnn.draw.answers import MOST_MAPS, MOST_SLICES, MOST_UNITS, ZERO
 from gpucnn.draw.drawing import Drawing
 from gpucnn.errors import DataError, InputError
+from gpucnn.explain import grad_cam
 from gpucnn.training import predict
 from tests.draw.conftest import NAMES, SHAPE, classifier
 
@@ -55,6 +56,21 @@ def test_answers_are_what_the_layers_give(reader) -> None:
         assert told["peak"] == pytest.approx(np.abs(values).max(), rel=1e-5)
         scaled = (bytes_of(told["bytes"]).astype(float) - ZERO) / ZERO * told["peak"]
         assert scaled == pytest.approx(values, abs=told["peak"] / ZERO)
+
+
+def test_the_answer_says_why_by_grad_cam(reader) -> None:
+    answer = reader.answer(drawing())
+    said = NAMES[int(np.argmax(answer["probabilities"]))]
+    assert reader.describe()["explains"] == "2.0"
+    expected = grad_cam(reader.classifier, reader.image_of(drawing())[0], said)
+    told = bytes_of(answer["why"]).reshape(28, 28)
+    np.testing.assert_allclose(told, 255 * expected / expected.max(), atol=0.51)
+    assert told.max() == 255
+
+
+def test_a_network_without_convolutions_says_no_why() -> None:
+    reader = Reader(classifier(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)).eval()))
+    assert reader.describe()["explains"] is None and reader.answer(drawing())["why"] is None
 
 
 def test_probabilities_are_those_of_predict(reader) -> None:

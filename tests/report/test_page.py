@@ -1,22 +1,32 @@
 """The page as text: one file by itself, whatever names its classes have; what is told when there is much."""
 
+import base64
 import html.parser
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gpucnn import nn
+from gpucnn import Tensor, manual_seed, nn, no_grad
 from gpucnn.data import Dataset, Normalizer
+from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
+from gpucnn.explain import reliability
+from gpucnn.explain.maps import grad_cams
+from gpucnn.explain.space import hidden_values, principal
+from gpucnn.explain.units import ascended
+from gpucnn.geometry import ReceptiveField
 from gpucnn.report import Subject, page, write_comparison, write_report
 from gpucnn.report.facts import report_facts
 from gpucnn.report.inside import first_of_classes, maps_inside
+from gpucnn.report.likes import patch
 from gpucnn.report.pixels import Viewer
 from gpucnn.report.predictions import EXAMPLE_BYTES, OTHERS, Predictions, examples, merged
 from gpucnn.runs.folder import RunFolder
+from gpucnn.training import predict
 from tests.report.runs import write_lines, write_run
 
 CONFIG = {"name": "by hand", "dtype": "float32", "data": {"name": "digits"}, "train": {"epochs": 3}}
@@ -29,6 +39,7 @@ def subject(path, names=("cat", "dog"), shape=(1, 8, 8), count=30, channels=4, *
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
     test = Dataset(images, np.arange(count) % len(names), names)
+    manual_seed(0)
     features = channels * (shape[1] - 2) * (shape[2] - 2)
     net = nn.Sequential(nn.Conv2d(shape[0], channels, 3), nn.ReLU(), nn.Flatten(), nn.Linear(features, len(names)))
     told: dict[str, Any] = {
@@ -181,7 +192,7 @@ def test_examples_are_the_surest_of_their_cell_and_have_room(tmp_path) -> None:
     about = subject(tmp_path / "run", shape=(1, 40, 60), count=400)
     probabilities = np.random.default_rng(1).dirichlet((1, 1), 400)
     predictions = Predictions(about.test.labels, probabilities)
-    told = examples(predictions, about.test, Viewer(about.test))
+    told = examples(predictions, Viewer(about.test))
     assert told["pictures"]["shape"] == [1, 1, 20, 30]  # every second pixel
     for cell, places in told["cells"].items():
         row, column = map(int, cell.split(","))
@@ -242,3 +253,139 @@ def test_runs_are_compared_up_to_the_number_of_colours(tmp_path) -> None:
 
 def test_a_page_is_made_of_the_files_in_its_folder() -> None:
     assert page.render({"title": "t", "x": "<"}).count(b'{"title":"t","x":"\\u003c"}') == 1
+
+
+def test_mistakes_are_explained_by_grad_cam_as_python_gives_it(tmp_path) -> None:
+    about = subject(tmp_path / "run", shape=(1, 12, 10))
+    facts = report_facts(about)
+    numbers = [facts["examples"]["images"][place][0] for place in facts["examples"]["mistakes"]]
+    said = np.array([facts["examples"]["images"][place][2] for place in facts["examples"]["mistakes"]])
+    maps, layer = grad_cams(about.net, about.normalizer.apply(about.test.images[numbers]), said)
+    told = np.frombuffer(base64.b64decode(facts["cams"]["bytes"]), np.uint8).reshape(len(numbers), 12, 10)
+    assert facts["cams"]["layer"] == layer == "0" and len(numbers) > 3
+    largest = maps.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(told, 255 * maps / np.where(largest > 0, largest, 1), atol=0.51)
+    assert (largest > 0).any()
+
+
+def test_a_network_without_convolutions_has_no_grad_cam_in_its_report(tmp_path) -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).eval()
+    facts = report_facts(subject(tmp_path / "run", net=net))
+    assert facts["cams"] is None and facts["examples"]["mistakes"]
+
+
+def test_belief_is_measured_with_the_runs_temperature(tmp_path) -> None:
+    about = subject(tmp_path / "run")
+    plain, facts = report_facts(about)["belief"], report_facts(replace(about, temperature=3.0))
+    kept, without = facts["belief"]["curves"]
+    assert plain["curves"] == [without | {"name": "test images"}] and plain["temperature"] == 1
+    with no_grad():
+        logits = about.net(Tensor(about.normalizer.apply(about.test.images))).numpy()
+    probabilities = as_probabilities(logits / 3, "logits")
+    measured = reliability(about.test.labels, probabilities)
+    assert kept["error"] == pytest.approx(measured.error, rel=1e-3)
+    assert kept["images"] == measured.images[measured.images > 0].tolist()
+    surest = facts["examples"]["images"][facts["examples"]["mistakes"][0]]
+    assert surest[4] == pytest.approx(probabilities[surest[0]].max(), rel=1e-3)
+    assert facts["belief"]["coverage"]["accuracy"][-1] == pytest.approx(
+        (probabilities.argmax(axis=1) == about.test.labels).mean(), rel=1e-3
+    )
+
+
+@pytest.fixture
+def with_training_images(tmp_path) -> Subject:
+    """Three classes, of which one has no training images; a test image that is among them, another that nearly is."""
+    names = ("cat", "dog", "eel")
+    about = subject(tmp_path / "run", names=names)
+    images = np.random.default_rng(1).integers(0, 256, (50, 1, 8, 8), dtype=np.uint8)
+    images[3], images[4] = about.test.images[7], about.test.images[8]
+    return replace(about, train=Dataset(images, np.arange(50) // 30, names))
+
+
+def test_the_data_are_told(with_training_images) -> None:
+    about = with_training_images
+    told = report_facts(about)["data"]
+    assert told["classes"]["rows"] == [[0, 30, 10], [1, 20, 10]] and told["classes"]["of"] == 3
+    means = np.frombuffer(base64.b64decode(told["classes"]["pictures"]["bytes"]), np.uint8).reshape(2, 8, 8)
+    train = about.train
+    np.testing.assert_allclose(means, [train.images[train.labels == k].mean(axis=(0, 1)) for k in (0, 1)], atol=0.51)
+    predicted = predict(about.net, train.images).argmax(axis=1)
+    wrong = [row[0] for row in told["suspects"]["images"]]
+    assert set(wrong) <= set(np.flatnonzero(predicted != train.labels)) and told["suspects"]["read"] == 50
+    shares = [row[3] for row in told["suspects"]["images"]]
+    assert shares == sorted(shares) and len(wrong) == min(24, (predicted != train.labels).sum())
+    twins = told["twins"]
+    assert [pair[:2] for pair in sorted(twins["pairs"])] == [[7, 3], [8, 4]] and twins["count"] == 2
+    assert twins["otherwise_labelled"] == (about.test.labels[[7, 8]] != train.labels[[3, 4]]).sum()
+    right = predict(about.net, about.test.images).argmax(axis=1) == about.test.labels
+    assert twins["without"] == pytest.approx(np.delete(right, [7, 8]).mean(), rel=1e-3)
+
+
+def test_of_much_data_some_is_looked_at_or_none(with_training_images, monkeypatch) -> None:
+    monkeypatch.setattr("gpucnn.report.dataset.MOST_WORK", 10 * with_training_images.net.multiply_adds((1, 8, 8)))
+    suspects = report_facts(with_training_images)["data"]["suspects"]
+    assert suspects["read"] == 10 and {row[0] % 5 for row in suspects["images"]} == {0}
+    monkeypatch.setattr("gpucnn.report.dataset.MOST_PIXELS", 80 * 64 - 1)
+    assert report_facts(with_training_images)["data"] is None
+
+
+def test_of_many_classes_some_are_shown_from_the_rarest_to_the_commonest(tmp_path, rng) -> None:
+    names = tuple(map(str, range(90)))
+    labels = np.repeat(np.arange(90), 1 + np.arange(90) % 7)
+    train = Dataset(rng.integers(0, 256, (len(labels), 1, 8, 8), dtype=np.uint8), labels, names)
+    about = subject(tmp_path / "run", names=names, train=train)
+    rows = report_facts(about)["data"]["classes"]["rows"]
+    counts = [row[1] for row in rows]
+    assert len(rows) == 40 and {1, 7} <= set(counts) and [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
+def test_points_are_the_hidden_values_principal_components(tmp_path, monkeypatch) -> None:
+    about = subject(tmp_path / "run")
+    told = report_facts(about)["space"]
+    assert told["layer"] == "3" and [row[0] for row in told["images"]] == list(range(30))
+    points, shares = principal(hidden_values(about.net, about.normalizer.apply(about.test.images)))
+    points = points - points.min(axis=0)
+    np.testing.assert_allclose(np.stack([told["x"], told["y"]], axis=1), points / points.max(), atol=1e-3)
+    np.testing.assert_allclose(told["shares"], shares, rtol=1e-3)
+    monkeypatch.setattr("gpucnn.report.scatter.MOST_POINTS", 12)
+    few = report_facts(about)["space"]["images"]
+    wrong = [row for row in told["images"] if row[1] != row[2]]
+    surest = sorted(wrong, key=lambda row: -row[4])[:4]
+    assert len(few) == 12 and [row[0] for row in few if row[1] != row[2]] == sorted(row[0] for row in surest)
+    without = nn.Sequential(nn.AvgPool2d((8, 4)), nn.Flatten()).eval()
+    assert report_facts(subject(tmp_path / "run", net=without))["space"] is None
+
+
+def test_channels_are_shown_with_the_patches_that_excite_them_most(tmp_path, monkeypatch) -> None:
+    about = subject(tmp_path / "run")
+    (told,) = report_facts(about)["likes"]["layers"]
+    assert told["name"] == "0" and told["of"] == 4 and told["patches"]["shape"] == [1, 1, 3, 3]
+    weight, bias = about.net[0].weight.numpy()[:, 0], about.net[0].bias.numpy()
+    patches = np.frombuffer(base64.b64decode(told["patches"]["bytes"]), np.uint8).reshape(4, 6, 3, 3)
+    values = (patches / 255 * weight[:, None]).sum(axis=(2, 3)) + bias[:, None]
+    np.testing.assert_allclose(values, told["values"], rtol=2e-3, atol=1e-3)
+    with no_grad():
+        maps = about.net[0](Tensor(about.normalizer.apply(about.test.images))).numpy()
+    np.testing.assert_allclose(np.sort(maps.max(axis=(2, 3)), axis=0)[:-7:-1].T, values, rtol=1e-4, atol=1e-5)
+    assert told["images"] == np.argsort(-maps.max(axis=(2, 3)), axis=0)[:6].T.tolist()
+    made = np.frombuffer(base64.b64decode(told["made"]["bytes"]), np.uint8).reshape(4, 3, 3)
+    pictures = ascended(about.net, about.normalizer, (1, 8, 8), "0", (0.0, 255.0))
+    np.testing.assert_array_equal(made, pictures[:, 0, 3:6, 3:6].round())  # unit (3, 3) of 6 x 6 sees these
+    monkeypatch.setattr("gpucnn.report.likes.MOST_WORK", 1)
+    assert report_facts(about)["likes"]["layers"][0]["made"] is None
+    monkeypatch.setattr("gpucnn.report.likes.BYTES", 7 * 9 * 3)
+    assert len(report_facts(about)["likes"]["layers"][0]["images"]) == 3
+    monkeypatch.setattr("gpucnn.report.likes.BYTES", 1)
+    assert report_facts(about)["likes"] is None
+
+
+def test_a_patch_is_what_its_unit_sees_and_black_beyond_the_border() -> None:
+    images = np.arange(1, 49, dtype=np.uint8).reshape(1, 1, 6, 8)
+    viewer, field = Viewer(Dataset(images, np.zeros(1, np.int64), ("one",))), ReceptiveField((3, 3), (2, 2), (-1, -1))
+    padded = np.pad(images[0, 0], 1)
+    for unit in ((0, 0), (1, 2), (2, 3)):
+        expected = padded[2 * unit[0] : 2 * unit[0] + 3, 2 * unit[1] : 2 * unit[1] + 3]
+        np.testing.assert_array_equal(patch(viewer, 0, np.array(unit), field)[0, 0], expected)
+    np.testing.assert_array_equal(
+        patch(viewer, 0, np.array([0, 0]), ReceptiveField((9, 8), (1, 1), (-3, 0)))[0, 0], images[0, 0]
+    )

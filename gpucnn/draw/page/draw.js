@@ -10,6 +10,7 @@ const MOST_BARS = 20;
 const UNITS_PER_ROW = 32;
 const UNIT_SIZE = 10; // pixels on the screen: a value of a layer without maps
 const MAP_SIZE = 58; // the longer side of a map, and of a kernel
+const MARK = [255, 140, 0]; // red, green, blue: of what speaks for the class that is said
 
 const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
@@ -186,7 +187,7 @@ let colours; // of the 256 bytes, as ImageData holds pixels
 
 function show(latest, began) {
   answers = latest;
-  showImage(answers.image);
+  showImage(answers.image, answers.why);
   showProbabilities(answers.probabilities);
   network.layers.forEach((layer, index) => showLayer(layers[index], layer, answers.layers[index]));
   const whole = performance.now() - began;
@@ -204,13 +205,17 @@ function showNothing() {
   element("times").textContent = "";
 }
 
-/** An image of one plane, or of three: red, green, blue. */
-function showImage(image) {
+/** An image of one plane, or of three: red, green, blue. `why`, where it is to be shown, colours it by its bytes. */
+function showImage(image, why = null) {
   const [, height, width] = network.image;
   const data = new ImageData(width, height);
   const count = height * width;
   for (let index = 0; index < count; index++) {
-    for (let plane = 0; plane < 3; plane++) data.data[4 * index + plane] = image[(plane * count + index) % image.length];
+    const share = why && element("why").checked ? (0.8 * why[index]) / 255 : 0;
+    for (let plane = 0; plane < 3; plane++) {
+      const own = image[(plane * count + index) % image.length];
+      data.data[4 * index + plane] = own + share * (MARK[plane] - own);
+    }
     data.data[4 * index + 3] = 255;
   }
   element("seen").getContext("2d").putImageData(data, 0, 0);
@@ -487,6 +492,10 @@ function listenToControls() {
   element("width").addEventListener("input", showWidth);
   showWidth();
   for (const option of ["centre", "invert"]) element(option).addEventListener("change", changed);
+  element("why").addEventListener("change", ({ target }) => {
+    element("why-note").hidden = !target.checked;
+    if (answers) showImage(answers.image, answers.why);
+  });
   element("file").addEventListener("change", ({ target }) => {
     take(target.files[0]);
     target.value = ""; // so that the same file may be chosen again
@@ -534,6 +543,8 @@ element("title").textContent = document.title = `${source.name}: ${network.title
 element("seen-note").textContent = `${height} × ${width} pixels, black 0, white 255`;
 if (channels > 1) element("seen-note").textContent += source.pictures ? "; what is drawn is grey" : "; all channels alike";
 if (channels > 1 && source.pictures) element("centre").checked = false; // pictures are taken in their colours
+element("why-choice").hidden = !network.explains;
+element("why-note").textContent = `Grad-CAM: what layer ${network.explains} found that speaks for the class.`;
 if (network.classes.length > MOST_BARS) element("cut").textContent = `The ${MOST_BARS} likeliest of ${network.classes.length}.`;
 rows = makeRows();
 layers = network.layers.map(makeLayer);

@@ -19,6 +19,7 @@ const source = {
     if (!response.ok) throw new Error(await response.text());
     const answers = await response.json();
     answers.image = fromBase64(answers.image);
+    answers.why = answers.why && fromBase64(answers.why);
     for (const layer of answers.layers) layer.bytes = fromBase64(layer.bytes);
     return answers;
   },

@@ -29,7 +29,11 @@ if (facts.differences) {
 if (facts.scores) parts.push(scores());
 if (facts.confusion) parts.push(confusion(), classes());
 if (facts.examples) parts.push(mistakes());
+if (facts.belief) parts.push(belief());
+if (facts.space) parts.push(space());
+if (facts.data) parts.push(dataset());
 if (facts.kernels?.layers.length) parts.push(kernels());
+if (facts.likes) parts.push(likes());
 if (facts.maps) parts.push(featureMaps());
 document.body.append(
   el("a", {class: "skip", href: "#main"}, "Skip to the content"),

@@ -10,7 +10,8 @@ class Pictures {
     this.across = this.slices * (this.width + 1) - 1; // a pixel between two slices
   }
 
-  canvas(number, label) {
+  /** `map`, where given, has a byte to each pixel: the larger, the more of its colour lies on the picture. */
+  canvas(number, label, map = null) {
     const {channels, slices, height, width, across} = this,
       plane = slices * height * width;
     const canvas = el("canvas", {
@@ -28,7 +29,12 @@ class Pictures {
         for (let x = 0; x < width; x++) {
           const from = start + (d * height + y) * width + x,
             to = 4 * (y * across + d * (width + 1) + x);
-          for (let c = 0; c < 3; c++) pixels.data[to + c] = this.bytes[from + (channels === 3 ? c * plane : 0)];
+          const value = map ? map[from - start] : 0,
+            share = (0.75 * value) / 255;
+          for (let c = 0; c < 3; c++) {
+            const own = this.bytes[from + (channels === 3 ? c * plane : 0)];
+            pixels.data[to + c] = own + share * (MAGNITUDES[3 * value + c] - own);
+          }
           pixels.data[to + 3] = 255;
         }
     context.putImageData(pixels, 0, 0);

@@ -2,14 +2,15 @@
 
 const pictures = facts.examples ? new Pictures(facts.examples.pictures) : null;
 
-function example(place) {
-  const [number, truth, predicted, shareOfTruth, share] = facts.examples.images[place];
+/** A picture with what is said of it; `row` is its number, its class, the class that is said, their probabilities. */
+function example(row, from, place, of, shown = from.canvas(place, `${of} image ${row[0]}`)) {
+  const [number, truth, predicted, shareOfTruth, share] = row;
   const right = truth === predicted;
   const said = right ? `${facts.names[truth]} ${percent(share)}` : `${facts.names[predicted]} ${percent(share)}`;
   return el(
     "figure",
     {"data-image": number},
-    pictures.canvas(place, `test image ${number}`),
+    shown,
     el(
       "figcaption",
       {},
@@ -19,6 +20,8 @@ function example(place) {
     ),
   );
 }
+
+const testExample = (place) => example(facts.examples.images[place], pictures, place, "test");
 
 function confusion() {
   const {matrix, names, merged} = facts.confusion,
@@ -79,7 +82,7 @@ function confusion() {
               ? "; no room for pictures of it"
               : ""),
       ),
-      el("div", {class: "figures"}, ...shown.map(example)),
+      el("div", {class: "figures"}, ...shown.map(testExample)),
     );
   }
   const keys = (event) => {
@@ -233,13 +236,35 @@ function classes() {
   );
 }
 
-const mistakes = () =>
-  section(
+function mistakes() {
+  const {mistakes: places, images, note} = facts.examples;
+  const cams = facts.cams && decoded(facts.cams.bytes),
+    size = cams && cams.length / places.length;
+  const figures = el("div", {class: "figures"});
+  const why = el("button", {type: "button", "aria-pressed": "false", click: () => show(!pressed())}, "Why? Grad-CAM");
+  const pressed = () => why.getAttribute("aria-pressed") === "true";
+  const said = el("span", {class: "dim small", "aria-live": "polite"});
+  const show = (explained) => {
+    why.setAttribute("aria-pressed", String(explained));
+    said.textContent = explained
+      ? `What layer ${facts.cams.layer} found that speaks for the class that was said: the brighter, the more. `
+      : "";
+    figures.replaceChildren(
+      ...places.map((place, i) => {
+        const map = explained ? cams.subarray(i * size, (i + 1) * size) : null;
+        const label = `test image ${images[place][0]}` + (explained ? ", with Grad-CAM" : "");
+        return example(images[place], pictures, place, "test", pictures.canvas(place, label, map));
+      }),
+    );
+  };
+  show(false);
+  return section(
     "mistakes",
     "The surest mistakes",
     "Test images that were told wrong, the most confident first, with the probability of what was said and of what " +
-      `is. ${facts.examples.note}`,
-    facts.examples.mistakes.length
-      ? el("div", {class: "card"}, el("div", {class: "figures"}, ...facts.examples.mistakes.map(example)))
+      `is. ${note}`,
+    places.length
+      ? el("div", {class: "card"}, cams ? el("div", {class: "row"}, why, said) : null, figures)
       : el("p", {class: "card"}, "None: every test image was classified correctly."),
   );
+}

@@ -18,7 +18,7 @@ class Arithmetic(numpy.Arithmetic):
 
     def scale(self, x: Array, factor: Array, out: Array) -> None:
         if factor.ndim == 0 and _alike(x, factor, out):
-            library.c.scale(x, factor, out)
+            library.c.scale_by(x, factor, out)
         else:
             super().scale(x, factor, out)
 

@@ -37,7 +37,7 @@ void NAME(add)(const real *x, const real *y, int64_t length, real *out) {
     run_pieces(NAME(add_piece), &(NAME(Arrays)){x, y, out, length}, length);
 }
 
-void NAME(scale)(const real *x, const real *factor, int64_t length, real *out) {
+void NAME(scale_by)(const real *x, const real *factor, int64_t length, real *out) {
     run_pieces(NAME(scale_piece), &(NAME(Arrays)){x, factor, out, length}, length);
 }
 

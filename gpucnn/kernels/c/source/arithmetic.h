@@ -9,8 +9,8 @@ void add_float(const float *x, const float *y, int64_t length, float *out);
 void add_double(const double *x, const double *y, int64_t length, double *out);
 
 /* out = *factor · x; out may be x. */
-void scale_float(const float *x, const float *factor, int64_t length, float *out);
-void scale_double(const double *x, const double *factor, int64_t length, double *out);
+void scale_by_float(const float *x, const float *factor, int64_t length, float *out);
+void scale_by_double(const double *x, const double *factor, int64_t length, double *out);
 
 /* out = x. */
 void copy_float(const float *x, int64_t length, float *out);

@@ -169,7 +169,7 @@ KERNEL(rmsprop, "rRRRdnnnnnwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4]
        a[7].number, a[8].number, a[9].number, (int)a[10].whole, a[11].size, a[11].data)
 KERNEL(muon_direction, "rRdnwR", a[0].data, a[1].data, a[2].data, a[3].number, (int)a[4].whole, a[5].size, a[5].data)
 KERNEL(add, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
-KERNEL(scale, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
+KERNEL(scale_by, "rrR", a[0].data, a[1].data, a[2].size, a[2].data)
 KERNEL(copy, "rR", a[0].data, a[1].size, a[1].data)
 KERNEL(fill, "nR", a[0].number, a[1].size, a[1].data)
 KERNEL(sigmoid, "rR", a[0].data, a[1].size, a[1].data)
@@ -262,7 +262,7 @@ static PyMethodDef methods[] = {
     METHOD(rmsprop),
     METHOD(muon_direction),
     METHOD(add),
-    METHOD(scale),
+    METHOD(scale_by),
     METHOD(copy),
     METHOD(fill),
     METHOD(sigmoid),

@@ -96,10 +96,12 @@ def test_the_core_stays_short() -> None:
 
     30 more are of averages of weights and accumulated gradients, as far as the trainer knows them.
 
+    25 more are of images that are distorted and erased by kernels.
+
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 5015
+    assert sum(map(lines_of_code, core)) <= 5036
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

@@ -18,6 +18,7 @@ STATE = {
     "config.overrides._text_options": "found by a walk over the whole schema, for every override again",
     "data.resident.indices": "one epoch's order, which several captured parts of it need; belongs to a Resident",
     "data.table._ends": "derived from the table's other fields, which do not change; belongs to a Table",
+    "data.elastic.smoothing": "the matrices that smooth displacements, the same for every image of a size",
     "functional.convolution.check_linear": SAME_EVERY_STEP,
     "functional.convolution.convolution_window": SAME_EVERY_STEP,
     "functional.loss._are_rows": SAME_EVERY_STEP,

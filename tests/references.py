@@ -310,3 +310,12 @@ def mse(x, target, reduction="mean") -> float:
     """The mean or the sum of the squared differences."""
     total = sum((x[place] - target[place]) ** 2 for place in np.ndindex(*x.shape))
     return total / x.size if reduction == "mean" else total
+
+
+def prelu(x, weight) -> np.ndarray:
+    """x where it is above 0, else weight times x; weight (1,), or (C,) for x (N, C, ...)."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        slope = weight[place[1]] if len(weight) > 1 else weight[0]
+        y[place] = x[place] if x[place] > 0 else slope * x[place]
+    return y

@@ -260,8 +260,8 @@ def _constructor_options(
     options = dict(entry.options)
     if options.pop("lr_scale", 1.0) not in (0, 1) and not options.get("affine", True):
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
-    if "init" in options:
-        options["init"] = options["init"] or init
+    if options.get("init", "") is None:
+        options["init"] = init
     if options.get(OUTPUTS) == CLASSES:
         options[OUTPUTS] = 1  # the data are absent; what depends on the number is described per class
     if kind.inferred:

@@ -100,13 +100,17 @@ MEANINGS: dict[str, Meaning] = {
     "dilation": Meaning(SIDE, "Distance between the window's taps."),
     "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),
     "bias": Meaning({}, "Whether each output has a trainable constant."),
-    "init": Meaning({}, "How the weights are drawn at the start."),
+    "init": Meaning({}, "How the weights are drawn at the start; of prelu the slope below zero that it begins with."),
     "lr_scale": Meaning(
         ZERO_UP, "The layer's learning rate as a multiple of the optimizer's; 0 freezes it, running statistics too."
     ),
     "ceil_mode": Meaning({}, "Whether a last, partial window counts."),
     "count_include_pad": Meaning({}, "Whether the padding counts in the average."),
     "negative_slope": Meaning({}, "Slope for inputs below zero."),
+    "approximate": Meaning({}, "none: by the normal distribution itself; tanh: by an approximation."),
+    "alpha": Meaning({}, "What the activation tends to below zero, negated."),
+    "beta": Meaning(POSITIVE, "How sharp the bend is."),
+    "threshold": Meaning(POSITIVE, "Where beta times the input is above it, the output is the input."),
     "p": Meaning(BELOW_ONE, "Probability of setting a value to zero while training."),
     "affine": Meaning({}, "Whether a trainable scale and shift follow the normalisation."),
     # loss

@@ -122,7 +122,7 @@ class _Reader:
         """The layer of a node and of those before it that belong to it, and the value that it reads."""
         value = node.inputs[0]
         if node.operator == "Mul":
-            return self._scaled_tanh(node)
+            return self._product(node)
         before = self.makers.get(value)
         if before is not None and before.operator == "Pad" and node.operator in ("MaxPool", "AveragePool"):
             folded = self._padded_pool(node, before)
@@ -142,14 +142,23 @@ class _Reader:
         """An error about a node."""
         return InputError(f"{self.where}: {node} {why}, which no layer here does")
 
-    def _scaled_tanh(self, node: _Node) -> tuple[str, nn.Layer]:
-        inner, amplitude = self._times_constant(node)
-        tanh = self.makers.get(inner)
-        before = self.makers.get(tanh.inputs[0]) if tanh is not None and tanh.operator == "Tanh" else None
-        if before is not None and before.operator == "Mul":
+    def _product(self, node: _Node) -> tuple[str, nn.Layer]:
+        """The activation whose last node multiplies: SiLU, or a scaled function of a scaled value."""
+        inner, factor = self._times_constant(node)
+        if factor is None:
+            for value, other in (node.inputs, node.inputs[::-1]):
+                if (sigmoid := self.makers.get(other)) and sigmoid.operator == "Sigmoid" and sigmoid.inputs[0] == value:
+                    return value, nn.SiLU()
+            raise self.refuse(node, "multiplies")
+        function = self.makers.get(inner)
+        before = self.makers.get(function.inputs[0]) if function is not None else None
+        if function is not None and before is not None and before.operator == "Mul":
             value, slope = self._times_constant(before)
-            if (slope, amplitude) == SCALED:
+            if function.operator == "Tanh" and (slope, factor) == SCALED:
                 return value, nn.ScaledTanh()
+            if function.operator == "Softplus" and slope is not None and np.isclose(slope * factor, 1):
+                softplus: Any = nn.Softplus
+                return value, softplus(float(slope))
         raise self.refuse(node, "multiplies")
 
     def _times_constant(self, node: _Node) -> tuple[str, Any]:
@@ -282,9 +291,20 @@ def _softmax(kind: Any) -> Callable[[_Reader, _Node], nn.Layer]:
     return lambda reader, node: kind(node.options.get("axis", -1))
 
 
-def _leaky_relu(reader: _Reader, node: _Node) -> nn.Layer:
-    kind: Any = nn.LeakyReLU
-    return kind(node.options.get("alpha", 0.01))
+def _with_alpha(kind: Any, default: float) -> Callable[[_Reader, _Node], nn.Layer]:
+    return lambda reader, node: kind(node.options.get("alpha", default))
+
+
+def _gelu(reader: _Reader, node: _Node) -> nn.Layer:
+    kind: Any = nn.GELU
+    return kind(node.options.get("approximate", b"none").decode())
+
+
+def _prelu(reader: _Reader, node: _Node) -> nn.Layer:
+    slope = reader.array(node, 1)
+    if slope is None or slope.size not in slope.shape[:1] + (1,):
+        raise reader.refuse(node, "has slopes for more than channels")
+    return _with_weights(nn.PReLU(slope.size), slope.reshape(-1), None)
 
 
 def _plain(kind: type[nn.Layer]) -> Callable[[_Reader, _Node], nn.Layer]:
@@ -295,18 +315,23 @@ LAYERS: dict[str, Callable[[_Reader, _Node], nn.Layer]] = {
     "AveragePool": _pool(AVERAGE_POOLS),
     "BatchNormalization": _batch_norm,
     "Conv": _convolution,
+    "Elu": _with_alpha(nn.ELU, 1.0),
     "Flatten": _flatten,
+    "Gelu": _gelu,
     "Gemm": _linear,
     "GlobalAveragePool": _plain(nn.GlobalAvgPool2d),
     "GlobalMaxPool": _plain(nn.GlobalMaxPool2d),
-    "LeakyRelu": _leaky_relu,
+    "HardSwish": _plain(nn.Hardswish),
+    "LeakyRelu": _with_alpha(nn.LeakyReLU, 0.01),
     "LogSoftmax": _softmax(nn.LogSoftmax),
     "MatMul": _linear,
     "MaxPool": _pool(MAX_POOLS),
+    "PRelu": _prelu,
     "Pad": _pad,
     "Relu": _plain(nn.ReLU),
     "Reshape": _flatten,
     "Sigmoid": _plain(nn.Sigmoid),
     "Softmax": _softmax(nn.Softmax),
+    "Softplus": _plain(nn.Softplus),
     "Tanh": _plain(nn.Tanh),
 }

@@ -15,7 +15,9 @@ from gpucnn.errors import InputError
 from gpucnn.functional.padding import PadMode
 from gpucnn.geometry import Sides, Sizes, Window, sides_of
 
-Function = Literal["relu", "leaky_relu", "sigmoid", "scaled_tanh"]
+Function = Literal[
+    "relu", "leaky_relu", "sigmoid", "scaled_tanh", "gelu", "gelu_tanh", "silu", "elu", "hardswish", "softplus"
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,10 +98,21 @@ class Normalise(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Activation(Step):
-    """A function of each number. leaky_relu: the slope below 0; scaled_tanh: amplitude and slope, both 1 for tanh."""
+    """A function of each number, and its numbers.
+
+    leaky_relu: the slope below 0; scaled_tanh: amplitude and slope, both 1 for tanh; elu: alpha; softplus: beta and
+    threshold.
+    """
 
     function: Function
     numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PReLU(Step):
+    """x where it is above 0, else weight · x; weight (1,) or (C,)."""
+
+    weight: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -214,8 +227,19 @@ def _activation(function: Function, *numbers: float) -> Callable[[_Writer, Any, 
     return lambda to, layer, name: to.add(Activation, name, to.shape, function=function, numbers=numbers)
 
 
-def _leaky_relu(to: _Writer, layer: Any, name: Name) -> None:
-    to.add(Activation, name, to.shape, function="leaky_relu", numbers=(layer.negative_slope,))
+def _activation_of(function: Function, *options: str) -> Callable[[_Writer, Any, Name], None]:
+    """As _activation, with the layer's options of those names."""
+    return lambda to, layer, name: to.add(
+        Activation, name, to.shape, function=function, numbers=tuple(getattr(layer, option) for option in options)
+    )
+
+
+def _gelu(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(Activation, name, to.shape, function="gelu" if layer.approximate == "none" else "gelu_tanh")
+
+
+def _prelu(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(PReLU, name, layer.output_shape(to.shape), weight=_float32(layer.weight))
 
 
 def _softmax(to: _Writer, layer: Any, name: Name) -> None:
@@ -239,7 +263,13 @@ TRANSLATED: dict[type, Callable[[_Writer, Any, Name], None]] = {
     **dict.fromkeys((nn.BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _batch_norm),
     nn.Subsample2d: _subsample,
     nn.ReLU: _activation("relu"),
-    nn.LeakyReLU: _leaky_relu,
+    nn.LeakyReLU: _activation_of("leaky_relu", "negative_slope"),
+    nn.GELU: _gelu,
+    nn.SiLU: _activation("silu"),
+    nn.ELU: _activation_of("elu", "alpha"),
+    nn.Hardswish: _activation("hardswish"),
+    nn.Softplus: _activation_of("softplus", "beta", "threshold"),
+    nn.PReLU: _prelu,
     nn.Sigmoid: _activation("sigmoid"),
     nn.Tanh: _activation("scaled_tanh", 1.0, 1.0),
     nn.ScaledTanh: _activation("scaled_tanh", 1.7159, 2 / 3),

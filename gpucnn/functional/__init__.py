@@ -6,10 +6,21 @@ checks its inputs and raises ShapeError, with the shapes in the message.
 
 from typing import Any
 
-from gpucnn.functional import activation, convolution, loss, more_losses, normalization, padding, pooling, subsampling
+from gpucnn.functional import (
+    activation,
+    convolution,
+    loss,
+    more_activations,
+    more_losses,
+    normalization,
+    padding,
+    pooling,
+    subsampling,
+)
 from gpucnn.functional.activation import *
 from gpucnn.functional.convolution import *
 from gpucnn.functional.loss import *
+from gpucnn.functional.more_activations import *
 from gpucnn.functional.more_losses import *
 from gpucnn.functional.normalization import *
 from gpucnn.functional.padding import *
@@ -31,5 +42,15 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(missing("functional", name, globals()))
 
 
-_FILES = (activation, convolution, loss, more_losses, normalization, padding, pooling, subsampling)
+_FILES = (
+    activation,
+    convolution,
+    loss,
+    more_activations,
+    more_losses,
+    normalization,
+    padding,
+    pooling,
+    subsampling,
+)
 __all__ = sorted(name for file in _FILES for name in file.__all__)

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from gpucnn.nn import activation, containers, init, layer, layers, losses, module, normalization, others, subsampling
+from gpucnn.nn import (
+    activation,
+    containers,
+    init,
+    layer,
+    layers,
+    losses,
+    module,
+    normalization,
+    others,
+    prelu,
+    subsampling,
+)
 from gpucnn.nn.activation import *
 from gpucnn.nn.containers import *
 from gpucnn.nn.layer import *
@@ -11,6 +23,7 @@ from gpucnn.nn.losses import *
 from gpucnn.nn.module import *
 from gpucnn.nn.normalization import *
 from gpucnn.nn.others import *
+from gpucnn.nn.prelu import *
 from gpucnn.nn.subsampling import *
 from gpucnn.tensor.absent import missing
 
@@ -23,7 +36,18 @@ LAYERS: dict[str, type[Layer]] = {
     if isinstance(layer, type) and issubclass(layer, Layer) and hasattr(layer, "kind") and layer is not Sequential
 }
 
-_FILES = (activation, containers, layer, layers, losses, module, normalization, others, subsampling)
+_FILES = (
+    activation,
+    containers,
+    layer,
+    layers,
+    losses,
+    module,
+    normalization,
+    others,
+    prelu,
+    subsampling,
+)
 __all__ = ["LAYERS", "init"]
 __all__ += sorted(name for file in _FILES for name in file.__all__)
 

@@ -48,10 +48,10 @@ class Layer(Module):
         return field if window is None else field.through(window)
 
 
-def check_features(kind: str, shape: Sizes, expected: int) -> None:
-    """Raises ShapeError unless an input of `shape` (C, ...) has the `expected` channels, the layer's num_features."""
+def check_features(kind: str, shape: Sizes, expected: int, option: str = "num_features") -> None:
+    """Raises ShapeError unless an input of `shape` (C, ...) has the `expected` channels, which `option` gave."""
     if shape[0] != expected:
-        raise ShapeError(f"{kind}: input has {shape[0]} channels, expected {expected}. Give num_features={shape[0]}")
+        raise ShapeError(f"{kind}: input has {shape[0]} channels, expected {expected}. Give {option}={shape[0]}")
 
 
 def undrawn(kind: type[L]) -> type[L]:

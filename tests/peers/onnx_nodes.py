@@ -157,6 +157,15 @@ def momentum(lr, count, *arrays, alpha, beta, mode, norm_coefficient):
     return *parameters, *np.split(gpucnn.backend.to_host(optimizer.state_arrays()["0.velocity"]), ends)
 
 
+def prelu(x, slope):
+    """ONNX's slope broadcasts to x; of PyTorch's shapes are one number, and one per channel."""
+    if slope.size == x.shape[-1] and slope.ndim == 1 and x.ndim > 2:
+        raise LacksError("slopes along the last axis")
+    if slope.size not in (1, x.shape[1] if x.ndim > 1 else 1):
+        raise LacksError("a slope for each place")
+    return F.prelu(Tensor(x), Tensor(slope.reshape(-1)))
+
+
 def reduction(name: str) -> Callable:
     def reduce(x, axes=None, keepdims=1, noop_with_empty_axes=0):
         if 0 in x.shape:
@@ -209,6 +218,11 @@ TRANSLATIONS = {
     "Relu": elementwise(F.relu),
     "LeakyRelu": lambda x, alpha=0.01: F.leaky_relu(Tensor(x), alpha),
     "Sigmoid": elementwise(F.sigmoid),
+    "Gelu": lambda x, approximate="none": F.gelu(Tensor(x), approximate),
+    "Elu": lambda x, alpha=1.0: F.elu(Tensor(x), alpha),
+    "HardSwish": elementwise(F.hardswish),
+    "Softplus": elementwise(F.softplus),
+    "PRelu": prelu,
     "Tanh": elementwise(F.tanh),
     "Clip": lambda x, least=None, most=None, **bounds: Tensor(x).clamp(**(bounds or {"min": least, "max": most})),
     "Add": elementwise(lambda a, b: a + b),

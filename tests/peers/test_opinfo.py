@@ -93,6 +93,11 @@ def softmax(function: Callable) -> Callable:
     return call
 
 
+def prelu(x, weight):
+    lacks("axes of a number", x.ndim == 0)
+    return F.prelu(x, weight)
+
+
 def reduction(name: str) -> Callable:
     def call(x, dim=None, keepdim=False, dtype=None):
         lacks("another dtype", dtype is not None)
@@ -129,6 +134,12 @@ OPERATIONS = [
     ("nn.functional.pad", pad, 47, {"padding that cuts off": 4}),
     ("nn.functional.relu", F.relu, 4, {}),
     ("nn.functional.leaky_relu", F.leaky_relu, 9, {}),
+    ("nn.functional.gelu", F.gelu, 8, {}),
+    ("nn.functional.silu", F.silu, 3, {}),
+    ("nn.functional.elu", F.elu, 3, {}),
+    ("nn.functional.hardswish", F.hardswish, 4, {}),
+    ("nn.functional.softplus", F.softplus, 3, {}),
+    ("nn.functional.prelu", prelu, 19, {"axes of a number": 6}),
     ("softmax", softmax(F.softmax), 5, {"empty batches": 1, "axes of a number": 1}),
     ("log_softmax", softmax(F.log_softmax), 5, {"empty batches": 1, "axes of a number": 1}),
     ("sigmoid", F.sigmoid, 3, {}),

@@ -1,0 +1,51 @@
+"""Operations for test_operations.py's judges: activations, normalisations, pooling and resampling of later networks."""
+
+import math
+
+from gpucnn import functional as F
+from tests import references
+from tests.judges import Operation, their
+
+IMAGES = (4, 3, 5, 7)
+
+
+def normal(v):
+    return (1 + math.erf(v / math.sqrt(2))) / 2
+
+
+def by_tanh(v):
+    return (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) / 2
+
+
+def elu(alpha):
+    return lambda v: v if v > 0 else alpha * math.expm1(v)
+
+
+ACTIVATIONS = [
+    Operation(f"{name} of {shape}", ours, theirs, [shape], naive=references.each(of_one))
+    for shape in [IMAGES, ()]
+    for name, ours, theirs, of_one in [
+        ("gelu", F.gelu, their("gelu"), lambda v: v * normal(v)),
+        (
+            "gelu by tanh",
+            lambda x: F.gelu(x, "tanh"),
+            their("gelu", approximate="tanh"),
+            lambda v: v * by_tanh(v),
+        ),
+        ("silu", F.silu, their("silu"), lambda v: v / (1 + math.exp(-v))),
+        ("elu", F.elu, their("elu"), elu(1.0)),
+        ("elu 0.3", lambda x: F.elu(x, 0.3), their("elu", 0.3), elu(0.3)),
+        ("hardswish", F.hardswish, their("hardswish"), lambda v: v * min(max(v + 3, 0), 6) / 6),
+        ("softplus", F.softplus, their("softplus"), lambda v: math.log1p(math.exp(v))),
+        (
+            "softplus 2, 1",
+            lambda x: F.softplus(x, 2.0, 1.0),
+            their("softplus", 2.0, 1.0),
+            lambda v: v if 2 * v > 1 else math.log1p(math.exp(2 * v)) / 2,
+        ),
+    ]
+] + [
+    Operation(f"prelu of {shape} by {weight}", F.prelu, their("prelu"), [shape, weight], naive=references.prelu)
+    for shape, weight in [(IMAGES, (3,)), (IMAGES, (1,)), ((6, 4), (4,)), ((4, 3, 5), (3,)), ((5,), (1,))]
+]
+MORE = [*ACTIVATIONS]

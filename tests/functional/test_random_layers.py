@@ -1,0 +1,63 @@
+"""Layers of later networks against PyTorch in float64: 200 random configurations of each, forward and all gradients."""
+
+import numpy as np
+import pytest
+
+from gpucnn import functional as F
+from tests.judges import agrees, forward_backward, torch_forward_backward
+
+pytestmark = pytest.mark.usefixtures("device")
+
+COUNT = 200
+
+
+def one_of(rng, values):
+    return values[rng.integers(len(values))]
+
+
+def whole(rng, low, high) -> int:
+    return int(rng.integers(low, high + 1))
+
+
+def sizes(rng, axes, low=1, high=7) -> tuple[int, ...]:
+    return tuple(whole(rng, low, high) for _ in range(axes))
+
+
+def both(name, *args, **options):
+    """gpucnn's function and PyTorch's, of one name, with the same options."""
+    return (
+        lambda torch, *arrays: getattr(torch.nn.functional, name)(*arrays, *args, **options),
+        lambda *arrays: getattr(F, name)(*arrays, *args, **options),
+    )
+
+
+def activation(name):
+    def configuration(rng):
+        options = {
+            "elu": lambda: (float(rng.uniform(0.1, 2)),),
+            "softplus": lambda: (float(rng.uniform(0.3, 3)), float(rng.uniform(1, 25))),
+        }.get(name, tuple)()
+        named = {"approximate": one_of(rng, ("none", "tanh"))} if name == "gelu" else {}
+        return [5 * rng.standard_normal(sizes(rng, whole(rng, 0, 5)))], *both(name, *options, **named)
+
+    return configuration
+
+
+def prelu(rng):
+    x = rng.standard_normal(sizes(rng, whole(rng, 2, 5)))
+    return [x, rng.standard_normal(one_of(rng, (1, x.shape[1])))], *both("prelu")
+
+
+CONFIGURATIONS = {
+    **{name: activation(name) for name in ("gelu", "silu", "elu", "hardswish", "softplus")},
+    "prelu": prelu,
+}
+
+
+@pytest.mark.parametrize("device", ["numpy", "c"], indirect=True)
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_random_configurations_equal_pytorch(torch, device, name):
+    for index in range(COUNT):
+        arrays, theirs, ours = CONFIGURATIONS[name](np.random.default_rng([3, index]))
+        expected = torch_forward_backward(torch, lambda *a, theirs=theirs: theirs(torch, *a), *arrays)
+        agrees(forward_backward(ours, *arrays), expected, f"{name} {index}: {[a.shape for a in arrays]}")

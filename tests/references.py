@@ -319,3 +319,30 @@ def prelu(x, weight) -> np.ndarray:
         slope = weight[place[1]] if len(weight) > 1 else weight[0]
         y[place] = x[place] if x[place] > 0 else slope * x[place]
     return y
+
+
+def _standardised(values: np.ndarray, eps: float) -> np.ndarray:
+    """The values minus their mean, over the root of their biased variance."""
+    centre = sum(values.ravel()) / values.size
+    spread = sum((value - centre) ** 2 for value in values.ravel()) / values.size
+    return (values - centre) / math.sqrt(spread + eps)
+
+
+def group_norm(x, groups, weight=None, bias=None, eps=1e-5) -> np.ndarray:
+    """Each image's groups of channels by their own mean and variance. Wu and He 2018."""
+    y, each = np.zeros(x.shape), x.shape[1] // groups
+    for n, g in np.ndindex(len(x), groups):
+        part = slice(g * each, (g + 1) * each)
+        y[n, part] = _standardised(x[n, part], eps)
+    for c in range(x.shape[1]):
+        y[:, c] = y[:, c] * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
+    return y
+
+
+def layer_norm(x, axes, weight=None, bias=None, eps=1e-5) -> np.ndarray:
+    """The last `axes` axes by their own mean and variance, at each place of the others. Ba et al. 2016."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape[: x.ndim - axes]):
+        part = _standardised(x[place], eps)
+        y[place] = part * (1 if weight is None else weight) + (0 if bias is None else bias)
+    return y

@@ -246,7 +246,7 @@ def _fit_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path, maki
         options = _constructor_options(entry, kind, shape, init, path)
     try:
         layer = making(kind)(*inner, **options)
-        if isinstance(layer, nn.BatchNorm):
+        if isinstance(layer, nn.BatchNorm | nn.InstanceNorm):
             layer.frozen = entry.options.lr_scale == 0
         return layer, layer.output_shape(shape)
     except InputError as error:
@@ -258,12 +258,13 @@ def _constructor_options(
 ) -> dict[str, Any]:
     """The arguments of the layer's constructor: the entry's options, and what the input's shape implies."""
     options = dict(entry.options)
-    if options.pop("lr_scale", 1.0) not in (0, 1) and not options.get("affine", True):
+    affine = options.get("affine", options.get("elementwise_affine", True))
+    if options.pop("lr_scale", 1.0) not in (0, 1) and not affine:
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
     if options.get("init", "") is None:
         options["init"] = init
     if options.get(OUTPUTS) == CLASSES:
         options[OUTPUTS] = 1  # the data are absent; what depends on the number is described per class
     if kind.inferred:
-        options[kind.inferred] = shape[0]
+        options[kind.inferred] = kind.infer(shape)
     return options

@@ -113,6 +113,9 @@ MEANINGS: dict[str, Meaning] = {
     "threshold": Meaning(POSITIVE, "Where beta times the input is above it, the output is the input."),
     "p": Meaning(BELOW_ONE, "Probability of setting a value to zero while training."),
     "affine": Meaning({}, "Whether a trainable scale and shift follow the normalisation."),
+    "elementwise_affine": Meaning({}, "Whether a trainable scale and shift of each number follow the normalisation."),
+    "num_groups": Meaning(ONE_UP, "Number of groups of channels that are normalised apart."),
+    "track_running_stats": Meaning({}, "Whether running statistics are kept, and used in evaluation."),
     # loss
     "reduction": Meaning({}, "Whether the loss is the mean over the batch or the sum."),
     "label_smoothing": Meaning(BELOW_ONE, "Share of the target spread evenly over all classes."),

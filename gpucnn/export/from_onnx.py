@@ -269,6 +269,24 @@ def _batch_norm(reader: _Reader, node: _Node) -> nn.Layer:
     return layer
 
 
+def _group_norm(reader: _Reader, node: _Node) -> nn.Layer:
+    weight, bias = (np.asarray(reader.array(node, number)) for number in (1, 2))
+    eps, kind = node.options.get("epsilon", 1e-5), node.operator
+    if kind == "InstanceNormalization":
+        return _with_weights(nn.InstanceNorm(len(weight), eps, affine=True), weight, bias)
+    return _with_weights(nn.GroupNorm(node.options["num_groups"], len(weight), eps), weight, bias)
+
+
+def _layer_norm(reader: _Reader, node: _Node) -> nn.Layer:
+    weight, bias = reader.array(node, 1), reader.array(node, 2)
+    assert weight is not None  # the checker holds that it is given
+    axis = node.options.get("axis", -1)
+    if axis not in (-weight.ndim, len(reader.sizes.get(node.inputs[0], ())) - weight.ndim) or 1 in weight.shape:
+        raise reader.refuse(node, "has weights of another shape than the axes that it normalises")
+    layer = nn.LayerNorm(weight.shape, node.options.get("epsilon", 1e-5), bias=bias is not None)
+    return _with_weights(layer, weight, bias)
+
+
 def _flatten(reader: _Reader, node: _Node) -> nn.Layer:
     if node.operator == "Flatten" and node.options.get("axis", 1) == 1:
         return nn.Flatten()
@@ -321,7 +339,10 @@ LAYERS: dict[str, Callable[[_Reader, _Node], nn.Layer]] = {
     "Gemm": _linear,
     "GlobalAveragePool": _plain(nn.GlobalAvgPool2d),
     "GlobalMaxPool": _plain(nn.GlobalMaxPool2d),
+    "GroupNormalization": _group_norm,
     "HardSwish": _plain(nn.Hardswish),
+    "InstanceNormalization": _group_norm,
+    "LayerNormalization": _layer_norm,
     "LeakyRelu": _with_alpha(nn.LeakyReLU, 0.01),
     "LogSoftmax": _softmax(nn.LogSoftmax),
     "MatMul": _linear,

@@ -70,7 +70,7 @@ class _Writer:
             s.Convolution: self._convolution, s.Linear: self._linear, s.MaxPool: self._max_pool,
             s.AveragePool: self._average_pool, s.Pad: self._pad, s.Normalise: self._normalise,
             s.Activation: self._activation, s.Softmax: self._softmax, s.Flatten: self._flatten, s.Add: self._add,
-            s.PReLU: self._prelu,
+            s.PReLU: self._prelu, s.GroupNorm: self._group_norm, s.LayerNorm: self._layer_norm,
         }  # fmt: skip
 
     def step(self, step: s.Step, inputs: list[str]) -> str:
@@ -190,6 +190,20 @@ class _Writer:
         parts = {"weight": step.weight, "bias": step.bias, "running_mean": step.mean, "running_var": step.variance}
         weights = [self.weight(step, name, array) for name, array in parts.items()]
         return self.node("BatchNormalization", step.layer, [*inputs, *weights], epsilon=step.eps)
+
+    def _affine(self, step: s.GroupNorm | s.LayerNorm) -> list[str]:
+        return [self.weight(step, "weight", step.weight), self.weight(step, "bias", step.bias)]
+
+    def _group_norm(self, step: s.GroupNorm, inputs: list[str]) -> str:
+        values = [*inputs, *self._affine(step)]
+        if step.groups == step.shape[0] and len(step.shape) > 1:
+            return self.node("InstanceNormalization", step.layer, values, epsilon=step.eps)
+        options: dict[str, Any] = {"num_groups": step.groups, "epsilon": step.eps}
+        return self.node("GroupNormalization", step.layer, values, since=21, **options)
+
+    def _layer_norm(self, step: s.LayerNorm, inputs: list[str]) -> str:
+        options: dict[str, Any] = {"axis": -step.weight.ndim, "epsilon": step.eps}
+        return self.node("LayerNormalization", step.layer, [*inputs, *self._affine(step)], **options)
 
     def _activation(self, step: s.Activation, inputs: list[str]) -> str:
         match step.function:

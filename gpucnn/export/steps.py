@@ -97,6 +97,25 @@ class Normalise(Step):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class GroupNorm(Step):
+    """Each image's groups of channels by their own mean and variance, · weight + bias, each (C,)."""
+
+    groups: int
+    weight: np.ndarray
+    bias: np.ndarray
+    eps: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerNorm(Step):
+    """The last axes, those of `weight` and `bias`, by their own mean and variance, · weight + bias."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    eps: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Activation(Step):
     """A function of each number, and its numbers.
 
@@ -208,12 +227,30 @@ def _pad(to: _Writer, layer: Any, name: Name) -> None:
     to.add(Pad, name, layer.output_shape(to.shape), sides=layer.window(to.shape).padding, mode=layer.mode)
 
 
+def _affine(layer: Any, shape: Sizes) -> dict[str, Any]:
+    """The weight and the bias of a normalisation; ones and zeros where it has none."""
+    weight = np.ones(shape, np.float32) if layer.weight is None else _float32(layer.weight)
+    return {"weight": weight, "bias": np.zeros(shape, np.float32) if layer.bias is None else _float32(layer.bias)}
+
+
 def _batch_norm(to: _Writer, layer: Any, name: Name) -> None:
-    ones, zeros = np.ones(layer.num_features, np.float32), np.zeros(layer.num_features, np.float32)
-    weight = ones if layer.weight is None else _float32(layer.weight)
-    bias = zeros if layer.bias is None else _float32(layer.bias)
     running: dict[str, Any] = {"mean": _float32(layer.running_mean), "variance": _float32(layer.running_var)}
-    to.add(Normalise, name, to.shape, weight=weight, bias=bias, eps=layer.eps, **running)
+    to.add(Normalise, name, to.shape, eps=layer.eps, **running, **_affine(layer, to.shape[:1]))
+
+
+def _instance_norm(to: _Writer, layer: Any, name: Name) -> None:
+    if layer.track_running_stats:
+        _batch_norm(to, layer, name)
+    else:
+        to.add(GroupNorm, name, to.shape, groups=to.shape[0], eps=layer.eps, **_affine(layer, to.shape[:1]))
+
+
+def _group_norm(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(GroupNorm, name, to.shape, groups=layer.num_groups, eps=layer.eps, **_affine(layer, to.shape[:1]))
+
+
+def _layer_norm(to: _Writer, layer: Any, name: Name) -> None:
+    to.add(LayerNorm, name, to.shape, eps=layer.eps, **_affine(layer, layer.normalized_shape))
 
 
 def _subsample(to: _Writer, layer: Any, name: Name) -> None:
@@ -261,6 +298,9 @@ TRANSLATED: dict[type, Callable[[_Writer, Any, Name], None]] = {
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.GlobalAvgPool2d), _average_pool),
     **dict.fromkeys((nn.ZeroPad2d, nn.ReplicationPad2d, nn.ReflectionPad2d), _pad),
     **dict.fromkeys((nn.BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _batch_norm),
+    **dict.fromkeys((nn.InstanceNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _instance_norm),
+    nn.GroupNorm: _group_norm,
+    nn.LayerNorm: _layer_norm,
     nn.Subsample2d: _subsample,
     nn.ReLU: _activation("relu"),
     nn.LeakyReLU: _activation_of("leaky_relu", "negative_slope"),

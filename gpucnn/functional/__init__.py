@@ -9,6 +9,7 @@ from typing import Any
 from gpucnn.functional import (
     activation,
     convolution,
+    group_normalization,
     loss,
     more_activations,
     more_losses,
@@ -19,6 +20,7 @@ from gpucnn.functional import (
 )
 from gpucnn.functional.activation import *
 from gpucnn.functional.convolution import *
+from gpucnn.functional.group_normalization import *
 from gpucnn.functional.loss import *
 from gpucnn.functional.more_activations import *
 from gpucnn.functional.more_losses import *
@@ -45,6 +47,7 @@ def __getattr__(name: str) -> Any:
 _FILES = (
     activation,
     convolution,
+    group_normalization,
     loss,
     more_activations,
     more_losses,

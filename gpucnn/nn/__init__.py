@@ -5,6 +5,7 @@ from typing import Any
 from gpucnn.nn import (
     activation,
     containers,
+    group_normalization,
     init,
     layer,
     layers,
@@ -17,6 +18,7 @@ from gpucnn.nn import (
 )
 from gpucnn.nn.activation import *
 from gpucnn.nn.containers import *
+from gpucnn.nn.group_normalization import *
 from gpucnn.nn.layer import *
 from gpucnn.nn.layers import *
 from gpucnn.nn.losses import *
@@ -39,6 +41,7 @@ LAYERS: dict[str, type[Layer]] = {
 _FILES = (
     activation,
     containers,
+    group_normalization,
     layer,
     layers,
     losses,

@@ -21,7 +21,12 @@ class Layer(Module):
     """
 
     kind: str  # its name in a configuration and in messages
-    inferred: str | None = None  # the constructor's argument that is the first entry of the input's shape
+    inferred: str | None = None  # the constructor's argument that follows from the input's shape, by `infer`
+
+    @classmethod
+    def infer(cls, shape: Sizes) -> Any:
+        """The `inferred` argument for an input of `shape`."""
+        return shape[0]
 
     def _draw(self, *options: Any) -> None:
         """Make the parameters that are drawn at random. The constructor calls this last."""

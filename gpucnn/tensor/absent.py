@@ -51,9 +51,6 @@ ABSENT: dict[str, dict[str, str]] = {
     "nn": {
         "ConvTranspose2d": "nearest-neighbour repetition, Conv2d behind it",
         "AdaptiveAvgPool2d": "GlobalAvgPool2d for size 1, AvgPool2d with a kernel_size else",
-        "LayerNorm": "BatchNorm1d, or a Module of mean() and var()",
-        "GroupNorm": "BatchNorm2d",
-        "InstanceNorm2d": "BatchNorm2d",
         "Dropout2d": "Dropout",
         "Hardtanh": "x.clamp(-1, 1)",
         "ReLU6": "x.clamp(0, 6)",
@@ -78,7 +75,6 @@ ABSENT: dict[str, dict[str, str]] = {
     "functional": {
         "interpolate": "unsqueeze and expand, which repeat pixels",
         "adaptive_avg_pool2d": "global_avg_pool2d for size 1, avg_pool2d with a kernel_size else",
-        "layer_norm": "batch_norm, or mean() and var()",
         "embedding": "weight[numbers]",
         "unfold": "conv2d, which needs no unfolding",
         "conv_transpose2d": "unsqueeze and expand, conv2d behind them",

@@ -33,7 +33,18 @@ ACTIVATIONS = [
         lambda: nn.Softplus(2.0, 30.0), nn.PReLU, lambda: nn.PReLU(2),
     )
 ]  # fmt: skip
-LAYERS = [*ACTIVATIONS]
+NORMALISATIONS = [
+    (lambda: nn.GroupNorm(2, 4, 1e-3), (4, 5, 3)),
+    (lambda: nn.GroupNorm(2, 4, affine=False), (4, 5)),
+    (lambda: nn.LayerNorm((2, 8, 6)), IMAGE),
+    (lambda: nn.LayerNorm(6, 1e-3), IMAGE),
+    (lambda: nn.LayerNorm(12, bias=False), LINE),
+    (lambda: nn.LayerNorm((8, 6), elementwise_affine=False), IMAGE),
+    (lambda: nn.InstanceNorm1d(3), LINE),
+    (lambda: nn.InstanceNorm2d(2, affine=True), IMAGE),
+    (lambda: nn.InstanceNorm3d(2, 1e-3), VOLUME),
+]
+LAYERS = [*ACTIVATIONS, *NORMALISATIONS]
 
 
 def network(make, shape) -> nn.Sequential:
@@ -53,7 +64,15 @@ def test_a_layer_agrees_and_comes_back(make, shape, tmp_path) -> None:
         np.testing.assert_allclose(found, model.logits, rtol=1e-4, atol=1e-5, err_msg=judge.__name__)
     back = from_onnx(model.bare)
     np.testing.assert_allclose(outputs(back, model.inputs), model.logits, rtol=1e-6, atol=1e-6)
-    assert [type(layer) for layer in back] == [type(layer) for layer in net]
+    assert all(isinstance(layer, type(read)) for layer, read in zip(net, back, strict=True))
+
+
+def test_instance_norm_with_running_statistics_is_batch_norm(tmp_path) -> None:
+    net = network(lambda: nn.InstanceNorm2d(2, track_running_stats=True), IMAGE)
+    model = both_models(classifier_of(net, IMAGE), tmp_path / "a", 9)
+    back = from_onnx(model.bare)
+    assert isinstance(back[0], nn.BatchNorm)
+    np.testing.assert_allclose(outputs(back, model.inputs), model.logits, rtol=1e-6, atol=1e-6)
 
 
 def test_what_onnx_has_no_word_for_is_refused(tmp_path) -> None:

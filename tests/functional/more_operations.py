@@ -48,4 +48,47 @@ ACTIVATIONS = [
     Operation(f"prelu of {shape} by {weight}", F.prelu, their("prelu"), [shape, weight], naive=references.prelu)
     for shape, weight in [(IMAGES, (3,)), (IMAGES, (1,)), ((6, 4), (4,)), ((4, 3, 5), (3,)), ((5,), (1,))]
 ]
-MORE = [*ACTIVATIONS]
+NORMALISATIONS = (
+    [
+        Operation(
+            f"group_norm {groups} {shape} {len(affine)}",
+            lambda x, *affine, groups=groups: F.group_norm(x, groups, *affine, eps=1e-3),
+            lambda torch, x, *affine, groups=groups: torch.nn.functional.group_norm(x, groups, *affine, eps=1e-3),
+            [shape, *affine],
+            naive=lambda x, *affine, groups=groups: references.group_norm(x, groups, *affine, eps=1e-3),
+        )
+        for groups, shape, affine in [
+            (2, (3, 4, 3, 5), [(4,), (4,)]),
+            (1, (3, 4, 6), [(4,), (4,)]),
+            (3, (2, 6), []),
+            (2, (2, 4, 2, 3, 2), [(4,)]),
+        ]
+    ]
+    + [
+        Operation(
+            f"instance_norm {shape} {len(affine)}",
+            lambda x, *affine: F.instance_norm(x, None, None, *affine),
+            lambda torch, x, *affine: torch.nn.functional.instance_norm(x, None, None, *affine),
+            [shape, *affine],
+            naive=lambda x, *affine: references.group_norm(x, x.shape[1], *affine),
+        )
+        for shape, affine in [((4, 3, 7), []), (IMAGES, [(3,), (3,)]), ((2, 3, 2, 3, 2), [])]
+    ]
+    + [
+        Operation(
+            f"layer_norm {shape} {last} {len(affine)}",
+            lambda x, *affine, last=last: F.layer_norm(x, last, *affine),
+            lambda torch, x, *affine, last=last: torch.nn.functional.layer_norm(x, last, *affine),
+            [shape, *affine],
+            naive=lambda x, *affine, last=last: references.layer_norm(x, len(last), *affine),
+        )
+        for shape, last, affine in [
+            (IMAGES, (3, 5, 7), [(3, 5, 7), (3, 5, 7)]),
+            (IMAGES, (7,), [(7,), (7,)]),
+            (IMAGES, (5, 7), []),
+            ((6, 4), (4,), [(4,)]),
+            ((6,), (6,), [(6,), (6,)]),
+        ]
+    ]
+)
+MORE = [*ACTIVATIONS, *NORMALISATIONS]

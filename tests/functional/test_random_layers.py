@@ -48,9 +48,49 @@ def prelu(rng):
     return [x, rng.standard_normal(one_of(rng, (1, x.shape[1])))], *both("prelu")
 
 
+def affine(rng, shape):
+    """A weight and a bias, a weight alone, or neither."""
+    return [rng.standard_normal(shape) for _ in range(one_of(rng, (0, 1, 2)))]
+
+
+def group_norm(rng):
+    groups, eps = whole(rng, 1, 3), float(rng.uniform(1e-5, 1e-2))
+    channels = groups * whole(rng, 1, 3)
+    x = rng.standard_normal((whole(rng, 1, 4), channels, *sizes(rng, whole(rng, 0, 3), 2, 5)))
+    if x[0].size == groups:
+        return group_norm(rng)
+    return (
+        [x, *affine(rng, channels)],
+        lambda torch, x, *parts: torch.nn.functional.group_norm(x, groups, *parts, eps=eps),
+        lambda x, *parts: F.group_norm(x, groups, *parts, eps=eps),
+    )
+
+
+def instance_norm(rng):
+    x = rng.standard_normal((whole(rng, 1, 4), whole(rng, 1, 4), *sizes(rng, whole(rng, 1, 3), 2, 5)))
+    return (
+        [x, *affine(rng, x.shape[1])],
+        lambda torch, x, *parts: torch.nn.functional.instance_norm(x, None, None, *parts),
+        lambda x, *parts: F.instance_norm(x, None, None, *parts),
+    )
+
+
+def layer_norm(rng):
+    x = rng.standard_normal(sizes(rng, whole(rng, 1, 5), 2, 5))
+    last = x.shape[whole(rng, 0, x.ndim - 1) :]
+    return (
+        [x, *affine(rng, last)],
+        lambda torch, x, *parts: torch.nn.functional.layer_norm(x, last, *parts),
+        lambda x, *parts: F.layer_norm(x, last, *parts),
+    )
+
+
 CONFIGURATIONS = {
     **{name: activation(name) for name in ("gelu", "silu", "elu", "hardswish", "softplus")},
     "prelu": prelu,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
+    "layer_norm": layer_norm,
 }
 
 

@@ -199,7 +199,25 @@ def elementwise(function: Callable) -> Callable:
     return translated
 
 
+def layer_norm(x, weight, bias=None, axis=-1, epsilon=1e-5, stash_type=1):
+    """Without mean and inverse deviation, which only a training needs."""
+    last = x.shape[axis:]
+    affine = (None if a is None else Tensor(np.broadcast_to(a, last)) for a in (weight, bias))
+    return F.layer_norm(Tensor(x), last, *affine, eps=epsilon), None, None
+
+
+def group_norm(x, weight, bias, num_groups, epsilon=1e-5, stash_type=1):
+    return F.group_norm(Tensor(x), num_groups, Tensor(weight), Tensor(bias), epsilon)
+
+
+def instance_norm(x, weight, bias, epsilon=1e-5, consumed_inputs=None):
+    return F.instance_norm(Tensor(x), None, None, Tensor(weight), Tensor(bias), eps=epsilon)
+
+
 TRANSLATIONS = {
+    "LayerNormalization": layer_norm,
+    "GroupNormalization": group_norm,
+    "InstanceNormalization": instance_norm,
     "Conv": conv,
     "MaxPool": max_pool,
     "AveragePool": average_pool,

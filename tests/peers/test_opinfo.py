@@ -55,6 +55,20 @@ def batch_norm(x, *args, **options):
     return F.batch_norm(x, *args, **options)
 
 
+def normalised(function: Callable) -> Callable:
+    def call(x, *args, **options):
+        lacks("empty batches", x.size == 0)
+        return function(x, *args, **options)
+
+    return call
+
+
+def layer_norm(x, *args, **options):
+    lacks("axes of a number", x.ndim == 0)
+    lacks("empty batches", x.size == 0)
+    return F.layer_norm(x, *args, **options)
+
+
 def concatenate(tensors, dim=0):
     lacks("joining tensors of other numbers of axes", len({t.ndim for t in tensors}) > 1)
     return gpucnn.concatenate(tensors, dim)
@@ -128,6 +142,9 @@ OPERATIONS = [
     ),
     ("nn.functional.avg_pool3d", averaged(3, F.avg_pool3d), 3, {"a divisor of one's own": 4, "empty batches": 1}),
     ("nn.functional.batch_norm", batch_norm, 10, {"rows without a batch": 2}),
+    ("nn.functional.layer_norm", layer_norm, 5, {"empty batches": 1}),
+    ("nn.functional.group_norm", normalised(F.group_norm), 17, {"empty batches": 4}),
+    ("nn.functional.instance_norm", normalised(F.instance_norm), 9, {}),
     ("nn.functional.linear", F.linear, 18, {}),
     ("nn.functional.cross_entropy", cross_entropy, 14, {"weights of classes": 6, "labels that are ignored": 1}),
     ("nn.functional.mse_loss", F.mse_loss, 6, {}),

@@ -195,6 +195,36 @@ def global_pool(x, reduce) -> np.ndarray:
     return y
 
 
+def adaptive_pool(x, output_size, reduce) -> np.ndarray:
+    """`reduce` of windows from floor(i · size / outputs) to ceil((i + 1) · size / outputs) of every axis."""
+    outputs, sizes = per_axis(output_size, x.ndim - 2), x.shape[2:]
+    y = np.zeros((*x.shape[:2], *outputs))
+    for place in np.ndindex(*y.shape):
+        axes = zip(place[2:], sizes, outputs, strict=True)
+        window = tuple(slice(i * n // o, math.ceil((i + 1) * n / o)) for i, n, o in axes)
+        y[place] = reduce(x[(*place[:2], *window)])
+    return y
+
+
+def interpolate(x, sizes, mode="nearest", align_corners=False, ratios=None) -> np.ndarray:
+    """Each output is the nearest pixel, or the sum of its neighbours weighed by how near they are."""
+    ratios = ratios or [n / o for n, o in zip(x.shape[2:], sizes, strict=True)]
+    y = np.zeros((*x.shape[:2], *sizes))
+    for place in np.ndindex(*y.shape):
+        shares = []
+        for i, n, o, ratio in zip(place[2:], x.shape[2:], sizes, ratios, strict=True):
+            if mode == "nearest":
+                shares.append([(min(math.floor(i * ratio), n - 1), 1.0)])
+                continue
+            at = i * (n - 1) / max(o - 1, 1) if align_corners else ratio * (i + 0.5) - 0.5
+            at = min(max(at, 0), n - 1)
+            before = math.floor(at)
+            shares.append([(before, before + 1 - at), (min(before + 1, n - 1), at - before)])
+        for corner in itertools.product(*shares):
+            y[place] += math.prod(share for _, share in corner) * x[(*place[:2], *(p for p, _ in corner))]
+    return y
+
+
 # Padding on its own
 
 

@@ -17,6 +17,7 @@ from gpucnn.geometry import Sides
 
 SCALED = (np.float32(2 / 3), np.float32(1.7159))  # of nn.ScaledTanh: slope and amplitude
 IDENTITIES = ("Identity", "Dropout")
+RESIZE = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
@@ -296,6 +297,32 @@ def _flatten(reader: _Reader, node: _Node) -> nn.Layer:
     raise reader.refuse(node, "reshapes, but not to (images, numbers)")
 
 
+def _resize(reader: _Reader, node: _Node) -> nn.Layer:
+    words = {name: node.options.get(name, b"").decode() for name in RESIZE}
+    found = tuple(words[name] or default for name, default in RESIZE.items())
+    factors, sizes = reader.array(node, 2), reader.array(node, 3)
+    given = factors if sizes is None else sizes
+    axes = len(given) if given is not None else 0
+    if "axes" in node.options:
+        whole = tuple(node.options["axes"]) == tuple(range(2, 2 + axes))
+    else:
+        kept = [1, 1] if sizes is None else list(reader.sizes.get(node.inputs[0], ()))[:2]
+        whole, axes = given is not None and list(given[:2]) == kept, axes - 2
+    mode = "nearest" if found == ("nearest", "asymmetric", "floor") else None
+    if found[0] == "linear" and found[1] in ("half_pixel", "pytorch_half_pixel", "align_corners"):
+        mode = ("linear", "bilinear", "trilinear")[axes - 1]
+    if mode is None or not whole or any(node.options.get(name) for name in ("antialias", "exclude_outside")):
+        raise reader.refuse(node, f"resizes by {' and '.join(filter(None, found))}")
+    corners = None if mode == "nearest" else found[1] == "align_corners"
+    numbers = tuple(np.asarray(given).tolist()[-axes:])
+    if found[1] == "pytorch_half_pixel" and 1 in numbers:
+        raise reader.refuse(node, "takes the first pixel for a single one")
+    if corners and sizes is None and any(factor % 1 for factor in numbers):
+        raise reader.refuse(node, "keeps corners of sizes that are fractions")
+    upsample: Any = nn.Upsample
+    return upsample(*((None, numbers) if sizes is None else (numbers, None)), mode, corners)
+
+
 def _pad(reader: _Reader, node: _Node) -> nn.Layer:
     mode, number, sides = reader.border(node)
     kinds = {"constant": nn.ZeroPad2d, "edge": nn.ReplicationPad2d, "reflect": nn.ReflectionPad2d}
@@ -351,6 +378,7 @@ LAYERS: dict[str, Callable[[_Reader, _Node], nn.Layer]] = {
     "Pad": _pad,
     "Relu": _plain(nn.ReLU),
     "Reshape": _flatten,
+    "Resize": _resize,
     "Sigmoid": _plain(nn.Sigmoid),
     "Softmax": _softmax(nn.Softmax),
     "Softplus": _plain(nn.Softplus),

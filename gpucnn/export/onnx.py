@@ -19,7 +19,7 @@ from gpucnn.geometry import Sides, Window
 from gpucnn.version import __version__
 
 OPSET = 17  # of the models that need no newer one
-IR_VERSIONS = {17: 8, 20: 9, 21: 10}  # the format's version that came with an opset
+IR_VERSIONS = {17: 8, 18: 8, 20: 9, 21: 10}  # the format's version that came with an opset
 PIPELINE = "pipeline/"  # begins the names of nodes that are no layers
 LOWEST = float(np.finfo(np.float32).min)
 EXACT = 15.0  # softplus(x) is x to 1e-6 from here on
@@ -71,6 +71,7 @@ class _Writer:
             s.AveragePool: self._average_pool, s.Pad: self._pad, s.Normalise: self._normalise,
             s.Activation: self._activation, s.Softmax: self._softmax, s.Flatten: self._flatten, s.Add: self._add,
             s.PReLU: self._prelu, s.GroupNorm: self._group_norm, s.LayerNorm: self._layer_norm,
+            s.Resize: self._resize,
         }  # fmt: skip
 
     def step(self, step: s.Step, inputs: list[str]) -> str:
@@ -173,6 +174,22 @@ class _Writer:
         return self.node(
             "AveragePool", step.layer, inputs, kernel_shape=window.kernel, count_include_pad=include, **moves
         )
+
+    def _resize(self, step: s.Resize, inputs: list[str]) -> str:
+        """By factors, where some were given: the ratio of sizes, which ONNX takes else, may be another."""
+        options: dict[str, Any] = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+        if step.linear:
+            place = "align_corners" if step.align_corners else "half_pixel"
+            options = {"mode": "linear", "coordinate_transformation_mode": place}
+        else:
+            options["nearest_mode"] = "floor"
+        sizes = step.shape[1:]
+        if None in step.factors or step.align_corners:
+            wanted = ["", "", self.constant(step.layer, np.array(sizes), "int64")]
+        else:
+            wanted = ["", self.constant(step.layer, np.array(step.factors))]
+        axes = range(2, 2 + len(sizes))
+        return self.node("Resize", step.layer, [*inputs, *wanted], since=18, axes=axes, **options)
 
     def _pad(self, step: s.Pad, inputs: list[str]) -> str:
         if step.mode == "zeros":

@@ -12,6 +12,7 @@ import numpy as np
 
 from gpucnn import nn
 from gpucnn.errors import InputError
+from gpucnn.functional.interpolation import interpolated
 from gpucnn.functional.padding import PadMode
 from gpucnn.geometry import Sides, Sizes, Window, sides_of
 
@@ -73,6 +74,15 @@ class Pad(Step):
 
     sides: Sides
     mode: PadMode
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Resize(Step):
+    """Maps of other sizes, as functional.interpolate makes them; factors: those that were given, else None each."""
+
+    factors: tuple[float | None, ...]
+    linear: bool
+    align_corners: bool
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -223,6 +233,21 @@ def _average_pool(to: _Writer, layer: Any, name: Name) -> None:
     to.add(AveragePool, name, layer.output_shape(to.shape), window=window, counted=counted)
 
 
+def _adaptive_pool(to: _Writer, layer: Any, name: Name) -> None:
+    if layer.window(to.shape) is None:
+        raise InputError(
+            f"layer {name[0]} ({name[1]}) cannot be exported: its windows over maps of {to.shape[1:]} are not of one "
+            "size; give an output_size that divides these"
+        )
+    (_average_pool if "avg" in layer.kind else _max_pool)(to, layer, name)
+
+
+def _upsample(to: _Writer, layer: Any, name: Name) -> None:
+    shape, linear = layer.output_shape(to.shape), layer.mode != "nearest"
+    _, factors = interpolated(to.shape, layer.size, layer.scale_factor, layer.mode, layer.align_corners)
+    to.add(Resize, name, shape, factors=factors, linear=linear, align_corners=bool(layer.align_corners))
+
+
 def _pad(to: _Writer, layer: Any, name: Name) -> None:
     to.add(Pad, name, layer.output_shape(to.shape), sides=layer.window(to.shape).padding, mode=layer.mode)
 
@@ -296,6 +321,9 @@ TRANSLATED: dict[type, Callable[[_Writer, Any, Name], None]] = {
     nn.Linear: _linear,
     **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.GlobalMaxPool2d), _max_pool),
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.GlobalAvgPool2d), _average_pool),
+    **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _adaptive_pool),
+    **dict.fromkeys((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), _adaptive_pool),
+    nn.Upsample: _upsample,
     **dict.fromkeys((nn.ZeroPad2d, nn.ReplicationPad2d, nn.ReflectionPad2d), _pad),
     **dict.fromkeys((nn.BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _batch_norm),
     **dict.fromkeys((nn.InstanceNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _instance_norm),

@@ -8,8 +8,10 @@ from typing import Any
 
 from gpucnn.functional import (
     activation,
+    adaptive_pooling,
     convolution,
     group_normalization,
+    interpolation,
     loss,
     more_activations,
     more_losses,
@@ -19,8 +21,10 @@ from gpucnn.functional import (
     subsampling,
 )
 from gpucnn.functional.activation import *
+from gpucnn.functional.adaptive_pooling import *
 from gpucnn.functional.convolution import *
 from gpucnn.functional.group_normalization import *
+from gpucnn.functional.interpolation import *
 from gpucnn.functional.loss import *
 from gpucnn.functional.more_activations import *
 from gpucnn.functional.more_losses import *
@@ -46,8 +50,10 @@ def __getattr__(name: str) -> Any:
 
 _FILES = (
     activation,
+    adaptive_pooling,
     convolution,
     group_normalization,
+    interpolation,
     loss,
     more_activations,
     more_losses,

@@ -14,6 +14,7 @@ from gpucnn.nn import (
     normalization,
     others,
     prelu,
+    resampling,
     subsampling,
 )
 from gpucnn.nn.activation import *
@@ -26,6 +27,7 @@ from gpucnn.nn.module import *
 from gpucnn.nn.normalization import *
 from gpucnn.nn.others import *
 from gpucnn.nn.prelu import *
+from gpucnn.nn.resampling import *
 from gpucnn.nn.subsampling import *
 from gpucnn.tensor.absent import missing
 
@@ -49,6 +51,7 @@ _FILES = (
     normalization,
     others,
     prelu,
+    resampling,
     subsampling,
 )
 __all__ = ["LAYERS", "init"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gpucnn.errors import ShapeError
-from gpucnn.geometry import ReceptiveField, Sizes, Window, hashable, is_count
+from gpucnn.geometry import Reach, ReceptiveField, Sizes, Window, hashable, is_count
 from gpucnn.nn.module import Module
 
 __all__ = ["Layer"]
@@ -43,14 +43,19 @@ class Layer(Module):
         """The window that slides over an input of `shape`; None for a layer without one."""
         return None
 
+    def reach(self, shape: Sizes) -> tuple[Reach, ...] | None:
+        """What an output reads of an input of `shape` along each axis, as its window says; None for the same place."""
+        window = self.window(shape)
+        return None if window is None else window.reach
+
     def receptive_field(self, shape: Sizes, field: ReceptiveField | None = None) -> ReceptiveField:
         """The receptive field of this layer's outputs, for an input of `shape` whose units have the field `field`.
 
         Without `field` the input is the image. At the border, where windows lie in the padding, a unit sees less.
         """
         field = field or ReceptiveField.of_input(len(shape) - 1)
-        window = self.window(shape)
-        return field if window is None else field.through(window)
+        reach = self.reach(shape)
+        return field if reach is None else field.reading(reach)
 
 
 def check_features(kind: str, shape: Sizes, expected: int, option: str = "num_features") -> None:

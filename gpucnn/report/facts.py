@@ -184,7 +184,7 @@ def _architecture(subject: Subject) -> list[Facts]:
             "output": list(facts.output),
             "parameters": facts.parameters,
             "multiply_adds": facts.multiply_adds,
-            "field": {name: list(sizes) for name, sizes in vars(facts.field).items()},
+            "field": {name: list(axes) for name, axes in facts.field.facts().items()},
         }
         for facts in layer_facts(subject.net, subject.image_shape)
     ]

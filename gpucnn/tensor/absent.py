@@ -50,7 +50,6 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "nn": {
         "ConvTranspose2d": "nearest-neighbour repetition, Conv2d behind it",
-        "AdaptiveAvgPool2d": "GlobalAvgPool2d for size 1, AvgPool2d with a kernel_size else",
         "Dropout2d": "Dropout",
         "Hardtanh": "x.clamp(-1, 1)",
         "ReLU6": "x.clamp(0, 6)",
@@ -60,7 +59,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "RNN": "Conv1d; recurrent layers are out of scope",
         "MultiheadAttention": "matmul and softmax; transformers are out of scope",
         "TransformerEncoderLayer": "matmul and softmax; transformers are out of scope",
-        "Upsample": "unsqueeze and expand, which repeat pixels",
         "Unflatten": "reshape in a forward of your own",
         "Bilinear": "einsum",
         "ParameterList": "a list of Parameters as an attribute, which is found",
@@ -73,8 +71,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "LazyConv2d": "a configuration in YAML, which infers sizes",
     },
     "functional": {
-        "interpolate": "unsqueeze and expand, which repeat pixels",
-        "adaptive_avg_pool2d": "global_avg_pool2d for size 1, avg_pool2d with a kernel_size else",
         "embedding": "weight[numbers]",
         "unfold": "conv2d, which needs no unfolding",
         "conv_transpose2d": "unsqueeze and expand, conv2d behind them",

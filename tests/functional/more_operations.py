@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from gpucnn import functional as F
 from tests import references
 from tests.judges import Operation, their
@@ -91,4 +93,44 @@ NORMALISATIONS = (
         ]
     ]
 )
-MORE = [*ACTIVATIONS, *NORMALISATIONS]
+ADAPTIVE = [
+    Operation(
+        f"{name} {size}",
+        lambda x, name=name, size=size: getattr(F, name)(x, size),
+        their(name, size),
+        [shape],
+        naive=lambda x, size=size, reduce=reduce: references.adaptive_pool(x, size, reduce),
+    )
+    for kind, reduce in [("avg", np.mean), ("max", np.max)]
+    for shape, size in [
+        ((4, 3, 9), 4),
+        ((4, 3, 9), 1),
+        (IMAGES, (3, 4)),
+        (IMAGES, 1),
+        ((2, 3, 6, 4), (3, 2)),
+        (IMAGES, (6, 9)),
+        ((2, 3, 4, 5, 3), (3, 5, 2)),
+    ]
+    for name in [f"adaptive_{kind}_pool{len(shape) - 2}d"]
+]
+INTERPOLATIONS = [
+    Operation(
+        f"interpolate {mode} {shape} to {size} {corners}",
+        lambda x, options=(size, None, mode, corners): F.interpolate(x, *options),
+        lambda torch, x, options=(size, None, mode, corners): torch.nn.functional.interpolate(x, *options),
+        [shape],
+        naive=lambda x, options=(size, mode, corners): references.interpolate(x, *options),
+    )
+    for mode, corners, shape, size in [
+        ("nearest", None, (2, 3, 5), (8,)),
+        ("nearest", None, IMAGES, (10, 4)),
+        ("nearest", None, (2, 2, 3, 4, 2), (5, 2, 4)),
+        ("linear", None, (2, 3, 5), (8,)),
+        ("linear", True, (2, 3, 5), (1,)),
+        ("bilinear", False, IMAGES, (10, 4)),
+        ("bilinear", True, IMAGES, (3, 14)),
+        ("trilinear", True, (2, 2, 3, 4, 2), (5, 2, 4)),
+        ("trilinear", None, (2, 2, 3, 1, 2), (5, 2, 4)),
+    ]
+]
+MORE = [*ACTIVATIONS, *NORMALISATIONS, *ADAPTIVE, *INTERPOLATIONS]

@@ -85,12 +85,41 @@ def layer_norm(rng):
     )
 
 
+def adaptive(kind):
+    def configuration(rng):
+        axes = one_of(rng, (1, 2, 2, 3))
+        shape = (whole(rng, 1, 3), whole(rng, 1, 3), *sizes(rng, axes))
+        x = rng.permutation(np.linspace(-2.0, 1.0, np.prod(shape))).reshape(shape)  # no two are equal
+        outputs = one_of(rng, (whole(rng, 1, 8), sizes(rng, axes, 1, 9)))
+        return [x], *both(f"adaptive_{kind}_pool{axes}d", outputs)
+
+    return configuration
+
+
+def interpolation(rng):
+    axes = one_of(rng, (1, 2, 2, 3))
+    x = rng.standard_normal((whole(rng, 1, 3), whole(rng, 1, 3), *sizes(rng, axes)))
+    mode = one_of(rng, ("nearest", ("linear", "bilinear", "trilinear")[axes - 1]))
+    options = {"mode": mode, "align_corners": None if mode == "nearest" else one_of(rng, (None, False, True))}
+    if rng.random() < 0.5:
+        options["size"] = one_of(rng, (whole(rng, 1, 12), sizes(rng, axes, 1, 12)))
+    else:
+        factors = tuple(float(one_of(rng, (0.5, 1.0, 1.5, 1.7, 2.0, 2.5, 3.0))) for _ in range(axes))
+        if any(int(n * f) < 1 for n, f in zip(x.shape[2:], factors, strict=True)):
+            return interpolation(rng)
+        options |= {"scale_factor": factors, "recompute_scale_factor": one_of(rng, (None, True, False))}
+    return [x], *both("interpolate", **options)
+
+
 CONFIGURATIONS = {
     **{name: activation(name) for name in ("gelu", "silu", "elu", "hardswish", "softplus")},
     "prelu": prelu,
     "group_norm": group_norm,
     "instance_norm": instance_norm,
     "layer_norm": layer_norm,
+    "adaptive_avg_pool": adaptive("avg"),
+    "adaptive_max_pool": adaptive("max"),
+    "interpolate": interpolation,
 }
 
 

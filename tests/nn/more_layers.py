@@ -19,4 +19,13 @@ MORE_LAYERS = [
     (lambda: nn.InstanceNorm1d(4, affine=True), LINE, LINE, 0),
     (lambda: nn.InstanceNorm2d(4, track_running_stats=True), IMAGE, IMAGE, 0),
     (lambda: nn.InstanceNorm3d(2), VOLUME, VOLUME, 0),
+    (lambda: nn.AdaptiveAvgPool1d(3), LINE, (4, 3), 0),
+    (lambda: nn.AdaptiveAvgPool2d((3, None)), IMAGE, (4, 3, 8), 0),
+    (lambda: nn.AdaptiveAvgPool3d(2), VOLUME, (2, 2, 2, 2), 0),
+    (lambda: nn.AdaptiveMaxPool1d(20), LINE, (4, 20), 0),
+    (lambda: nn.AdaptiveMaxPool2d(4), IMAGE, (4, 4, 4), 0),
+    (lambda: nn.AdaptiveMaxPool3d((1, 2, 3)), VOLUME, (2, 1, 2, 3), 0),
+    (lambda: nn.Upsample(scale_factor=2.5), IMAGE, (4, 22, 20), 0),
+    (lambda: nn.Upsample((3, 20), mode="bilinear"), IMAGE, (4, 3, 20), 0),
+    (lambda: nn.Upsample(scale_factor=(2.0,), mode="linear", align_corners=True), LINE, (4, 22), 0),
 ]

@@ -214,7 +214,52 @@ def instance_norm(x, weight, bias, epsilon=1e-5, consumed_inputs=None):
     return F.instance_norm(Tensor(x), None, None, Tensor(weight), Tensor(bias), eps=epsilon)
 
 
+def resize(
+    x, roi=None, scales=None, sizes=None, axes=None, mode="nearest", coordinate_transformation_mode="half_pixel",
+    nearest_mode="round_prefer_floor", keep_aspect_ratio_policy="stretch", antialias=0, **rest,
+):  # fmt: skip
+    """Rounding to the nearest by ONNX's other rules is ours where it comes to the same pixels."""
+    if mode == "cubic":
+        raise LacksError("cubic interpolation")
+    if antialias or keep_aspect_ratio_policy != "stretch":
+        raise LacksError("antialiasing, and sizes that keep their proportion")
+    if axes is not None and list(axes) != sorted(axes):
+        order = np.argsort(axes)
+        scales, sizes = (None if a is None or not len(a) else np.asarray(a)[order] for a in (scales, sizes))
+    spatial = x.ndim - 2
+    size = None if sizes is None else tuple(int(n) for n in sizes[-spatial:])
+    factors = None if size else tuple(map(float, scales[-spatial:]))
+    if coordinate_transformation_mode in ("tf_crop_and_resize", "half_pixel_symmetric"):
+        raise LacksError("other places of the outputs")
+    if mode == "nearest":
+        outputs = size or tuple(int(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
+        for n, count, factor in zip(x.shape[2:], outputs, factors or [None] * spatial, strict=True):
+            ratio = 1 / factor if factor else n / count
+            at = np.arange(count) * ratio
+            if coordinate_transformation_mode == "half_pixel":
+                at = at + ratio / 2 - 0.5
+            if coordinate_transformation_mode == "align_corners":
+                at = np.arange(count) * (n - 1) / (count - 1)
+            rounded = {
+                "round_prefer_floor": np.ceil(at - 0.5),
+                "round_prefer_ceil": np.floor(at + 0.5),
+                "floor": np.floor(at),
+                "ceil": np.ceil(at),
+            }[nearest_mode]
+            if (rounded.clip(0, n - 1) != np.floor(np.arange(count) * ratio)).any():
+                raise LacksError("another rule of the nearest")
+        return F.interpolate(Tensor(x), size, factors)
+    corners = coordinate_transformation_mode == "align_corners"
+    if corners and factors and any(n * f % 1 for n, f in zip(x.shape[2:], factors, strict=True)):
+        raise LacksError("corners of sizes that are fractions")
+    if coordinate_transformation_mode == "pytorch_half_pixel" and 1 in (size or ()):
+        raise LacksError("a single output at the first pixel")
+    name = ("linear", "bilinear", "trilinear")[spatial - 1]
+    return F.interpolate(Tensor(x), size, factors, name, corners)
+
+
 TRANSLATIONS = {
+    "Resize": resize,
     "LayerNormalization": layer_norm,
     "GroupNormalization": group_norm,
     "InstanceNormalization": instance_norm,

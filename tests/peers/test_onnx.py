@@ -21,6 +21,17 @@ NODES = {
     "GlobalAveragePool": (2, {}),
     "GlobalMaxPool": (2, {}),
     "BatchNormalization": (4, {}),
+    "Resize": (
+        9,
+        {
+            "another rule of the nearest": 5,
+            "corners of sizes that are fractions": 1,
+            "cubic interpolation": 11,
+            "other places of the outputs": 6,
+            "a single output at the first pixel": 1,
+            "antialiasing, and sizes that keep their proportion": 6,
+        },
+    ),
     "LayerNormalization": (19, {}),
     "GroupNormalization": (2, {}),
     "InstanceNormalization": (2, {}),

@@ -55,6 +55,16 @@ def batch_norm(x, *args, **options):
     return F.batch_norm(x, *args, **options)
 
 
+def adaptive(axes: int, function: Callable) -> Callable:
+    def call(x, output_size, return_indices=False):
+        lacks("indices", return_indices)
+        lacks("images without a batch", x.ndim == axes + 1)
+        lacks("empty batches", 0 in x.shape)
+        return function(x, output_size)
+
+    return call
+
+
 def normalised(function: Callable) -> Callable:
     def call(x, *args, **options):
         lacks("empty batches", x.size == 0)
@@ -125,6 +135,8 @@ def scaled(function: Callable) -> Callable:
     return lambda a, b, alpha=1: function(a, b if alpha == 1 else b * alpha)
 
 
+BATCHES = {"empty batches": 1}
+
 # PyTorch's name, our word for it, how many of its samples run, and why the others do not
 OPERATIONS = [
     ("nn.functional.conv1d", batched(1, F.conv1d), 5, {"images without a batch": 5}),
@@ -142,6 +154,32 @@ OPERATIONS = [
     ),
     ("nn.functional.avg_pool3d", averaged(3, F.avg_pool3d), 3, {"a divisor of one's own": 4, "empty batches": 1}),
     ("nn.functional.batch_norm", batch_norm, 10, {"rows without a batch": 2}),
+    (
+        "nn.functional.adaptive_avg_pool1d",
+        adaptive(1, F.adaptive_avg_pool1d),
+        2,
+        BATCHES | {"images without a batch": 3},
+    ),
+    ("nn.functional.adaptive_avg_pool2d", adaptive(2, F.adaptive_avg_pool2d), 5, {"images without a batch": 5}),
+    (
+        "nn.functional.adaptive_avg_pool3d",
+        adaptive(3, F.adaptive_avg_pool3d),
+        5,
+        BATCHES | {"images without a batch": 6},
+    ),
+    *(
+        (
+            f"nn.functional.adaptive_max_pool{axes}d",
+            adaptive(axes, getattr(F, f"adaptive_max_pool{axes}d")),
+            ran,
+            {"indices": 2 * ran, "images without a batch": ran},
+        )
+        for axes, ran in ((1, 2), (2, 6), (3, 5))
+    ),
+    *(
+        (f"nn.functional.interpolate.{mode}", F.interpolate, ran, {})
+        for mode, ran in (("nearest", 23), ("linear", 18), ("bilinear", 24), ("trilinear", 24))
+    ),
     ("nn.functional.layer_norm", layer_norm, 5, {"empty batches": 1}),
     ("nn.functional.group_norm", normalised(F.group_norm), 17, {"empty batches": 4}),
     ("nn.functional.instance_norm", normalised(F.instance_norm), 9, {}),
@@ -191,7 +229,9 @@ def samples_of(torch) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from torch.testing._internal.common_methods_invocations import op_db
-    return {operation.name: operation for operation in reversed(op_db)}
+    names = {operation.name: operation for operation in reversed(op_db)}
+    variants = {f"{each.name}.{each.variant_test_name}": each for each in op_db if each.variant_test_name}
+    return variants | names
 
 
 class Converter:

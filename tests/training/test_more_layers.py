@@ -27,7 +27,14 @@ def normalisations():
     )  # fmt: skip
 
 
-NETWORKS = {"activations": activations, "normalisations": normalisations}
+def resamplings():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.AdaptiveMaxPool2d(5), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3),
+        nn.Upsample((5, 7), mode="bilinear"), nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(), nn.Linear(24, 3),
+    )  # fmt: skip
+
+
+NETWORKS = {"resamplings": resamplings, "activations": activations, "normalisations": normalisations}
 
 
 def trained(network, capture: bool) -> dict[str, np.ndarray]:
@@ -57,7 +64,8 @@ model:
   - conv2d: {out_channels: 8, kernel_size: 3, padding: same}
   - group_norm: {num_groups: 4}
   - gelu
-  - max_pool2d: {kernel_size: 2}
+  - adaptive_max_pool2d: {output_size: [5, 4]}
+  - upsample: {scale_factor: 2, mode: bilinear}
   - instance_norm2d: {affine: true, track_running_stats: true}
   - prelu
   - layer_norm

@@ -57,7 +57,7 @@ function architecture() {
       el("div", {class: "shape"}, by(layer.output)),
       cost(layer, "parameters"),
       cost(layer, "multiply_adds"),
-      el("div", {class: "sight"}, el("span", {class: "label"}, "sees "), by(layer.field.size)),
+      el("div", {class: "sight"}, el("span", {class: "label"}, "sees "), by(pixelsOf(layer.field))),
     );
   const flow = (layers, prefix) =>
     layers

@@ -114,6 +114,21 @@ def conv_gradients(x, w, gy, stride=1, padding=0, dilation=1, groups=1):
     return unpadded(gx, padding, sizes), gw, gy.sum(axis=(0, *range(2, gy.ndim)))
 
 
+def conv_transpose(x, w, b=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> np.ndarray:
+    """Every pixel of x (N, C, *sizes) adds itself times w (C, O / groups, *kernel), from its place times the stride."""
+    axes, kernel, outputs = x.ndim - 2, w.shape[2:], w.shape[1]
+    stride, padding, more, dilation = (per_axis(v, axes) for v in (stride, padding, output_padding, dilation))
+    spans = [(n - 1) * s + extent(k, d) for n, s, k, d in zip(x.shape[2:], stride, kernel, dilation, strict=True)]
+    whole = np.zeros((len(x), outputs * groups, *(n + m for n, m in zip(spans, more, strict=True))))
+    for n, c, *place in np.ndindex(*x.shape):
+        group = c // (x.shape[1] // groups)
+        for o, *tap in np.ndindex(*w.shape[1:]):
+            at = tuple(p * s + t * d for p, s, t, d in zip(place, stride, tap, dilation, strict=True))
+            whole[(n, group * outputs + o, *at)] += x[(n, c, *place)] * w[(c, o, *tap)]
+    kept = whole[(..., *(slice(p, size - p) for p, size in zip(padding, whole.shape[2:], strict=True)))]
+    return kept if b is None else kept + b.reshape(-1, *(1,) * axes)
+
+
 # Pooling
 
 

@@ -155,6 +155,8 @@ GROWING = {
     "linear by corners": [nn.Upsample((25, 11), mode="bilinear", align_corners=True)],
     "a factor": [nn.Upsample(scale_factor=1.7, mode="bilinear")],
     "a convolution behind": [nn.Upsample(scale_factor=3), nn.Conv2d(1, 1, 3, padding=1, bias=False)],
+    "transposed": [nn.ConvTranspose2d(1, 1, 3, 2, 1, bias=False)],
+    "transposed, and smaller": [nn.ConvTranspose2d(1, 1, (4, 2), 2, bias=False), nn.AvgPool2d(3, 2)],
     "adaptive": [nn.AdaptiveAvgPool2d((5, 4))],
     "adaptive, more": [nn.AdaptiveAvgPool2d((20, 9)), nn.AvgPool2d(2)],
 }

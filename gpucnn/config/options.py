@@ -111,6 +111,7 @@ MEANINGS: dict[str, Meaning] = {
     "alpha": Meaning({}, "What the activation tends to below zero, negated."),
     "beta": Meaning(POSITIVE, "How sharp the bend is."),
     "threshold": Meaning(POSITIVE, "Where beta times the input is above it, the output is the input."),
+    "output_padding": Meaning(MARGIN, "Pixels that are added to the output, at the end: one number, or one per axis."),
     "output_size": Meaning(SIDE, "Size of the maps that are made: one number, or one per axis."),
     "scale_factor": Meaning(POSITIVE, "How many times as large each side becomes: one number, or one per axis."),
     "mode": Meaning({}, "By the nearest pixel, or linearly between neighbours along one, two or three axes."),

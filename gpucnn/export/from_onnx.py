@@ -18,6 +18,7 @@ from gpucnn.geometry import Sides
 SCALED = (np.float32(2 / 3), np.float32(1.7159))  # of nn.ScaledTanh: slope and amplitude
 IDENTITIES = ("Identity", "Dropout")
 RESIZE = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
+TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
@@ -228,6 +229,19 @@ def _convolution(reader: _Reader, node: _Node) -> nn.Layer:
     return _with_weights(layer, weight, bias)
 
 
+def _transposed_convolution(reader: _Reader, node: _Node) -> nn.Layer:
+    weight, bias = reader.array(node, 1), reader.array(node, 2)
+    assert weight is not None  # the checker holds that it is given
+    axes, groups = weight.ndim - 2, node.options.get("group", 1)
+    sides = _sides(node, axes)
+    if axes not in TRANSPOSED or "output_shape" in node.options or any(before != after for before, after in sides):
+        raise reader.refuse(node, "has an output_shape, or padding that differs by side")
+    stride, dilation = (tuple(node.options.get(name, (1,) * axes)) for name in ("strides", "dilations"))
+    more, padding = tuple(node.options.get("output_padding", (0,) * axes)), tuple(side for side, _ in sides)
+    given = weight.shape[0], weight.shape[1] * groups, weight.shape[2:], stride, padding, more, groups
+    return _with_weights(TRANSPOSED[axes](*given, bias=bias is not None, dilation=dilation), weight, bias)
+
+
 def _linear(reader: _Reader, node: _Node) -> nn.Layer:
     weight, bias = reader.array(node, 1), reader.array(node, 2)
     plain = all(node.options.get(name, 1) == 1 for name in ("alpha", "beta")) and not node.options.get("transA", 0)
@@ -360,6 +374,7 @@ LAYERS: dict[str, Callable[[_Reader, _Node], nn.Layer]] = {
     "AveragePool": _pool(AVERAGE_POOLS),
     "BatchNormalization": _batch_norm,
     "Conv": _convolution,
+    "ConvTranspose": _transposed_convolution,
     "Elu": _with_alpha(nn.ELU, 1.0),
     "Flatten": _flatten,
     "Gelu": _gelu,

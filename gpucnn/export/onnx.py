@@ -71,7 +71,7 @@ class _Writer:
             s.AveragePool: self._average_pool, s.Pad: self._pad, s.Normalise: self._normalise,
             s.Activation: self._activation, s.Softmax: self._softmax, s.Flatten: self._flatten, s.Add: self._add,
             s.PReLU: self._prelu, s.GroupNorm: self._group_norm, s.LayerNorm: self._layer_norm,
-            s.Resize: self._resize,
+            s.Resize: self._resize, s.TransposedConvolution: self._transposed_convolution,
         }  # fmt: skip
 
     def step(self, step: s.Step, inputs: list[str]) -> str:
@@ -145,6 +145,12 @@ class _Writer:
         weights += [] if step.bias is None else [self.weight(step, "bias", step.bias)]
         moves = {"kernel_shape": window.kernel, **_moves(window)}
         return self.node("Conv", step.layer, [*inputs, *weights], group=step.groups, **moves)
+
+    def _transposed_convolution(self, step: s.TransposedConvolution, inputs: list[str]) -> str:
+        weights = [self.weight(step, "weight", step.weight)]
+        weights += [] if step.bias is None else [self.weight(step, "bias", step.bias)]
+        moves: dict[str, Any] = {"kernel_shape": step.window.kernel, "output_padding": step.more, **_moves(step.window)}
+        return self.node("ConvTranspose", step.layer, [*inputs, *weights], group=step.groups, **moves)
 
     def _linear(self, step: s.Linear, inputs: list[str]) -> str:
         weights = [self.weight(step, "weight", step.weight)]

@@ -14,7 +14,8 @@ from gpucnn import nn
 from gpucnn.errors import InputError
 from gpucnn.functional.interpolation import interpolated
 from gpucnn.functional.padding import PadMode
-from gpucnn.geometry import Sides, Sizes, Window, sides_of
+from gpucnn.functional.transposed_convolution import transposed_window
+from gpucnn.geometry import Sides, Sizes, Window, per_axis, sides_of
 
 Function = Literal[
     "relu", "leaky_relu", "sigmoid", "scaled_tanh", "gelu", "gelu_tanh", "silu", "elu", "hardswish", "softplus"
@@ -40,6 +41,20 @@ class Convolution(Step):
     """Cross-correlation with weight (O, I / groups, kernel...), plus bias (O,)."""
 
     window: Window
+    groups: int
+    weight: np.ndarray
+    bias: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TransposedConvolution(Step):
+    """The gradient by the input of a convolution by `window`, with weight (I, O / groups, kernel...), plus bias (O,).
+
+    more: what is added to the output at its end, along each axis.
+    """
+
+    window: Window
+    more: Sizes
     groups: int
     weight: np.ndarray
     bias: np.ndarray | None
@@ -218,6 +233,14 @@ def _convolution(to: _Writer, layer: Any, name: Name) -> None:
     to.add(Convolution, name, layer.output_shape(to.shape), window=window, groups=layer.groups, **parts)
 
 
+def _transposed_convolution(to: _Writer, layer: Any, name: Name) -> None:
+    parts: dict[str, Any] = {"weight": _float32(layer.weight), "bias": _bias(layer)}
+    window, sizes = transposed_window(layer.kind, layer.axes, (1, *to.shape), layer.weight_shape, layer.spreading)
+    more = per_axis(layer.kind, "output_padding", layer.output_padding, layer.axes, 0)
+    shape = (layer.out_channels, *sizes)
+    to.add(TransposedConvolution, name, shape, window=window, more=more, groups=layer.groups, **parts)
+
+
 def _linear(to: _Writer, layer: Any, name: Name) -> None:
     to.add(Linear, name, layer.output_shape(to.shape), weight=_float32(layer.weight), bias=_bias(layer))
 
@@ -318,6 +341,7 @@ def _nothing(to: _Writer, layer: Any, name: Name) -> None:
 
 TRANSLATED: dict[type, Callable[[_Writer, Any, Name], None]] = {
     **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), _convolution),
+    **dict.fromkeys((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), _transposed_convolution),
     nn.Linear: _linear,
     **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.GlobalMaxPool2d), _max_pool),
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.GlobalAvgPool2d), _average_pool),

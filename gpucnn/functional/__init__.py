@@ -19,6 +19,7 @@ from gpucnn.functional import (
     padding,
     pooling,
     subsampling,
+    transposed_convolution,
 )
 from gpucnn.functional.activation import *
 from gpucnn.functional.adaptive_pooling import *
@@ -32,6 +33,7 @@ from gpucnn.functional.normalization import *
 from gpucnn.functional.padding import *
 from gpucnn.functional.pooling import *
 from gpucnn.functional.subsampling import *
+from gpucnn.functional.transposed_convolution import *
 from gpucnn.tensor import Tensor
 from gpucnn.tensor.absent import missing
 from gpucnn.tensor.view import in_place
@@ -61,5 +63,6 @@ _FILES = (
     padding,
     pooling,
     subsampling,
+    transposed_convolution,
 )
 __all__ = sorted(name for file in _FILES for name in file.__all__)

@@ -16,6 +16,7 @@ from gpucnn.nn import (
     prelu,
     resampling,
     subsampling,
+    transposed_convolution,
 )
 from gpucnn.nn.activation import *
 from gpucnn.nn.containers import *
@@ -29,6 +30,7 @@ from gpucnn.nn.others import *
 from gpucnn.nn.prelu import *
 from gpucnn.nn.resampling import *
 from gpucnn.nn.subsampling import *
+from gpucnn.nn.transposed_convolution import *
 from gpucnn.tensor.absent import missing
 
 globals().update(activation.OTHERS)
@@ -53,6 +55,7 @@ _FILES = (
     prelu,
     resampling,
     subsampling,
+    transposed_convolution,
 )
 __all__ = ["LAYERS", "init"]
 __all__ += sorted(name for file in _FILES for name in file.__all__)

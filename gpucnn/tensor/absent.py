@@ -49,7 +49,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "empty": "gpucnn.zeros",
     },
     "nn": {
-        "ConvTranspose2d": "nearest-neighbour repetition, Conv2d behind it",
         "Dropout2d": "Dropout",
         "Hardtanh": "x.clamp(-1, 1)",
         "ReLU6": "x.clamp(0, 6)",
@@ -73,7 +72,6 @@ ABSENT: dict[str, dict[str, str]] = {
     "functional": {
         "embedding": "weight[numbers]",
         "unfold": "conv2d, which needs no unfolding",
-        "conv_transpose2d": "unsqueeze and expand, conv2d behind them",
         "kl_div": "cross_entropy with rows of probabilities",
         "scaled_dot_product_attention": "matmul and softmax",
         "normalize": "x / x.norm(dim=1, keepdim=True)",

@@ -58,7 +58,13 @@ RESAMPLINGS = [
     (lambda: nn.Upsample(scale_factor=1.5, mode="linear", align_corners=True), LINE),
     (lambda: nn.Upsample((3, 7, 4), mode="trilinear", align_corners=False), VOLUME),
 ]
-LAYERS = [*ACTIVATIONS, *NORMALISATIONS, *RESAMPLINGS]
+TRANSPOSED = [
+    (lambda: nn.ConvTranspose2d(2, 3, 3), IMAGE),
+    (lambda: nn.ConvTranspose2d(2, 4, (3, 2), (2, 3), (1, 0), (1, 2), 2, False), IMAGE),
+    (lambda: nn.ConvTranspose1d(3, 2, 3, 2, 1, 1, dilation=2), LINE),
+    (lambda: nn.ConvTranspose3d(2, 2, 2, 2), VOLUME),
+]
+LAYERS = [*TRANSPOSED, *ACTIVATIONS, *NORMALISATIONS, *RESAMPLINGS]
 
 
 def network(make, shape) -> nn.Sequential:

@@ -133,4 +133,26 @@ INTERPOLATIONS = [
         ("trilinear", None, (2, 2, 3, 1, 2), (5, 2, 4)),
     ]
 ]
-MORE = [*ACTIVATIONS, *NORMALISATIONS, *ADAPTIVE, *INTERPOLATIONS]
+TRANSPOSED = [
+    Operation(
+        f"conv_transpose{axes}d {number}",
+        lambda x, w, *b, name=f"conv_transpose{axes}d", o=options: getattr(F, name)(x, w, *(b or [None]), *o),
+        lambda torch, x, w, *b, name=f"conv_transpose{axes}d", o=options: getattr(torch.nn.functional, name)(
+            x, w, *(b or [None]), *o
+        ),
+        [shape, *weights],
+        naive=lambda x, w, *b, o=options: references.conv_transpose(x, w, *(b or [None]), *o),
+    )
+    for number, (axes, shape, weights, options) in enumerate(
+        [
+            (1, (3, 2, 5), [(2, 3, 3), (3,)], ()),
+            (1, (3, 4, 5), [(4, 1, 4), (2,)], (3, 1, 2, 2)),
+            (2, (3, 2, 4, 5), [(2, 3, 3, 2)], (2, 1, 1)),
+            (2, (3, 2, 4, 5), [(2, 3, 2, 2), (3,)], (2,)),
+            (2, (2, 4, 3, 4), [(4, 2, 3, 3), (4,)], ((1, 2), (2, 1), (0, 1), 2, (2, 1))),
+            (2, (2, 3, 3, 4), [(3, 1, 2, 3), (3,)], (1, 0, (1, 2), 3, 3)),
+            (3, (2, 2, 2, 3, 2), [(2, 2, 2, 1, 3), (2,)], (2, (0, 0, 1), 1)),
+        ]
+    )
+]
+MORE = [*TRANSPOSED, *ACTIVATIONS, *NORMALISATIONS, *ADAPTIVE, *INTERPOLATIONS]

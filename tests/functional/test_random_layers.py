@@ -111,7 +111,27 @@ def interpolation(rng):
     return [x], *both("interpolate", **options)
 
 
+def transposed(rng):
+    axes = one_of(rng, (1, 2, 2, 3))
+    groups, per_group, outputs = one_of(rng, ((1, 1, 4), (1, 3, 2), (2, 2, 1), (3, 1, 2)))
+    x = rng.standard_normal((whole(rng, 1, 3), groups * per_group, *sizes(rng, axes, 1, 5)))
+    w = rng.standard_normal((groups * per_group, outputs, *sizes(rng, axes, 1, 4)))
+    b = rng.standard_normal(groups * outputs)
+    stride, dilation = sizes(rng, axes, 1, 3), one_of(rng, (1, sizes(rng, axes, 1, 3)))
+    spread = (dilation,) * axes if dilation == 1 else dilation
+    more = tuple(whole(rng, 0, max(s, d) - 1) for s, d in zip(stride, spread, strict=True))
+    reach = [
+        (n - 1) * s + d * (k - 1) + 1 + m
+        for n, s, k, d, m in zip(x.shape[2:], stride, w.shape[2:], spread, more, strict=True)
+    ]
+    padding = tuple(whole(rng, 0, min(3, (r - 1) // 2)) for r in reach)
+    arrays = [x, w, b] if rng.random() < 0.7 else [x, w]
+    options = {"stride": stride, "padding": padding, "output_padding": more, "groups": groups, "dilation": dilation}
+    return arrays, *both(f"conv_transpose{axes}d", **options)
+
+
 CONFIGURATIONS = {
+    "conv_transpose": transposed,
     **{name: activation(name) for name in ("gelu", "silu", "elu", "hardswish", "softplus")},
     "prelu": prelu,
     "group_norm": group_norm,

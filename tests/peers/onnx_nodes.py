@@ -258,7 +258,22 @@ def resize(
     return F.interpolate(Tensor(x), size, factors, name, corners)
 
 
+def conv_transpose(x, w, b=None, group=1, kernel_shape=None, output_padding=None, output_shape=None, **window):
+    stride, padding, dilation = _window(x, w.shape[2:], **window)
+    more = tuple(output_padding or [0] * len(stride))
+    if output_shape or window.get("auto_pad", "NOTSET").startswith("SAME"):
+        wanted = output_shape or [n * s for n, s in zip(x.shape[2:], stride, strict=True)]
+        spans = zip(x.shape[2:], w.shape[2:], stride, dilation, more, wanted, strict=True)
+        totals = [(n - 1) * s + d * (k - 1) + 1 + m - size for n, k, s, d, m, size in spans]
+        padding = [(total // 2, total - total // 2) for total in totals]
+    if any(before != after for before, after in padding):
+        raise LacksError("padding that differs by side")
+    sides, bias = tuple(before for before, _ in padding), None if b is None else Tensor(b)
+    return _dimensional("conv_transpose", x)(Tensor(x), Tensor(w), bias, stride, sides, more, group, dilation)
+
+
 TRANSLATIONS = {
+    "ConvTranspose": conv_transpose,
     "Resize": resize,
     "LayerNormalization": layer_norm,
     "GroupNormalization": group_norm,

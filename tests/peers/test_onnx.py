@@ -21,6 +21,7 @@ NODES = {
     "GlobalAveragePool": (2, {}),
     "GlobalMaxPool": (2, {}),
     "BatchNormalization": (4, {}),
+    "ConvTranspose": (9, {"padding that differs by side": 2}),
     "Resize": (
         9,
         {

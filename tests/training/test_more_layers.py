@@ -27,6 +27,13 @@ def normalisations():
     )  # fmt: skip
 
 
+def transposed():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.ConvTranspose2d(4, 4, 3, 2, 1, bias=False), nn.ReLU(),
+        nn.ConvTranspose2d(4, 6, 2, groups=2), nn.Flatten(), nn.Linear(6 * 8 * 8, 3),
+    )  # fmt: skip
+
+
 def resamplings():
     return nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.AdaptiveMaxPool2d(5), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3),
@@ -34,7 +41,12 @@ def resamplings():
     )  # fmt: skip
 
 
-NETWORKS = {"resamplings": resamplings, "activations": activations, "normalisations": normalisations}
+NETWORKS = {
+    "transposed": transposed,
+    "resamplings": resamplings,
+    "activations": activations,
+    "normalisations": normalisations,
+}
 
 
 def trained(network, capture: bool) -> dict[str, np.ndarray]:
@@ -63,6 +75,7 @@ data: {name: digits, limit: 96, validation: 16}
 model:
   - conv2d: {out_channels: 8, kernel_size: 3, padding: same}
   - group_norm: {num_groups: 4}
+  - conv_transpose2d: {out_channels: 8, kernel_size: 2, stride: 2}
   - gelu
   - adaptive_max_pool2d: {output_size: [5, 4]}
   - upsample: {scale_factor: 2, mode: bilinear}

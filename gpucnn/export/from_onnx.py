@@ -1,7 +1,8 @@
 """An ONNX file as a network of gpucnn's layers.
 
-The graph is followed from its result back to its input; where two values are added, one of them is the other's input,
-and what lies between is a residual block.
+The graph is followed from its result back to its input. Where two values are added and one of them is the other's
+input, what lies between is a residual block; where values that come from a common one are added, or their channels
+joined, what lies between are branches.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from gpucnn.geometry import Sides
 
 SCALED = (np.float32(2 / 3), np.float32(1.7159))  # of nn.ScaledTanh: slope and amplitude
 IDENTITIES = ("Identity", "Dropout")
+MERGES = ("Add", "Concat")
 RESIZE = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -63,6 +65,7 @@ class _Reader:
 
     def __init__(self, onnx: Any, graph: Any, where: str) -> None:
         self.where = where
+        self.taken: dict[str, tuple[str, nn.Layer | None]] = {}  # by value, what it is made of: see `_made`
         self.constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
         inputs = [each.name for each in graph.input if each.name not in self.constants]
         if len(inputs) != 1 or len(graph.output) != 1:
@@ -83,7 +86,7 @@ class _Reader:
         if unknown:
             raise InputError(
                 f"{where} has operators that are no layer here: {', '.join(unknown)}; these are read: "
-                f"{', '.join(sorted((*LAYERS, *IDENTITIES, 'Add', 'Mul')))}"
+                f"{', '.join(sorted((*LAYERS, *IDENTITIES, *MERGES, 'Mul')))}"
             )
 
     def network(self) -> list[nn.Layer]:
@@ -92,7 +95,7 @@ class _Reader:
 
     @staticmethod
     def _known(node: _Node) -> bool:
-        return node.operator in (*LAYERS, *IDENTITIES, "Add", "Mul") or node.name.startswith(PIPELINE)
+        return node.operator in (*LAYERS, *IDENTITIES, *MERGES, "Mul") or node.name.startswith(PIPELINE)
 
     def _chain(self, value: str, begin: str) -> list[nn.Layer]:
         """The layers from `begin` to `value`. Raises ApartError where it does not lead there."""
@@ -100,25 +103,45 @@ class _Reader:
         while value != begin:
             if value not in self.makers:
                 raise ApartError(f"{self.where}: {value} does not come from {begin}, so these are no layers in a row")
-            node = self.makers[value]
-            if node.name.startswith(PIPELINE) or node.operator in IDENTITIES:
-                value = next(name for name in node.inputs if name not in self.constants)
-            elif node.operator == "Add":
-                value, block = self._residual(node)
-                layers.append(block)
-            else:
-                value, layer = self._layer(node)
-                layers.append(layer)
+            value, layer = self._made(value)
+            layers += [] if layer is None else [layer]
         return layers[::-1]
 
-    def _residual(self, node: _Node) -> tuple[str, nn.Layer]:
-        first, second = node.inputs
-        if {first, second} & self.constants.keys():
+    def _made(self, value: str) -> tuple[str, nn.Layer | None]:
+        """The value before a value, and the layer between them; None for nodes that change nothing."""
+        if value not in self.taken:
+            node = self.makers[value]
+            if node.name.startswith(PIPELINE) or node.operator in IDENTITIES:
+                self.taken[value] = next(name for name in node.inputs if name not in self.constants), None
+            elif node.operator in MERGES:
+                self.taken[value] = self._merged(node)
+            else:
+                self.taken[value] = self._layer(node)
+        return self.taken[value]
+
+    def _merged(self, node: _Node) -> tuple[str, nn.Layer]:
+        """A residual block or branches, and the value that they begin at."""
+        if set(node.inputs) & self.constants.keys():
             raise InputError(f"{self.where}: {node} adds a constant, which is no layer here")
-        try:
-            return second, nn.Residual(*self._chain(first, second))
-        except ApartError:
-            return first, nn.Residual(*self._chain(second, first))
+        if node.operator == "Concat" and node.options["axis"] != 1:
+            raise self.refuse(node, "joins along another axis than the channels'")
+        ways = [self._way(value) for value in node.inputs]
+        begin = next(value for value in ways[0] if all(value in way for way in ways))
+        paths = [self._chain(value, begin) for value in node.inputs]
+        if node.operator == "Concat":
+            return begin, nn.Branches(*(nn.Sequential(*path) for path in paths), merge="concat")
+        if begin in node.inputs:
+            return begin, nn.Residual(*paths[node.inputs.index(begin) - 1])
+        return begin, nn.Branches(*(nn.Sequential(*path) for path in paths), merge="sum")
+
+    def _way(self, value: str) -> list[str]:
+        """The values between a value and the graph's input, backwards, both included."""
+        way = [value]
+        while way[-1] != self.begin:
+            if way[-1] not in self.makers:
+                raise ApartError(f"{self.where}: {value} does not come from {self.begin}, so these are no layers")
+            way.append(self._made(way[-1])[0])
+        return way
 
     def _layer(self, node: _Node) -> tuple[str, nn.Layer]:
         """The layer of a node and of those before it that belong to it, and the value that it reads."""

@@ -72,6 +72,7 @@ class _Writer:
             s.Activation: self._activation, s.Softmax: self._softmax, s.Flatten: self._flatten, s.Add: self._add,
             s.PReLU: self._prelu, s.GroupNorm: self._group_norm, s.LayerNorm: self._layer_norm,
             s.Resize: self._resize, s.TransposedConvolution: self._transposed_convolution,
+            s.Concatenate: self._concatenate,
         }  # fmt: skip
 
     def step(self, step: s.Step, inputs: list[str]) -> str:
@@ -268,6 +269,9 @@ class _Writer:
 
     def _flatten(self, step: s.Flatten, inputs: list[str]) -> str:
         return self.node("Flatten", step.layer, inputs, axis=1)
+
+    def _concatenate(self, step: s.Concatenate, inputs: list[str]) -> str:
+        return self.node("Concat", step.layer, inputs, axis=1)
 
     def _add(self, step: s.Add, inputs: list[str]) -> str:
         return self.node("Add", step.layer, inputs)

@@ -177,6 +177,11 @@ class Add(Step):
     """The sum of both values."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Concatenate(Step):
+    """The channels of all values."""
+
+
 def steps_of(net: nn.Sequential, shape: Sizes) -> list[Step]:
     """The steps of a network in evaluation mode, for images of `shape` (C, H, W), with float32 weights.
 
@@ -197,7 +202,9 @@ class _Writer:
     def layers(self, net: nn.Sequential, prefix: str) -> None:
         for number, layer in enumerate(net.layers):
             name = f"{prefix}{number}"
-            if type(layer) is nn.Residual:
+            if type(layer) is nn.Branches:
+                self.branches(layer, name)
+            elif type(layer) is nn.Residual:
                 begin = self.value
                 self.layers(layer, f"{name}.")
                 self.add(Add, (name, layer.kind), self.shape, sources=(self.value, begin))
@@ -210,6 +217,21 @@ class _Writer:
                     f"layer {name} ({getattr(layer, 'kind', type(layer).__name__)}) cannot be exported; layers of "
                     f"these kinds can: {', '.join(sorted(nn.LAYERS))}"
                 )
+
+    def branches(self, layer: nn.Branches, name: str) -> None:
+        begin, ends = (self.value, self.shape), []
+        for number, path in enumerate(layer.paths):
+            self.value, self.shape = begin
+            self.layers(path, f"{name}.{number}.")
+            ends.append((self.value, self.shape))
+        if layer.merge == "concat":
+            self.shape = ends[0][1]
+            sources = tuple(value for value, _ in ends)
+            self.add(Concatenate, (name, layer.kind), layer.output_shape(begin[1]), sources=sources)
+            return
+        self.value, self.shape = ends[0]
+        for value, _ in ends[1:]:
+            self.add(Add, (name, layer.kind), self.shape, sources=(self.value, value))
 
     def add(
         self,

@@ -4,6 +4,7 @@ from typing import Any
 
 from gpucnn.nn import (
     activation,
+    branches,
     containers,
     group_normalization,
     init,
@@ -19,6 +20,7 @@ from gpucnn.nn import (
     transposed_convolution,
 )
 from gpucnn.nn.activation import *
+from gpucnn.nn.branches import *
 from gpucnn.nn.containers import *
 from gpucnn.nn.group_normalization import *
 from gpucnn.nn.layer import *
@@ -44,6 +46,7 @@ LAYERS: dict[str, type[Layer]] = {
 
 _FILES = (
     activation,
+    branches,
     containers,
     group_normalization,
     layer,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn import nn
 from gpucnn.data import Loader
 from gpucnn.errors import InputError
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
@@ -181,6 +182,7 @@ def _architecture(subject: Subject) -> list[Facts]:
             "name": facts.name,
             "kind": facts.layer.kind,
             "options": chosen_options(facts.layer),
+            "paths": len(facts.layer) if isinstance(facts.layer, nn.Branches) else 0,
             "output": list(facts.output),
             "parameters": facts.parameters,
             "multiply_adds": facts.multiply_adds,

@@ -127,7 +127,7 @@ def moved(*overrides: str, steps: int = 1) -> dict[str, np.ndarray]:
     return {name: trainer.net.state_dict()[name] - before[name] for name, _ in trainer.net.named_parameters()}
 
 
-@pytest.mark.parametrize("name", [name for name in nn.LAYERS if name != "residual"])
+@pytest.mark.parametrize("name", [name for name in nn.LAYERS if name not in ("residual", "branches")])
 def test_the_layers_with_parameters_have_learning_rates(name: str) -> None:
     sizes = dict.fromkeys(("in_channels", "in_features", "num_features", "out_channels", "out_features"), 2)
     sizes |= {"kernel_size": 1, "padding": 1, "num_groups": 1, "num_channels": 2, "normalized_shape": 2}

@@ -5,6 +5,7 @@ from gpucnn import nn
 IMAGE, ROW, LINE, VOLUME = (4, 9, 8), (12,), (4, 11), (2, 4, 5, 3)
 
 MORE_LAYERS = [
+    (lambda: nn.Branches(nn.Sequential(nn.ReLU()), nn.Sequential(), merge="concat"), IMAGE, (8, 9, 8), 0),
     (lambda: nn.ConvTranspose1d(4, 6, 3, 2, 1), LINE, (6, 21), 6 * 4 * 3 * 11),
     (lambda: nn.ConvTranspose2d(4, 6, (2, 3), 2, (0, 1), (0, 1), 2), IMAGE, (6, 18, 16), 4 * 3 * 6 * 72),
     (lambda: nn.ConvTranspose3d(2, 3, 2, bias=False, dilation=2), VOLUME, (3, 6, 7, 5), 2 * 3 * 8 * 60),

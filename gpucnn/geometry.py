@@ -6,9 +6,11 @@ axis.
 
 import functools
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 from gpucnn.errors import ShapeError
@@ -33,6 +35,14 @@ class Sliding(NamedTuple):
         return Sliding(*map(hashable, self))
 
 
+class Reach(NamedTuple):
+    """Output i of an axis reads the inputs from ratio · i + first to ratio · i + last, those that are whole numbers."""
+
+    ratio: int | Fraction
+    first: int | Fraction
+    last: int | Fraction
+
+
 class Window(NamedTuple):
     """A window of `kernel` taps, `dilation` apart, moving by `stride` over axes padded by `padding` (before, after)."""
 
@@ -50,6 +60,12 @@ class Window(NamedTuple):
     def padded(self) -> bool:
         """Whether any side is padded."""
         return any(map(any, self.padding))
+
+    @property
+    def reach(self) -> tuple[Reach, ...]:
+        """What an output reads along each axis."""
+        axes = zip(self.stride, self.extent, self.padding, strict=True)
+        return tuple(Reach(stride, -before, extent - 1 - before) for stride, extent, (before, _) in axes)
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 (every step of a training asks for the same few; windows are small)
     def output_sizes(self, sizes: Sizes) -> Sizes:
@@ -187,12 +203,15 @@ def split(length: int, parts: int) -> tuple[tuple[int, int], ...]:
 class ReceptiveField:
     """The input pixels a unit depends on, along each axis: unit i sees [start + i · jump, start + i · jump + size).
 
+    Behind a layer that enlarges maps these may be fractions, and the pixels are those from one whole number there to
+    another; where maps were made smaller before, some of these pixels are not seen.
+
     Source: A. Araujo, W. Norris, J. Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill, 2019.
     """
 
-    size: Sizes
-    jump: Sizes
-    start: Sizes
+    size: tuple[int | Fraction, ...]
+    jump: tuple[int | Fraction, ...]
+    start: tuple[int | Fraction, ...]
 
     @classmethod
     def of_input(cls, axes: int) -> "ReceptiveField":
@@ -201,17 +220,35 @@ class ReceptiveField:
 
     def through(self, window: Window) -> "ReceptiveField":
         """The field of the outputs of `window` sliding over units of this field."""
-        before = tuple(side[0] for side in window.padding)
+        return self.reading(window.reach)
+
+    def reading(self, reach: Sequence[Reach]) -> "ReceptiveField":
+        """The field of outputs that read units of this field."""
+        axes = list(zip(reach, self.size, self.jump, self.start, strict=True))
         return ReceptiveField(
-            tuple(s + (e - 1) * j for s, e, j in zip(self.size, window.extent, self.jump, strict=True)),
-            tuple(j * s for j, s in zip(self.jump, window.stride, strict=True)),
-            tuple(a - p * j for a, p, j in zip(self.start, before, self.jump, strict=True)),
+            tuple(_whole(size + (r.last - r.first) * jump) for r, size, jump, _ in axes),
+            tuple(_whole(r.ratio * jump) for r, _, jump, _ in axes),
+            tuple(_whole(start + r.first * jump) for r, _, jump, start in axes),
         )
+
+    @property
+    def pixels(self) -> Sizes:
+        """The most pixels that a unit sees along each axis."""
+        return tuple(map(math.floor, self.size))
+
+    def facts(self) -> dict[str, tuple[float, ...]]:
+        """The same in numbers that JSON has."""
+        return {name: tuple(n if isinstance(n, int) else float(n) for n in axes) for name, axes in vars(self).items()}
 
     def of(self, unit: Sizes, sizes: Sizes) -> Slices:
         """The pixels of an image of `sizes` that a unit sees, as slices: image[..., *field.of(unit, sizes)]."""
         starts = [start + place * jump for start, place, jump in zip(self.start, unit, self.jump, strict=True)]
         return tuple(
-            slice(min(max(start, 0), size), max(min(start + reach, size), 0))
+            slice(min(max(math.ceil(start), 0), size), max(min(math.floor(start + reach), size), 0))
             for start, reach, size in zip(starts, self.size, sizes, strict=True)
         )
+
+
+def _whole(number: int | Fraction) -> int | Fraction:
+    """As an int, if it is one."""
+    return int(number) if number == int(number) else number

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests import references
 from tests.devices import on
 
 # PyTorch's defaults in torch.testing.assert_close
@@ -111,3 +112,13 @@ class Operation(NamedTuple):
 def judged(operations: Sequence[Operation]) -> Callable:
     """The test runs once for each operation, as `operation`."""
     return pytest.mark.parametrize("operation", operations, ids=lambda operation: operation.name)
+
+
+def their(name, *args, **options):
+    """torch.nn.functional's function of that name."""
+    return lambda torch, *inputs: getattr(torch.nn.functional, name)(*inputs, *args, **options)
+
+
+def loops(name, *args, **options):
+    """The function of that name in tests/references.py."""
+    return lambda *inputs: getattr(references, name)(*inputs, *args, **options)

@@ -114,6 +114,21 @@ def conv_gradients(x, w, gy, stride=1, padding=0, dilation=1, groups=1):
     return unpadded(gx, padding, sizes), gw, gy.sum(axis=(0, *range(2, gy.ndim)))
 
 
+def conv_transpose(x, w, b=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> np.ndarray:
+    """Every pixel of x (N, C, *sizes) adds itself times w (C, O / groups, *kernel), from its place times the stride."""
+    axes, kernel, outputs = x.ndim - 2, w.shape[2:], w.shape[1]
+    stride, padding, more, dilation = (per_axis(v, axes) for v in (stride, padding, output_padding, dilation))
+    spans = [(n - 1) * s + extent(k, d) for n, s, k, d in zip(x.shape[2:], stride, kernel, dilation, strict=True)]
+    whole = np.zeros((len(x), outputs * groups, *(n + m for n, m in zip(spans, more, strict=True))))
+    for n, c, *place in np.ndindex(*x.shape):
+        group = c // (x.shape[1] // groups)
+        for o, *tap in np.ndindex(*w.shape[1:]):
+            at = tuple(p * s + t * d for p, s, t, d in zip(place, stride, tap, dilation, strict=True))
+            whole[(n, group * outputs + o, *at)] += x[(n, c, *place)] * w[(c, o, *tap)]
+    kept = whole[(..., *(slice(p, size - p) for p, size in zip(padding, whole.shape[2:], strict=True)))]
+    return kept if b is None else kept + b.reshape(-1, *(1,) * axes)
+
+
 # Pooling
 
 
@@ -192,6 +207,36 @@ def global_pool(x, reduce) -> np.ndarray:
     y = np.zeros((*x.shape[:2], *(1 for _ in x.shape[2:])))
     for n, c in np.ndindex(*x.shape[:2]):
         y[n, c] = reduce(x[n, c])
+    return y
+
+
+def adaptive_pool(x, output_size, reduce) -> np.ndarray:
+    """`reduce` of windows from floor(i · size / outputs) to ceil((i + 1) · size / outputs) of every axis."""
+    outputs, sizes = per_axis(output_size, x.ndim - 2), x.shape[2:]
+    y = np.zeros((*x.shape[:2], *outputs))
+    for place in np.ndindex(*y.shape):
+        axes = zip(place[2:], sizes, outputs, strict=True)
+        window = tuple(slice(i * n // o, math.ceil((i + 1) * n / o)) for i, n, o in axes)
+        y[place] = reduce(x[(*place[:2], *window)])
+    return y
+
+
+def interpolate(x, sizes, mode="nearest", align_corners=False, ratios=None) -> np.ndarray:
+    """Each output is the nearest pixel, or the sum of its neighbours weighed by how near they are."""
+    ratios = ratios or [n / o for n, o in zip(x.shape[2:], sizes, strict=True)]
+    y = np.zeros((*x.shape[:2], *sizes))
+    for place in np.ndindex(*y.shape):
+        shares = []
+        for i, n, o, ratio in zip(place[2:], x.shape[2:], sizes, ratios, strict=True):
+            if mode == "nearest":
+                shares.append([(min(math.floor(i * ratio), n - 1), 1.0)])
+                continue
+            at = i * (n - 1) / max(o - 1, 1) if align_corners else ratio * (i + 0.5) - 0.5
+            at = min(max(at, 0), n - 1)
+            before = math.floor(at)
+            shares.append([(before, before + 1 - at), (min(before + 1, n - 1), at - before)])
+        for corner in itertools.product(*shares):
+            y[place] += math.prod(share for _, share in corner) * x[(*place[:2], *(p for p, _ in corner))]
     return y
 
 
@@ -336,3 +381,39 @@ def mse(x, target, reduction="mean") -> float:
     """The mean or the sum of the squared differences."""
     total = sum((x[place] - target[place]) ** 2 for place in np.ndindex(*x.shape))
     return total / x.size if reduction == "mean" else total
+
+
+def prelu(x, weight) -> np.ndarray:
+    """x where it is above 0, else weight times x; weight (1,), or (C,) for x (N, C, ...)."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        slope = weight[place[1]] if len(weight) > 1 else weight[0]
+        y[place] = x[place] if x[place] > 0 else slope * x[place]
+    return y
+
+
+def _standardised(values: np.ndarray, eps: float) -> np.ndarray:
+    """The values minus their mean, over the root of their biased variance."""
+    centre = sum(values.ravel()) / values.size
+    spread = sum((value - centre) ** 2 for value in values.ravel()) / values.size
+    return (values - centre) / math.sqrt(spread + eps)
+
+
+def group_norm(x, groups, weight=None, bias=None, eps=1e-5) -> np.ndarray:
+    """Each image's groups of channels by their own mean and variance. Wu and He 2018."""
+    y, each = np.zeros(x.shape), x.shape[1] // groups
+    for n, g in np.ndindex(len(x), groups):
+        part = slice(g * each, (g + 1) * each)
+        y[n, part] = _standardised(x[n, part], eps)
+    for c in range(x.shape[1]):
+        y[:, c] = y[:, c] * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
+    return y
+
+
+def layer_norm(x, axes, weight=None, bias=None, eps=1e-5) -> np.ndarray:
+    """The last `axes` axes by their own mean and variance, at each place of the others. Ba et al. 2016."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape[: x.ndim - axes]):
+        part = _standardised(x[place], eps)
+        y[place] = part * (1 if weight is None else weight) + (0 if bias is None else bias)
+    return y

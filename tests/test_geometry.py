@@ -146,3 +146,48 @@ def test_errors_speak(options, words):
 
 def test_numpys_integers_are_integers():
     assert make_window("conv2d", (5, 5), np.int64(3), np.int32(2)) == make_window("conv2d", (5, 5), 3, 2)
+
+
+GROWING = {
+    "nearest": [nn.Upsample(scale_factor=2)],
+    "nearest to any size": [nn.Upsample((25, 11))],
+    "linear": [nn.Upsample((25, 11), mode="bilinear")],
+    "linear by corners": [nn.Upsample((25, 11), mode="bilinear", align_corners=True)],
+    "a factor": [nn.Upsample(scale_factor=1.7, mode="bilinear")],
+    "a convolution behind": [nn.Upsample(scale_factor=3), nn.Conv2d(1, 1, 3, padding=1, bias=False)],
+    "transposed": [nn.ConvTranspose2d(1, 1, 3, 2, 1, bias=False)],
+    "transposed, and smaller": [nn.ConvTranspose2d(1, 1, (4, 2), 2, bias=False), nn.AvgPool2d(3, 2)],
+    "adaptive": [nn.AdaptiveAvgPool2d((5, 4))],
+    "adaptive, more": [nn.AdaptiveAvgPool2d((20, 9)), nn.AvgPool2d(2)],
+}
+
+
+@pytest.mark.parametrize("layers", GROWING.values(), ids=GROWING)
+def test_receptive_fields_behind_layers_of_other_ratios(layers):
+    """As above: no more, and no less, than what changes a unit, where no map was made smaller before."""
+    sizes, net = (13, 7), nn.Sequential(*layers)
+    for parameter in net.parameters():
+        parameter.data = Tensor(np.ones(parameter.shape, np.float32))
+    pixels = sizes[0] * sizes[1]
+    seen = net(Tensor(np.eye(pixels, dtype=np.float32).reshape(pixels, 1, *sizes))).numpy()
+    field, extent = net.receptive_field((1, *sizes)), seen.shape[2:]
+    seen, most = seen.reshape(*sizes, *extent) > 1e-6, [0, 0]
+    for unit in np.ndindex(*extent):
+        for axis, told in enumerate(field.of(unit, sizes)):
+            lit = np.flatnonzero(seen[(..., *unit)].any(axis=1 - axis))
+            assert (lit[0], lit[-1] + 1) == (told.start, told.stop), (unit, axis)
+            most[axis] = max(most[axis], told.stop - told.start)
+    assert tuple(most) == field.pixels
+
+
+def test_receptive_fields_behind_smaller_and_larger_maps_hold_all_that_is_seen():
+    net = nn.Sequential(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), nn.AvgPool2d(3, 1))
+    seen = net(Tensor(np.eye(80, dtype=np.float32).reshape(80, 1, 8, 10))).numpy()
+    field = net.receptive_field((1, 8, 10))
+    seen = seen.reshape(8, 10, *seen.shape[2:]) > 0
+    for unit in np.ndindex(*seen.shape[2:]):
+        rows, columns = field.of(unit, (8, 10))
+        lit = seen[(..., *unit)].copy()
+        lit[rows, columns] = False
+        assert not lit.any(), unit
+    assert field.facts() == {"size": (5, 5), "jump": (1, 1), "start": (-1, -1)}

@@ -67,7 +67,7 @@ def summarize(net: nn.Sequential, shape: Sizes, config: Config, per_class: bool 
                 CLASSES if each else by(row.output),
                 f"{row.parameters:,}{each}" if row.parameters else "",
                 f"{row.multiply_adds:,}{each}" if row.multiply_adds else "",
-                by(row.field.size),
+                by(row.field.pixels),
                 in_bytes(row.values * item) + each,
             )
         )

@@ -39,7 +39,12 @@ def label(path: Path, data: Any) -> str:
     for before, key in zip((None, *path), path, strict=False):
         value = inside(value, key)
         if isinstance(key, int):
-            layers.append(f"layer {key} ({'/'.join(value) if isinstance(value, dict) else value})")
+            in_paths = before == "paths"
+            layers.append(
+                f"path {key}" if in_paths else f"layer {key} ({'/'.join(value) if isinstance(value, dict) else value})"
+            )
+        elif key == "paths" and before == "branches" and isinstance(value, list):
+            continue
         elif not isinstance(before, int):  # the key after a position is the layer's name, already in `layers`
             options.append(key)
     if not layers:
@@ -57,11 +62,16 @@ def _path_in_data(location: tuple[str | int, ...], data: Any, missing: bool) -> 
     """Pydantic's location without its branch names. A fault inside an option's list is the whole list's."""
     path: Path = ()
     for key in location[:-1] if missing else location:
-        if isinstance(key, int) and path[-1:] not in (("model",), ("residual",)):
+        if isinstance(key, int) and not _holds_layers(path):
             break
         if isinstance(data, dict) and key in data or isinstance(data, list) and isinstance(key, int):
             path, data = (*path, key), inside(data, key)
     return (*path, location[-1]) if missing else path
+
+
+def _holds_layers(path: Path) -> bool:
+    """Whether the entries of the list at `path` are layers, or paths of layers: each then has faults of its own."""
+    return path[-1:] in (("model",), ("residual",), ("paths",)) or path[-2:-1] == ("paths",)
 
 
 def _words(item: Any, path: Path, data: Any, schema: Node) -> str:

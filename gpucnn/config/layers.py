@@ -19,6 +19,7 @@ from gpucnn.errors import ConfigError, InputError
 from gpucnn.nn.layer import undrawn
 
 Shape = tuple[int, ...]  # without the batch: (C, H, W) or (F,)
+BLOCKS = ("residual", "branches")  # layers of layers
 PROBABILITIES = ("softmax", "log_softmax")
 OUTPUTS, CLASSES = "out_features", "classes"  # the option, and the word for as many as the data have classes
 
@@ -40,7 +41,7 @@ class OneLayer(Options):
 
     @property
     def options(self) -> Any:
-        """The layer's options; a list of layers for `residual`."""
+        """The layer's options; a list of layers for `residual`, how to merge and lists of layers for `branches`."""
         return getattr(self, self.name)
 
     @model_serializer
@@ -49,15 +50,36 @@ class OneLayer(Options):
         return {self.name: self.options} if has_options(self.name) else self.name
 
 
+class Branching(Options):
+    """Layers in paths that begin at the same input, and how their outputs become one."""
+
+    merge: Literal["sum", "concat"] = Field(
+        description="Whether the paths' outputs are added, or their channels joined."
+    )
+    paths: list[list["Layer"]] = Field(
+        min_length=2, description="Lists of layers; an empty one gives the input as it is."
+    )
+
+
+def inner_layers(entry: OneLayer) -> Iterator[tuple[Sequence[OneLayer], Path, str]]:
+    """The lists of layers inside a layer: each with its place below the layer, and what names in it begin with."""
+    if entry.name == "residual":
+        yield entry.options, ("residual",), ""
+    elif entry.name == "branches":
+        for number, path in enumerate(entry.options.paths):
+            yield path, ("branches", "paths", number), f"{number}."
+
+
 def layer_model() -> type[OneLayer]:
     """OneLayer with a field for each of `nn.LAYERS`."""
     fields: dict[str, Any] = {
         name: (_layer_options(name, layer), Field(default=None))
         for name, layer in nn.LAYERS.items()
-        if layer is not nn.Residual
+        if layer not in (nn.Residual, nn.Branches)
     }
     nested = Field(default=None, min_length=1, description="Layers whose output is added to their input.")
     fields["residual"] = (GenericAlias(list, ("Layer",)), nested)
+    fields["branches"] = (Branching, Field(default=None))
     return create_model("Layer", __base__=OneLayer, __module__=__name__, **fields)
 
 
@@ -96,15 +118,16 @@ def _misplaced(entries: Sequence[OneLayer], path: Path = ("model",)) -> Iterator
     """The places of layers that count classes and are not the last that learns."""
     for position, entry in enumerate(entries):
         here = (*path, position)
-        if entry.name == "residual":
-            yield from _misplaced(entry.options, (*here, "residual"))
-        elif counts_classes(entry) and (len(path) > 1 or any(map(_learns, entries[position + 1 :]))):
+        for layers, place, _ in inner_layers(entry):
+            yield from _misplaced(layers, (*here, *place))
+        if counts_classes(entry) and (len(path) > 1 or any(map(_learns, entries[position + 1 :]))):
             yield here
 
 
 def _learns(entry: OneLayer) -> bool:
     """Whether there are parameters in a layer, or in a layer inside it."""
-    return any(map(_learns, entry.options)) if entry.name == "residual" else nn.LAYERS[entry.name].inferred is not None
+    inside = any(_learns(inner) for layers, *_ in inner_layers(entry) for inner in layers)
+    return inside or nn.LAYERS[entry.name].inferred is not None
 
 
 def _with_outputs(entry: OneLayer, outputs: int) -> OneLayer:
@@ -112,11 +135,15 @@ def _with_outputs(entry: OneLayer, outputs: int) -> OneLayer:
 
 
 def lr_scales(entries: Sequence[OneLayer], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The layers' names in the network, such as `0`, and `3.1` inside a residual block, each with its `lr_scale`."""
+    """The layers' names in the network, each with its `lr_scale`.
+
+    They are such as `0`, `3.1` inside a residual block, and `4.0.2` inside the first path of branches.
+    """
     for number, entry in enumerate(entries):
         name = f"{prefix}{number}"
-        if entry.name == "residual":
-            yield from lr_scales(entry.options, f"{name}.")
+        if entry.name in BLOCKS:
+            for layers, _, begin in inner_layers(entry):
+                yield from lr_scales(layers, f"{name}.{begin}")
         else:
             yield name, getattr(entry.options, "lr_scale", 1.0)
 
@@ -142,12 +169,12 @@ def options_of(name: str) -> Any:
 
 def has_options(name: str) -> bool:
     """Whether a layer has options."""
-    return name == "residual" or bool(options_of(name).model_fields)
+    return name in BLOCKS or bool(options_of(name).model_fields)
 
 
 def needs_options(name: str) -> bool:
     """Whether a layer has options without a default."""
-    return name == "residual" or any(field.is_required() for field in options_of(name).model_fields.values())
+    return name in BLOCKS or any(field.is_required() for field in options_of(name).model_fields.values())
 
 
 def written_out(entries: Any) -> Any:
@@ -165,16 +192,22 @@ def _entry_written_out(entry: Any) -> Any:
         return {entry: {}}
     if not isinstance(entry, dict):
         return entry
-    return {
-        name: written_out(options) if name == "residual" else {} if options is None else options
-        for name, options in entry.items()
-    }
+    return {name: _options_written_out(name, options) for name, options in entry.items()}
+
+
+def _options_written_out(name: Any, options: Any) -> Any:
+    if name == "residual":
+        return written_out(options)
+    if name == "branches" and isinstance(options, dict) and isinstance(options.get("paths"), list):
+        return options | {"paths": [written_out(path) for path in options["paths"]]}
+    return {} if options is None else options
 
 
 if TYPE_CHECKING:
     Layer = OneLayer
 else:
     Layer = layer_model()
+    Branching.model_rebuild()
     Layer.model_rebuild()
 
 
@@ -239,7 +272,7 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
 def freeze(layer: nn.Layer) -> None:
     """Keep a layer's weights as they are, and the running statistics of batch norm, which normalises by them."""
     layer.requires_grad_(False)
-    if isinstance(layer, nn.BatchNorm):
+    if isinstance(layer, nn.BatchNorm | nn.InstanceNorm):
         layer.frozen = True
 
 
@@ -260,11 +293,10 @@ def _fit_layers(
 def _fit_layer(entry: OneLayer, shape: Shape, init: str | None, path: Path, making: Making) -> tuple[nn.Layer, Shape]:
     """One layer and the shape of its output."""
     kind = nn.LAYERS[entry.name]
-    inner: list[nn.Layer] = []
-    options: dict[str, Any] = {}
-    if entry.name == "residual":
-        inner, _ = _fit_layers(entry.options, shape, init, (*path, "residual"), making)
-    else:
+    lists = [_fit_layers(each, shape, init, (*path, *place), making)[0] for each, place, _ in inner_layers(entry)]
+    inner: list[nn.Layer] = lists[0] if entry.name == "residual" else [nn.Sequential(*layers) for layers in lists]
+    options: dict[str, Any] = {"merge": entry.options.merge} if entry.name == "branches" else {}
+    if entry.name not in BLOCKS:
         options = _constructor_options(entry, kind, shape, init, path)
     try:
         layer = making(kind)(*inner, **options)
@@ -280,12 +312,13 @@ def _constructor_options(
 ) -> dict[str, Any]:
     """The arguments of the layer's constructor: the entry's options, and what the input's shape implies."""
     options = dict(entry.options)
-    if options.pop("lr_scale", 1.0) not in (0, 1) and not options.get("affine", True):
+    affine = options.get("affine", options.get("elementwise_affine", True))
+    if options.pop("lr_scale", 1.0) not in (0, 1) and not affine:
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
-    if "init" in options:
-        options["init"] = options["init"] or init
+    if options.get("init", "") is None:
+        options["init"] = init
     if options.get(OUTPUTS) == CLASSES:
         options[OUTPUTS] = 1  # the data are absent; what depends on the number is described per class
     if kind.inferred:
-        options[kind.inferred] = shape[0]
+        options[kind.inferred] = kind.infer(shape)
     return options

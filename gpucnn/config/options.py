@@ -1,7 +1,7 @@
 """Pydantic models of options, read from the signature of the class or function that takes them.
 
-Types and defaults come from the signature; ranges and descriptions, by the option's name, from `MEANINGS` below. An
-option that is not named there is accepted with any value of its type.
+Types and defaults come from the signature; ranges and descriptions, by the option's name, from `MEANINGS` below, where
+`Softplus.beta` is that of one class alone. An option that is not named there is accepted with any value of its type.
 """
 
 import inspect
@@ -41,14 +41,16 @@ def options_model(
             or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ):
             continue
-        fields[parameter.name] = field(parameter.name, hints[parameter.name], parameter.default)
+        own = f"{takes.__name__}.{parameter.name}"
+        meaning = own if own in MEANINGS else parameter.name
+        fields[parameter.name] = field(meaning, hints[parameter.name], parameter.default)
     model = create_model(name, __base__=base, **fields)
     model.__doc__ = (inspect.getdoc(takes) or name).partition("\n\n")[0]
     return model
 
 
 def field(name: str, annotation: Any, default: Any) -> Any:
-    """A field as `create_model` takes it; `inspect.Parameter.empty` as default makes it required."""
+    """A field as `create_model` takes it, of what MEANINGS[name] says; it is required where it has no default."""
     meaning = MEANINGS.get(name, Meaning({}, ""))
     required = default is inspect.Parameter.empty
     return (
@@ -100,15 +102,27 @@ MEANINGS: dict[str, Meaning] = {
     "dilation": Meaning(SIDE, "Distance between the window's taps."),
     "groups": Meaning(ONE_UP, "Number of groups of channels that are convolved apart."),
     "bias": Meaning({}, "Whether each output has a trainable constant."),
-    "init": Meaning({}, "How the weights are drawn at the start."),
+    "init": Meaning({}, "How the weights are drawn at the start; of prelu the slope below zero that it begins with."),
     "lr_scale": Meaning(
         ZERO_UP, "The layer's learning rate as a multiple of the optimizer's; 0 freezes it, running statistics too."
     ),
     "ceil_mode": Meaning({}, "Whether a last, partial window counts."),
     "count_include_pad": Meaning({}, "Whether the padding counts in the average."),
     "negative_slope": Meaning({}, "Slope for inputs below zero."),
+    "approximate": Meaning({}, "none: by the normal distribution itself; tanh: by an approximation."),
+    "ELU.alpha": Meaning({}, "What the activation tends to below zero, negated."),
+    "Softplus.beta": Meaning(POSITIVE, "How sharp the bend is."),
+    "Softplus.threshold": Meaning(POSITIVE, "Where beta times the input is above it, the output is the input."),
+    "output_padding": Meaning(MARGIN, "Pixels that are added to the output, at the end: one number, or one per axis."),
+    "output_size": Meaning(SIDE, "Size of the maps that are made: one number, or one per axis."),
+    "scale_factor": Meaning(POSITIVE, "How many times as large each side becomes: one number, or one per axis."),
+    "mode": Meaning({}, "By the nearest pixel, or linearly between neighbours along one, two or three axes."),
+    "align_corners": Meaning({}, "Linear modes: whether the outer pixels' centres stay where they are."),
     "p": Meaning(BELOW_ONE, "Probability of setting a value to zero while training."),
     "affine": Meaning({}, "Whether a trainable scale and shift follow the normalisation."),
+    "elementwise_affine": Meaning({}, "Whether a trainable scale and shift of each number follow the normalisation."),
+    "num_groups": Meaning(ONE_UP, "Number of groups of channels that are normalised apart."),
+    "track_running_stats": Meaning({}, "Whether running statistics are kept, and used in evaluation."),
     # loss
     "reduction": Meaning({}, "Whether the loss is the mean over the batch or the sum."),
     "label_smoothing": Meaning(BELOW_ONE, "Share of the target spread evenly over all classes."),
@@ -144,7 +158,7 @@ MEANINGS: dict[str, Meaning] = {
     "monitor": Meaning({}, "The figure that should improve."),
     # data
     "path": Meaning({}, "The file or folder of the images."),
-    "size": Meaning(SIDE, "Pixels that every picture is brought to: one side, or [height, width]."),
+    "size": Meaning(SIDE, "Pixels that pictures, or maps, are brought to: one side, or one per axis."),
     "channels": Meaning({}, "3 for colour, 1 for grey."),
     "train": Meaning(ONE_UP, "The training images: a file, or how many."),
     "test": Meaning(POSITIVE, "The test images: a file, a number, or the fraction that is held out."),

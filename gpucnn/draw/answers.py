@@ -5,7 +5,6 @@ layer, its `peak`. So a layer's pictures share one scale, symmetric about 0.
 """
 
 import base64
-import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -115,7 +114,7 @@ def _description(name: str, layer: nn.Module, output: np.ndarray) -> dict[str, A
 
 def _field(facts: LayerFacts) -> dict[str, Any] | None:
     """What the units of a layer's maps see, as a `ReceptiveField` tells it; None for a layer without maps."""
-    return dataclasses.asdict(facts.field) if len(facts.output) == 3 else None
+    return facts.field.facts() if len(facts.output) == 3 else None
 
 
 def _kernels(weight: np.ndarray) -> dict[str, Any]:

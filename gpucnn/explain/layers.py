@@ -21,7 +21,7 @@ from gpucnn.training.evaluation import dtype_of, evaluating
 class LayerFacts:
     """A layer and its counts per image; `field` is the receptive field of one of its outputs.
 
-    `name` is its number, such as 3, and 4.1 inside the residual block 4.
+    `name` is its number, such as 3, 4.1 inside the residual block 4, and 5.0.2 inside path 0 of the branches 5.
     """
 
     name: str
@@ -42,18 +42,25 @@ def layer_facts(
 ) -> Iterator[LayerFacts]:
     """Every layer of `net` for images of `shape` (C, H, W), whose units see `field`; without it they are the image.
 
-    Layers inside a residual block stand before the block, which has no counts of its own.
+    Layers inside a residual block, or branches, stand before them, which have no counts of their own.
     """
     field = field or ReceptiveField.of_input(len(shape) - 1)
     for number, layer in enumerate(cast("list[nn.Layer]", net.layers)):
         name = f"{prefix}{number}"
-        if isinstance(layer, nn.Residual):
-            yield from layer_facts(layer, shape, field, f"{name}.")
-            parameters, multiply_adds = 0, 0  # counted in its layers
-        else:
+        parameters, multiply_adds = 0, 0  # of blocks, counted in their layers
+        for inner, begin in blocks(layer, name):
+            yield from layer_facts(inner, shape, field, begin)
+        if not isinstance(layer, nn.Residual | nn.Branches):
             parameters, multiply_adds = sum(each.size for each in layer.parameters()), layer.multiply_adds(shape)
         field, shape = layer.receptive_field(shape, field), layer.output_shape(shape)
         yield LayerFacts(name, layer, shape, parameters, multiply_adds, field)
+
+
+def blocks(layer: nn.Module, name: str) -> list[tuple[nn.Sequential, str]]:
+    """The layers inside a residual block, or in each path of branches, and what their names begin with."""
+    if isinstance(layer, nn.Branches):
+        return [(path, f"{name}.{number}.") for number, path in enumerate(layer.paths)]
+    return [(layer, f"{name}.")] if isinstance(layer, nn.Residual) else []
 
 
 def layer_outputs(net: nn.Sequential, images: np.ndarray) -> Iterator[tuple[str, nn.Module, np.ndarray]]:
@@ -68,8 +75,8 @@ def layer_outputs(net: nn.Sequential, images: np.ndarray) -> Iterator[tuple[str,
 
 def _outputs(net: nn.Sequential, x: Tensor, prefix: str = "") -> Iterator[tuple[str, nn.Module, np.ndarray]]:
     for number, layer in enumerate(net.layers):
-        if isinstance(layer, nn.Residual):
-            yield from _outputs(layer, x, f"{prefix}{number}.")
+        for inner, begin in blocks(layer, f"{prefix}{number}"):
+            yield from _outputs(inner, x, begin)
         x = layer(x)
         yield f"{prefix}{number}", layer, x.numpy()
 
@@ -84,7 +91,7 @@ def chosen_options(layer: nn.Layer) -> dict[str, Any]:
     for name, option in options:
         value = getattr(layer, name, option.default)
         shown = isinstance(value, int | float | str | tuple | list) and name != layer.inferred
-        if shown and not _is_default(value, option.default):
+        if shown and option.kind is not option.VAR_POSITIONAL and not _is_default(value, option.default):
             chosen[name] = value
     return chosen
 

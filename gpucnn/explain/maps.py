@@ -84,7 +84,8 @@ def spread(maps: np.ndarray, field: ReceptiveField, sizes: Sizes) -> np.ndarray:
     """
     for axis, size in enumerate(sizes):
         units = maps.shape[1 + axis]
-        centres = field.start[axis] + np.arange(units) * field.jump[axis] + (field.size[axis] - 1) / 2
+        start, jump, reach = (float(each[axis]) for each in (field.start, field.jump, field.size))
+        centres = start + np.arange(units) * jump + (reach - 1) / 2
         shares = np.stack([np.interp(np.arange(size), centres, unit) for unit in np.eye(units)])  # (units, size)
         maps = np.moveaxis(np.tensordot(maps, shares, (1 + axis, 0)), -1, 1 + axis)
     return maps

@@ -40,7 +40,8 @@ def c_header(
 ) -> str:
     """The header's text; with `layers`, by the names of layers, their weights are in 8 bits.
 
-    Raises InputError for weights that are not finite, and for softmax along the axis of images.
+    Raises InputError for weights that are not finite, for softmax along the axis of images, and for other layers
+    that are only in ONNX, such as gelu.
     """
     writer = _Writer(steps, entry, layers or {})
     body = writer.body(outputs)
@@ -155,7 +156,7 @@ class _Writer:
                 for name, array in (("factor", step.factor), ("summand", step.summand))
             )
             yield self._call("normalise", x, y, factor, summand, step.shape[0], count // step.shape[0])
-        elif isinstance(step, s.Activation):
+        elif isinstance(step, s.Activation) and step.function in PARTS:
             yield self._call(step.function, x, y, count, *map(_number, step.numbers))
         elif isinstance(step, s.Softmax):
             if step.axis == 0:
@@ -166,6 +167,10 @@ class _Writer:
             yield self._call("softmax", x, y, outer, step.shape[step.axis - 1], inner, int(step.log))
         elif isinstance(step, s.Add):
             yield self._call("add", x, self._at(step.sources[1]), y, count)
+        elif not isinstance(step, s.Flatten):  # which changes nothing in memory
+            raise InputError(
+                f"layer {step.layer} ({step.kind}) cannot be in a C header; gpucnn export --onnx has all layers"
+            )
 
     def _weighted(self, number: int, step: s.Convolution | s.Linear, x: str, y: str) -> Iterator[str]:
         """A convolution or a linear layer, in floats or in 8 bits."""

@@ -1,7 +1,8 @@
 """An ONNX file as a network of gpucnn's layers.
 
-The graph is followed from its result back to its input; where two values are added, one of them is the other's input,
-and what lies between is a residual block.
+The graph is followed from its result back to its input. Where two values are added and one of them is the other's
+input, what lies between is a residual block; where values that come from a common one are added, or their channels
+joined, what lies between are branches.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from gpucnn.geometry import Sides
 
 SCALED = (np.float32(2 / 3), np.float32(1.7159))  # of nn.ScaledTanh: slope and amplitude
 IDENTITIES = ("Identity", "Dropout")
+MERGES = ("Add", "Concat")
+RESIZE = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
+TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
@@ -61,6 +65,7 @@ class _Reader:
 
     def __init__(self, onnx: Any, graph: Any, where: str) -> None:
         self.where = where
+        self.taken: dict[str, tuple[str, nn.Layer | None]] = {}  # by value, what it is made of: see `_made`
         self.constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
         inputs = [each.name for each in graph.input if each.name not in self.constants]
         if len(inputs) != 1 or len(graph.output) != 1:
@@ -81,7 +86,7 @@ class _Reader:
         if unknown:
             raise InputError(
                 f"{where} has operators that are no layer here: {', '.join(unknown)}; these are read: "
-                f"{', '.join(sorted((*LAYERS, *IDENTITIES, 'Add', 'Mul')))}"
+                f"{', '.join(sorted((*LAYERS, *IDENTITIES, *MERGES, 'Mul')))}"
             )
 
     def network(self) -> list[nn.Layer]:
@@ -90,7 +95,7 @@ class _Reader:
 
     @staticmethod
     def _known(node: _Node) -> bool:
-        return node.operator in (*LAYERS, *IDENTITIES, "Add", "Mul") or node.name.startswith(PIPELINE)
+        return node.operator in (*LAYERS, *IDENTITIES, *MERGES, "Mul") or node.name.startswith(PIPELINE)
 
     def _chain(self, value: str, begin: str) -> list[nn.Layer]:
         """The layers from `begin` to `value`. Raises ApartError where it does not lead there."""
@@ -98,31 +103,51 @@ class _Reader:
         while value != begin:
             if value not in self.makers:
                 raise ApartError(f"{self.where}: {value} does not come from {begin}, so these are no layers in a row")
-            node = self.makers[value]
-            if node.name.startswith(PIPELINE) or node.operator in IDENTITIES:
-                value = next(name for name in node.inputs if name not in self.constants)
-            elif node.operator == "Add":
-                value, block = self._residual(node)
-                layers.append(block)
-            else:
-                value, layer = self._layer(node)
-                layers.append(layer)
+            value, layer = self._made(value)
+            layers += [] if layer is None else [layer]
         return layers[::-1]
 
-    def _residual(self, node: _Node) -> tuple[str, nn.Layer]:
-        first, second = node.inputs
-        if {first, second} & self.constants.keys():
+    def _made(self, value: str) -> tuple[str, nn.Layer | None]:
+        """The value before a value, and the layer between them; None for nodes that change nothing."""
+        if value not in self.taken:
+            node = self.makers[value]
+            if node.name.startswith(PIPELINE) or node.operator in IDENTITIES:
+                self.taken[value] = next(name for name in node.inputs if name not in self.constants), None
+            elif node.operator in MERGES:
+                self.taken[value] = self._merged(node)
+            else:
+                self.taken[value] = self._layer(node)
+        return self.taken[value]
+
+    def _merged(self, node: _Node) -> tuple[str, nn.Layer]:
+        """A residual block or branches, and the value that they begin at."""
+        if set(node.inputs) & self.constants.keys():
             raise InputError(f"{self.where}: {node} adds a constant, which is no layer here")
-        try:
-            return second, nn.Residual(*self._chain(first, second))
-        except ApartError:
-            return first, nn.Residual(*self._chain(second, first))
+        if node.operator == "Concat" and node.options["axis"] != 1:
+            raise self.refuse(node, "joins along another axis than the channels'")
+        ways = [self._way(value) for value in node.inputs]
+        begin = next(value for value in ways[0] if all(value in way for way in ways))
+        paths = [self._chain(value, begin) for value in node.inputs]
+        if node.operator == "Concat":
+            return begin, nn.Branches(*(nn.Sequential(*path) for path in paths), merge="concat")
+        if begin in node.inputs:
+            return begin, nn.Residual(*paths[node.inputs.index(begin) - 1])
+        return begin, nn.Branches(*(nn.Sequential(*path) for path in paths), merge="sum")
+
+    def _way(self, value: str) -> list[str]:
+        """The values between a value and the graph's input, backwards, both included."""
+        way = [value]
+        while way[-1] != self.begin:
+            if way[-1] not in self.makers:
+                raise ApartError(f"{self.where}: {value} does not come from {self.begin}, so these are no layers")
+            way.append(self._made(way[-1])[0])
+        return way
 
     def _layer(self, node: _Node) -> tuple[str, nn.Layer]:
         """The layer of a node and of those before it that belong to it, and the value that it reads."""
         value = node.inputs[0]
         if node.operator == "Mul":
-            return self._scaled_tanh(node)
+            return self._product(node)
         before = self.makers.get(value)
         if before is not None and before.operator == "Pad" and node.operator in ("MaxPool", "AveragePool"):
             folded = self._padded_pool(node, before)
@@ -142,14 +167,23 @@ class _Reader:
         """An error about a node."""
         return InputError(f"{self.where}: {node} {why}, which no layer here does")
 
-    def _scaled_tanh(self, node: _Node) -> tuple[str, nn.Layer]:
-        inner, amplitude = self._times_constant(node)
-        tanh = self.makers.get(inner)
-        before = self.makers.get(tanh.inputs[0]) if tanh is not None and tanh.operator == "Tanh" else None
-        if before is not None and before.operator == "Mul":
+    def _product(self, node: _Node) -> tuple[str, nn.Layer]:
+        """The activation whose last node multiplies: SiLU, or a scaled function of a scaled value."""
+        inner, factor = self._times_constant(node)
+        if factor is None:
+            for value, other in (node.inputs, node.inputs[::-1]):
+                if (sigmoid := self.makers.get(other)) and sigmoid.operator == "Sigmoid" and sigmoid.inputs[0] == value:
+                    return value, nn.SiLU()
+            raise self.refuse(node, "multiplies")
+        function = self.makers.get(inner)
+        before = self.makers.get(function.inputs[0]) if function is not None else None
+        if function is not None and before is not None and before.operator == "Mul":
             value, slope = self._times_constant(before)
-            if (slope, amplitude) == SCALED:
+            if function.operator == "Tanh" and (slope, factor) == SCALED:
                 return value, nn.ScaledTanh()
+            if function.operator == "Softplus" and slope is not None and np.isclose(slope * factor, 1):
+                softplus: Any = nn.Softplus
+                return value, softplus(float(slope))
         raise self.refuse(node, "multiplies")
 
     def _times_constant(self, node: _Node) -> tuple[str, Any]:
@@ -218,6 +252,19 @@ def _convolution(reader: _Reader, node: _Node) -> nn.Layer:
     return _with_weights(layer, weight, bias)
 
 
+def _transposed_convolution(reader: _Reader, node: _Node) -> nn.Layer:
+    weight, bias = reader.array(node, 1), reader.array(node, 2)
+    assert weight is not None  # the checker holds that it is given
+    axes, groups = weight.ndim - 2, node.options.get("group", 1)
+    sides = _sides(node, axes)
+    if axes not in TRANSPOSED or "output_shape" in node.options or any(before != after for before, after in sides):
+        raise reader.refuse(node, "has an output_shape, or padding that differs by side")
+    stride, dilation = (tuple(node.options.get(name, (1,) * axes)) for name in ("strides", "dilations"))
+    more, padding = tuple(node.options.get("output_padding", (0,) * axes)), tuple(side for side, _ in sides)
+    given = weight.shape[0], weight.shape[1] * groups, weight.shape[2:], stride, padding, more, groups
+    return _with_weights(TRANSPOSED[axes](*given, bias=bias is not None, dilation=dilation), weight, bias)
+
+
 def _linear(reader: _Reader, node: _Node) -> nn.Layer:
     weight, bias = reader.array(node, 1), reader.array(node, 2)
     plain = all(node.options.get(name, 1) == 1 for name in ("alpha", "beta")) and not node.options.get("transA", 0)
@@ -260,6 +307,24 @@ def _batch_norm(reader: _Reader, node: _Node) -> nn.Layer:
     return layer
 
 
+def _group_norm(reader: _Reader, node: _Node) -> nn.Layer:
+    weight, bias = (np.asarray(reader.array(node, number)) for number in (1, 2))
+    eps, kind = node.options.get("epsilon", 1e-5), node.operator
+    if kind == "InstanceNormalization":
+        return _with_weights(nn.InstanceNorm(len(weight), eps, affine=True), weight, bias)
+    return _with_weights(nn.GroupNorm(node.options["num_groups"], len(weight), eps), weight, bias)
+
+
+def _layer_norm(reader: _Reader, node: _Node) -> nn.Layer:
+    weight, bias = reader.array(node, 1), reader.array(node, 2)
+    assert weight is not None  # the checker holds that it is given
+    axis = node.options.get("axis", -1)
+    if axis not in (-weight.ndim, len(reader.sizes.get(node.inputs[0], ())) - weight.ndim) or 1 in weight.shape:
+        raise reader.refuse(node, "has weights of another shape than the axes that it normalises")
+    layer = nn.LayerNorm(weight.shape, node.options.get("epsilon", 1e-5), bias=bias is not None)
+    return _with_weights(layer, weight, bias)
+
+
 def _flatten(reader: _Reader, node: _Node) -> nn.Layer:
     if node.operator == "Flatten" and node.options.get("axis", 1) == 1:
         return nn.Flatten()
@@ -267,6 +332,32 @@ def _flatten(reader: _Reader, node: _Node) -> nn.Layer:
     if shape is not None and len(shape) == 2 and (shape[1] == -1 or shape[0] in (0, -1)):
         return nn.Flatten()
     raise reader.refuse(node, "reshapes, but not to (images, numbers)")
+
+
+def _resize(reader: _Reader, node: _Node) -> nn.Layer:
+    words = {name: node.options.get(name, b"").decode() for name in RESIZE}
+    found = tuple(words[name] or default for name, default in RESIZE.items())
+    factors, sizes = reader.array(node, 2), reader.array(node, 3)
+    given = factors if sizes is None else sizes
+    axes = len(given) if given is not None else 0
+    if "axes" in node.options:
+        whole = tuple(node.options["axes"]) == tuple(range(2, 2 + axes))
+    else:
+        kept = [1, 1] if sizes is None else list(reader.sizes.get(node.inputs[0], ()))[:2]
+        whole, axes = given is not None and list(given[:2]) == kept, axes - 2
+    mode = "nearest" if found == ("nearest", "asymmetric", "floor") else None
+    if found[0] == "linear" and found[1] in ("half_pixel", "pytorch_half_pixel", "align_corners"):
+        mode = ("linear", "bilinear", "trilinear")[axes - 1]
+    if mode is None or not whole or any(node.options.get(name) for name in ("antialias", "exclude_outside")):
+        raise reader.refuse(node, f"resizes by {' and '.join(filter(None, found))}")
+    corners = None if mode == "nearest" else found[1] == "align_corners"
+    numbers = tuple(np.asarray(given).tolist()[-axes:])
+    if found[1] == "pytorch_half_pixel" and 1 in numbers:
+        raise reader.refuse(node, "takes the first pixel for a single one")
+    if corners and sizes is None and any(factor % 1 for factor in numbers):
+        raise reader.refuse(node, "keeps corners of sizes that are fractions")
+    upsample: Any = nn.Upsample
+    return upsample(*((None, numbers) if sizes is None else (numbers, None)), mode, corners)
 
 
 def _pad(reader: _Reader, node: _Node) -> nn.Layer:
@@ -282,9 +373,20 @@ def _softmax(kind: Any) -> Callable[[_Reader, _Node], nn.Layer]:
     return lambda reader, node: kind(node.options.get("axis", -1))
 
 
-def _leaky_relu(reader: _Reader, node: _Node) -> nn.Layer:
-    kind: Any = nn.LeakyReLU
-    return kind(node.options.get("alpha", 0.01))
+def _with_alpha(kind: Any, default: float) -> Callable[[_Reader, _Node], nn.Layer]:
+    return lambda reader, node: kind(node.options.get("alpha", default))
+
+
+def _gelu(reader: _Reader, node: _Node) -> nn.Layer:
+    kind: Any = nn.GELU
+    return kind(node.options.get("approximate", b"none").decode())
+
+
+def _prelu(reader: _Reader, node: _Node) -> nn.Layer:
+    slope = reader.array(node, 1)
+    if slope is None or slope.size not in slope.shape[:1] + (1,):
+        raise reader.refuse(node, "has slopes for more than channels")
+    return _with_weights(nn.PReLU(slope.size), slope.reshape(-1), None)
 
 
 def _plain(kind: type[nn.Layer]) -> Callable[[_Reader, _Node], nn.Layer]:
@@ -295,18 +397,28 @@ LAYERS: dict[str, Callable[[_Reader, _Node], nn.Layer]] = {
     "AveragePool": _pool(AVERAGE_POOLS),
     "BatchNormalization": _batch_norm,
     "Conv": _convolution,
+    "ConvTranspose": _transposed_convolution,
+    "Elu": _with_alpha(nn.ELU, 1.0),
     "Flatten": _flatten,
+    "Gelu": _gelu,
     "Gemm": _linear,
     "GlobalAveragePool": _plain(nn.GlobalAvgPool2d),
     "GlobalMaxPool": _plain(nn.GlobalMaxPool2d),
-    "LeakyRelu": _leaky_relu,
+    "GroupNormalization": _group_norm,
+    "HardSwish": _plain(nn.Hardswish),
+    "InstanceNormalization": _group_norm,
+    "LayerNormalization": _layer_norm,
+    "LeakyRelu": _with_alpha(nn.LeakyReLU, 0.01),
     "LogSoftmax": _softmax(nn.LogSoftmax),
     "MatMul": _linear,
     "MaxPool": _pool(MAX_POOLS),
+    "PRelu": _prelu,
     "Pad": _pad,
     "Relu": _plain(nn.ReLU),
     "Reshape": _flatten,
+    "Resize": _resize,
     "Sigmoid": _plain(nn.Sigmoid),
     "Softmax": _softmax(nn.Softmax),
+    "Softplus": _plain(nn.Softplus),
     "Tanh": _plain(nn.Tanh),
 }

@@ -18,9 +18,11 @@ from gpucnn.export.entry import Entry
 from gpucnn.geometry import Sides, Window
 from gpucnn.version import __version__
 
-OPSET, IR_VERSION = 17, 8
+OPSET = 17  # of the models that need no newer one
+IR_VERSIONS = {17: 8, 18: 8, 20: 9, 21: 10}  # the format's version that came with an opset
 PIPELINE = "pipeline/"  # begins the names of nodes that are no layers
 LOWEST = float(np.finfo(np.float32).min)
+EXACT = 15.0  # softplus(x) is x to 1e-6 from here on
 BATCH = "N"  # the name of the axis whose length is open
 
 
@@ -61,13 +63,16 @@ class _Writer:
     """Collects nodes and constants; a value is the name of a tensor."""
 
     def __init__(self, onnx: Any) -> None:
-        self.onnx = onnx
+        self.onnx, self.opset = onnx, OPSET
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.writes: dict[type[s.Step], Any] = {
             s.Convolution: self._convolution, s.Linear: self._linear, s.MaxPool: self._max_pool,
             s.AveragePool: self._average_pool, s.Pad: self._pad, s.Normalise: self._normalise,
             s.Activation: self._activation, s.Softmax: self._softmax, s.Flatten: self._flatten, s.Add: self._add,
+            s.PReLU: self._prelu, s.GroupNorm: self._group_norm, s.LayerNorm: self._layer_norm,
+            s.Resize: self._resize, s.TransposedConvolution: self._transposed_convolution,
+            s.Concatenate: self._concatenate,
         }  # fmt: skip
 
     def step(self, step: s.Step, inputs: list[str]) -> str:
@@ -95,8 +100,12 @@ class _Writer:
         operator, options = operators.get(outputs or "", ("Identity", {}))
         self.nodes.append(self.onnx.helper.make_node(operator, [value], [target], f"{PIPELINE}{target}", **options))
 
-    def node(self, operator: str, name: str, inputs: Iterable[str], **options: Any) -> str:
-        """Write one node; returns the value that it gives, named after the layer and how many were before it."""
+    def node(self, operator: str, name: str, inputs: Iterable[str], since: int = OPSET, **options: Any) -> str:
+        """Write one node; returns the value that it gives, named after the layer and how many were before it.
+
+        since: the opset that brought the operator.
+        """
+        self.opset = max(self.opset, since)
         value = f"{name}/{operator.lower()}{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(operator, list(inputs), [value], value, **options))
         return value
@@ -121,9 +130,9 @@ class _Writer:
         inputs = [helper.make_tensor_value_info(name, kind, [BATCH, *shape], metadata["input"])]
         outputs = [helper.make_tensor_value_info(result[0], self.onnx.TensorProto.FLOAT, [BATCH, *result[1]])]
         graph = helper.make_graph(self.nodes, "network", inputs, outputs, list(self.constants.values()))
-        opsets = [helper.make_opsetid("", OPSET)]
+        opsets, version = [helper.make_opsetid("", self.opset)], IR_VERSIONS[self.opset]
         model = helper.make_model(
-            graph, producer_name="gpucnn", producer_version=__version__, opset_imports=opsets, ir_version=IR_VERSION
+            graph, producer_name="gpucnn", producer_version=__version__, opset_imports=opsets, ir_version=version
         )
         helper.set_model_props(model, metadata)
         self.onnx.checker.check_model(model, full_check=True)
@@ -137,6 +146,12 @@ class _Writer:
         weights += [] if step.bias is None else [self.weight(step, "bias", step.bias)]
         moves = {"kernel_shape": window.kernel, **_moves(window)}
         return self.node("Conv", step.layer, [*inputs, *weights], group=step.groups, **moves)
+
+    def _transposed_convolution(self, step: s.TransposedConvolution, inputs: list[str]) -> str:
+        weights = [self.weight(step, "weight", step.weight)]
+        weights += [] if step.bias is None else [self.weight(step, "bias", step.bias)]
+        moves: dict[str, Any] = {"kernel_shape": step.window.kernel, "output_padding": step.more, **_moves(step.window)}
+        return self.node("ConvTranspose", step.layer, [*inputs, *weights], group=step.groups, **moves)
 
     def _linear(self, step: s.Linear, inputs: list[str]) -> str:
         weights = [self.weight(step, "weight", step.weight)]
@@ -161,11 +176,27 @@ class _Writer:
             inputs = [self._border(step.layer, inputs[0], counted, 0.0)]
             rest = tuple((b - c, a - d) for (b, a), (c, d) in zip(window.padding, counted, strict=True))
             window, counted = window._replace(padding=rest), ((0, 0),) * len(rest)
-        moves = {"strides": window.stride, "pads": _pads(window.padding)}
+        moves: dict[str, Any] = {"strides": window.stride, "pads": _pads(window.padding)}
         include = int(counted == window.padding)
         return self.node(
             "AveragePool", step.layer, inputs, kernel_shape=window.kernel, count_include_pad=include, **moves
         )
+
+    def _resize(self, step: s.Resize, inputs: list[str]) -> str:
+        """By factors, where some were given: the ratio of sizes, which ONNX takes else, may be another."""
+        options: dict[str, Any] = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+        if step.linear:
+            place = "align_corners" if step.align_corners else "half_pixel"
+            options = {"mode": "linear", "coordinate_transformation_mode": place}
+        else:
+            options["nearest_mode"] = "floor"
+        sizes = step.shape[1:]
+        if None in step.factors or step.align_corners:
+            wanted = ["", "", self.constant(step.layer, np.array(sizes), "int64")]
+        else:
+            wanted = ["", self.constant(step.layer, np.array(step.factors))]
+        axes = range(2, 2 + len(sizes))
+        return self.node("Resize", step.layer, [*inputs, *wanted], since=18, axes=axes, **options)
 
     def _pad(self, step: s.Pad, inputs: list[str]) -> str:
         if step.mode == "zeros":
@@ -184,23 +215,63 @@ class _Writer:
         weights = [self.weight(step, name, array) for name, array in parts.items()]
         return self.node("BatchNormalization", step.layer, [*inputs, *weights], epsilon=step.eps)
 
+    def _affine(self, step: s.GroupNorm | s.LayerNorm) -> list[str]:
+        return [self.weight(step, "weight", step.weight), self.weight(step, "bias", step.bias)]
+
+    def _group_norm(self, step: s.GroupNorm, inputs: list[str]) -> str:
+        values = [*inputs, *self._affine(step)]
+        if step.groups == step.shape[0] and len(step.shape) > 1:
+            return self.node("InstanceNormalization", step.layer, values, epsilon=step.eps)
+        options: dict[str, Any] = {"num_groups": step.groups, "epsilon": step.eps}
+        return self.node("GroupNormalization", step.layer, values, since=21, **options)
+
+    def _layer_norm(self, step: s.LayerNorm, inputs: list[str]) -> str:
+        options: dict[str, Any] = {"axis": -step.weight.ndim, "epsilon": step.eps}
+        return self.node("LayerNormalization", step.layer, [*inputs, *self._affine(step)], **options)
+
     def _activation(self, step: s.Activation, inputs: list[str]) -> str:
-        name = step.layer
-        if step.function == "leaky_relu":
-            return self.node("LeakyRelu", name, inputs, alpha=step.numbers[0])
-        if step.function != "scaled_tanh":
-            return self.node({"relu": "Relu", "sigmoid": "Sigmoid"}[step.function], name, inputs)
-        amplitude, slope = step.numbers
-        if slope != 1:
-            inputs = [self.node("Mul", name, [*inputs, self.constant(name, np.array(slope))])]
-        value = self.node("Tanh", name, inputs)
-        return value if amplitude == 1 else self.node("Mul", name, [value, self.constant(name, np.array(amplitude))])
+        match step.function:
+            case "leaky_relu" | "elu":
+                operator = {"leaky_relu": "LeakyRelu", "elu": "Elu"}[step.function]
+                return self.node(operator, step.layer, inputs, alpha=step.numbers[0])
+            case "gelu" | "gelu_tanh":
+                approximate = "none" if step.function == "gelu" else "tanh"
+                return self.node("Gelu", step.layer, inputs, since=20, approximate=approximate)
+            case "silu":
+                return self.node("Mul", step.layer, [*inputs, self.node("Sigmoid", step.layer, inputs)])
+            case "scaled_tanh":
+                amplitude, slope = step.numbers
+                return self._scaled("Tanh", step.layer, inputs, slope, amplitude)
+            case "softplus":
+                beta, threshold = step.numbers
+                if threshold < EXACT:
+                    raise InputError(
+                        f"layer {step.layer} ({step.kind}) cannot be exported as ONNX: its threshold is {threshold:g}, "
+                        f"and ONNX knows none; give at least {EXACT:g}"
+                    )
+                return self._scaled("Softplus", step.layer, inputs, beta, 1 / beta)
+        operators = {"relu": "Relu", "sigmoid": "Sigmoid", "hardswish": "HardSwish"}
+        return self.node(operators[step.function], step.layer, inputs)
+
+    def _scaled(self, operator: str, name: str, inputs: list[str], inner: float, outer: float) -> str:
+        """outer · operator(inner · x); factors of 1 are left out."""
+        if inner != 1:
+            inputs = [self.node("Mul", name, [*inputs, self.constant(name, np.array(inner))])]
+        value = self.node(operator, name, inputs)
+        return value if outer == 1 else self.node("Mul", name, [value, self.constant(name, np.array(outer))])
+
+    def _prelu(self, step: s.PReLU, inputs: list[str]) -> str:
+        weight = step.weight.reshape(-1, *(1,) * (len(step.shape) - 1))  # (C,) -> (C, 1, 1): ONNX broadcasts it
+        return self.node("PRelu", step.layer, [*inputs, self.weight(step, "weight", weight)])
 
     def _softmax(self, step: s.Softmax, inputs: list[str]) -> str:
         return self.node("LogSoftmax" if step.log else "Softmax", step.layer, inputs, axis=step.axis)
 
     def _flatten(self, step: s.Flatten, inputs: list[str]) -> str:
         return self.node("Flatten", step.layer, inputs, axis=1)
+
+    def _concatenate(self, step: s.Concatenate, inputs: list[str]) -> str:
+        return self.node("Concat", step.layer, inputs, axis=1)
 
     def _add(self, step: s.Add, inputs: list[str]) -> str:
         return self.node("Add", step.layer, inputs)

@@ -18,6 +18,7 @@ from gpucnn.report.page import ESCAPED
 from gpucnn.runs.classifier import Classifier
 
 SCRIPTS = ("images", "steps", "network")  # in the order in which they stand in the page's script
+ON_A_PAGE = ("relu", "leaky_relu", "sigmoid", "scaled_tanh")  # the activations that the scripts know
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 STYLE, SOURCE, DRAWING = (
     '<link rel="stylesheet" href="/draw.css">',
@@ -29,7 +30,8 @@ STYLE, SOURCE, DRAWING = (
 def network_page(classifier: Classifier, title: str) -> str:
     """The page's HTML, which needs no other file and no network.
 
-    Raises DataError where the network takes no pictures, InputError for softmax along the axis of images.
+    Raises DataError where the network takes no pictures, InputError for softmax along the axis of images and for layers
+    that are only in ONNX, such as gelu.
     """
     page = {**Reader(classifier).describe(), "title": title, "explains": None}  # gradients are not in the page
     steps = s.steps_of(classifier.net, classifier.pipeline.image_shape)
@@ -102,16 +104,20 @@ def _step(step: s.Step, weights: _Weights) -> dict[str, Any]:
         case s.Normalise():
             parts = {"factor": weights.add(step.factor), "summand": weights.add(step.summand)}
             facts |= {"operation": "normalise", **parts}
-        case s.Activation():
+        case s.Activation() if step.function in ON_A_PAGE:
             facts |= {"operation": step.function, "numbers": step.numbers}
         case s.Softmax() if step.axis > 0:
             facts |= {"operation": "softmax", "axis": step.axis, "log": step.log}
         case s.Flatten() | s.Add():
             facts["operation"] = type(step).__name__.lower()
-        case _:
+        case s.Softmax():
             raise InputError(
                 f"layer {step.layer} ({step.kind}) cannot be in a page, which shows one picture at a time: its dim is "
                 "that of pictures"
+            )
+        case _:
+            raise InputError(
+                f"layer {step.layer} ({step.kind}) cannot be in a page; gpucnn export --onnx has all layers"
             )
     return facts
 

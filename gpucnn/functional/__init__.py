@@ -6,15 +6,34 @@ checks its inputs and raises ShapeError, with the shapes in the message.
 
 from typing import Any
 
-from gpucnn.functional import activation, convolution, loss, more_losses, normalization, padding, pooling, subsampling
+from gpucnn.functional import (
+    activation,
+    adaptive_pooling,
+    convolution,
+    group_normalization,
+    interpolation,
+    loss,
+    more_activations,
+    more_losses,
+    normalization,
+    padding,
+    pooling,
+    subsampling,
+    transposed_convolution,
+)
 from gpucnn.functional.activation import *
+from gpucnn.functional.adaptive_pooling import *
 from gpucnn.functional.convolution import *
+from gpucnn.functional.group_normalization import *
+from gpucnn.functional.interpolation import *
 from gpucnn.functional.loss import *
+from gpucnn.functional.more_activations import *
 from gpucnn.functional.more_losses import *
 from gpucnn.functional.normalization import *
 from gpucnn.functional.padding import *
 from gpucnn.functional.pooling import *
 from gpucnn.functional.subsampling import *
+from gpucnn.functional.transposed_convolution import *
 from gpucnn.tensor import Tensor
 from gpucnn.tensor.absent import missing
 from gpucnn.tensor.view import in_place
@@ -31,5 +50,19 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(missing("functional", name, globals()))
 
 
-_FILES = (activation, convolution, loss, more_losses, normalization, padding, pooling, subsampling)
+_FILES = (
+    activation,
+    adaptive_pooling,
+    convolution,
+    group_normalization,
+    interpolation,
+    loss,
+    more_activations,
+    more_losses,
+    normalization,
+    padding,
+    pooling,
+    subsampling,
+    transposed_convolution,
+)
 __all__ = sorted(name for file in _FILES for name in file.__all__)

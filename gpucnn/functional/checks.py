@@ -36,14 +36,19 @@ def check_dtypes(name: str, *given: np.dtype | None) -> None:
         )
 
 
-def check_per_channel(name: str, x: tuple[int, ...], given: Mapping[str, Tensor | None]) -> None:
-    """Raises ShapeError unless each Tensor of `given`, by its argument's name, is (C,) for x (N, C, ...)."""
+def check_per_channel(
+    name: str, x: tuple[int, ...], given: Mapping[str, Tensor | None], option: str = "num_features"
+) -> None:
+    """Raises ShapeError unless each Tensor of `given`, by its argument's name, is (C,) for x (N, C, ...).
+
+    option: what a layer calls the number of channels.
+    """
     channels = x[1] if len(x) > 1 else 0
     for argument, tensor in given.items():
         if tensor is not None and tensor.shape != (channels,):
             raise ShapeError(
                 f"{name}: input has {channels} channels, {argument} has shape {tensor.shape}: x {x}. "
-                f"Give num_features={channels}"
+                f"Give {option}={channels}"
             )
 
 

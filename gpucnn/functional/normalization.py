@@ -125,8 +125,8 @@ def normalise(
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     check_per_channel("batch_norm", x.shape, given)
     channels = x.shape[1] if x.ndim > 1 else 0
-    weight = _constant(1, x, channels) if weight is None else weight
-    bias = _constant(0, x, channels) if bias is None else bias
+    weight = constant(1, x, channels) if weight is None else weight
+    bias = constant(0, x, channels) if bias is None else bias
     if not training and running_mean is not None and running_var is not None:
         given = {"mean": running_mean.memory, "variance": running_var.memory}
         return FixedBatchNorm.apply(x, weight, bias, **given, eps=eps, relu=relu)
@@ -143,5 +143,6 @@ def normalise(
     return TrainingBatchNorm.apply(x, weight, bias, running=running, eps=eps, relu=relu)
 
 
-def _constant(value: float, x: Tensor, channels: int) -> Tensor:
+def constant(value: float, x: Tensor, channels: int) -> Tensor:
+    """(channels,) numbers of one value, on x's device and of its dtype."""
     return Tensor.from_batch_last(zeros((channels,), x.memory) + value)

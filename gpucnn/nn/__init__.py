@@ -2,16 +2,37 @@
 
 from typing import Any
 
-from gpucnn.nn import activation, containers, init, layer, layers, losses, module, normalization, others, subsampling
+from gpucnn.nn import (
+    activation,
+    branches,
+    containers,
+    group_normalization,
+    init,
+    layer,
+    layers,
+    losses,
+    module,
+    normalization,
+    others,
+    prelu,
+    resampling,
+    subsampling,
+    transposed_convolution,
+)
 from gpucnn.nn.activation import *
+from gpucnn.nn.branches import *
 from gpucnn.nn.containers import *
+from gpucnn.nn.group_normalization import *
 from gpucnn.nn.layer import *
 from gpucnn.nn.layers import *
 from gpucnn.nn.losses import *
 from gpucnn.nn.module import *
 from gpucnn.nn.normalization import *
 from gpucnn.nn.others import *
+from gpucnn.nn.prelu import *
+from gpucnn.nn.resampling import *
 from gpucnn.nn.subsampling import *
+from gpucnn.nn.transposed_convolution import *
 from gpucnn.tensor.absent import missing
 
 globals().update(activation.OTHERS)
@@ -23,7 +44,22 @@ LAYERS: dict[str, type[Layer]] = {
     if isinstance(layer, type) and issubclass(layer, Layer) and hasattr(layer, "kind") and layer is not Sequential
 }
 
-_FILES = (activation, containers, layer, layers, losses, module, normalization, others, subsampling)
+_FILES = (
+    activation,
+    branches,
+    containers,
+    group_normalization,
+    layer,
+    layers,
+    losses,
+    module,
+    normalization,
+    others,
+    prelu,
+    resampling,
+    subsampling,
+    transposed_convolution,
+)
 __all__ = ["LAYERS", "init"]
 __all__ += sorted(name for file in _FILES for name in file.__all__)
 

@@ -10,7 +10,21 @@ from gpucnn.functional.checks import check_dropout
 from gpucnn.nn.layer import Layer, keeping_options
 from gpucnn.tensor import Tensor
 
-__all__ = ["Dropout", "LeakyReLU", "LogSoftmax", "ReLU", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
+__all__ = [
+    "ELU",
+    "GELU",
+    "Dropout",
+    "Hardswish",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "ScaledTanh",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]
 
 
 class Activation(Layer):
@@ -35,9 +49,11 @@ def activation_layer(function: Callable[..., Tensor], name: str = "") -> type[Ac
 ReLU, LeakyReLU = activation_layer(F.relu, "ReLU"), activation_layer(F.leaky_relu, "LeakyReLU")
 Tanh, ScaledTanh, Sigmoid = map(activation_layer, (F.tanh, F.scaled_tanh, F.sigmoid))
 Softmax, LogSoftmax = map(activation_layer, (F.softmax, F.log_softmax))
+GELU, SiLU, ELU = map(activation_layer, (F.gelu, F.silu, F.elu), ("GELU", "SiLU", "ELU"))
+Hardswish, Softplus = map(activation_layer, (F.hardswish, F.softplus))
 
 # The activations that have no name above, such as new ones, under their classes' names.
-KINDS = {layer.kind for layer in (ReLU, LeakyReLU, Tanh, ScaledTanh, Sigmoid, Softmax, LogSoftmax)}
+KINDS = {layer.kind for layer in list(vars().values()) if isinstance(layer, type) and hasattr(layer, "kind")}
 OTHERS = {
     layer.__name__: layer for layer in map(activation_layer, (ACTIVATIONS[n] for n in ACTIVATIONS if n not in KINDS))
 }

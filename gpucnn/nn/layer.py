@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gpucnn.errors import ShapeError
-from gpucnn.geometry import ReceptiveField, Sizes, Window, hashable, is_count
+from gpucnn.geometry import Reach, ReceptiveField, Sizes, Window, hashable, is_count
 from gpucnn.nn.module import Module
 
 __all__ = ["Layer"]
@@ -21,7 +21,12 @@ class Layer(Module):
     """
 
     kind: str  # its name in a configuration and in messages
-    inferred: str | None = None  # the constructor's argument that is the first entry of the input's shape
+    inferred: str | None = None  # the constructor's argument that follows from the input's shape, by `infer`
+
+    @classmethod
+    def infer(cls, shape: Sizes) -> Any:
+        """The `inferred` argument for an input of `shape`."""
+        return shape[0]
 
     def _draw(self, *options: Any) -> None:
         """Make the parameters that are drawn at random. The constructor calls this last."""
@@ -38,20 +43,25 @@ class Layer(Module):
         """The window that slides over an input of `shape`; None for a layer without one."""
         return None
 
+    def reach(self, shape: Sizes) -> tuple[Reach, ...] | None:
+        """What an output reads of an input of `shape` along each axis, as its window says; None for the same place."""
+        window = self.window(shape)
+        return None if window is None else window.reach
+
     def receptive_field(self, shape: Sizes, field: ReceptiveField | None = None) -> ReceptiveField:
         """The receptive field of this layer's outputs, for an input of `shape` whose units have the field `field`.
 
         Without `field` the input is the image. At the border, where windows lie in the padding, a unit sees less.
         """
         field = field or ReceptiveField.of_input(len(shape) - 1)
-        window = self.window(shape)
-        return field if window is None else field.through(window)
+        reach = self.reach(shape)
+        return field if reach is None else field.reading(reach)
 
 
-def check_features(kind: str, shape: Sizes, expected: int) -> None:
-    """Raises ShapeError unless an input of `shape` (C, ...) has the `expected` channels, the layer's num_features."""
+def check_features(kind: str, shape: Sizes, expected: int, option: str = "num_features") -> None:
+    """Raises ShapeError unless an input of `shape` (C, ...) has the `expected` channels, which `option` gave."""
     if shape[0] != expected:
-        raise ShapeError(f"{kind}: input has {shape[0]} channels, expected {expected}. Give num_features={shape[0]}")
+        raise ShapeError(f"{kind}: input has {shape[0]} channels, expected {expected}. Give {option}={shape[0]}")
 
 
 def undrawn(kind: type[L]) -> type[L]:

@@ -63,9 +63,7 @@ class BatchNorm(Layer):
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """The input's shape, checked."""
-        if len(shape) not in self.axes:
-            expected = " or ".join(map(str, self.axes))
-            raise ShapeError(f"{self.kind}: expected {expected} axes beside the images, given {shape}")
+        check_axes(self.kind, shape, self.axes)
         check_features(self.kind, shape, self.num_features)
         return shape
 
@@ -86,3 +84,10 @@ class BatchNorm3d(BatchNorm):
     """Over (N, C, D, H, W)."""
 
     kind, axes = "batch_norm3d", (4,)
+
+
+def check_axes(kind: str, shape: Sizes, axes: tuple[int, ...]) -> None:
+    """Raises ShapeError unless an input's shape, without the images, has one of these lengths."""
+    if len(shape) not in axes:
+        expected = " or ".join(map(str, axes))
+        raise ShapeError(f"{kind}: expected {expected} axes beside the images, given {shape}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn import nn
 from gpucnn.data import Loader
 from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
@@ -206,10 +207,11 @@ def _architecture(subject: Subject) -> list[Facts]:
             "name": facts.name,
             "kind": facts.layer.kind,
             "options": chosen_options(facts.layer),
+            "paths": len(facts.layer) if isinstance(facts.layer, nn.Branches) else 0,
             "output": list(facts.output),
             "parameters": facts.parameters,
             "multiply_adds": facts.multiply_adds,
-            "field": {name: list(sizes) for name, sizes in vars(facts.field).items()},
+            "field": {name: list(axes) for name, axes in facts.field.facts().items()},
         }
         for facts in layer_facts(subject.net, subject.image_shape)
     ]

@@ -1,5 +1,6 @@
 """What the channels of convolutions like, as a page draws it: the patches that excite them most, and one made to."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,11 @@ def patch(viewer: Viewer, image: int, unit: np.ndarray, field: ReceptiveField) -
     """
     whole = viewer.view(np.array([image]))[0]  # (K, D, H, W)
     for axis, (size, jump, start, place) in enumerate(
-        zip(field.size, field.jump, field.start, unit.tolist(), strict=True), start=4 - len(field.size)
+        zip(field.pixels, field.jump, field.start, unit.tolist(), strict=True), start=4 - len(field.size)
     ):
         side = whole.shape[axis]
         if size < side:
-            first = start + place * jump
+            first = math.ceil(start + place * jump)
             border = [(size, size) if each == axis else (0, 0) for each in range(4)]
             whole = np.pad(whole, border).take(np.arange(first, first + size) + size, axis=axis, mode="clip")
         whole = whole.take(np.arange(0, whole.shape[axis], -(-whole.shape[axis] // THUMBNAIL)), axis=axis)

@@ -16,17 +16,7 @@ class MatMul(Function):
 
     def forward(self, a: Array, b: Array) -> Array:
         self.a, self.b = a, b
-        return self._product(a, b)
-
-    def _product(self, a: Array, b: Array) -> Array:
-        product = kernels_of(type(a)).gemm.product
-        if a.size * b.shape[-1] <= SMALL_PRODUCT:  # BLAS itself takes one thread
-            try:
-                return quietly(product, a, b)
-            except ValueError:
-                pass  # told below
-        with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
-            return quietly(product, a, b)
+        return matrix_product(a, b)
 
     def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
         a = self.a if self.a.ndim > 1 else self.a[None, :]
@@ -37,10 +27,22 @@ class MatMul(Function):
             grad = grad[..., None, :]
         by_a = by_b = None
         if self.needs[0]:
-            by_a = unbroadcast(self._product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
+            by_a = unbroadcast(matrix_product(grad, b.swapaxes(-1, -2)), a.shape).reshape(self.a.shape)
         if self.needs[1]:
-            by_b = unbroadcast(self._product(a.swapaxes(-1, -2), grad), b.shape).reshape(self.b.shape)
+            by_b = unbroadcast(matrix_product(a.swapaxes(-1, -2), grad), b.shape).reshape(self.b.shape)
         return by_a, by_b
+
+
+def matrix_product(a: Array, b: Array) -> Array:
+    """a @ b by NumPy's rules, with one thread of BLAS. Raises ShapeError where the shapes do not fit together."""
+    product = kernels_of(type(a)).gemm.product
+    if a.size * b.shape[-1] <= SMALL_PRODUCT:  # BLAS itself takes one thread
+        try:
+            return quietly(product, a, b)
+        except ValueError:
+            pass  # told below
+    with naming_shapes("matmul", a.shape, b.shape), one_blas_thread():
+        return quietly(product, a, b)
 
 
 class Einsum(Function):

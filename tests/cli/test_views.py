@@ -8,13 +8,13 @@ import pytest
 
 import gpucnn
 from gpucnn.cli import main
-from gpucnn.cli.evaluate import own_test_images
+from gpucnn.cli.evaluate import own_data
 from gpucnn.runs.saved import open_run
 
 
 @pytest.mark.parametrize("views", ["shift", "shift,flip"])
 def test_eval_tells_the_figures_of_averaged_probabilities(run, capsys, views) -> None:
-    test, classifier = own_test_images(open_run(str(run))), gpucnn.load(run)
+    test, classifier = own_data(open_run(str(run))).test, gpucnn.load(run)
     probabilities = classifier.predict_proba(test.images, tta=views)
     assert abs(probabilities - classifier.predict_proba(test.images)).max() > 1e-3
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)

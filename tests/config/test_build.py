@@ -129,12 +129,14 @@ def moved(*overrides: str, steps: int = 1) -> dict[str, np.ndarray]:
     return {name: trainer.net.state_dict()[name] - before[name] for name, _ in trainer.net.named_parameters()}
 
 
-@pytest.mark.parametrize("name", [name for name in nn.LAYERS if name != "residual"])
+@pytest.mark.parametrize("name", [name for name in nn.LAYERS if name not in ("residual", "branches")])
 def test_the_layers_with_parameters_have_learning_rates(name: str) -> None:
     sizes = dict.fromkeys(("in_channels", "in_features", "num_features", "out_channels", "out_features"), 2)
-    sizes |= {"kernel_size": 1, "padding": 1}
+    sizes |= {"kernel_size": 1, "padding": 1, "num_groups": 1, "num_channels": 2, "normalized_shape": 2}
+    sizes["output_size"] = 1
+    affine = {"affine": True} if name.startswith("instance_norm") else {}
     required = [p.name for p in inspect.signature(nn.LAYERS[name]).parameters.values() if p.default is p.empty]
-    layer = nn.LAYERS[name](**{option: sizes[option] for option in required})
+    layer = nn.LAYERS[name](**{option: sizes[option] for option in required}, **affine)
     assert ("lr_scale" in options_of(name).model_fields) == (len(list(layer.parameters())) > 0)
 
 

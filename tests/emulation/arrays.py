@@ -185,7 +185,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 _METHODS = """
-    reshape transpose swapaxes squeeze ravel flatten view diagonal repeat take sum prod max min mean var std all any
+    reshape transpose swapaxes squeeze ravel flatten view diagonal repeat sum prod max min mean var std all any
     argmax argmin argsort cumsum clip round dot nonzero
 """
 for _name in _METHODS.split():
@@ -328,6 +328,19 @@ def _item(array: np.ndarray, index: Any) -> Any:
     if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and len(array):
         return array[index % len(array)]
     return array[index]
+
+
+def _take(array: np.ndarray, indices: Any, axis: int | None = None) -> Any:
+    """As `_item`, along an axis."""
+    length = array.size if axis is None else array.shape[axis]
+    return np.take(array, indices % length if length else indices, axis)
+
+
+def _take_method(self: ndarray, indices: Any, axis: int | None = None) -> Any:
+    return compute(_take, self, indices, axis=axis)
+
+
+ndarray.take = _take_method
 
 
 def _plain(value: Any) -> Any:

@@ -14,8 +14,8 @@ __version__ = "14.0.0"
 # Those of NumPy's functions that CuPy has, too, and that gpucnn uses.
 FUNCTIONS = """
     abs add all any arange argmax argmin broadcast_to clip concatenate copyto count_nonzero cumsum divide dot equal exp
-    flip floor greater greater_equal isfinite isnan less less_equal log log1p logical_and logical_not logical_or matmul
-    max maximum mean min minimum moveaxis multiply nan_to_num negative not_equal pad power prod put_along_axis
+    expm1 flip floor greater greater_equal isfinite isnan less less_equal log log1p logical_and logical_not logical_or
+    matmul max maximum mean min minimum moveaxis multiply nan_to_num negative not_equal pad power prod put_along_axis
     repeat reshape sign split sqrt square stack subtract sum swapaxes take take_along_axis tanh tensordot transpose
     var vdot where
 """

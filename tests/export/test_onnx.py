@@ -192,7 +192,7 @@ def test_a_layer_of_ones_own_is_refused_by_name(tmp_path) -> None:
 
 
 def test_every_layer_that_the_yaml_knows_has_its_steps() -> None:
-    assert set(nn.LAYERS.values()) - {nn.Residual} <= steps.TRANSLATED.keys()
+    assert set(nn.LAYERS.values()) - {nn.Residual, nn.Branches} <= steps.TRANSLATED.keys()
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path) -> None:

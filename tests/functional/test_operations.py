@@ -14,6 +14,7 @@ from gpucnn import functional as F
 from gpucnn.errors import InputError
 from tests import references
 from tests.devices import GPUS
+from tests.functional.more_operations import MORE
 from tests.judges import (
     Operation,
     agrees_with_numpys_kernels,
@@ -21,6 +22,8 @@ from tests.judges import (
     close,
     has_right_slopes,
     judged,
+    loops,
+    their,
 )
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -69,16 +72,6 @@ def subsample(torch, x, coefficient, bias, kernel_size=2):
     """LeCun et al. 1998, section II-B, of the mean."""
     mean = torch.nn.functional.avg_pool2d(x, kernel_size)
     return mean * coefficient[:, None, None] + bias[:, None, None]
-
-
-def their(name, *args, **options):
-    """torch.nn.functional's function of that name."""
-    return lambda torch, *inputs: getattr(torch.nn.functional, name)(*inputs, *args, **options)
-
-
-def loops(name, *args, **options):
-    """The function of that name in tests/references.py."""
-    return lambda *inputs: getattr(references, name)(*inputs, *args, **options)
 
 
 def against_rows(torch, x, reduction="mean", label_smoothing=0.0):
@@ -336,7 +329,7 @@ LOSSES = [
         naive=loops("mse", "sum"),
     ),
 ]
-OPERATIONS = [*CONVOLUTIONS, *POOLINGS, *SUBSAMPLINGS, *PADDINGS, *ROWS, *ACTIVATIONS, *NORMALISATIONS, *LOSSES]
+OPERATIONS = [*CONVOLUTIONS, *POOLINGS, *SUBSAMPLINGS, *PADDINGS, *ROWS, *ACTIVATIONS, *NORMALISATIONS, *LOSSES, *MORE]
 
 
 def terms_of(arrays):

@@ -218,7 +218,7 @@ def test_what_is_no_tensor_is_named(torch, layer):
 
 def test_an_absent_module_says_what_to_use():
     for name, words in {
-        "LayerNorm": "BatchNorm1d",
+        "Embedding": "nn.Parameter",
         "GRU": "out of scope",
         "Conv2D": "Conv2d",
         "utils": "clip_grad",

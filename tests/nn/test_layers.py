@@ -8,6 +8,7 @@ from gpucnn.errors import InputError, ShapeError
 from gpucnn.generators import generator_state
 from gpucnn.nn.activation import OTHERS
 from gpucnn.nn.layer import undrawn
+from tests.nn.more_layers import MORE_LAYERS
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -53,6 +54,7 @@ LAYERS = [
     (lambda: nn.Residual(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()), IMAGE, IMAGE, 4 * 9 * 8 * 4 * 9),
     (lambda: nn.Sequential(nn.Flatten(), nn.Linear(288, 10), nn.Linear(10, 2)), IMAGE, (2,), 2880 + 20),
     *((layer, IMAGE, IMAGE, None) for layer in OTHERS.values()),
+    *MORE_LAYERS,
 ]
 
 

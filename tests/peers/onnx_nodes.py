@@ -157,6 +157,15 @@ def momentum(lr, count, *arrays, alpha, beta, mode, norm_coefficient):
     return *parameters, *np.split(gpucnn.backend.to_host(optimizer.state_arrays()["0.velocity"]), ends)
 
 
+def prelu(x, slope):
+    """ONNX's slope broadcasts to x; of PyTorch's shapes are one number, and one per channel."""
+    if slope.size == x.shape[-1] and slope.ndim == 1 and x.ndim > 2:
+        raise LacksError("slopes along the last axis")
+    if slope.size not in (1, x.shape[1] if x.ndim > 1 else 1):
+        raise LacksError("a slope for each place")
+    return F.prelu(Tensor(x), Tensor(slope.reshape(-1)))
+
+
 def reduction(name: str) -> Callable:
     def reduce(x, axes=None, keepdims=1, noop_with_empty_axes=0):
         if 0 in x.shape:
@@ -190,7 +199,85 @@ def elementwise(function: Callable) -> Callable:
     return translated
 
 
+def layer_norm(x, weight, bias=None, axis=-1, epsilon=1e-5, stash_type=1):
+    """Without mean and inverse deviation, which only a training needs."""
+    last = x.shape[axis:]
+    affine = (None if a is None else Tensor(np.broadcast_to(a, last)) for a in (weight, bias))
+    return F.layer_norm(Tensor(x), last, *affine, eps=epsilon), None, None
+
+
+def group_norm(x, weight, bias, num_groups, epsilon=1e-5, stash_type=1):
+    return F.group_norm(Tensor(x), num_groups, Tensor(weight), Tensor(bias), epsilon)
+
+
+def instance_norm(x, weight, bias, epsilon=1e-5, consumed_inputs=None):
+    return F.instance_norm(Tensor(x), None, None, Tensor(weight), Tensor(bias), eps=epsilon)
+
+
+def resize(
+    x, roi=None, scales=None, sizes=None, axes=None, mode="nearest", coordinate_transformation_mode="half_pixel",
+    nearest_mode="round_prefer_floor", keep_aspect_ratio_policy="stretch", antialias=0, **rest,
+):  # fmt: skip
+    """Rounding to the nearest by ONNX's other rules is ours where it comes to the same pixels."""
+    if mode == "cubic":
+        raise LacksError("cubic interpolation")
+    if antialias or keep_aspect_ratio_policy != "stretch":
+        raise LacksError("antialiasing, and sizes that keep their proportion")
+    if axes is not None and list(axes) != sorted(axes):
+        order = np.argsort(axes)
+        scales, sizes = (None if a is None or not len(a) else np.asarray(a)[order] for a in (scales, sizes))
+    spatial = x.ndim - 2
+    size = None if sizes is None else tuple(int(n) for n in sizes[-spatial:])
+    factors = None if size else tuple(map(float, scales[-spatial:]))
+    if coordinate_transformation_mode in ("tf_crop_and_resize", "half_pixel_symmetric"):
+        raise LacksError("other places of the outputs")
+    if mode == "nearest":
+        outputs = size or tuple(int(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
+        for n, count, factor in zip(x.shape[2:], outputs, factors or [None] * spatial, strict=True):
+            ratio = 1 / factor if factor else n / count
+            at = np.arange(count) * ratio
+            if coordinate_transformation_mode == "half_pixel":
+                at = at + ratio / 2 - 0.5
+            if coordinate_transformation_mode == "align_corners":
+                at = np.arange(count) * (n - 1) / (count - 1)
+            rounded = {
+                "round_prefer_floor": np.ceil(at - 0.5),
+                "round_prefer_ceil": np.floor(at + 0.5),
+                "floor": np.floor(at),
+                "ceil": np.ceil(at),
+            }[nearest_mode]
+            if (rounded.clip(0, n - 1) != np.floor(np.arange(count) * ratio)).any():
+                raise LacksError("another rule of the nearest")
+        return F.interpolate(Tensor(x), size, factors)
+    corners = coordinate_transformation_mode == "align_corners"
+    if corners and factors and any(n * f % 1 for n, f in zip(x.shape[2:], factors, strict=True)):
+        raise LacksError("corners of sizes that are fractions")
+    if coordinate_transformation_mode == "pytorch_half_pixel" and 1 in (size or ()):
+        raise LacksError("a single output at the first pixel")
+    name = ("linear", "bilinear", "trilinear")[spatial - 1]
+    return F.interpolate(Tensor(x), size, factors, name, corners)
+
+
+def conv_transpose(x, w, b=None, group=1, kernel_shape=None, output_padding=None, output_shape=None, **window):
+    stride, padding, dilation = _window(x, w.shape[2:], **window)
+    more = tuple(output_padding or [0] * len(stride))
+    if output_shape or window.get("auto_pad", "NOTSET").startswith("SAME"):
+        wanted = output_shape or [n * s for n, s in zip(x.shape[2:], stride, strict=True)]
+        spans = zip(x.shape[2:], w.shape[2:], stride, dilation, more, wanted, strict=True)
+        totals = [(n - 1) * s + d * (k - 1) + 1 + m - size for n, k, s, d, m, size in spans]
+        padding = [(total // 2, total - total // 2) for total in totals]
+    if any(before != after for before, after in padding):
+        raise LacksError("padding that differs by side")
+    sides, bias = tuple(before for before, _ in padding), None if b is None else Tensor(b)
+    return _dimensional("conv_transpose", x)(Tensor(x), Tensor(w), bias, stride, sides, more, group, dilation)
+
+
 TRANSLATIONS = {
+    "ConvTranspose": conv_transpose,
+    "Resize": resize,
+    "LayerNormalization": layer_norm,
+    "GroupNormalization": group_norm,
+    "InstanceNormalization": instance_norm,
     "Conv": conv,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
@@ -209,6 +296,11 @@ TRANSLATIONS = {
     "Relu": elementwise(F.relu),
     "LeakyRelu": lambda x, alpha=0.01: F.leaky_relu(Tensor(x), alpha),
     "Sigmoid": elementwise(F.sigmoid),
+    "Gelu": lambda x, approximate="none": F.gelu(Tensor(x), approximate),
+    "Elu": lambda x, alpha=1.0: F.elu(Tensor(x), alpha),
+    "HardSwish": elementwise(F.hardswish),
+    "Softplus": elementwise(F.softplus),
+    "PRelu": prelu,
     "Tanh": elementwise(F.tanh),
     "Clip": lambda x, least=None, most=None, **bounds: Tensor(x).clamp(**(bounds or {"min": least, "max": most})),
     "Add": elementwise(lambda a, b: a + b),

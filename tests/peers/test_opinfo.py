@@ -55,6 +55,30 @@ def batch_norm(x, *args, **options):
     return F.batch_norm(x, *args, **options)
 
 
+def adaptive(axes: int, function: Callable) -> Callable:
+    def call(x, output_size, return_indices=False):
+        lacks("indices", return_indices)
+        lacks("images without a batch", x.ndim == axes + 1)
+        lacks("empty batches", 0 in x.shape)
+        return function(x, output_size)
+
+    return call
+
+
+def normalised(function: Callable) -> Callable:
+    def call(x, *args, **options):
+        lacks("empty batches", x.size == 0)
+        return function(x, *args, **options)
+
+    return call
+
+
+def layer_norm(x, *args, **options):
+    lacks("axes of a number", x.ndim == 0)
+    lacks("empty batches", x.size == 0)
+    return F.layer_norm(x, *args, **options)
+
+
 def concatenate(tensors, dim=0):
     lacks("joining tensors of other numbers of axes", len({t.ndim for t in tensors}) > 1)
     return gpucnn.concatenate(tensors, dim)
@@ -93,6 +117,11 @@ def softmax(function: Callable) -> Callable:
     return call
 
 
+def prelu(x, weight):
+    lacks("axes of a number", x.ndim == 0)
+    return F.prelu(x, weight)
+
+
 def reduction(name: str) -> Callable:
     def call(x, dim=None, keepdim=False, dtype=None):
         lacks("another dtype", dtype is not None)
@@ -106,11 +135,16 @@ def scaled(function: Callable) -> Callable:
     return lambda a, b, alpha=1: function(a, b if alpha == 1 else b * alpha)
 
 
+BATCHES = {"empty batches": 1}
+
 # PyTorch's name, our word for it, how many of its samples run, and why the others do not
 OPERATIONS = [
     ("nn.functional.conv1d", batched(1, F.conv1d), 5, {"images without a batch": 5}),
     ("nn.functional.conv2d", batched(2, F.conv2d), 15, {"images without a batch": 15}),
     ("nn.functional.conv3d", batched(3, F.conv3d), 10, {"images without a batch": 10}),
+    ("nn.functional.conv_transpose1d", batched(1, F.conv_transpose1d), 5, {"images without a batch": 5}),
+    ("nn.functional.conv_transpose2d", batched(2, F.conv_transpose2d), 6, {"images without a batch": 6}),
+    ("nn.functional.conv_transpose3d", batched(3, F.conv_transpose3d), 5, {"images without a batch": 5}),
     ("nn.functional.max_pool1d", batched(1, F.max_pool1d), 288, {"indices": 288, "images without a batch": 288}),
     ("nn.functional.max_pool2d", batched(2, F.max_pool2d), 576, {"indices": 576, "images without a batch": 288}),
     ("nn.functional.max_pool3d", batched(3, F.max_pool3d), 192, {"indices": 192, "images without a batch": 192}),
@@ -123,12 +157,47 @@ OPERATIONS = [
     ),
     ("nn.functional.avg_pool3d", averaged(3, F.avg_pool3d), 3, {"a divisor of one's own": 4, "empty batches": 1}),
     ("nn.functional.batch_norm", batch_norm, 10, {"rows without a batch": 2}),
+    (
+        "nn.functional.adaptive_avg_pool1d",
+        adaptive(1, F.adaptive_avg_pool1d),
+        2,
+        BATCHES | {"images without a batch": 3},
+    ),
+    ("nn.functional.adaptive_avg_pool2d", adaptive(2, F.adaptive_avg_pool2d), 5, {"images without a batch": 5}),
+    (
+        "nn.functional.adaptive_avg_pool3d",
+        adaptive(3, F.adaptive_avg_pool3d),
+        5,
+        BATCHES | {"images without a batch": 6},
+    ),
+    *(
+        (
+            f"nn.functional.adaptive_max_pool{axes}d",
+            adaptive(axes, getattr(F, f"adaptive_max_pool{axes}d")),
+            ran,
+            {"indices": 2 * ran, "images without a batch": ran},
+        )
+        for axes, ran in ((1, 2), (2, 6), (3, 5))
+    ),
+    *(
+        (f"nn.functional.interpolate.{mode}", F.interpolate, ran, {})
+        for mode, ran in (("nearest", 23), ("linear", 18), ("bilinear", 24), ("trilinear", 24))
+    ),
+    ("nn.functional.layer_norm", layer_norm, 5, {"empty batches": 1}),
+    ("nn.functional.group_norm", normalised(F.group_norm), 17, {"empty batches": 4}),
+    ("nn.functional.instance_norm", normalised(F.instance_norm), 9, {}),
     ("nn.functional.linear", F.linear, 18, {}),
     ("nn.functional.cross_entropy", cross_entropy, 14, {"weights of classes": 6, "labels that are ignored": 1}),
     ("nn.functional.mse_loss", F.mse_loss, 6, {}),
     ("nn.functional.pad", pad, 47, {"padding that cuts off": 4}),
     ("nn.functional.relu", F.relu, 4, {}),
     ("nn.functional.leaky_relu", F.leaky_relu, 9, {}),
+    ("nn.functional.gelu", F.gelu, 8, {}),
+    ("nn.functional.silu", F.silu, 3, {}),
+    ("nn.functional.elu", F.elu, 3, {}),
+    ("nn.functional.hardswish", F.hardswish, 4, {}),
+    ("nn.functional.softplus", F.softplus, 3, {}),
+    ("nn.functional.prelu", prelu, 19, {"axes of a number": 6}),
     ("softmax", softmax(F.softmax), 5, {"empty batches": 1, "axes of a number": 1}),
     ("log_softmax", softmax(F.log_softmax), 5, {"empty batches": 1, "axes of a number": 1}),
     ("sigmoid", F.sigmoid, 3, {}),
@@ -163,7 +232,9 @@ def samples_of(torch) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from torch.testing._internal.common_methods_invocations import op_db
-    return {operation.name: operation for operation in reversed(op_db)}
+    names = {operation.name: operation for operation in reversed(op_db)}
+    variants = {f"{each.name}.{each.variant_test_name}": each for each in op_db if each.variant_test_name}
+    return variants | names
 
 
 class Converter:
@@ -216,7 +287,9 @@ def test_samples(torch, samples_of, name, ours, enough, known):
     assert (ran, dict(lacking)) == (enough, known)
 
 
-WINDOWED = [entry[:2] for entry in OPERATIONS if "conv" in entry[0] or "pool" in entry[0]]
+WINDOWED = [  # PyTorch says of none that it refuses what a transposed convolution does not take
+    entry[:2] for entry in OPERATIONS if ("conv" in entry[0] or "pool" in entry[0]) and "transpose" not in entry[0]
+]
 
 
 @pytest.mark.parametrize(("name", "ours"), WINDOWED, ids=[name for name, _ in WINDOWED])

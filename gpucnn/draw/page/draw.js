@@ -361,8 +361,9 @@ function showField(field, unit) {
   keepInSight(Boolean(field));
   if (!field) return;
   const sides = network.image.slice(1);
-  const first = unit.map((place, axis) => Math.max(0, field.start[axis] + place * field.jump[axis]));
-  const last = unit.map((place, axis) => Math.min(sides[axis], field.start[axis] + place * field.jump[axis] + field.size[axis]));
+  const begin = unit.map((place, axis) => field.start[axis] + place * field.jump[axis]); // a fraction, where maps grew
+  const first = begin.map((start) => Math.max(0, Math.ceil(start - 1e-6)));
+  const last = begin.map((start, axis) => Math.min(sides[axis], Math.floor(start + field.size[axis] + 1e-6)));
   const share = (pixels, axis) => `${(100 * pixels) / sides[axis]}%`;
   Object.assign(frame.style, { top: share(first[0], 0), height: share(last[0] - first[0], 0) });
   Object.assign(frame.style, { left: share(first[1], 1), width: share(last[1] - first[1], 1) });

@@ -57,13 +57,34 @@ function architecture() {
       el("div", {class: "shape"}, by(layer.output)),
       cost(layer, "parameters"),
       cost(layer, "multiply_adds"),
-      el("div", {class: "sight"}, el("span", {class: "label"}, "sees "), by(layer.field.size)),
+      el("div", {class: "sight"}, el("span", {class: "label"}, "sees "), by(pixelsOf(layer.field))),
+    );
+  const branches = (layer) =>
+    el(
+      "li",
+      {class: "branches", "data-layer": layer.name},
+      el("p", {class: "small"}, el("strong", {}, `${layer.name} branches`), " – its input goes through each of these"),
+      el(
+        "div",
+        {class: "paths"},
+        ...Array.from({length: layer.paths}, (_, path) => {
+          const inside = flow(facts.layers, `${layer.name}.${path}.`);
+          return el("ol", {class: "flow"}, ...(inside.length ? inside : [el("li", {class: "small dim"}, "as it is")]));
+        }),
+      ),
+      el(
+        "p",
+        {class: "small sum"},
+        `${layer.options.merge === "sum" ? "⊕ all are added" : "⧺ their channels are joined"}: ${by(layer.output)}`,
+      ),
     );
   const flow = (layers, prefix) =>
     layers
       .filter((layer) => layer.name.startsWith(prefix) && !layer.name.slice(prefix.length).includes("."))
       .map((layer) =>
-        layer.kind === "residual"
+        layer.kind === "branches"
+          ? branches(layer)
+          : layer.kind === "residual"
           ? el(
               "li",
               {class: "residual", "data-layer": layer.name},

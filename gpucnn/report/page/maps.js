@@ -1,10 +1,16 @@
 // Feature maps of test images, and what each of their units sees.
 
+/** Numbers as near as this to a whole one are meant to be it: fields are fractions where a layer enlarges maps. */
+const NEAR = 1e-6;
+
+/** The most pixels per axis that a unit sees. */
+const pixelsOf = (field) => field.size.map((size) => Math.floor(size + NEAR));
+
 /** The pixels [first, stop) per axis that a unit of a layer sees. */
 const fieldOf = (field, place) =>
   facts.input.slice(1).map((size, axis) => {
     const start = field.start[axis] + (place[axis] ?? 0) * field.jump[axis];
-    return [clamp(start, 0, size), clamp(start + field.size[axis], 0, size)];
+    return [clamp(Math.ceil(start - NEAR), 0, size), clamp(Math.floor(start + field.size[axis] + NEAR), 0, size)];
   });
 
 /** The units [first, stop) per axis of maps of `sizes` that see a pixel. */
@@ -12,8 +18,8 @@ const unitsSeeing = (field, sizes, pixel) =>
   sizes.map((size, axis) => {
     const away = pixel[axis] - field.start[axis];
     return [
-      clamp(Math.ceil((away - field.size[axis] + 1) / field.jump[axis]), 0, size),
-      clamp(Math.floor(away / field.jump[axis]) + 1, 0, size),
+      clamp(Math.ceil((away - field.size[axis] + 1) / field.jump[axis] - NEAR), 0, size),
+      clamp(Math.floor(away / field.jump[axis] + NEAR) + 1, 0, size),
     ];
   });
 
@@ -142,7 +148,7 @@ function featureMaps() {
         "div",
         {class: "row"},
         el("h3", {}, `${layer.name} ${layer.kind}`),
-        el("span", {class: "dim small"}, `${of}${part} · each sees ${by(field.size)}`),
+        el("span", {class: "dim small"}, `${of}${part} · each sees ${by(pixelsOf(field))}`),
         scaleBar(colours, layer.low, layer.high),
       ),
       layer.shown ? tiles.node : el("p", {class: "dim small"}, "Too large to be shown."),

@@ -98,13 +98,13 @@ def test_the_core_stays_short() -> None:
 
     25 more are of images that are distorted and erased by kernels.
 
-    870 more are layers of later networks: activations 200, normalisation of each image 210, maps of any size 290,
-    transposed convolution 170, branches 75.
+    875 more are layers of later networks: activations 200, normalisation of each image 210, maps of any size 290,
+    transposed convolution 175, branches 75.
 
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 5980
+    assert sum(map(lines_of_code, core)) <= 5981
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

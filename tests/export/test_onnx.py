@@ -187,7 +187,9 @@ def test_a_layer_of_ones_own_is_refused_by_name(tmp_path) -> None:
             return super().forward(x) * 2
 
     net = nn.Sequential(nn.Flatten(), Doubled(63, 3)).eval()
-    with pytest.raises(InputError, match=r"layer 1 \(linear\) cannot be exported; .*can: avg_pool1d"):
+    with pytest.raises(
+        InputError, match=r"layer 1 \(linear\) cannot be exported; .*can: adaptive_avg_pool1d, .* zero_pad2d"
+    ):
         export_onnx(classifier_of(net, (1, 9, 7)), tmp_path / "a.onnx")
 
 
@@ -240,9 +242,17 @@ REFUSED = {
     "auto_pad": ([node("MaxPool", "x", kernel_shape=[2, 2], auto_pad="SAME_UPPER")], {}),
     "not to (images, numbers)": ([node("Reshape", "x", "to")], {"to": np.array([0, 2, 16])}),
     "is not a constant": ([node("Relu", "x", to="r"), node("Conv", "x", "r")], {}),
-    "no layers in a row": ([node("Relu", "x", to="r"), node("Tanh", "x", to="t"), node("Add", "r", "t")], {}),
+    "joins along another axis": ([node("Relu", "x", to="r"), node("Concat", "x", "r", axis=2)], {}),
     "pads other axes": ([node("Pad", "x", "p")], {"p": np.array([0, 1, 0, 0, 0, 0, 0, 0])}),
 }
+
+
+def test_values_of_one_that_are_added_are_branches(tmp_path) -> None:
+    nodes = [node("Relu", "x", to="r"), node("Tanh", "x", to="t"), node("Add", "r", "t")]
+    written(tmp_path / "a.onnx", nodes, axes=4)
+    (layer,) = from_onnx(tmp_path / "a.onnx")
+    assert isinstance(layer, nn.Branches) and layer.merge == "sum"
+    assert [type(path[0]) for path in layer.paths] == [nn.ReLU, nn.Tanh]
 
 
 @pytest.mark.parametrize("why", REFUSED)

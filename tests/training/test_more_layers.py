@@ -41,7 +41,15 @@ def resamplings():
     )  # fmt: skip
 
 
+def branches():
+    paths = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU()), nn.Sequential(), nn.Sequential(nn.Conv2d(1, 2, 1))
+    both = nn.Sequential(nn.Conv2d(6, 4, 3)), nn.Sequential(nn.Conv2d(6, 4, 3), nn.Tanh())
+    joined, added = nn.Branches(*paths, merge="concat"), nn.Branches(*both, merge="sum")
+    return nn.Sequential(joined, added, nn.Flatten(), nn.Linear(256, 3))
+
+
 NETWORKS = {
+    "branches": branches,
     "transposed": transposed,
     "resamplings": resamplings,
     "activations": activations,

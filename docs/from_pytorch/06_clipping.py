@@ -9,7 +9,7 @@ def ours(images, labels, start, dtype, steps=20):
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4)).astype(dtype)
     start(net)
     x = gpucnn.tensor(images)
-    optimizer = optim.SGD(net.parameters(), lr=0.2)
+    optimizer = optim.SGD(net.parameters(), lr=0.05)
     losses = []
     for _ in range(steps):
         optimizer.zero_grad()
@@ -29,7 +29,7 @@ def theirs(images, labels, start, dtype, steps=20):
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4)).to(getattr(torch, dtype))
     start(net)
     x, labels = torch.tensor(images), torch.tensor(labels)
-    optimizer = optim.SGD(net.parameters(), lr=0.2)
+    optimizer = optim.SGD(net.parameters(), lr=0.05)
     losses = []
     for _ in range(steps):
         optimizer.zero_grad()

@@ -167,7 +167,6 @@ class Add(Step):
     """The sum of both values."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Concatenate(Step):
     """The channels of all values."""
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from gpucnn.report.architecture import layer_facts, layer_outputs
 
 import gpucnn
 from gpucnn import Tensor, nn
 from gpucnn.errors import InputError, ShapeError
+from gpucnn.explain.layers import layer_facts, layer_outputs
 from gpucnn.export import from_onnx
 from gpucnn.training.evaluation import outputs
 from tests.judges import close, forward_backward, torch_forward_backward

@@ -198,7 +198,9 @@ def _print_result(result: dict[str, Any], folder: RunFolder) -> None:
     if weights.get("which") == "best":
         print(f"weights: those of epoch {weights['epoch']}, the best (train.early_stop)")
     elif weights.get("which") in AVERAGES:
-        print(f"weights: averages over the training ({weights['which']}), as of epoch {weights['epoch']} (train.average)")
+        print(
+            f"weights: averages over the training ({weights['which']}), as of epoch {weights['epoch']} (train.average)"
+        )
     print(f"run: {folder.path}")
 
 

@@ -4,23 +4,10 @@ Shapes in the documentation are logical, (N, C, H, W); inside the Functions imag
 checks its inputs and raises ShapeError, with the shapes in the message.
 """
 
+from types import ModuleType
 from typing import Any
 
-from gpucnn.functional import (
-    activation,
-    adaptive_pooling,
-    convolution,
-    group_normalization,
-    interpolation,
-    loss,
-    more_activations,
-    more_losses,
-    normalization,
-    padding,
-    pooling,
-    subsampling,
-    transposed_convolution,
-)
+from gpucnn.functional import activation
 from gpucnn.functional.activation import *
 from gpucnn.functional.adaptive_pooling import *
 from gpucnn.functional.convolution import *
@@ -50,19 +37,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(missing("functional", name, globals()))
 
 
-_FILES = (
-    activation,
-    adaptive_pooling,
-    convolution,
-    group_normalization,
-    interpolation,
-    loss,
-    more_activations,
-    more_losses,
-    normalization,
-    padding,
-    pooling,
-    subsampling,
-    transposed_convolution,
-)
+# The files above, which `import *` makes names of this package.
+_FILES = [file for file in vars().copy().values() if isinstance(file, ModuleType) and hasattr(file, "__all__")]
 __all__ = sorted(name for file in _FILES for name in file.__all__)

@@ -1,24 +1,9 @@
 """Modules, layers and initial weights; names are PyTorch's."""
 
+from types import ModuleType
 from typing import Any
 
-from gpucnn.nn import (
-    activation,
-    branches,
-    containers,
-    group_normalization,
-    init,
-    layer,
-    layers,
-    losses,
-    module,
-    normalization,
-    others,
-    prelu,
-    resampling,
-    subsampling,
-    transposed_convolution,
-)
+from gpucnn.nn import activation, init
 from gpucnn.nn.activation import *
 from gpucnn.nn.branches import *
 from gpucnn.nn.containers import *
@@ -44,22 +29,8 @@ LAYERS: dict[str, type[Layer]] = {
     if isinstance(layer, type) and issubclass(layer, Layer) and hasattr(layer, "kind") and layer is not Sequential
 }
 
-_FILES = (
-    activation,
-    branches,
-    containers,
-    group_normalization,
-    layer,
-    layers,
-    losses,
-    module,
-    normalization,
-    others,
-    prelu,
-    resampling,
-    subsampling,
-    transposed_convolution,
-)
+# The files above, which `import *` makes names of this package.
+_FILES = [file for file in vars().copy().values() if isinstance(file, ModuleType) and hasattr(file, "__all__")]
 __all__ = ["LAYERS", "init"]
 __all__ += sorted(name for file in _FILES for name in file.__all__)
 

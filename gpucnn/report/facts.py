@@ -140,7 +140,8 @@ def _notes(subject: Subject) -> Iterator[str]:
     if weights.get("which") == "best":
         yield f"The weights are those of epoch {weights['epoch']}, the best (train.early_stop)."
     if average := subject.config["train"].get("average"):
-        yield f"The weights are averages over the training ({average['name']}), as of epoch {weights['epoch']} (train.average)."
+        name, epoch = average["name"], weights["epoch"]
+        yield f"The weights are averages over the training ({name}), as of epoch {epoch} (train.average)."
 
 
 def _headline(subject: Subject, curves: Facts) -> Headline:

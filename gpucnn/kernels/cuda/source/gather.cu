@@ -101,42 +101,18 @@ __device__ void batch_pixel(Index number, const Shape &shape, const Pixel *image
 }
 
 // The batch that begins at place *cursor of the epoch's order; all changes are by place, too.
-KERNEL batch_bytes(Integer count, Shape shape, const unsigned char *images, const Integer *labels, const Integer *order,
-                   const Integer *cursor, const float *maps, const float *displacements, const Integer *offsets,
-                   const bool *flips, const Integer *boxes, const REAL *shift, const REAL *scale, REAL *out,
-                   Integer *chosen) {
-    if (thread_number() < count) {
-        batch_pixel<int>(thread_number(), shape, images, labels, order, *cursor,
-                         {maps, displacements, offsets, flips, boxes}, shift, scale, out, chosen);
+#define BATCH_KERNEL(name, Index, Pixel)                                                                              \
+    KERNEL name(Integer count, Shape shape, const Pixel *images, const Integer *labels, const Integer *order,          \
+                const Integer *cursor, const float *maps, const float *displacements, const Integer *offsets,          \
+                const bool *flips, const Integer *boxes, const REAL *shift, const REAL *scale, REAL *out,              \
+                Integer *chosen) {                                                                                     \
+        if (thread_number() < count) {                                                                                 \
+            batch_pixel<Index>(thread_number(), shape, images, labels, order, *cursor,                                 \
+                               {maps, displacements, offsets, flips, boxes}, shift, scale, out, chosen);               \
+        }                                                                                                              \
     }
-}
 
-KERNEL batch_bytes_wide(Integer count, Shape shape, const unsigned char *images, const Integer *labels,
-                        const Integer *order, const Integer *cursor, const float *maps, const float *displacements,
-                        const Integer *offsets, const bool *flips, const Integer *boxes, const REAL *shift,
-                        const REAL *scale, REAL *out, Integer *chosen) {
-    if (thread_number() < count) {
-        batch_pixel<Integer>(thread_number(), shape, images, labels, order, *cursor,
-                             {maps, displacements, offsets, flips, boxes}, shift, scale, out, chosen);
-    }
-}
-
-KERNEL batch_floats(Integer count, Shape shape, const float *images, const Integer *labels, const Integer *order,
-                    const Integer *cursor, const float *maps, const float *displacements, const Integer *offsets,
-                    const bool *flips, const Integer *boxes, const REAL *shift, const REAL *scale, REAL *out,
-                    Integer *chosen) {
-    if (thread_number() < count) {
-        batch_pixel<int>(thread_number(), shape, images, labels, order, *cursor,
-                         {maps, displacements, offsets, flips, boxes}, shift, scale, out, chosen);
-    }
-}
-
-KERNEL batch_floats_wide(Integer count, Shape shape, const float *images, const Integer *labels, const Integer *order,
-                         const Integer *cursor, const float *maps, const float *displacements, const Integer *offsets,
-                         const bool *flips, const Integer *boxes, const REAL *shift, const REAL *scale, REAL *out,
-                         Integer *chosen) {
-    if (thread_number() < count) {
-        batch_pixel<Integer>(thread_number(), shape, images, labels, order, *cursor,
-                             {maps, displacements, offsets, flips, boxes}, shift, scale, out, chosen);
-    }
-}
+BATCH_KERNEL(batch_bytes, int, unsigned char)
+BATCH_KERNEL(batch_bytes_wide, Integer, unsigned char)
+BATCH_KERNEL(batch_floats, int, float)
+BATCH_KERNEL(batch_floats_wide, Integer, float)

@@ -63,18 +63,19 @@ def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures
     """Train `twin` as the configuration says, on the minibatches that gpucnn is trained on; its figures then.
 
     Raises InputError for a loss or an optimizer that has no twin here, for early stopping and plateaus, for weights
-    that are averaged or gradients that accumulate, and without test images.
+    of classes or averages of weights, for gradients that accumulate, and without test images.
     """
     train, optimizer_name = config.train, config.optimizer.name
     waits = train.early_stop is not None or config.schedule.name == "plateau"
     otherwise = train.average is not None or train.accumulate > 1 or optimizer_name not in OPTIMIZERS
-    if config.loss.name != "cross_entropy" or waits or otherwise or loaders.test is None:
+    options = {name: value for name, value in config.loss.beside_name().items() if value is not None}
+    if config.loss.name != "cross_entropy" or "weight" in options or waits or otherwise or loaders.test is None:
         raise InputError(
             f"a PyTorch twin trains with cross_entropy, for a fixed number of epochs, and is tested; given loss "
-            f"{config.loss.name}, optimizer {optimizer_name}, schedule {config.schedule.name}, early_stop "
+            f"{config.loss.name} {options}, optimizer {optimizer_name}, schedule {config.schedule.name}, early_stop "
             f"{train.early_stop}, average {train.average}, accumulate {train.accumulate}: leave --twins out"
         )
-    loss = nn.CrossEntropyLoss(**config.loss.beside_name())
+    loss = nn.CrossEntropyLoss(**options)
     optimizer = _optimizer(config, twin)
     schedule, rates = build_schedule(config), [group["lr"] for group in optimizer.param_groups]
     per_epoch = len(loaders.train)

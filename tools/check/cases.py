@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn import Tensor, nn, optim
+from gpucnn import Tensor, Trainer, nn, optim
 from gpucnn import functional as F
 from gpucnn.backend import to_host
 from gpucnn.data import Dataset, Loader, Normalizer
@@ -50,6 +50,7 @@ def all_cases() -> Iterator[tuple[str, Case]]:
         yield f"optimizer {name}", partial(updates, make)
     for norm, value in ((0.5, None), (None, 0.01)):
         yield f"clipping to norm {norm}, value {value}", partial(clipping, norm, value)
+    yield "accumulated gradients", accumulating
     for kind in ("uint8", "float32"):
         yield f"batches of {kind} images", partial(batches, kind)
     yield "subsampling", subsampling
@@ -232,6 +233,18 @@ def clipping(norm: float | None, value: float | None, rng: np.random.Generator, 
     if value is not None:
         optim.clip_grad_value_(parameters, value)
     return results | {f"gradient {number}": _gradient(each) for number, each in enumerate(parameters)}
+
+
+def accumulating(rng: np.random.Generator, dtype: str) -> Arrays:
+    """Weights after an epoch whose batches are cut into parts, the last of 11 images into parts of different size."""
+    images, labels = rng.standard_normal((47, 2, 5, 5)).astype(dtype), rng.integers(0, 3, 47)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(50, 3)).astype(dtype)
+    net.load_state_dict(
+        {name: rng.standard_normal(value.shape).astype(dtype) for name, value in net.state_dict().items()}
+    )
+    trainer = Trainer(net, optim.SGD(net.parameters(), lr=0.1), accumulate=3)
+    list(trainer.run((images, labels), epochs=1, batch_size=4))
+    return {name: np.asarray(to_host(value)) for name, value in net.state_dict().items()}
 
 
 def batches(kind: str, rng: np.random.Generator, dtype: str) -> Arrays:

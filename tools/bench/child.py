@@ -46,7 +46,7 @@ def measure(contestant: Contestant, network: Network, batch: int, seconds: float
         with library.training(network, batch, contestant.form) as step:
             step()
             figures["first_step_s"] = time.monotonic() - spawned
-            figures["training_ms"] = 1e3 * median_seconds(step, seconds)
+            figures["training_ms"] = 1e3 * median_seconds(step, seconds) / getattr(step, "steps", 1)
         figures["peak_MiB"] = peak_memory()
     with library.inference(network, batch, contestant.form) as step:
         figures["inference_ms"] = 1e3 * median_seconds(step, seconds)

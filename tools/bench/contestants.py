@@ -28,6 +28,7 @@ CONTESTANTS = {
     for contestant in (
         Contestant("gpucnn", "gpucnn", OURS),
         Contestant("gpucnn-1", "gpucnn, 1 thread", OURS, environment=_ONE),
+        Contestant("gpucnn-by-hand", "gpucnn, by hand", OURS, "by-hand"),
         Contestant("gpucnn-numpy", "gpucnn, NumPy", OURS, environment=_NUMPY),
         Contestant("gpucnn-numpy-1", "gpucnn, NumPy, 1 thread", OURS, environment=_NUMPY | _ONE),
         Contestant("torch", "PyTorch, eager", PYTORCH, "eager", start_seconds=2),

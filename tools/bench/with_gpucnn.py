@@ -1,14 +1,16 @@
-"""gpucnn's steps, as its trainer and its evaluation take them."""
+"""gpucnn's steps: captured, as its trainer and its evaluation take them, or one by one, as a loop by hand does."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from bench.workloads import LEARNING_RATE, MOMENTUM, Network
-from gpucnn import Tensor, nn, no_grad, optim
+from gpucnn import Tensor, Trainer, capture, nn, no_grad, optim
 from gpucnn import functional as F
+from gpucnn.data import Loader
 from gpucnn.threads import one_blas_thread
 
 Step = Callable[[], Any]
@@ -22,17 +24,40 @@ def describe(form: str) -> dict[str, Any]:
     return {"version": found["versions"]["gpucnn"], "kernels": found["kernels"], "threads": found["threads"]}
 
 
+BY_HAND = "by-hand"  # the form in which each step is a line of Python after the other
+FEWEST_STEPS, IMAGES = 4, 512  # of an epoch
+
+
+class Epoch:
+    """The Trainer's steps over a data set that is ready in memory; a call is an epoch of `steps`."""
+
+    def __init__(self, trainer: Trainer, loader: Loader) -> None:
+        self._steps, self._count, self.steps = trainer.steps_over(loader), itertools.count(), len(loader)
+
+    def __call__(self) -> float:
+        """Train an epoch, and return the last loss."""
+        results = list(self._steps.results(next(self._count), 0, lambda number: LEARNING_RATE))
+        return results[-1][-1].loss
+
+
 @contextlib.contextmanager
 def training(network: Network, batch: int, form: str) -> Iterator[Step]:
-    """A training step on a batch that lies ready in memory."""
+    """Training steps on data that lies ready in memory: an epoch of them, or one by hand."""
     net = nn.Sequential(*build_layers(network))
     optimizer = (
         optim.Adam(net.parameters(), lr=LEARNING_RATE)
         if network.optimizer == "adam"
         else optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     )
-    images, labels = inputs(network, batch)
+    if form == BY_HAND:
+        yield _by_hand(net, optimizer, *inputs(network, batch))
+    else:
+        images, labels = inputs(network, max(FEWEST_STEPS * batch, IMAGES))
+        images = np.ascontiguousarray(np.moveaxis(images, -1, 0))  # (C, H, W, N) -> (N, C, H, W)
+        yield Epoch(Trainer(net, optimizer), Loader((images, labels), batch))
 
+
+def _by_hand(net: nn.Layer, optimizer: optim.Optimizer, images: np.ndarray, labels: np.ndarray) -> Step:
     def step() -> float:
         with one_blas_thread():
             optimizer.zero_grad()
@@ -41,20 +66,18 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
             optimizer.step()
             return float(loss.item())
 
-    yield step
+    return step
 
 
 @contextlib.contextmanager
 def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
-    """The logits of a batch."""
+    """The logits of a batch: by `gpucnn.capture`, or by a call of the network."""
     net = nn.Sequential(*build_layers(network)).eval()
     images, _ = inputs(network, batch)
-
-    def step() -> Tensor:
-        return net(Tensor.from_batch_last(images))
-
     with no_grad(), one_blas_thread():
-        yield step
+        example = Tensor.from_batch_last(images)
+        run = net if form == BY_HAND else capture(net, example)
+        yield lambda: run(Tensor.from_batch_last(images))
 
 
 def build_layers(network: Network) -> list[nn.Layer]:

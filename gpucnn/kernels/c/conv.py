@@ -1,9 +1,11 @@
 """Convolution without a column matrix: the taps are read where they lie."""
 
 from gpucnn.backend import Array, empty
-from gpucnn.geometry import Window
+from gpucnn.geometry import Sides, Window
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library, plans, winograd
+
+FEW_IMAGES = 16  # fewer do not fill a vector: neighbouring places do, where all taps of a row meet the input
 
 
 class Conv(numpy.Conv):
@@ -13,6 +15,7 @@ class Conv(numpy.Conv):
         if winograd.pays(window, groups, out.shape, weight.shape[1]):
             winograd.forward(x, weight, bias, window, groups, relu, out)
         else:
+            x, window = _bordered(x, window)
             library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, relu, out)
 
     def backward_weight(
@@ -21,6 +24,7 @@ class Conv(numpy.Conv):
         if winograd.pays(window, groups, grad.shape, grad_weight.shape[1]):
             winograd.backward_weight(x, grad, window, groups, grad_weight)
         else:
+            x, window = _bordered(x, window)
             plan, parts = plans.weight(window, groups, x.shape, grad_weight.shape, grad_weight.itemsize)
             sums = empty((parts, *grad_weight.shape), grad_weight) if parts > 1 else None
             library.c.weight_gradient(plan, x, grad, sums, grad_weight)
@@ -31,7 +35,38 @@ class Conv(numpy.Conv):
         if winograd.pays(window, groups, out.shape, len(weight) // groups):
             winograd.backward_input(weight, grad, window, groups, out)
         else:
-            library.c.contract(plans.backward(window, groups, out.shape, weight.shape), grad, weight, None, False, out)
+            grad, sides = _bordered_gradient(grad, window, out)
+            plan = plans.backward(window, groups, out.shape, weight.shape, sides)
+            library.c.contract(plan, grad, weight, None, False, out)
 
     def backward_bias(self, grad: Array, out: Array) -> None:
         library.c.row_sums(grad, len(grad), grad.size // len(grad), out)  # grad as (O, L)
+
+
+def _bordered(x: Array, window: Window) -> tuple[Array, Window]:
+    """x (C, spatial..., N) and the window; of few images, x with zeros for padding, and the window without any."""
+    if x.shape[-1] >= FEW_IMAGES or not _flat(x) or not window.padded:
+        return x, window
+    return _with_zeros(x, window.padding), window._replace(padding=((0, 0),) * len(window.padding))
+
+
+def _bordered_gradient(grad: Array, window: Window, x: Array) -> tuple[Array, Sides]:
+    """The gradient by the outputs, and how many zeros stand around it; of few images as many as all taps of x meet."""
+    none = ((0, 0),) * len(window.kernel)
+    if grad.shape[-1] >= FEW_IMAGES or not _flat(grad) or set(window.stride) != {1}:
+        return grad, none
+    sides = plans.gradient_sides(window, x.shape)
+    return _with_zeros(grad, sides), sides
+
+
+def _flat(maps: Array) -> bool:
+    """Whether maps (C, spatial..., N) have one spatial axis or two."""
+    return maps.ndim <= 4
+
+
+def _with_zeros(x: Array, sides: Sides) -> Array:
+    """x (C, H, W, N) or (C, L, N) with (before, after) zeros along its spatial axes."""
+    border, shape = plans.border(x.shape, sides)
+    out = empty(shape, x)
+    library.c.pad(border, x, out)
+    return out

@@ -18,6 +18,9 @@ class Gemm(numpy.Gemm):
         if out.shape[1] == 1 and a.flags.c_contiguous:
             library.c.matrix_vector(a, rows, summed, b, bias, relu, out)
             return
+        if out.shape[1] == 1 and bias is None and not relu:  # as a row: out^T (1, rows) = b^T a^T
+            library.c.contract(plans.product(1, summed, rows, summed, 1), a.T, _turned(b), None, False, out)
+            return
         steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
         plan = plans.product(rows, summed, out.shape[1], *steps)
         library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, relu, out)

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpucnn.geometry import Sizes, Window
+from gpucnn.geometry import Sides, Sizes, Window
 from gpucnn.kernels.plans import AXES, POINT, Axis, axes_of, cached_by_shape
 
 BLOCK_ROWS = 6  # outs that the C code takes together
 PART_BYTES = 1 << 19  # of x and the gradient that a part of the rows reads: within the second cache
 PARTS_BYTES = 1 << 26  # of sums over parts
 LEAST_TASKS = 16  # enough for the threads to share evenly
+WORTH_SHARING = 1 << 20  # multiply-adds of a gradient by weights that outweigh waking a thread
 
 
 class Meetings(NamedTuple):
@@ -38,9 +39,34 @@ def forward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
 
 
 @cached_by_shape
-def backward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
-    """The Plan of the gradient by x: the same contraction, from the outputs' gradient to x's."""
-    axes = axes_of(window, x[1:-1])
+def border(x: Sizes, sides: Sides) -> tuple[np.ndarray, Sizes]:
+    """The Border of pad.h that surrounds x (C, H, W, N) or (C, L, N) with zeros, and the shape of the result."""
+    sizes = tuple(before + size + after for size, (before, after) in zip(x[1:-1], sides, strict=True))
+    rows, numbers = (1, *x[1:-1])[-2], x[-2] * x[-1]
+    (above, _), (before, _) = ((0, 0), *sides)[-2:]
+    out_rows, out_numbers = (1, *sizes)[-2], sizes[-1] * x[-1]
+    return np.array([x[0], rows, numbers, above, before * x[-1], out_rows, out_numbers]), (x[0], *sizes, x[-1])
+
+
+@cached_by_shape
+def gradient_sides(window: Window, x: Sizes) -> Sides:
+    """How many zeros around the outputs of a window of stride 1 have all its taps meet each pixel of x."""
+    return tuple(
+        (max(0, extent - 1 - before), max(0, extent - 1 - after))
+        for extent, (before, after) in zip(window.extent, window.padding, strict=True)
+    )
+
+
+@cached_by_shape
+def backward(window: Window, groups: int, x: Sizes, weight: Sizes, sides: Sides) -> np.ndarray:
+    """The Plan of the gradient by x: the same contraction, from the outputs' gradient to x's.
+
+    `sides` are zeros that the gradient has before and after its places.
+    """
+    axes = [*axes_of(window, x[1:-1])]
+    for at, (before, after) in enumerate(sides, AXES - len(sides)):
+        axis = axes[at]
+        axes[at] = axis._replace(before=axis.before + before * axis.stride, outputs=before + axis.outputs + after)
     outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
     numbers, steps = (groups, ins, outs, x[-1]), (outs * ins * taps, taps, ins * taps)
     return _plan([of_pixels(axis) for axis in axes], axes, [axis.outputs for axis in axes], numbers, steps)
@@ -54,9 +80,11 @@ def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) 
     rows = axes[0].outputs * axes[1].outputs
     units = groups * ins * -(-outs // BLOCK_ROWS)
     row_bytes = (weight[0] * axes[2].outputs + x[0] * axes[2].size) * images * itemsize
-    wanted = max(-(-rows * row_bytes // PART_BYTES), -(-LEAST_TASKS // units))
+    products = math.prod(weight) * rows * axes[2].outputs * images
+    tasks = LEAST_TASKS if products >= WORTH_SHARING else 1
+    wanted = max(-(-rows * row_bytes // PART_BYTES), -(-tasks // units))
     parts = max(1, min(wanted, rows, PARTS_BYTES // (math.prod(weight) * itemsize)))
-    shares = -(-LEAST_TASKS // parts)
+    shares = -(-tasks // parts)
     fields = ([getattr(axis, name) for axis in axes] for name in ("outputs", "size", "kernel", "stride", "dilation"))
     header = [groups, outs, ins, images, *itertools.chain(*fields), parts, shares]
     overlaps = [number for axis in axes for tap in range(axis.kernel) for number in _overlap(axis, tap)]

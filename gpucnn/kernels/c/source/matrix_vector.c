@@ -37,10 +37,7 @@ INLINE void NAME(block)(const NAME(Product) *p, int64_t row, const int rows) {
         }
     }
     UNROLL for (int r = 0; r < rows; r++) {
-        real total = p->bias ? p->bias[row + r] : 0;
-        for (int lane = 0; lane < LANES; lane++) {
-            total += sum[r][lane];
-        }
+        real total = NAME(total)(sum[r]) + (p->bias ? p->bias[row + r] : 0);
         p->out[row + r] = p->relu && total < 0 ? 0 : total;
     }
 }

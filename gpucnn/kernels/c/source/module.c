@@ -17,6 +17,7 @@
 #include "maps.h"
 #include "matrix_vector.h"
 #include "norm.h"
+#include "pad.h"
 #include "pool.h"
 #include "program.h"
 #include "random.h"
@@ -133,6 +134,7 @@ static PyObject *run_kernel(const char *name, const char *kinds, Call call_float
 
 KERNEL(contract, "irrowR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data)
 KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)
+KERNEL(pad, "irR", a[0].data, a[1].data, a[2].data)
 KERNEL(transpose, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irrOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(winograd, "irrowRR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
@@ -234,6 +236,7 @@ static PyMethodDef methods[] = {
     {"set_threads", py_set_threads, METH_O, NULL},
     METHOD(contract),
     METHOD(matrix_vector),
+    METHOD(pad),
     METHOD(transpose),
     METHOD(weight_gradient),
     METHOD(winograd),

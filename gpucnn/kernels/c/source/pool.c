@@ -9,10 +9,11 @@
 #define WORTH_SHARING (1 << 17) /* numbers read and written that outweigh waking a thread */
 #define WIDE_VECTORS 4
 
-/* The places that one place meets: three nested loops, counted in places of what is read, from the place `first` on. */
+/* The places that one place meets: three nested loops, counted in places of what is read, from the place `first` on of
+ * a line that begins `line` places behind the first of its map. */
 typedef struct {
     int64_t count[3], step[3], tap_step[3];
-    int64_t first, tap;
+    int64_t first, tap, line;
 } Met;
 
 #define FOR_EACH_MET(met)                                                                                           \
@@ -26,19 +27,32 @@ typedef struct {
 #include "each_real.h"
 #else
 
-/* What is read and written; x is the gradient in a backward. `fill` writes `images` numbers of one place; where it is
- * NULL the maximum is taken of many places at once. */
-typedef struct NAME(Pooling) {
+typedef struct NAME(Pooling) NAME(Pooling);
+
+/* Part of a row of places: the places [place, stop) of row number `row` over the first two axes, and what they read and
+ * write there. x and `won` begin with place `first` of the line that the row meets first, and a line has `pitch`. */
+typedef struct {
+    int64_t row, place, stop, first, pitch;
+    const real *x;
+    const uint8_t *won;
+    uint8_t *winners;
+    real *out;
+} NAME(Line);
+
+/* What is read and written; x is the gradient in a backward. `fill_line` writes the places of a line, of which `fill`
+ * writes `images` numbers of one. */
+struct NAME(Pooling) {
     const PoolPlan *plan;
     const real *x, *counts;
     const uint8_t *won; /* read */
     uint8_t *winners;   /* written */
     real *out;
-    void (*fill)(const struct NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won,
-                 uint8_t *winners, real *out);
+    void (*fill_line)(const NAME(Pooling) *pooling, const NAME(Line) *line, Met *met);
+    void (*fill)(const NAME(Pooling) *pooling, const Met *met, const real *x, const uint8_t *won, uint8_t *winners,
+                 real *out);
     int relu;
     int64_t tasks;
-} NAME(Pooling);
+};
 
 #define LANES(bytes) ((bytes) / (int)sizeof(real))
 #define TYPES(size, bytes)                                                                                          \
@@ -182,7 +196,7 @@ static void NAME(fill_handed_on)(const NAME(Pooling) *pooling, const Met *met, c
         int64_t images = pooling->plan->images;                                                                     \
         ptrdiff_t place = (out - pooling->out) / images;                                                            \
         const int64_t *o = pooling->plan->places;                                                                   \
-        const real *counts = pooling->counts + (by_place ? 0 : place % (o[0] * o[1] * o[2]));                       \
+        const real *counts = pooling->counts + (by_place ? met->line : place % (o[0] * o[1] * o[2]));               \
         (void)won, (void)winners;                                                                                   \
         PIECES(images, NAME(long_sum)(WIDE_VECTORS, by_place, images, met, x + n, counts, out + n),                 \
                NAME(long_sum)(1, by_place, images, met, x + n, counts, out + n),                                    \
@@ -205,13 +219,6 @@ static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t plac
     FOR_EACH_MET(met) {
         const real *restrict given = x + at * images;
         (void)tap;
-        if (images == 1 && step == 2) {
-            for (int64_t place = 0; place < places; place++) {
-                real value = given[2 * place];
-                out[place] = ((value > out[place]) | (value != value)) ? value : out[place];
-            }
-            continue;
-        }
         for (int64_t place = 0; place < places; place++) {
             for (int64_t n = 0; n < images; n++) {
                 real value = given[place * step * images + n], best = out[place * images + n];
@@ -221,6 +228,39 @@ static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t plac
     }
     for (int64_t i = 0; relu && i < numbers; i++) {
         out[i] = out[i] <= 0 ? 0 : out[i];
+    }
+}
+
+/* The same of one image for windows of 2 x 2 that lie side by side, and their winners where `keep`. */
+INLINE void NAME(largest_of_squares)(const int keep, const Met *met, int64_t places, const real *restrict x, int relu,
+                                     uint8_t *restrict winners, real *restrict out) {
+    const real *restrict upper = x + met->first, *restrict lower = upper + met->step[1];
+    const uint8_t taps[] = {(uint8_t)met->tap, (uint8_t)(met->tap + met->tap_step[2]),
+                            (uint8_t)(met->tap + met->tap_step[1]),
+                            (uint8_t)(met->tap + met->tap_step[1] + met->tap_step[2])};
+    for (int64_t place = 0; place < places; place++) {
+        real best = upper[2 * place], b = upper[2 * place + 1], c = lower[2 * place], d = lower[2 * place + 1];
+        uint8_t winner = taps[0];
+        winner = (b > best) | (b != b) ? taps[1] : winner;
+        best = (b > best) | (b != b) ? b : best;
+        winner = (c > best) | (c != c) ? taps[2] : winner;
+        best = (c > best) | (c != c) ? c : best;
+        winner = (d > best) | (d != d) ? taps[3] : winner;
+        best = (d > best) | (d != d) ? d : best;
+        best = relu & (best <= 0) ? 0 : best;
+        if (keep) {
+            winners[place] = relu & !(best > 0) ? NO_TAP : winner;
+        }
+        out[place] = best;
+    }
+}
+
+/* The gradient by a row of pixels of one image, each of which meets one output at most: `met` is that of the row. */
+static void NAME(hand_on)(const Met *met, const Meeting *w, int64_t places, const real *restrict grad,
+                          const uint8_t *restrict won, real *restrict out) {
+    for (int64_t place = 0; place < places; place++) {
+        int64_t at = met->first + w[place].source;
+        out[place] = w[place].count > 0 ? NAME(if_equal)(won[at], (uint8_t)(met->tap + w[place].tap), grad[at]) : 0;
     }
 }
 
@@ -234,33 +274,88 @@ static int64_t NAME(alike)(const Meeting *w, int64_t most) {
     return places;
 }
 
-/* One row of places along the last axis: row number `row` over channels and the first two axes. */
+/* Has `met` say what place number `place` of its row meets; w is the table of the last axis. */
+static void NAME(meet)(const NAME(Line) *line, const Meeting *w, int64_t place, int64_t row_tap, Met *met) {
+    met->count[2] = w[place].count;
+    met->first = w[place].source - line->first;
+    met->tap = row_tap + w[place].tap;
+}
+
+static void NAME(one_by_one)(const NAME(Pooling) *pooling, const NAME(Line) *line, Met *met) {
+    const Meeting *w = pooling->plan->tables + pooling->plan->places[0] + pooling->plan->places[1];
+    int64_t row_tap = met->tap;
+    for (int64_t place = line->place; place < line->stop; place++) {
+        ptrdiff_t to = (place - line->place) * pooling->plan->images;
+        NAME(meet)(line, w, place, row_tap, met);
+        pooling->fill(pooling, met, line->x, line->won, line->winners ? line->winners + to : NULL, line->out + to);
+    }
+}
+
+static void NAME(alike_together)(const NAME(Pooling) *pooling, const NAME(Line) *line, Met *met) {
+    const Meeting *w = pooling->plan->tables + pooling->plan->places[0] + pooling->plan->places[1];
+    int64_t row_tap = met->tap, images = pooling->plan->images;
+    for (int64_t place = line->place, places; place < line->stop; place += places) {
+        ptrdiff_t to = (place - line->place) * images;
+        places = NAME(alike)(w + place, line->stop - place);
+        NAME(meet)(line, w, place, row_tap, met);
+        int64_t step = places > 1 ? w[place + 1].source - w[place].source : 1;
+        int square = images == 1 && met->count[0] == 1 && met->count[1] == 2 && met->count[2] == 2;
+        if (square && step == 2 && met->step[2] == 1) {
+            if (line->winners) {
+                NAME(largest_of_squares)(1, met, places, line->x, pooling->relu, line->winners + to, line->out + to);
+            } else {
+                NAME(largest_of_squares)(0, met, places, line->x, pooling->relu, NULL, line->out + to);
+            }
+        } else if (line->winners) {
+            NAME(Line) part = *line;
+            part.place = place, part.stop = place + places, part.winners += to, part.out += to;
+            met->tap = row_tap;
+            NAME(one_by_one)(pooling, &part, met);
+        } else {
+            NAME(largest_of_places)(met, images, places, step, line->x, pooling->relu, line->out + to);
+        }
+    }
+}
+
+static void NAME(one_image)(const NAME(Pooling) *pooling, const NAME(Line) *line, Met *met) {
+    const Meeting *w = pooling->plan->tables + pooling->plan->places[0] + pooling->plan->places[1];
+    int once = met->count[0] <= 1 && met->count[1] <= 1;
+    for (int64_t place = line->place; once && place < line->stop; place++) {
+        once = w[place].count <= 1;
+    }
+    if (!once) {
+        NAME(one_by_one)(pooling, line, met);
+    } else if (met->count[0] == 0 || met->count[1] == 0) {
+        memset(line->out, 0, (size_t)(line->stop - line->place) * sizeof(real));
+    } else {
+        met->first = -line->first;
+        NAME(hand_on)(met, w + line->place, line->stop - line->place, line->x, line->won, line->out);
+    }
+}
+
+/* Fills a line; see there what it says. */
+static void NAME(pool_line)(const NAME(Pooling) *pooling, const NAME(Line) *line) {
+    const PoolPlan *plan = pooling->plan;
+    const int64_t *o = plan->places, *s = plan->sources;
+    const Meeting *d = plan->tables + line->row / o[1], *h = plan->tables + o[0] + line->row % o[1];
+    Met met = {{d->count, h->count, 0},
+               {plan->source_step[0] * s[1] * line->pitch, plan->source_step[1] * line->pitch, plan->source_step[2]},
+               {plan->tap_step[0] * plan->tap[0], plan->tap_step[1] * plan->tap[1], plan->tap_step[2]},
+               0, d->tap * plan->tap[0] + h->tap * plan->tap[1], (d->source * s[1] + h->source) * s[2]};
+    pooling->fill_line(pooling, line, &met);
+}
+
+/* Row number `row` over channels and the first two axes. */
 static void NAME(pool_row)(const NAME(Pooling) *pooling, int64_t row) {
     const PoolPlan *plan = pooling->plan;
     const int64_t *o = plan->places, *s = plan->sources;
-    const Meeting *d = plan->tables + row / o[1] % o[0], *h = plan->tables + o[0] + row % o[1];
-    const Meeting *w = plan->tables + o[0] + o[1];
-    ptrdiff_t channel = row / (o[0] * o[1]) * s[0] * s[1] * s[2] * plan->images;
-    const real *x = pooling->x + channel;
-    const uint8_t *won = pooling->won ? pooling->won + channel : NULL;
-    Met met = {{d->count, h->count, 0},
-               {plan->source_step[0] * s[1] * s[2], plan->source_step[1] * s[2], plan->source_step[2]},
-               {plan->tap_step[0] * plan->tap[0], plan->tap_step[1] * plan->tap[1], plan->tap_step[2]},
-               0, 0};
-    for (int64_t place = 0, places; place < o[2]; place += places, w += places) {
-        met.count[2] = w->count;
-        met.first = (d->source * s[1] + h->source) * s[2] + w->source;
-        met.tap = d->tap * plan->tap[0] + h->tap * plan->tap[1] + w->tap;
-        ptrdiff_t to = (row * o[2] + place) * plan->images;
-        if (pooling->fill) {
-            places = 1;
-            pooling->fill(pooling, &met, x, won, pooling->winners ? pooling->winners + to : NULL, pooling->out + to);
-        } else {
-            places = NAME(alike)(w, o[2] - place);
-            int64_t step = places > 1 ? w[1].source - w->source : 1;
-            NAME(largest_of_places)(&met, plan->images, places, step, x, pooling->relu, pooling->out + to);
-        }
-    }
+    int64_t channel = row / (o[0] * o[1]), of_channel = row % (o[0] * o[1]);
+    const Meeting *d = plan->tables + of_channel / o[1], *h = plan->tables + o[0] + of_channel % o[1];
+    ptrdiff_t from = ((channel * s[0] + d->source) * s[1] + h->source) * s[2] * plan->images;
+    ptrdiff_t to = row * o[2] * plan->images;
+    NAME(Line) line = {of_channel, 0, o[2], 0, s[2], pooling->x + from, pooling->won ? pooling->won + from : NULL,
+                       pooling->winners ? pooling->winners + to : NULL, pooling->out + to};
+    NAME(pool_line)(pooling, &line);
 }
 
 static void NAME(pool_rows)(void *context, int64_t task) {
@@ -280,25 +375,33 @@ static void NAME(pool)(NAME(Pooling) pooling) {
     run(NAME(pool_rows), &pooling, pooling.tasks);
 }
 
+static NAME(Pooling) NAME(largest)(const PoolPlan *plan, int winners, int relu) {
+    return (NAME(Pooling)){.plan = plan, .relu = relu,
+                           .fill_line = plan->images < LANES(SHORT_BYTES) ? NAME(alike_together) : NAME(one_by_one),
+                           .fill = winners ? relu ? NAME(fill_relu_winners) : NAME(fill_largest_winners)
+                                   : relu  ? NAME(fill_relu)
+                                           : NAME(fill_largest)};
+}
+
 void NAME(pool_max)(const PoolPlan *plan, const real *x, uint8_t *winners, int relu, real *out) {
-    NAME(pool)((NAME(Pooling)){.plan = plan, .x = x, .winners = winners, .out = out,
-                               .relu = relu,
-                               .fill = winners ? relu ? NAME(fill_relu_winners) : NAME(fill_largest_winners)
-                                       : plan->images < LANES(SHORT_BYTES) ? NULL
-                                       : relu  ? NAME(fill_relu)
-                                               : NAME(fill_largest)});
+    NAME(Pooling) pooling = NAME(largest)(plan, winners != NULL, relu);
+    pooling.x = x, pooling.winners = winners, pooling.out = out;
+    NAME(pool)(pooling);
 }
 
 void NAME(pool_max_backward)(const PoolPlan *plan, const real *grad, const uint8_t *winners, real *out) {
-    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .won = winners, .out = out, .fill = NAME(fill_handed_on)});
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .won = winners, .out = out, .fill = NAME(fill_handed_on),
+                               .fill_line = plan->images == 1 ? NAME(one_image) : NAME(one_by_one)});
 }
 
 void NAME(pool_average)(const PoolPlan *plan, const real *x, const real *counts, real *out) {
-    NAME(pool)((NAME(Pooling)){.plan = plan, .x = x, .counts = counts, .out = out, .fill = NAME(fill_average)});
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = x, .counts = counts, .out = out, .fill = NAME(fill_average),
+                               .fill_line = NAME(one_by_one)});
 }
 
 void NAME(pool_average_backward)(const PoolPlan *plan, const real *grad, const real *counts, real *out) {
-    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .counts = counts, .out = out, .fill = NAME(fill_shares)});
+    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .counts = counts, .out = out, .fill = NAME(fill_shares),
+                               .fill_line = NAME(one_by_one)});
 }
 #undef LANES
 #undef CHOOSE

@@ -62,6 +62,30 @@ POSITIVE(float, int32_t)
 POSITIVE(double, int64_t)
 #undef POSITIVE
 
+/* The sum of all lanes: of quarters of a vector first, then of their numbers, pair by pair. */
+#define TOTAL(type)                                                                                                 \
+    INLINE type total_##type(vector_##type values) {                                                                \
+        enum { WIDTH = SHORT_BYTES / sizeof(type), COUNT = VECTOR_BYTES / SHORT_BYTES };                            \
+        short_##type parts[COUNT];                                                                                  \
+        memcpy(parts, &values, sizeof(values));                                                                     \
+        UNROLL for (int step = COUNT / 2; step > 0; step /= 2) {                                                    \
+            UNROLL for (int i = 0; i < step; i++) {                                                                 \
+                parts[i] += parts[i + step];                                                                        \
+            }                                                                                                       \
+        }                                                                                                           \
+        type numbers[WIDTH];                                                                                        \
+        memcpy(numbers, parts, sizeof(numbers));                                                                    \
+        UNROLL for (int step = WIDTH / 2; step > 0; step /= 2) {                                                    \
+            UNROLL for (int i = 0; i < step; i++) {                                                                 \
+                numbers[i] += numbers[i + step];                                                                    \
+            }                                                                                                       \
+        }                                                                                                           \
+        return numbers[0];                                                                                          \
+    }
+TOTAL(float)
+TOTAL(double)
+#undef TOTAL
+
 /* A whole vector, of whatever NAME names; `count` is as below. */
 #define LOAD_ALL(from, count) *(const NAME(vector) *)(from)
 #define STORE_ALL(to, values, count) *(NAME(vector) *)(to) = values

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-#define SEGMENT_BYTES 4096 /* of each channel that are read at a time: those of a block stay in the first cache */
+#define SEGMENT_BYTES 4096 /* of each channel, some lines or a part of one, that are read at a time: those of a block
+                            * stay in the first cache */
 #define MOST_TILES 12      /* whose sums are kept at a time */
 #define MOST_RUNS 32
 #define MOST_ZEROS 1024    /* numbers; longer runs with a tap that reads zeros are cut */
@@ -163,20 +164,36 @@ static int64_t NAME(shorten)(const Tile *tile, NAME(Run) *run) {
     return 0;
 }
 
-/* Add the products of one tile at places [start, stop) of one row. */
-static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, const real *x_line,
-                           const real *grad_line, ptrdiff_t grad_row, int64_t start, int64_t stop,
-                           NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
+/* The places of some rows that are looked at: [start, stop) of each row from `row` up to `row_stop`. */
+typedef struct {
+    int64_t row, row_stop, start, stop;
+} NAME(Places);
+
+/* Runs of one tile that are multiplied together, so that its sums are read and written once for many. */
+typedef struct {
     NAME(Run) runs[MOST_RUNS];
-    int64_t count = 0;
+    int64_t count;
+} NAME(Runs);
+
+static void NAME(multiply_runs)(NAME(Runs) *runs, int rows, int taps, ptrdiff_t grad_row,
+                                NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
+    if (runs->count > 0) {
+        NAME(multiply_block)(rows, taps, runs->runs, runs->count, grad_row, sums);
+    }
+    runs->count = 0;
+}
+
+/* Add the products of one tile at places [start, stop) of one row, or keep them in `runs`. */
+static void NAME(add_line)(const WeightPlan *plan, int rows, const Tile *tile, const real *x_line,
+                           const real *grad_line, ptrdiff_t grad_row, int64_t start, int64_t stop, NAME(Runs) *runs,
+                           NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
     for (int64_t place = start; place < stop;) {
-        place = NAME(next_run)(plan, tile, x_line, grad_line, place, stop, runs + count);
+        place = NAME(next_run)(plan, tile, x_line, grad_line, place, stop, runs->runs + runs->count);
         for (int64_t over = 1; over > 0;) {
-            NAME(Run) rest = runs[count];
-            over = NAME(shorten)(tile, runs + count++);
-            if (count == MOST_RUNS) {
-                NAME(multiply_block)(rows, tile->taps, runs, count, grad_row, sums);
-                count = 0;
+            NAME(Run) rest = runs->runs[runs->count];
+            over = NAME(shorten)(tile, runs->runs + runs->count++);
+            if (runs->count == MOST_RUNS) {
+                NAME(multiply_runs)(runs, rows, tile->taps, grad_row, sums);
             }
             if (over > 0) {
                 rest.grad += MOST_ZEROS;
@@ -184,30 +201,30 @@ static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, c
                     rest.x[t] += rest.x[t] == NAME(zeros) ? 0 : MOST_ZEROS;
                 }
                 rest.length = over;
-                runs[count] = rest;
+                runs->runs[runs->count] = rest;
             }
         }
     }
-    if (count > 0) {
-        NAME(multiply_block)(rows, tile->taps, runs, count, grad_row, sums);
-    }
 }
 
-/* Add the products of all tiles at places [start, stop) of one row (depth, height); x and grad are those of the group,
- * grad from the first of `rows` outs on. */
-static void NAME(add_places)(const WeightPlan *plan, int rows, const Tile *tiles, int64_t count, const real *x,
-                             const real *grad, int64_t depth, int64_t height, int64_t start, int64_t stop,
-                             NAME(vector) sums[][BLOCK_ROWS][BLOCK_TAPS]) {
+/* Add the products of one tile at some places; x and grad are those of the group, grad from the first of `rows` outs
+ * on. */
+static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, const real *x, const real *grad,
+                           const NAME(Places) *places, NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
     const int64_t *o = plan->out_sizes, *s = plan->in_sizes;
-    ptrdiff_t line = s[2] * plan->images, out_line = o[2] * plan->images;
-    for (int64_t i = 0; i < count; i++) {
-        const Overlap *d = plan->overlaps + tiles[i].depth, *h = plan->overlaps + plan->kernel[0] + tiles[i].height;
+    const Overlap *d = plan->overlaps + tile->depth, *h = plan->overlaps + plan->kernel[0] + tile->height;
+    ptrdiff_t line = s[2] * plan->images, out_line = o[2] * plan->images, grad_row = o[0] * o[1] * out_line;
+    NAME(Runs) runs;
+    runs.count = 0;
+    for (int64_t row = places->row; row < places->row_stop; row++) {
+        int64_t depth = row / o[1], height = row % o[1];
         if (meets(d, depth) && meets(h, height)) {
             int64_t at_depth = depth * plan->stride[0] + d->offset, at_height = height * plan->stride[1] + h->offset;
-            NAME(add_tile)(plan, rows, tiles + i, x + ((tiles[i].in * s[0] + at_depth) * s[1] + at_height) * line,
-                           grad + (depth * o[1] + height) * out_line, o[0] * o[1] * out_line, start, stop, sums[i]);
+            NAME(add_line)(plan, rows, tile, x + ((tile->in * s[0] + at_depth) * s[1] + at_height) * line,
+                           grad + row * out_line, grad_row, places->start, places->stop, &runs, sums);
         }
     }
+    NAME(multiply_runs)(&runs, rows, tile->taps, grad_row, sums);
 }
 
 /* Store the sums over lanes: `weights` are those of the first of `rows` outs. */
@@ -220,11 +237,7 @@ static void NAME(store)(const WeightPlan *plan, int rows, const Tile *tiles, int
         int64_t step = of_channels(plan) ? k[0] * k[1] : 1;
         for (int r = 0; r < rows; r++, to += plan->ins * k[0] * k[1] * k[2]) {
             for (int t = 0; t < tile->taps; t++) {
-                real sum = 0;
-                for (size_t lane = 0; lane < sizeof(NAME(vector)) / sizeof(real); lane++) {
-                    sum += sums[i][r][t][lane];
-                }
-                to[t * step] = sum;
+                to[t * step] = NAME(total)(sums[i][r][t]);
             }
         }
     }
@@ -238,17 +251,20 @@ static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, i
     int64_t n = plan->images, count = last - first, channel = group * plan->outs + out;
     const real *x = work->x + group * plan->ins * s[0] * s[1] * s[2] * n;
     const real *grad = work->grad + channel * o[0] * o[1] * o[2] * n;
-    int64_t segment = most(1, SEGMENT_BYTES / (n * (int64_t)sizeof(real)));
+    int64_t segment = most(1, SEGMENT_BYTES / (n * (int64_t)sizeof(real))), lines = most(1, segment / o[2]);
+    int64_t row_stop = cut(o[0] * o[1], part + 1, plan->parts);
     Tile tiles[MOST_TILES];
     NAME(vector) sums[MOST_TILES][BLOCK_ROWS][BLOCK_TAPS];
     memset(sums, 0, sizeof(sums[0]) * (size_t)count);
     for (int64_t i = 0; i < count; i++) {
         tiles[i] = tile_of(plan, first + i);
     }
-    for (int64_t row = cut(o[0] * o[1], part, plan->parts); row < cut(o[0] * o[1], part + 1, plan->parts); row++) {
+    for (int64_t row = cut(o[0] * o[1], part, plan->parts); row < row_stop; row += lines) {
         for (int64_t start = 0; start < o[2]; start += segment) {
-            NAME(add_places)(plan, rows, tiles, count, x, grad, row / o[1], row % o[1], start,
-                             least(o[2], start + segment), sums);
+            NAME(Places) places = {row, least(row_stop, row + lines), start, least(o[2], start + segment)};
+            for (int64_t i = 0; i < count; i++) {
+                NAME(add_tile)(plan, rows, tiles + i, x, grad, &places, sums[i]);
+            }
         }
     }
     real *weights = work->parts + (part * plan->groups * plan->outs + channel) * plan->ins * k[0] * k[1] * k[2];

@@ -4,6 +4,7 @@ from gpucnn.kernels import numpy
 from gpucnn.kernels.c.activation import Activation
 from gpucnn.kernels.c.arithmetic import Arithmetic
 from gpucnn.kernels.c.conv import Conv
+from gpucnn.kernels.c.conv_pool import ConvPool
 from gpucnn.kernels.c.gather import Gather
 from gpucnn.kernels.c.gemm import Gemm
 from gpucnn.kernels.c.norm import Norm
@@ -15,5 +16,5 @@ from gpucnn.kernels.c.warp import Warp
 
 kernels = numpy.overridden_by(
     Activation(), Arithmetic(), Conv(), Gather(), Gemm(), Norm(), Pool(), Softmax(), Step(), Update(), Warp(),
-    numpy.ConvPool(Conv(), Pool()), numpy.Linear(Gemm(), Activation()),
+    ConvPool(Conv(), Pool()), numpy.Linear(Gemm(), Activation()),
 )  # fmt: skip

@@ -15,7 +15,7 @@ class Conv(numpy.Conv):
         if winograd.pays(window, groups, out.shape, weight.shape[1]):
             winograd.forward(x, weight, bias, window, groups, relu, out)
         else:
-            x, window = _bordered(x, window)
+            x, window = bordered(x, window)
             library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, relu, out)
 
     def backward_weight(
@@ -24,7 +24,7 @@ class Conv(numpy.Conv):
         if winograd.pays(window, groups, grad.shape, grad_weight.shape[1]):
             winograd.backward_weight(x, grad, window, groups, grad_weight)
         else:
-            x, window = _bordered(x, window)
+            x, window = bordered(x, window)
             plan, parts = plans.weight(window, groups, x.shape, grad_weight.shape, grad_weight.itemsize)
             sums = empty((parts, *grad_weight.shape), grad_weight) if parts > 1 else None
             library.c.weight_gradient(plan, x, grad, sums, grad_weight)
@@ -43,7 +43,7 @@ class Conv(numpy.Conv):
         library.c.row_sums(grad, len(grad), grad.size // len(grad), out)  # grad as (O, L)
 
 
-def _bordered(x: Array, window: Window) -> tuple[Array, Window]:
+def bordered(x: Array, window: Window) -> tuple[Array, Window]:
     """x (C, spatial..., N) and the window; of few images, x with zeros for padding, and the window without any."""
     if x.shape[-1] >= FEW_IMAGES or not _flat(x) or not window.padded:
         return x, window

@@ -21,26 +21,26 @@ MOST_TAPS = 255  # NO_TAP in source/pool.h
 
 class Pool(numpy.Pool):
     def max_forward(self, x: Array, window: Window, relu: bool, out: Array) -> None:
-        library.c.pool_max(_forward(window, x.shape), x, None, relu, out)
+        library.c.pool_max(forward_plan(window, x.shape), x, None, relu, out)
 
     def max_forward_winners(self, x: Array, window: Window, relu: bool, out: Array) -> Any:
         if math.prod(window.kernel) > MOST_TAPS:
             return super().max_forward_winners(x, window, relu, out)
         winners = empty(out.shape, x, np.uint8)
-        library.c.pool_max(_forward(window, x.shape), x, winners, relu, out)
+        library.c.pool_max(forward_plan(window, x.shape), x, winners, relu, out)
         return winners
 
     def max_backward(self, grad: Array, winners: Any, window: Window, out: Array) -> None:
         if math.prod(window.kernel) > MOST_TAPS:
             super().max_backward(grad, winners, window, out)
             return
-        library.c.pool_max_backward(_backward(window, out.shape), grad, winners, out)
+        library.c.pool_max_backward(backward_plan(window, out.shape), grad, winners, out)
 
     def average_forward(self, x: Array, window: Window, counts: Array, out: Array) -> None:
-        library.c.pool_average(_forward(window, x.shape), x, counts, out)
+        library.c.pool_average(forward_plan(window, x.shape), x, counts, out)
 
     def average_backward(self, grad: Array, window: Window, counts: Array, out: Array) -> None:
-        library.c.pool_average_backward(_backward(window, out.shape), grad, counts, out)
+        library.c.pool_average_backward(backward_plan(window, out.shape), grad, counts, out)
 
     def global_average_forward(self, x: Array, out: Array) -> None:
         library.c.map_means(x, len(x), math.prod(x.shape[1:-1]), x.shape[-1], out)
@@ -50,7 +50,7 @@ class Pool(numpy.Pool):
 
 
 @cached_by_shape
-def _forward(window: Window, x: Sizes) -> np.ndarray:
+def forward_plan(window: Window, x: Sizes) -> np.ndarray:
     """The PoolPlan from the pixels of x (C, spatial..., N) to the outputs."""
     axes = axes_of(window, x[1:-1])
     meetings = [of_outputs(axis) for axis in axes]
@@ -58,7 +58,7 @@ def _forward(window: Window, x: Sizes) -> np.ndarray:
 
 
 @cached_by_shape
-def _backward(window: Window, x: Sizes) -> np.ndarray:
+def backward_plan(window: Window, x: Sizes) -> np.ndarray:
     """The PoolPlan from the outputs to the pixels of x."""
     axes = axes_of(window, x[1:-1])
     meetings = [of_pixels(axis) for axis in axes]

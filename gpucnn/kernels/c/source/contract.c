@@ -88,7 +88,6 @@ static int NAME(cut_pieces)(int64_t length, NAME(Piece) *pieces) {
 typedef struct {
     Sums sums;
     const real *x, *w;
-    real *out;
 } NAME(Line);
 
 static NAME(Line) NAME(line_of)(const NAME(Work) *work, int64_t group, int64_t row, const Run *run, int64_t start) {
@@ -105,8 +104,7 @@ static NAME(Line) NAME(line_of)(const NAME(Work) *work, int64_t group, int64_t r
         sums,
         work->x + group * plan->ins * volume + d->source * plane + h->source * line +
             (m->source + start - run->start) * n,
-        work->w + group * plan->w_group + d->tap * plan->w_tap[0] + h->tap * plan->w_tap[1] + m->tap * plan->w_tap[2],
-        work->out + (group * plan->outs * o[0] * o[1] + row) * o[2] * n + start * n};
+        work->w + group * plan->w_group + d->tap * plan->w_tap[0] + h->tap * plan->w_tap[1] + m->tap * plan->w_tap[2]};
 }
 
 /* How many of `length` neighbouring numbers are filled together: as many as fit into a panel, or one block of them. */
@@ -117,13 +115,13 @@ static int64_t NAME(filled_together)(const Sums *sums, int64_t length) {
     return least_of(length, pieces * wide);
 }
 
-/* `length` neighbouring numbers, from `at` on, of each of the outs [start, stop) of one group. */
-static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, int64_t group, int64_t start, int64_t stop,
-                       int64_t at, int64_t length, real *panel) {
+/* `length` neighbouring numbers, from `at` on, of each out of a part: those of its first one to `out`, those of the next
+ * `out_step` behind them. */
+static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, const Part *part, int64_t at, int64_t length,
+                       real *panel, real *out, ptrdiff_t out_step) {
     const Plan *plan = work->plan;
-    const int64_t *o = plan->out_sizes, *count = line->sums.count;
-    const real *bias = work->bias ? work->bias + group * plan->outs : NULL;
-    ptrdiff_t out_row = o[0] * o[1] * o[2] * plan->images;
+    const int64_t *count = line->sums.count, start = part->out, stop = part->out_stop;
+    const real *bias = work->bias ? work->bias + part->group * plan->outs : NULL;
     int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, from = 0;
     int64_t together = PANEL_BYTES / (count[1] * count[2] * count[3] * length * (int64_t)sizeof(real) + 1);
     int packs = blocks >= WORTH_PACKING && length >= 2 * NAME(LANES) && together > 0;
@@ -149,42 +147,62 @@ static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, int64_t g
             const real *w = line->w + from * line->sums.w[0] + first * plan->w_out;
             for (piece = pieces; piece < pieces + piece_count; piece++) {
                 piece->block((int)(last - first), piece->taken, &piece->sums, piece->x, w, plan->w_out,
-                             bias ? bias + first : NULL, from == 0, relu, line->out + first * out_row + at + piece->at,
-                             out_row);
+                             bias ? bias + first : NULL, from == 0, relu,
+                             out + (first - start) * out_step + at + piece->at, out_step);
             }
         }
         from += ins;
     } while (from < count[0]);
 }
 
-/* A few rows of a part of the last axis, for a part of one group's outs: side by side, as rows read the same lines. */
+/* A part whose rows are few: side by side, as rows read the same lines. */
+static void NAME(fill_part)(const NAME(Work) *work, const Part *part, real *out, ptrdiff_t row_step,
+                            ptrdiff_t out_step) {
+    const Plan *plan = work->plan;
+    const Run *runs = (const Run *)(plan->tables + plan->out_sizes[0] + plan->out_sizes[1]);
+    static _Thread_local real panel[PANEL_BYTES / sizeof(real)] __attribute__((aligned(64)));
+    for (const Run *run = runs; run < runs + plan->run_count; run++) {
+        int64_t start = run->start > part->place ? run->start : part->place;
+        int64_t stop = least_of(run->start + run->places, part->place_stop);
+        NAME(Line) lines[ROWS_TOGETHER];
+        for (int64_t r = part->row; start < stop && r < part->row_stop; r++) {
+            lines[r - part->row] = NAME(line_of)(work, part->group, r, run, start);
+        }
+        int64_t length = (stop - start) * plan->images;
+        for (int64_t at = 0, taken = 0; at < length; at += taken) {
+            taken = NAME(filled_together)(&lines[0].sums, length - at);
+            for (int64_t r = 0; r < part->row_stop - part->row; r++) {
+                NAME(fill)(work, lines + r, part, at, taken, panel,
+                           out + r * row_step + (start - part->place) * plan->images, out_step);
+            }
+        }
+    }
+}
+
+void NAME(contract_part)(const Plan *plan, const real *x, const real *w, const real *bias, const Part *part, real *out) {
+    NAME(Work) work = {.plan = plan, .x = x, .w = w, .bias = bias};
+    int64_t rows = part->row_stop - part->row, row_step = (part->place_stop - part->place) * plan->images;
+    for (int64_t row = 0; row < rows; row += ROWS_TOGETHER) {
+        Part some = *part;
+        some.row = part->row + row, some.row_stop = least_of(some.row + ROWS_TOGETHER, part->row_stop);
+        NAME(fill_part)(&work, &some, out + row * row_step, row_step, rows * row_step);
+    }
+}
+
+/* Part number `index` of all. */
 static void NAME(fill_rows)(void *context, int64_t index) {
     const NAME(Work) *work = context;
     const Plan *plan = work->plan;
     const int64_t *o = plan->out_sizes;
     int64_t rows = o[0] * o[1], column = index % work->column_parts, rest = index / work->column_parts;
     int64_t row_part = rest % work->row_parts, out_part = rest / work->row_parts % work->out_parts;
-    int64_t group = rest / work->row_parts / work->out_parts;
-    int64_t row = rows * row_part / work->row_parts, row_stop = rows * (row_part + 1) / work->row_parts;
-    int64_t out = plan->outs * out_part / work->out_parts, out_stop = plan->outs * (out_part + 1) / work->out_parts;
-    int64_t place = o[2] * column / work->column_parts, place_stop = o[2] * (column + 1) / work->column_parts;
-    const Run *runs = (const Run *)(plan->tables + o[0] + o[1]);
-    static _Thread_local real panel[PANEL_BYTES / sizeof(real)] __attribute__((aligned(64)));
-    for (const Run *run = runs; run < runs + plan->run_count; run++) {
-        int64_t start = run->start > place ? run->start : place;
-        int64_t stop = run->start + run->places < place_stop ? run->start + run->places : place_stop;
-        NAME(Line) lines[ROWS_TOGETHER];
-        for (int64_t r = row; r < row_stop; r++) {
-            lines[r - row] = NAME(line_of)(work, group, r, run, start);
-        }
-        int64_t length = (stop - start) * plan->images;
-        for (int64_t at = 0, taken = 0; at < length; at += taken) {
-            taken = NAME(filled_together)(&lines[0].sums, length - at);
-            for (int64_t r = 0; r < row_stop - row; r++) {
-                NAME(fill)(work, lines + r, group, out, out_stop, at, taken, panel);
-            }
-        }
-    }
+    Part part = {rest / work->row_parts / work->out_parts,
+                 plan->outs * out_part / work->out_parts, plan->outs * (out_part + 1) / work->out_parts,
+                 rows * row_part / work->row_parts, rows * (row_part + 1) / work->row_parts,
+                 o[2] * column / work->column_parts, o[2] * (column + 1) / work->column_parts};
+    ptrdiff_t row_step = o[2] * plan->images;
+    real *out = work->out + ((part.group * plan->outs + part.out) * rows + part.row) * row_step;
+    NAME(fill_part)(work, &part, out + part.place * plan->images, row_step, rows * row_step);
 }
 
 void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, int relu, real *out) {

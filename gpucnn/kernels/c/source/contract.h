@@ -30,6 +30,18 @@ typedef struct {
     Meeting tables[]; /* one a place of the first axis, then of the second; then the runs of the third */
 } Plan;
 
+/* Some outs of a group, some rows over the first two axes, and some places of the third: each from the first to before
+ * the second. */
+typedef struct {
+    int64_t group, out, out_stop, row, row_stop, place, place_stop;
+} Part;
+
+/* Only a part, to out (outs, rows, places, N). */
+void contract_part_float(const Plan *plan, const float *x, const float *w, const float *bias, const Part *part,
+                         float *out);
+void contract_part_double(const Plan *plan, const double *x, const double *w, const double *bias, const Part *part,
+                          double *out);
+
 /* `bias` may be NULL; with `relu` results below 0 become 0. */
 void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, int relu, float *out);
 void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, int relu, double *out);

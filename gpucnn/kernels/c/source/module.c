@@ -13,6 +13,7 @@
 #include "batch.h"
 #include "clip.h"
 #include "contract.h"
+#include "conv_pool.h"
 #include "gather.h"
 #include "maps.h"
 #include "matrix_vector.h"
@@ -133,6 +134,8 @@ static PyObject *run_kernel(const char *name, const char *kinds, Call call_float
     FUNCTION(name, kinds, name##_of_any, name##_of_any)
 
 KERNEL(contract, "irrowR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data)
+KERNEL(conv_pool, "iirroUwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, (int)a[6].whole,
+       a[7].data)
 KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)
 KERNEL(pad, "irR", a[0].data, a[1].data, a[2].data)
 KERNEL(transpose, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
@@ -236,6 +239,7 @@ static PyMethodDef methods[] = {
     {"set_threads", py_set_threads, METH_O, NULL},
     METHOD(contract),
     METHOD(matrix_vector),
+    METHOD(conv_pool),
     METHOD(pad),
     METHOD(transpose),
     METHOD(weight_gradient),

@@ -28,16 +28,7 @@ typedef struct {
 #else
 
 typedef struct NAME(Pooling) NAME(Pooling);
-
-/* Part of a row of places: the places [place, stop) of row number `row` over the first two axes, and what they read and
- * write there. x and `won` begin with place `first` of the line that the row meets first, and a line has `pitch`. */
-typedef struct {
-    int64_t row, place, stop, first, pitch;
-    const real *x;
-    const uint8_t *won;
-    uint8_t *winners;
-    real *out;
-} NAME(Line);
+typedef struct NAME(PoolLine) NAME(Line);
 
 /* What is read and written; x is the gradient in a backward. `fill_line` writes the places of a line, of which `fill`
  * writes `images` numbers of one. */
@@ -389,9 +380,25 @@ void NAME(pool_max)(const PoolPlan *plan, const real *x, uint8_t *winners, int r
     NAME(pool)(pooling);
 }
 
+void NAME(pool_max_line)(const PoolPlan *plan, const NAME(Line) *line, int relu) {
+    NAME(Pooling) pooling = NAME(largest)(plan, line->winners != NULL, relu);
+    NAME(pool_line)(&pooling, line);
+}
+
+static NAME(Pooling) NAME(handed_on)(const PoolPlan *plan) {
+    return (NAME(Pooling)){.plan = plan, .fill = NAME(fill_handed_on),
+                           .fill_line = plan->images == 1 ? NAME(one_image) : NAME(one_by_one)};
+}
+
 void NAME(pool_max_backward)(const PoolPlan *plan, const real *grad, const uint8_t *winners, real *out) {
-    NAME(pool)((NAME(Pooling)){.plan = plan, .x = grad, .won = winners, .out = out, .fill = NAME(fill_handed_on),
-                               .fill_line = plan->images == 1 ? NAME(one_image) : NAME(one_by_one)});
+    NAME(Pooling) pooling = NAME(handed_on)(plan);
+    pooling.x = grad, pooling.won = winners, pooling.out = out;
+    NAME(pool)(pooling);
+}
+
+void NAME(pool_max_backward_line)(const PoolPlan *plan, const NAME(Line) *line) {
+    NAME(Pooling) pooling = NAME(handed_on)(plan);
+    NAME(pool_line)(&pooling, line);
 }
 
 void NAME(pool_average)(const PoolPlan *plan, const real *x, const real *counts, real *out) {

@@ -26,6 +26,27 @@ void pool_max_double(const PoolPlan *plan, const double *x, uint8_t *winners, in
 void pool_max_backward_float(const PoolPlan *plan, const float *grad, const uint8_t *winners, float *out);
 void pool_max_backward_double(const PoolPlan *plan, const double *grad, const uint8_t *winners, double *out);
 
+/* Part of a row of places: the places [place, stop) of row number `row` over the first two axes, and what they read and
+ * write there. x (the gradient in a backward) and `won` begin with place `first` of the line that the row meets first,
+ * and a line has `pitch` places. */
+#define POOL_LINE(type)                                                                                             \
+    struct PoolLine_##type {                                                                                        \
+        int64_t row, place, stop, first, pitch;                                                                     \
+        const type *x;                                                                                              \
+        const uint8_t *won;                                                                                         \
+        uint8_t *winners;                                                                                           \
+        type *out;                                                                                                  \
+    }
+POOL_LINE(float);
+POOL_LINE(double);
+#undef POOL_LINE
+
+/* pool_max and pool_max_backward of one map's line. */
+void pool_max_line_float(const PoolPlan *plan, const struct PoolLine_float *line, int relu);
+void pool_max_line_double(const PoolPlan *plan, const struct PoolLine_double *line, int relu);
+void pool_max_backward_line_float(const PoolPlan *plan, const struct PoolLine_float *line);
+void pool_max_backward_line_double(const PoolPlan *plan, const struct PoolLine_double *line);
+
 /* out = the sum of x under the window, over counts, one for each output. */
 void pool_average_float(const PoolPlan *plan, const float *x, const float *counts, float *out);
 void pool_average_double(const PoolPlan *plan, const double *x, const double *counts, double *out);

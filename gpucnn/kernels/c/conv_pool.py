@@ -10,9 +10,11 @@ from gpucnn.geometry import Window
 from gpucnn.kernels import numpy
 from gpucnn.kernels.c import library, plans, pool, winograd
 from gpucnn.kernels.c.conv import bordered
-from gpucnn.kernels.interface import Windows
+from gpucnn.kernels.interface import Gradients, Windows
 
 POOLED_BYTES = 1 << 17  # in source/conv_pool.h
+MOST_HANDED_IMAGES = 2048  # in source/weight_gradient.h
+MOST_OUTS = 2 * plans.BLOCK_ROWS  # of which each block makes the gradients of its own
 
 
 class ConvPool(numpy.ConvPool):
@@ -30,6 +32,20 @@ class ConvPool(numpy.ConvPool):
         plan, pooled = plans.forward(window, groups, x.shape, weight.shape), (len(weight), *sizes, x.shape[-1])
         library.c.conv_pool(plan, pool.forward_plan(pooling, pooled), x, weight, bias, winners, relu, out)
         return winners
+
+    def backward(self, x: Array, weight: Array, grad: Array, winners: Any, windows: Windows, into: Gradients) -> None:
+        (by_x, by_weight, by_bias), (window, groups, pooling) = into, windows
+        sizes = window.output_sizes(x.shape[1:-1])
+        whole = (len(weight), *sizes, x.shape[-1])
+        alone = by_x is None and by_bias is None and by_weight is not None  # else the whole gradient is read again
+        few = x.shape[-1] <= MOST_HANDED_IMAGES and len(weight) <= MOST_OUTS
+        if not (alone and few and _fits(pooling, x)) or winograd.pays(window, groups, whole, weight.shape[1]):
+            super().backward(x, weight, grad, winners, windows, into)
+            return
+        x, window = bordered(x, window)
+        plan, parts = plans.weight(window, groups, x.shape, weight.shape, weight.itemsize)
+        sums = empty((parts, *weight.shape), weight) if parts > 1 else None
+        library.c.weight_gradient_pooled(plan, pool.backward_plan(pooling, whole), x, grad, winners, sums, by_weight)
 
 
 def _fits(pooling: Window, x: Array) -> bool:

@@ -140,6 +140,7 @@ KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a
 KERNEL(pad, "irR", a[0].data, a[1].data, a[2].data)
 KERNEL(transpose, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irrOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
+KERNEL(weight_gradient_pooled, "iirrbOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, a[6].data)
 KERNEL(winograd, "irrowRR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
 KERNEL(winograd_weight, "irrRR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(pool_max, "irUwR", a[0].data, a[1].data, a[2].data, (int)a[3].whole, a[4].data)
@@ -243,6 +244,7 @@ static PyMethodDef methods[] = {
     METHOD(pad),
     METHOD(transpose),
     METHOD(weight_gradient),
+    METHOD(weight_gradient_pooled),
     METHOD(winograd),
     METHOD(winograd_weight),
     METHOD(pool_max),

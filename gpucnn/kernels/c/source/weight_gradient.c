@@ -9,6 +9,7 @@
                             * stay in the first cache */
 #define MOST_TILES 12      /* whose sums are kept at a time */
 #define MOST_RUNS 32
+#define HANDED_NUMBERS (BLOCK_ROWS * MOST_HANDED_IMAGES) /* of the gradient, made of that by pooled results */
 #define MOST_ZEROS 1024    /* numbers; longer runs with a tap that reads zeros are cut */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
 
@@ -53,7 +54,9 @@ static Tile tile_of(const WeightPlan *plan, int64_t index) {
 
 typedef struct {
     const WeightPlan *plan;
+    const PoolPlan *pooling; /* or NULL; then grad is that by the pooled results, and `won` says which were largest */
     const real *x, *grad;
+    const uint8_t *won;
     real *parts;
 } NAME(Gradient);
 
@@ -136,7 +139,7 @@ static void NAME(multiply_block)(int rows, int taps, const NAME(Run) *runs, int6
 
 /* The next run of places from `place` on, before `stop`: many where all taps of the tile meet the input and follow each
  * other in memory, else one. Returns the place behind it. */
-static int64_t NAME(next_run)(const WeightPlan *plan, const Tile *tile, const real *x_line, const real *grad_line,
+static int64_t NAME(next_run)(const WeightPlan *plan, const Tile *tile, const real *x_line, const real *grad,
                               int64_t place, int64_t stop, NAME(Run) *run) {
     const Overlap *tap = plan->overlaps + plan->kernel[0] + plan->kernel[1] + tile->width;
     int64_t n = plan->images, end = stop, tap_step = of_channels(plan) ? 0 : 1;
@@ -147,7 +150,7 @@ static int64_t NAME(next_run)(const WeightPlan *plan, const Tile *tile, const re
         run->x[t] = meet ? x_line + t * channel + (place * plan->stride[2] + tap->offset) * n : NAME(zeros);
     }
     end = plan->stride[2] == 1 ? end : place + 1;
-    run->grad = grad_line + place * n;
+    run->grad = grad;
     run->length = (end - place) * n;
     return end;
 }
@@ -164,9 +167,13 @@ static int64_t NAME(shorten)(const Tile *tile, NAME(Run) *run) {
     return 0;
 }
 
-/* The places of some rows that are looked at: [start, stop) of each row from `row` up to `row_stop`. */
+/* The places of some rows that are looked at: [start, stop) of each row from `row` up to `row_stop`. Their gradient, that
+ * of place `start` of `row` first, has `grad_line` numbers from a row to the next and `grad_row` from an out to the
+ * next. */
 typedef struct {
     int64_t row, row_stop, start, stop;
+    const real *grad;
+    ptrdiff_t grad_line, grad_row;
 } NAME(Places);
 
 /* Runs of one tile that are multiplied together, so that its sums are read and written once for many. */
@@ -183,12 +190,14 @@ static void NAME(multiply_runs)(NAME(Runs) *runs, int rows, int taps, ptrdiff_t 
     runs->count = 0;
 }
 
-/* Add the products of one tile at places [start, stop) of one row, or keep them in `runs`. */
-static void NAME(add_line)(const WeightPlan *plan, int rows, const Tile *tile, const real *x_line,
-                           const real *grad_line, ptrdiff_t grad_row, int64_t start, int64_t stop, NAME(Runs) *runs,
+/* Add the products of one tile at the places of one row, or keep them in `runs`; `grad` is that of the first place. */
+static void NAME(add_line)(const WeightPlan *plan, int rows, const Tile *tile, const real *x_line, const real *grad,
+                           const NAME(Places) *places, NAME(Runs) *runs,
                            NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
-    for (int64_t place = start; place < stop;) {
-        place = NAME(next_run)(plan, tile, x_line, grad_line, place, stop, runs->runs + runs->count);
+    const ptrdiff_t grad_row = places->grad_row;
+    for (int64_t place = places->start; place < places->stop;) {
+        const real *here = grad + (place - places->start) * plan->images;
+        place = NAME(next_run)(plan, tile, x_line, here, place, places->stop, runs->runs + runs->count);
         for (int64_t over = 1; over > 0;) {
             NAME(Run) rest = runs->runs[runs->count];
             over = NAME(shorten)(tile, runs->runs + runs->count++);
@@ -207,13 +216,12 @@ static void NAME(add_line)(const WeightPlan *plan, int rows, const Tile *tile, c
     }
 }
 
-/* Add the products of one tile at some places; x and grad are those of the group, grad from the first of `rows` outs
- * on. */
-static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, const real *x, const real *grad,
+/* Add the products of one tile at some places; x is that of the group. */
+static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, const real *x,
                            const NAME(Places) *places, NAME(vector) sums[BLOCK_ROWS][BLOCK_TAPS]) {
     const int64_t *o = plan->out_sizes, *s = plan->in_sizes;
     const Overlap *d = plan->overlaps + tile->depth, *h = plan->overlaps + plan->kernel[0] + tile->height;
-    ptrdiff_t line = s[2] * plan->images, out_line = o[2] * plan->images, grad_row = o[0] * o[1] * out_line;
+    ptrdiff_t line = s[2] * plan->images;
     NAME(Runs) runs;
     runs.count = 0;
     for (int64_t row = places->row; row < places->row_stop; row++) {
@@ -221,10 +229,27 @@ static void NAME(add_tile)(const WeightPlan *plan, int rows, const Tile *tile, c
         if (meets(d, depth) && meets(h, height)) {
             int64_t at_depth = depth * plan->stride[0] + d->offset, at_height = height * plan->stride[1] + h->offset;
             NAME(add_line)(plan, rows, tile, x + ((tile->in * s[0] + at_depth) * s[1] + at_height) * line,
-                           grad + row * out_line, grad_row, places->start, places->stop, &runs, sums);
+                           places->grad + (row - places->row) * places->grad_line, places, &runs, sums);
         }
     }
-    NAME(multiply_runs)(&runs, rows, tile->taps, grad_row, sums);
+    NAME(multiply_runs)(&runs, rows, tile->taps, places->grad_row, sums);
+}
+
+/* Have `places` read the gradient of `rows` outs from `channel` on, which is made here of that by the pooled results. */
+static void NAME(hand_on)(const NAME(Gradient) *work, int64_t channel, int rows, NAME(Places) *places, real *handed) {
+    const PoolPlan *pooling = work->pooling;
+    const int64_t *s = pooling->sources;
+    ptrdiff_t numbers = (places->stop - places->start) * pooling->images;
+    places->grad = handed, places->grad_line = numbers, places->grad_row = (places->row_stop - places->row) * numbers;
+    for (int r = 0; r < rows; r++) {
+        for (int64_t row = places->row; row < places->row_stop; row++, handed += numbers) {
+            const Meeting *h = pooling->tables + pooling->places[0] + row;
+            ptrdiff_t from = ((channel + r) * s[1] + h->source) * s[2] * pooling->images;
+            struct NAME(PoolLine) line = {row, places->start, places->stop, 0, s[2], work->grad + from,
+                                          work->won + from, NULL, handed};
+            NAME(pool_max_backward_line)(pooling, &line);
+        }
+    }
 }
 
 /* Store the sums over lanes: `weights` are those of the first of `rows` outs. */
@@ -250,7 +275,8 @@ static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, i
     const int64_t *o = plan->out_sizes, *s = plan->in_sizes, *k = plan->kernel;
     int64_t n = plan->images, count = last - first, channel = group * plan->outs + out;
     const real *x = work->x + group * plan->ins * s[0] * s[1] * s[2] * n;
-    const real *grad = work->grad + channel * o[0] * o[1] * o[2] * n;
+    ptrdiff_t grad_line = o[2] * n, grad_row = o[0] * o[1] * grad_line;
+    static _Thread_local real handed[HANDED_NUMBERS] __attribute__((aligned(64)));
     int64_t segment = most(1, SEGMENT_BYTES / (n * (int64_t)sizeof(real))), lines = most(1, segment / o[2]);
     int64_t row_stop = cut(o[0] * o[1], part + 1, plan->parts);
     Tile tiles[MOST_TILES];
@@ -261,9 +287,14 @@ static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, i
     }
     for (int64_t row = cut(o[0] * o[1], part, plan->parts); row < row_stop; row += lines) {
         for (int64_t start = 0; start < o[2]; start += segment) {
-            NAME(Places) places = {row, least(row_stop, row + lines), start, least(o[2], start + segment)};
+            const real *grad = work->grad + channel * grad_row + row * grad_line + start * n;
+            NAME(Places) places = {row,  least(row_stop, row + lines), start, least(o[2], start + segment),
+                                   grad, grad_line,                    grad_row};
+            if (work->pooling) {
+                NAME(hand_on)(work, channel, rows, &places, handed);
+            }
             for (int64_t i = 0; i < count; i++) {
-                NAME(add_tile)(plan, rows, tiles + i, x, grad, &places, sums[i]);
+                NAME(add_tile)(plan, rows, tiles + i, x, &places, sums[i]);
             }
         }
     }
@@ -286,16 +317,28 @@ static void NAME(share)(void *context, int64_t index) {
     }
 }
 
-void NAME(weight_gradient)(const WeightPlan *plan, const real *x, const real *grad, real *parts, real *out) {
+/* The sum over all parts of the rows. */
+static void NAME(gradient)(const NAME(Gradient) *work, real *out) {
+    const WeightPlan *plan = work->plan;
     const int64_t *o = plan->out_sizes, *k = plan->kernel;
     int64_t weights = plan->groups * plan->outs * plan->ins * k[0] * k[1] * k[2];
-    NAME(Gradient) work = {plan, x, grad, plan->parts > 1 ? parts : out};
-    int64_t tasks = plan->parts * plan->shares;
-    run_if(weights * o[0] * o[1] * o[2] * plan->images >= WORTH_SHARING, NAME(share), &work, tasks);
+    int64_t products = weights * o[0] * o[1] * o[2] * plan->images;
+    run_if(products >= WORTH_SHARING, NAME(share), (void *)work, plan->parts * plan->shares);
     for (int64_t part = 0; plan->parts > 1 && part < plan->parts; part++) {
         for (int64_t i = 0; i < weights; i++) {
-            out[i] = part ? out[i] + parts[part * weights + i] : parts[i];
+            out[i] = part ? out[i] + work->parts[part * weights + i] : work->parts[i];
         }
     }
+}
+
+void NAME(weight_gradient)(const WeightPlan *plan, const real *x, const real *grad, real *parts, real *out) {
+    NAME(Gradient) work = {plan, NULL, x, grad, NULL, plan->parts > 1 ? parts : out};
+    NAME(gradient)(&work, out);
+}
+
+void NAME(weight_gradient_pooled)(const WeightPlan *plan, const PoolPlan *pooling, const real *x, const real *grad,
+                                  const uint8_t *won, real *parts, real *out) {
+    NAME(Gradient) work = {plan, pooling, x, grad, won, plan->parts > 1 ? parts : out};
+    NAME(gradient)(&work, out);
 }
 #endif

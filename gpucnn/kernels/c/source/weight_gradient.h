@@ -8,7 +8,11 @@
 #ifndef GPUCNN_WEIGHT_GRADIENT_H
 #define GPUCNN_WEIGHT_GRADIENT_H
 
+#include "pool.h"
+
 #include <stdint.h>
+
+#define MOST_HANDED_IMAGES 2048
 
 /* The places along one axis whose tap meets the input: from `first` on. Place p meets it at p * stride + offset. */
 typedef struct {
@@ -25,5 +29,12 @@ typedef struct {
 /* `parts`: (plan->parts, weight...), or NULL where that is 1. */
 void weight_gradient_float(const WeightPlan *plan, const float *x, const float *grad, float *parts, float *out);
 void weight_gradient_double(const WeightPlan *plan, const double *x, const double *grad, double *parts, double *out);
+
+/* The same, where max-pooling follows: grad and `won` are those of pool_max_backward, of which `pooling` is the plan, over
+ * the last two axes; images are no more than MOST_HANDED_IMAGES. */
+void weight_gradient_pooled_float(const WeightPlan *plan, const PoolPlan *pooling, const float *x, const float *grad,
+                                  const uint8_t *won, float *parts, float *out);
+void weight_gradient_pooled_double(const WeightPlan *plan, const PoolPlan *pooling, const double *x, const double *grad,
+                                   const uint8_t *won, double *parts, double *out);
 
 #endif

@@ -32,8 +32,11 @@ def whole_numbers(rng, shape, dtype="float32"):
     return rng.integers(-3, 4, shape).astype(dtype)
 
 
-def judge(kernels, shape, weight, window, groups, pooling, relu, biased, dtype="float32"):
-    """x of `shape` (I, H, W, N) by a weight of the shape `weight`; the results of both sets are the same numbers."""
+def judge(kernels, shape, weight, window, groups, pooling, relu, biased, dtype="float32", first=False):
+    """x of `shape` (I, H, W, N) by a weight of the shape `weight`; the results of both sets are the same numbers.
+
+    A layer that is `first` has no gradient by x.
+    """
     rng, windows = np.random.default_rng(shape), Windows(window, groups, pooling)
     x, w = whole_numbers(rng, shape, dtype), whole_numbers(rng, weight, dtype)
     bias = whole_numbers(rng, len(w), dtype) if biased else None
@@ -43,6 +46,7 @@ def judge(kernels, shape, weight, window, groups, pooling, relu, biased, dtype="
     for conv_pool_set in (kernels.conv_pool, reference.conv_pool):
         out, alone = np.full_like(grad, np.nan), np.full_like(grad, np.nan)
         found = [np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(bias, np.nan) if biased else None]
+        found[0] = None if first else found[0]
         winners = conv_pool_set.forward(x, w, bias, windows, relu, True, out)
         assert conv_pool_set.forward(x, w, bias, windows, relu, False, alone) is None
         assert np.array_equal(out, alone)
@@ -50,6 +54,16 @@ def judge(kernels, shape, weight, window, groups, pooling, relu, biased, dtype="
         results.append([out, *found])
     for name, found, expected in zip(("out", "by x", "by weight", "by bias"), *results, strict=True):
         assert found is expected is None or np.array_equal(found, expected), f"{name}: {shape}, {weight}, {windows}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("images", [1, 2, 15, 17, 64, 600])
+def test_first_layers_of_any_batch(compiled, images, dtype):
+    """Few images fill vectors by neighbouring places; of many, some places and outs are pooled at a time."""
+    apart = make_window("pool", (9, 13), (2, 3), 3, (1, 1))
+    for pooling, relu, outs in itertools.product((HALVING, apart, *OTHERS), (False, True), (5, 14)):
+        window = make_window("conv", (9, 13), 3, 1, 1)
+        judge(compiled, (2, 9, 13, images), (outs, 2, 3, 3), window, 1, pooling, relu, False, dtype, first=True)
 
 
 @pytest.mark.parametrize("pooling", [HALVING, *OTHERS])

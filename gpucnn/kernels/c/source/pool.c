@@ -222,27 +222,43 @@ static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t plac
     }
 }
 
-/* The same of one image for windows of 2 x 2 that lie side by side, and their winners where `keep`. */
-INLINE void NAME(largest_of_squares)(const int keep, const Met *met, int64_t places, const real *restrict x, int relu,
-                                     uint8_t *restrict winners, real *restrict out) {
-    const real *restrict upper = x + met->first, *restrict lower = upper + met->step[1];
-    const uint8_t taps[] = {(uint8_t)met->tap, (uint8_t)(met->tap + met->tap_step[2]),
-                            (uint8_t)(met->tap + met->tap_step[1]),
-                            (uint8_t)(met->tap + met->tap_step[1] + met->tap_step[2])};
-    for (int64_t place = 0; place < places; place++) {
-        real best = upper[2 * place], b = upper[2 * place + 1], c = lower[2 * place], d = lower[2 * place + 1];
-        uint8_t winner = taps[0];
-        winner = (b > best) | (b != b) ? taps[1] : winner;
+/* The same of one image for windows of 2 x 2 that lie side by side, LANES at most, and their winners where `keep`. */
+INLINE void NAME(largest_of_squares)(const int keep, const Met *met, int64_t places, const real *upper, int relu,
+                                     uint8_t *winners, real *out) {
+    enum { COUNT = VECTOR_BYTES / sizeof(real) };
+    real first[2 * COUNT] = {0}, second[2 * COUNT] = {0}, largest[COUNT];
+    integer won[COUNT];
+    const integer tap = (integer)met->tap, right = (integer)met->tap_step[2], down = (integer)met->tap_step[1];
+    memcpy(first, upper, (size_t)(2 * places) * sizeof(real));
+    memcpy(second, upper + met->step[1], (size_t)(2 * places) * sizeof(real));
+    for (int l = 0; l < COUNT; l++) {
+        real best = first[2 * l], b = first[2 * l + 1], c = second[2 * l], d = second[2 * l + 1];
+        integer winner = tap;
+        winner = (b > best) | (b != b) ? tap + right : winner;
         best = (b > best) | (b != b) ? b : best;
-        winner = (c > best) | (c != c) ? taps[2] : winner;
+        winner = (c > best) | (c != c) ? tap + down : winner;
         best = (c > best) | (c != c) ? c : best;
-        winner = (d > best) | (d != d) ? taps[3] : winner;
+        winner = (d > best) | (d != d) ? tap + down + right : winner;
         best = (d > best) | (d != d) ? d : best;
-        best = relu & (best <= 0) ? 0 : best;
-        if (keep) {
-            winners[place] = relu & !(best > 0) ? NO_TAP : winner;
+        largest[l] = relu && best <= 0 ? 0 : best;
+        won[l] = relu && !(best > 0) ? NO_TAP : winner;
+    }
+    memcpy(out, largest, (size_t)places * sizeof(real));
+    for (int64_t place = 0; keep && place < places; place++) {
+        winners[place] = (uint8_t)won[place];
+    }
+}
+
+/* Of any number of such windows. */
+static void NAME(largest_of_row)(const Met *met, int64_t places, const real *x, int relu, uint8_t *winners, real *out) {
+    const real *upper = x + met->first;
+    for (int64_t place = 0, some; place < places; place += some, upper += 2 * some, out += some) {
+        some = places - place < LANES(VECTOR_BYTES) ? places - place : LANES(VECTOR_BYTES);
+        if (winners) {
+            NAME(largest_of_squares)(1, met, some, upper, relu, winners + place, out);
+        } else {
+            NAME(largest_of_squares)(0, met, some, upper, relu, NULL, out);
         }
-        out[place] = best;
     }
 }
 
@@ -292,11 +308,8 @@ static void NAME(alike_together)(const NAME(Pooling) *pooling, const NAME(Line) 
         int64_t step = places > 1 ? w[place + 1].source - w[place].source : 1;
         int square = images == 1 && met->count[0] == 1 && met->count[1] == 2 && met->count[2] == 2;
         if (square && step == 2 && met->step[2] == 1) {
-            if (line->winners) {
-                NAME(largest_of_squares)(1, met, places, line->x, pooling->relu, line->winners + to, line->out + to);
-            } else {
-                NAME(largest_of_squares)(0, met, places, line->x, pooling->relu, NULL, line->out + to);
-            }
+            NAME(largest_of_row)(met, places, line->x, pooling->relu, line->winners ? line->winners + to : NULL,
+                                 line->out + to);
         } else if (line->winners) {
             NAME(Line) part = *line;
             part.place = place, part.stop = place + places, part.winners += to, part.out += to;
@@ -336,15 +349,15 @@ static void NAME(pool_line)(const NAME(Pooling) *pooling, const NAME(Line) *line
     pooling->fill_line(pooling, line, &met);
 }
 
-/* Row number `row` over channels and the first two axes. */
-static void NAME(pool_row)(const NAME(Pooling) *pooling, int64_t row) {
+/* Row number `index` over the first two axes and the channels: neighbouring rows of all channels come together. */
+static void NAME(pool_row)(const NAME(Pooling) *pooling, int64_t index) {
     const PoolPlan *plan = pooling->plan;
     const int64_t *o = plan->places, *s = plan->sources;
-    int64_t channel = row / (o[0] * o[1]), of_channel = row % (o[0] * o[1]);
-    const Meeting *d = plan->tables + of_channel / o[1], *h = plan->tables + o[0] + of_channel % o[1];
+    int64_t row = index / plan->channels, channel = index % plan->channels;
+    const Meeting *d = plan->tables + row / o[1], *h = plan->tables + o[0] + row % o[1];
     ptrdiff_t from = ((channel * s[0] + d->source) * s[1] + h->source) * s[2] * plan->images;
-    ptrdiff_t to = row * o[2] * plan->images;
-    NAME(Line) line = {of_channel, 0, o[2], 0, s[2], pooling->x + from, pooling->won ? pooling->won + from : NULL,
+    ptrdiff_t to = (channel * o[0] * o[1] + row) * o[2] * plan->images;
+    NAME(Line) line = {row, 0, o[2], 0, s[2], pooling->x + from, pooling->won ? pooling->won + from : NULL,
                        pooling->winners ? pooling->winners + to : NULL, pooling->out + to};
     NAME(pool_line)(pooling, &line);
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* A thread that waits looks this long before it sleeps: the next kernel of a training step comes within that time,
@@ -12,6 +13,8 @@
 #define LOOKS_PER_CLOCK 64
 #define CLOSED (1 << 30) /* beside the number of helpers in `inside`: nobody may come in any more */
 #define MOST_HELPERS 1023
+#define MOST_SHARES 64 /* of a job: one for each thread, which takes others' tasks when it has done its own */
+#define LINE_BYTES 64
 
 /* What threads sleep on until something changes. */
 typedef struct {
@@ -19,11 +22,19 @@ typedef struct {
     atomic_int sleepers;
 } Bell;
 
+/* Neighbouring tasks. Kernels number their tasks in the order of the rows they work on, so that a thread finds what it
+ * wrote before in its own cache. */
+typedef struct {
+    atomic_llong next; /* the first index that nobody has taken */
+    int64_t stop;
+    char rest[LINE_BYTES - sizeof(atomic_llong) - sizeof(int64_t)]; /* of a line that no other share lies in */
+} Share;
+
 static struct {
     Task task;
     void *context;
-    int64_t count;
-    atomic_llong next;  /* the first index that nobody has taken */
+    int share_count;
+    _Alignas(LINE_BYTES) Share shares[MOST_SHARES];
     atomic_int inside;  /* helpers at work, and CLOSED */
     atomic_uint number; /* counts jobs, so that a helper sees a new one */
 } job = {.inside = CLOSED};
@@ -84,23 +95,33 @@ static void ring(Bell *bell) {
     }
 }
 
-static void take_tasks(void) {
-    for (;;) {
-        int64_t index = atomic_fetch_add(&job.next, 1);
-        if (index >= job.count) {
-            return;
+/* Take the tasks of share number `own`, then what is left of the others. */
+static void take_tasks(int own) {
+    for (int i = 0; i < job.share_count; i++) {
+        Share *share = job.shares + (own + i) % job.share_count;
+        for (;;) {
+            int64_t index = atomic_fetch_add(&share->next, 1);
+            if (index >= share->stop) {
+                break;
+            }
+            job.task(job.context, index);
         }
-        job.task(job.context, index);
     }
 }
 
-static void *help(void *first) {
-    unsigned seen = (unsigned)(uintptr_t)first;
+typedef struct {
+    int number;    /* of the helper, from 1 on */
+    unsigned seen; /* job */
+} Helper;
+
+static void *help(void *given) {
+    Helper helper = *(Helper *)given;
+    free(given);
     for (;;) {
-        await(job_after, seen, &pool.opened);
-        seen = atomic_load(&job.number);
+        await(job_after, helper.seen, &pool.opened);
+        helper.seen = atomic_load(&job.number);
         if (atomic_fetch_add(&job.inside, 1) < atomic_load(&pool.wanted)) { /* neither closed nor full */
-            take_tasks();
+            take_tasks(helper.number);
         }
         if (atomic_fetch_sub(&job.inside, 1) == CLOSED + 1) {
             ring(&pool.left);
@@ -122,7 +143,12 @@ static void register_fork(void) { pthread_atfork(NULL, NULL, begin_anew); }
 static void start_helpers(void) {
     for (; pool.started < atomic_load(&pool.wanted); pool.started++) {
         pthread_t thread;
-        if (pthread_create(&thread, NULL, help, (void *)(uintptr_t)atomic_load(&job.number)) != 0) {
+        Helper *helper = malloc(sizeof(*helper));
+        if (helper) {
+            *helper = (Helper){pool.started + 1, atomic_load(&job.number)};
+        }
+        if (!helper || pthread_create(&thread, NULL, help, helper) != 0) {
+            free(helper);
             atomic_store(&pool.wanted, pool.started); /* no more can be started: those that run do the work */
             return;
         }
@@ -140,8 +166,12 @@ void set_threads(int count) {
 static void open_job(Task task, void *context, int64_t count) {
     job.task = task;
     job.context = context;
-    job.count = count;
-    atomic_store(&job.next, 0);
+    int threads = atomic_load(&pool.wanted) + 1;
+    job.share_count = threads < MOST_SHARES ? threads : MOST_SHARES;
+    for (int i = 0; i < job.share_count; i++) {
+        atomic_store(&job.shares[i].next, count * i / job.share_count);
+        job.shares[i].stop = count * (i + 1) / job.share_count;
+    }
     atomic_fetch_sub(&job.inside, CLOSED);
     atomic_fetch_add(&job.number, 1);
     ring(&pool.opened);
@@ -166,7 +196,7 @@ void run(Task task, void *context, int64_t count) {
     }
     start_helpers();
     open_job(task, context, count);
-    take_tasks();
+    take_tasks(0);
     close_job();
     pthread_mutex_unlock(&pool.owner);
 }

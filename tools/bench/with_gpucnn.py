@@ -52,8 +52,9 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
     if form == BY_HAND:
         yield _by_hand(net, optimizer, *inputs(network, batch))
     else:
-        images, labels = inputs(network, max(FEWEST_STEPS * batch, IMAGES))
-        images = np.ascontiguousarray(np.moveaxis(images, -1, 0))  # (C, H, W, N) -> (N, C, H, W)
+        count, rng = max(FEWEST_STEPS * batch, IMAGES), np.random.default_rng(0)
+        images = rng.integers(0, 256, (count, *network.shape), np.uint8)  # as data sets have them
+        labels = rng.integers(0, network.classes, count)
         yield Epoch(Trainer(net, optimizer), Loader((images, labels), batch))
 
 

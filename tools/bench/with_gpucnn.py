@@ -11,6 +11,7 @@ from bench.workloads import LEARNING_RATE, MOMENTUM, Network
 from gpucnn import Tensor, Trainer, capture, nn, no_grad, optim
 from gpucnn import functional as F
 from gpucnn.data import Loader
+from gpucnn.data.normalize import Normalizer
 from gpucnn.threads import one_blas_thread
 
 Step = Callable[[], Any]
@@ -55,7 +56,8 @@ def training(network: Network, batch: int, form: str) -> Iterator[Step]:
         count, rng = max(FEWEST_STEPS * batch, IMAGES), np.random.default_rng(0)
         images = rng.integers(0, 256, (count, *network.shape), np.uint8)  # as data sets have them
         labels = rng.integers(0, network.classes, count)
-        yield Epoch(Trainer(net, optimizer), Loader((images, labels), batch))
+        normalizer = Normalizer.of("standard", images)
+        yield Epoch(Trainer(net, optimizer), Loader((images, labels), batch, normalizer))
 
 
 def _by_hand(net: nn.Layer, optimizer: optim.Optimizer, images: np.ndarray, labels: np.ndarray) -> Step:

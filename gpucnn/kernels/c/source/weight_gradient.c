@@ -277,7 +277,8 @@ static void NAME(unit)(const NAME(Gradient) *work, int64_t group, int64_t out, i
     const real *x = work->x + group * plan->ins * s[0] * s[1] * s[2] * n;
     ptrdiff_t grad_line = o[2] * n, grad_row = o[0] * o[1] * grad_line;
     static _Thread_local real handed[HANDED_NUMBERS] __attribute__((aligned(64)));
-    int64_t segment = most(1, SEGMENT_BYTES / (n * (int64_t)sizeof(real))), lines = most(1, segment / o[2]);
+    int64_t fitting = most(1, SEGMENT_BYTES / (n * (int64_t)sizeof(real))), lines = most(1, fitting / o[2]);
+    int64_t segment = blocks_of(o[2], blocks_of(o[2], fitting));
     int64_t row_stop = cut(o[0] * o[1], part + 1, plan->parts);
     Tile tiles[MOST_TILES];
     NAME(vector) sums[MOST_TILES][BLOCK_ROWS][BLOCK_TAPS];

@@ -252,7 +252,9 @@ def write_results(folder: Path, results: dict[str, Any]) -> None:
     """Write the figures, and the page made from them."""
     published = {name: row.published for name, row in ROWS.items()}
     atomic_write(folder / "results.json", (json.dumps(results, indent=1, sort_keys=True) + "\n").encode())
-    atomic_write(folder / "results.md", results_page.page(published, results).encode())
+    path = folder / results_page.TASKS
+    tasks = json.loads(path.read_text()) if path.exists() else {}
+    atomic_write(folder / "results.md", results_page.page(published, results, tasks).encode())
 
 
 if __name__ == "__main__":

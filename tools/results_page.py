@@ -18,11 +18,12 @@ Rows with a set of the CPU's kernels show that the accuracy is that of every set
 on a machine that was busy.
 """
 NOT_MEASURED = "not measured"
+TASKS = "tasks.json"  # the figures that tools/tasks.py measured, beside the page
 WITH = " with "  # in the name of a row, before what it differs in from the row before it
 SHOWN_EPOCHS = (1, 2, 3, 4, 5, 9, 10, 20, 26, 30)  # those that something was published of, and some between
 
 
-def page(published: Mapping[str, str], results: Mapping[str, Any]) -> str:
+def page(published: Mapping[str, str], results: Mapping[str, Any], tasks: Mapping[str, Any]) -> str:
     """The whole page: a row for each published figure, measured or not, and for every other that was measured."""
     names = [*published, *(name for name in results if name not in published)]
     parts = [
@@ -37,7 +38,25 @@ def page(published: Mapping[str, str], results: Mapping[str, Any]) -> str:
         parts += [table(_EPOCHS, (cells for name in watched for cells in _epochs(name, results[name]["runs"])))]
     measured = [name for name in names if name in results]
     parts += ["## How it was measured\n", table(_CIRCUMSTANCES, (_circumstances(n, results[n]) for n in measured))]
-    return "\n".join(parts)
+    return "\n".join(parts + [part for name in tasks for part in _task(name, tasks[name])])
+
+
+_TITLES = {
+    "thinned": "Rare classes: MNIST with 1 : 50 of the training images of two classes",
+    "pairs": "Several labels: two digits side by side",
+    "recipes": "What a recipe brings: lenet_fashion with one thing changed",
+}
+
+
+def _task(name: str, task: Mapping[str, Any]) -> list[str]:
+    """A section of tools/tasks.py's figures: a row for each variant and figure, those of each seed behind the mean."""
+    rows = [
+        [variant, figure, f"{100 * statistics.mean(values):.2f} %", ", ".join(f"{100 * v:.2f}" for v in values)]
+        for variant, figures in task["rows"].items()
+        for figure, values in figures.items()
+    ]
+    made = f"`python tools/tasks.py {name}`; {task['machine']}; {task['version']}; {task['date']}.\n"
+    return [f"## {_TITLES[name]}\n", made, table(("", "figure", "mean of the seeds", "each"), rows)]
 
 
 _FIGURES = (

@@ -1,13 +1,16 @@
-"""Measure what weights and draws of rare classes bring, and how well pairs of digits are told apart; prints a table.
+"""Measure what weights of rare classes, several labels and recipes bring, and write it into docs/results.md.
 
     python tools/tasks.py [NAME...] [--seeds N] [--data SET] [--folder DIR]
 
-NAME is thinned (MNIST with 1 : 50 of two classes' training images left: as it is, weighted, drawn alike), or pairs (two
-digits side by side, each a label; a picture counts where all its labels are right); without one, both. SET is mnist, or
-digits, which gpucnn brings along. A seed stands for a draw of everything, the images that are left included.
+NAME is thinned (MNIST with 1 : 50 of two classes' training images left: as it is, weighted, drawn alike), pairs (two
+digits side by side, each a label; a picture counts where all its labels are right), or recipes (the configuration
+lenet_fashion, with one thing changed at a time); without one, all. SET, of the first two, is mnist, or digits, which
+gpucnn brings along; only mnist's figures are written. A seed stands for a draw of everything, the images that are left
+included.
 """
 
 import argparse
+import datetime
 import json
 import subprocess
 import sys
@@ -17,12 +20,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import reproduce
+import results_page
 
+import gpucnn
 from gpucnn.data import Dataset, Source, load_source
+from gpucnn.files import atomic_write
+from gpucnn.threads import thread_count
 
 CONFIGS = Path(__file__).with_name("tasks")
 RARE, LEFT = (3, 8), 50  # the thinned classes, and of how many images one is left
 PAIRS = (60_000, 10_000)  # training and test images; a sixth of them of the digits that gpucnn brings along
+RECIPES = "recipes"
+FLIPPED = "data.augment={crop: 2, flip: true}"
 BALANCED = "loss={name: cross_entropy, weight: balanced}"
 VARIANTS: dict[str, dict[str, list[str]]] = {
     "thinned": {
@@ -31,13 +41,30 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
         "train.sampler: balanced": ["train.sampler=balanced"],
     },
     "pairs": {"binary cross-entropy": []},
+    RECIPES: {
+        "as it is": [],
+        "label smoothing 0.1": ["loss.label_smoothing=0.1"],
+        "crop 2, flip": [FLIPPED],
+        "crop 2, flip, erase 0.25": ["data.augment={crop: 2, flip: true, erase: 0.25}"],
+        "crop 2, flip, cutout 8": ["data.augment={crop: 2, flip: true, cutout: 8}"],
+        "elastic 20": ["data.augment={elastic: 20}"],
+        "brightness, contrast 0.2": ["data.augment={brightness: 0.2, contrast: 0.2}"],
+        "mixup 0.2": ["data.augment={mixup: 0.2}"],
+        "cutmix 1": ["data.augment={cutmix: 1.0}"],
+        "ema 0.999": ["train.average={name: ema}"],
+        "swa, constant rate 0.02": ["train.average={name: swa}", "schedule={name: constant}", "optimizer.lr=0.02"],
+        "adam 0.002": ["optimizer={name: adam, lr: 0.002}"],
+        "rmsprop 0.001": ["optimizer={name: rmsprop, lr: 0.001}"],
+        "muon 0.02": ["optimizer={name: muon, lr: 0.02}"],
+        "accumulate 2": ["train.accumulate=2"],
+    },
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, docs: Path = reproduce.DOCS) -> None:
     """Train each variant with each seed, and print a row for it when its seeds are done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="thinned or pairs (default: both)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="thinned, pairs or recipes (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on (default: 3)")
     parser.add_argument("--data", default="mnist", help="mnist or digits (default: mnist)")
     parser.add_argument("--folder", type=Path, help="where archives and runs go (default: a temporary folder)")
@@ -48,24 +75,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("| task | variant | figure | mean of the seeds | each |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.names or VARIANTS:
-            measure(name, options.seeds, load_source(options.data).source, options.folder or Path(temporary))
+            rows = measure(name, options.seeds, options.data, options.folder or Path(temporary))
+            if name == RECIPES or options.data == "mnist":
+                keep(docs, name, rows)
 
 
-def measure(name: str, seeds: int, source: Source, folder: Path) -> None:
-    """Print the rows of one task."""
+def measure(name: str, seeds: int, data: str, folder: Path) -> dict[str, dict[str, list[float]]]:
+    """The figures of each variant of one task, printed as they come."""
     folder.mkdir(parents=True, exist_ok=True)
-    make = {"thinned": thinned, "pairs": pairs}[name]
-    for seed in range(seeds):
-        arrays: dict[str, Any] = make(source, np.random.default_rng(seed))
-        np.savez(folder / f"{name}-{seed}.npz", **arrays)
+    given = [[] if name == RECIPES else [f"data.path={archive(name, data, seed, folder)}"] for seed in range(seeds)]
+    rows = {}
     for number, (variant, overrides) in enumerate(VARIANTS[name].items()):
-        results = [
-            train(name, folder / f"{name}-{seed}.npz", [*overrides, f"seed={seed}"], folder / f"{name}-{number}-{seed}")
-            for seed in range(seeds)
-        ]
-        for figure, values in figures(name, results).items():
+        runs = [folder / f"{name}-{number}-{seed}" for seed in range(seeds)]
+        for seed, run in enumerate(runs):
+            train(name, [*given[seed], *overrides, f"seed={seed}"], run)
+        rows[variant] = figures(name, runs)
+        for figure, values in rows[variant].items():
             each = ", ".join(f"{100 * value:.2f}" for value in values)
             print(f"| {name} | {variant} | {figure} | {100 * np.mean(values):.2f} % | {each} |", flush=True)
+    return rows
+
+
+def keep(docs: Path, name: str, rows: dict[str, dict[str, list[float]]]) -> None:
+    """Write the figures of one task beside those of the others, and the page."""
+    path = docs / results_page.TASKS
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[name] = {
+        "rows": rows,
+        "machine": f"{results_page.processor()}, {thread_count()} threads",
+        "version": f"gpucnn {gpucnn.__version__}",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    atomic_write(path, (json.dumps(known, indent=1) + "\n").encode())
+    reproduce.write_results(docs, reproduce.read_results(docs))
+
+
+def archive(name: str, data: str, seed: int, folder: Path) -> Path:
+    """The file of a seed's images."""
+    make = {"thinned": thinned, "pairs": pairs}[name]
+    arrays: dict[str, Any] = make(load_source(data).source, np.random.default_rng(seed))
+    path = folder / f"{name}-{seed}.npz"
+    np.savez(path, **arrays)
+    return path
 
 
 def thinned(source: Source, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -97,23 +148,30 @@ def _arrays(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.nda
     return {"x_train": train[0], "y_train": train[1], "x_test": test[0], "y_test": test[1]}
 
 
-def train(name: str, archive: Path, overrides: list[str], run: Path) -> dict[str, Any]:
-    """The result.json of one run, in a process of its own."""
-    config = str(CONFIGS / f"{name}.yaml")
-    command = [sys.executable, "-m", "gpucnn.cli", "train", config, f"data.path={archive}", *overrides]
+def train(name: str, overrides: list[str], run: Path) -> None:
+    """One run, in a process of its own."""
+    config = "lenet_fashion" if name == RECIPES else str(CONFIGS / f"{name}.yaml")
+    command = [sys.executable, "-m", "gpucnn.cli", "train", config, *overrides, "report=false"]
     subprocess.run([*command, "--run-dir", str(run), "--quiet"], check=True, stdout=subprocess.DEVNULL)
-    return json.loads((run / "result.json").read_text())
 
 
-def figures(name: str, results: list[dict[str, Any]]) -> dict[str, list[float]]:
+def figures(name: str, runs: list[Path]) -> dict[str, list[float]]:
     """What is told of the runs of a variant."""
+    results = [json.loads((run / "result.json").read_text()) for run in runs]
     if name == "pairs":
         return {"exact matches": [result["exact_match"] for result in results]}
+    accuracies = [result["test_accuracy"] for result in results]
+    if name == RECIPES:
+        return {"accuracy": accuracies, "accuracy, --tta flip": [flipped(run) for run in runs]}
     recalls = [[result["classes"][k]["recall"] for k in RARE] for result in results]
-    return {
-        "mean recall of the rare": [sum(each) / len(each) for each in recalls],
-        "accuracy": [r["test_accuracy"] for r in results],
-    }
+    return {"mean recall of the rare": [sum(each) / len(each) for each in recalls], "accuracy": accuracies}
+
+
+def flipped(run: Path) -> float:
+    """The accuracy of a run's network over each test image and its mirror image."""
+    test = load_source("fashion_mnist").source.test
+    answers = gpucnn.load(run).predict_proba(test.images[:, 0], tta="flip").argmax(axis=1)
+    return float((answers == test.labels).mean())
 
 
 if __name__ == "__main__":

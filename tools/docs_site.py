@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from pages import api, commands, configurations, copied, options  # noqa: E402
+from pages import api, commands, configurations, copied, math_font, options  # noqa: E402
 from pages.formulas import with_formulas  # noqa: E402
 
 
@@ -30,11 +30,12 @@ def on_files(files: Any, config: Any) -> Any:
     """MkDocs: add the pages that are made."""
     from mkdocs.structure.files import File
 
-    for path, text in made().items():
+    contents: dict[str, str | bytes] = {**made(), math_font.PATH: math_font.font()}
+    for path, content in contents.items():
         file = files.get_file_from_path(path)
         if file is not None:
             files.remove(file)  # written by the command below
-        files.append(File.generated(config, path, content=text))
+        files.append(File.generated(config, path, content=content))
     return files
 
 
@@ -54,6 +55,8 @@ def main() -> None:
             path = ROOT / "docs" / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
+        (ROOT / "docs/assets").mkdir(exist_ok=True)
+        (ROOT / "docs" / math_font.PATH).write_bytes(math_font.font())
     else:
         for path in parsed.site.rglob("*.html"):
             path.write_text(with_formulas(path.read_text(encoding="utf-8")), encoding="utf-8")

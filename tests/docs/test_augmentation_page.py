@@ -79,9 +79,9 @@ def test_its_picture_shows_every_option(tmp_path) -> None:
 
 
 def test_the_page_on_fine_tuning_runs_and_prints_what_it_says(folder, capsys) -> None:
-    assert set(run_blocks("fine_tuning.md")) == {"yaml", "sh", ""}
+    assert set(run_blocks("fine_tuning.md")) == {"yaml", "sh", "text"}
     printed = capsys.readouterr().out
-    (told,) = [text for language, text in blocks("fine_tuning.md") if not language]
+    (told,) = [text for language, text in blocks("fine_tuning.md") if language == "text"]
     assert told in printed
     assert "4.weight as 5.weight" in printed and "weights of low/model.safetensors (train.init_from)" in printed
     assert "  taken: 0.weight, 0.bias, 4.weight, 4.bias\n" in printed  # of the file

@@ -50,7 +50,7 @@ def test_the_page_on_the_exchange_of_arrays(torch, tmp_path, monkeypatch):
 def test_the_page_on_loggers(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     ran("logging.md", tmp_path, monkeypatch)
-    install, train, show = blocks("logging.md", "")[0].splitlines()
+    install, train, show = blocks("logging.md", "sh")[0].splitlines()
     assert install == "pip install 'gpucnn[tensorboard]'"
     assert main([*shlex.split(train)[1:], "report=false", "--quiet"]) == 0
     assert (tmp_path / "runs/by_hand/epochs.csv").read_text().count("\n") == 3

@@ -100,8 +100,8 @@ def _made_methods(module: Any) -> Iterator[str]:
     """The methods of Tensor that are functions, too."""
     yield "## Functions and methods {#functions-and-methods}\n"
     yield (
-        "Each is a function, `gpucnn.exp(x)`; those whose first argument is `x` are methods of Tensors, too: `x.exp()`. "
-        "Names and arguments are [PyTorch's](../from_pytorch.md).\n"
+        "Each is a function, `gpucnn.exp(x)`; those whose first argument is `x` are methods of Tensors, too: "
+        "`x.exp()`. Names and arguments are [PyTorch's](../from_pytorch.md).\n"
     )
     for name, function in sorted(module.FUNCTIONS.items()):
         yield f"### {name} {{#gpucnn.{name}}}\n"
@@ -110,6 +110,9 @@ def _made_methods(module: Any) -> Iterator[str]:
 
 
 def _stands_in_a_file(value: Any) -> bool:
+    """Whether a file has the definition as it is; a class whose constructor is made has not."""
+    if inspect.isclass(value) and "<locals>" in value.__init__.__qualname__:
+        return False
     return "." not in value.__qualname__ and value.__name__ in _defined(value.__module__)
 
 
@@ -123,9 +126,10 @@ def _defined(module: str) -> frozenset[str]:
 
 def _signature(name: str, value: Any) -> str:
     try:
-        return f"{name}{inspect.signature(value)}".replace("gpucnn.tensor.tensor.", "")
+        told = f"{name}{inspect.signature(value)}"
     except ValueError:  # a function of Python's own
         return f"{name}(...)"
+    return told.replace("(self", "(x", 1).replace("gpucnn.tensor.tensor.", "").replace("'Tensor'", "Tensor")
 
 
 def _prose(value: Any) -> str:

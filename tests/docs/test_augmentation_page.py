@@ -15,6 +15,7 @@ from gpucnn.config.schema import Config
 from gpucnn.data import Augment, load_source
 
 DOCS = Path(__file__).parents[2] / "docs"
+TAKES = {"augmentation.md": {"yaml", "sh", "python"}, "fine_tuning.md": {"yaml", "sh"}}
 SHORT = ["train.epochs=1", "report=false"]
 
 

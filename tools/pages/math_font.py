@@ -11,21 +11,24 @@ from fontTools import subset, ttLib
 
 PATH = "assets/math.ttf"
 RANGES = (
-    (0x20, 0x17F),  # Latin letters
-    (0x2B0, 0x36F),  # accents
+    (0x20, 0x7E),  # ASCII
+    (0xA0, 0xD7),
+    (0x2C6, 0x2DD),  # accents
+    (0x300, 0x338),
     (0x391, 0x3F6),  # Greek
-    (0x2010, 0x20FF),  # dashes, primes
-    (0x2190, 0x22FF),  # arrows, operators
+    (0x2010, 0x2057),  # dashes, primes
+    (0x2102, 0x213F),
+    (0x2190, 0x21D4),  # arrows
+    (0x2200, 0x22C5),  # operators
     (0x2308, 0x23E1),  # brackets and their pieces
-    (0x27E6, 0x27EF),
-    (0x1D400, 0x1D467),  # bold and italic
+    (0x1D434, 0x1D467),  # italic
     (0x1D5A0, 0x1D5D3),  # without serifs
-    (0x1D6A8, 0x1D71B),  # Greek, bold and italic
+    (0x1D6E2, 0x1D71B),  # italic Greek
 )
 
 
 def font() -> bytes:
-    """The font's file, a tenth of the whole."""
+    """The font's file, a fraction of the whole."""
     whole = ttLib.TTFont(distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf"))
     subsetter = subset.Subsetter(subset.Options(layout_features=["ssty", "dtls", "flac"]))
     subsetter.populate(unicodes=[number for first, last in RANGES for number in range(first, last + 1)])

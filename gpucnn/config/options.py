@@ -122,6 +122,8 @@ MEANINGS: dict[str, Meaning] = {
     "affine": Meaning({}, "Whether a trainable scale and shift follow the normalisation."),
     "elementwise_affine": Meaning({}, "Whether a trainable scale and shift of each number follow the normalisation."),
     "num_groups": Meaning(ONE_UP, "Number of groups of channels that are normalised apart."),
+    "sync": Meaning({}, "Whether the statistics are those of the batches of all processes that train together."),
+    "dim": Meaning({}, "The axis that is normalised; 1 is that of the classes."),
     "track_running_stats": Meaning({}, "Whether running statistics are kept, and used in evaluation."),
     # loss
     "reduction": Meaning({}, "Whether the loss is the mean over the batch or the sum."),
@@ -165,6 +167,12 @@ MEANINGS: dict[str, Meaning] = {
     "invert": Meaning({}, "Whether black becomes white."),
     "pictures": Meaning({}, "Where the picture files are that a table names; by default beside the table."),
     "background": Meaning({}, "What shows through transparent parts of a picture."),
+    "held_out_by": Meaning({}, "Whether a picture's name decides that it is held out, or its place among the others."),
+    **{
+        f"{part}_{what}": Meaning({}, f"Where the {part} {what} are: the name of a file (idx) or of an array (npz).")
+        for part in ("train", "test", "validation")
+        for what in ("images", "labels")
+    },
     "cache": Meaning({}, "Whether many decoded pictures are kept in a file for the next time."),
     "shape": Meaning(SIDE, "Channels, height and width of an image."),
     "classes": Meaning({"ge": 2}, "Number of classes."),

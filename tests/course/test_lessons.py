@@ -8,12 +8,14 @@ import pytest
 
 import gpucnn
 from gpucnn.course import pages
+from gpucnn.course.__main__ import main
 from gpucnn.course.exercises import FILES
 from tests.devices import kept
 
 COURSE = runpy.run_path(str(Path(__file__).parents[2] / "tools/course.py"))
 PAGES = pages.pages()
 PICTURE = re.compile(r"!\[[^]]+\]\(([^)]+)\)")
+TAKES = {f"course/{path.name}": {"sh", "python"} for path in PAGES} | {"course/index.md": {"sh"}}
 MOST = 60_000  # bytes of a picture
 
 
@@ -38,6 +40,16 @@ def test_every_lesson_has_an_exercise_and_every_number_a_lesson() -> None:
     assert [int(path.name[:2]) for path in PAGES] == list(range(1, len(FILES) + 1))
     for number, path in enumerate(PAGES, start=1):
         assert f"python -m gpucnn.course check {number}\n" in path.read_text()
+
+
+def test_commands_of_the_index_run(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    [block] = pages.blocks(PAGES[0].parent / "index.md")
+    for command in block.text.splitlines():
+        *program, words = command.partition("#")[0].partition("python -m gpucnn.course")
+        assert program == ["", "python -m gpucnn.course"]
+        assert main(words.split()) in (0, 1), command  # 1: the exercise is not done
+    assert "What a window is" in capsys.readouterr().out and (tmp_path / "exercise_01.py").is_file()
 
 
 def test_links_lead_somewhere_and_pictures_belong_to_a_page() -> None:

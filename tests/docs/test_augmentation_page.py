@@ -15,6 +15,7 @@ from gpucnn.config.schema import Config
 from gpucnn.data import Augment, load_source
 
 DOCS = Path(__file__).parents[2] / "docs"
+TAKES = {"augmentation.md": {"yaml", "sh", "python"}, "fine_tuning.md": {"yaml", "sh"}}
 SHORT = ["train.epochs=1", "report=false"]
 
 
@@ -79,9 +80,9 @@ def test_its_picture_shows_every_option(tmp_path) -> None:
 
 
 def test_the_page_on_fine_tuning_runs_and_prints_what_it_says(folder, capsys) -> None:
-    assert set(run_blocks("fine_tuning.md")) == {"yaml", "sh", ""}
+    assert set(run_blocks("fine_tuning.md")) == {"yaml", "sh", "text"}
     printed = capsys.readouterr().out
-    (told,) = [text for language, text in blocks("fine_tuning.md") if not language]
+    (told,) = [text for language, text in blocks("fine_tuning.md") if language == "text"]
     assert told in printed
     assert "4.weight as 5.weight" in printed and "weights of low/model.safetensors (train.init_from)" in printed
     assert "  taken: 0.weight, 0.bias, 4.weight, 4.bias\n" in printed  # of the file

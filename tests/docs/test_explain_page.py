@@ -12,6 +12,7 @@ from gpucnn import explain
 from gpucnn.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs/explain.md"
+TAKES = {"explain.md": {"sh", "python"}}
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.S)
 
 

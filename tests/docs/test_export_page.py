@@ -12,6 +12,7 @@ import gpucnn
 from gpucnn.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs/export.md"
+TAKES = {"export.md": {"sh", "python", "c"}}
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.S)
 
 

@@ -6,14 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+import yaml
 
 from gpucnn.cli import main
+from gpucnn.config.schema import Config
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("sklearn.md", "logging.md", "exchange.md")
+TAKES = {"sklearn.md": {"sh", "python"}, "logging.md": {"sh", "yaml", "python"}, "exchange.md": {"python"}}
 
 
 def blocks(page, kind):
@@ -32,6 +36,7 @@ def ran(page, folder, monkeypatch):
 
 def test_the_page_on_scikit_learn(tmp_path, monkeypatch):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    assert blocks("sklearn.md", "sh") == ["pip install 'gpucnn[sklearn]'\n"]
     names = ran("sklearn.md", tmp_path, monkeypatch)
     assert names["accuracy"] > 0.96 and names["probabilities"].shape == (5, 10)
     assert names["scores"].min() > 0.85 and names["search"].best_params_["lr"] == 0.01
@@ -50,7 +55,9 @@ def test_the_page_on_the_exchange_of_arrays(torch, tmp_path, monkeypatch):
 def test_the_page_on_loggers(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     ran("logging.md", tmp_path, monkeypatch)
-    install, train, show = blocks("logging.md", "")[0].splitlines()
+    [block] = blocks("logging.md", "yaml")
+    assert Config.model_fields["logging"].annotation == list[Literal[tuple(yaml.safe_load(block)["logging"])]]
+    install, train, show = blocks("logging.md", "sh")[0].splitlines()
     assert install == "pip install 'gpucnn[tensorboard]'"
     assert main([*shlex.split(train)[1:], "report=false", "--quiet"]) == 0
     assert (tmp_path / "runs/by_hand/epochs.csv").read_text().count("\n") == 3

@@ -9,6 +9,7 @@ import pytest
 SPEC = importlib.util.spec_from_file_location("from_pytorch", Path(__file__).parents[2] / "tools" / "from_pytorch.py")
 page = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(page)
+TAKES = {"from_pytorch.md": {"python"}}
 
 
 def beginning(kind):

@@ -8,6 +8,7 @@ from gpucnn.config.check import check
 from gpucnn.config.yaml_reader import read_yaml
 
 PAGE = (Path(__file__).parents[2] / "docs" / "layers.md").read_text()
+TAKES = {"layers.md": {"yaml"}}
 
 
 def test_every_layer_is_named():

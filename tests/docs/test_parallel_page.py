@@ -6,16 +6,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+import gpucnn
+from gpucnn import nn, optim
 from gpucnn.cli.arguments import parse
 from gpucnn.config.schema import Train
 from gpucnn.parallel.start import SIZES
+from tests.docs import runner
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "parallel.md").read_text()
 MANIFEST = yaml.safe_load((DOCS / "examples/mpijob.yaml").read_text())
+TAKES = {"parallel.md": {"sh", "python"}}  # commands of gpucnn are parsed, not run: they want several machines
 SCHEMA = json.loads(Path(__file__).with_name("mpijob.schema.json").read_text())
 
 
@@ -46,6 +51,25 @@ def test_commands_are_those_that_gpucnn_takes() -> None:
     assert len(of_page) >= 4
     for arguments in (of_manifest, *of_page):
         assert parse(arguments).config in ("lenet", "CONFIG", "/shared/lenet.yaml")
+
+
+def test_commands_of_blocks_are_those_that_gpucnn_takes() -> None:
+    blocks = [block for block in runner.blocks(DOCS / "parallel.md") if block.language == "sh"]
+    started = [words for block in blocks for words in runner.commands(block.text) if "train" in words]
+    for words in started:
+        assert parse(words[words.index("train") :]).config in ("lenet", "/shared/lenet.yaml")
+    assert len(started) == 5
+
+
+def test_its_program_runs_in_a_process_by_itself(tmp_path, monkeypatch, rng) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    data = (rng.random((32, 1, 8, 8)).astype(np.float32), rng.integers(0, 3, 32))
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+    names = {"gpucnn": gpucnn, "net": net, "optimizer": optimizer, "train": data, "validation": data}
+    [program] = [block.text for block in runner.blocks(DOCS / "parallel.md") if block.language == "python"]
+    exec(compile(program, "parallel.md", "exec"), names)
+    assert names["trainer"].train_state.epoch == 5 and (tmp_path / "weights.safetensors").is_file()
 
 
 def test_the_timeout_is_the_one_in_the_configuration() -> None:

@@ -18,6 +18,7 @@ from gpucnn.optim import OPTIMIZERS
 from gpucnn.training import AVERAGES, Trainer
 
 TEXT = (Path(__file__).parents[2] / "docs/recipes.md").read_text()
+TAKES = {"recipes.md": {"sh", "yaml", "python"}}
 
 
 def blocks(language: str) -> list[str]:

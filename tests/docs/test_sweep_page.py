@@ -11,6 +11,7 @@ from gpucnn.sweep import Local, Sweep
 from gpucnn.sweep.folder import PAGE
 
 TEXT = (Path(__file__).parents[2] / "docs/sweep.md").read_text()
+TAKES = {"sweep.md": {"sh"}}
 COMMANDS = re.findall(r"```sh\n(.*?)\n```", TEXT)
 RUNS = {"--random 6": 6, "--search 6": 6, "--halving 3": 9, "--mpi": 6}  # of each sweep; of the first, 18
 

@@ -19,6 +19,7 @@ COURSE = runpy.run_path(str(ROOT / "tools/course.py"))
 FOLDER = ROOT / "docs/systems"
 RESULTS = json.loads((ROOT / "docs/results.json").read_text())
 SYSTEMS = ("lenet_published", "scala_cnn", "fashion_mlp", "renom", "three_digits")
+TAKES = {f"systems/{name}.md": {"sh", "python"} for name in SYSTEMS}
 SHOWN = {  # the rows of the results that a page quotes
     "lenet_published": ("lenet_published", "lenet_best"),
     "scala_cnn": ("scala_cnn", "scala_cnn_best"),

@@ -13,6 +13,7 @@ from gpucnn.sweep import Local
 from gpucnn.training import LOSSES
 
 TEXT = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
+TAKES = {"tasks.md": {"sh", "yaml", "python"}}
 BLOCKS = re.findall(r"```(python|yaml|sh)\n(.*?)\n```", TEXT, re.DOTALL)
 
 

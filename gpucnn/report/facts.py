@@ -10,10 +10,12 @@ from gpucnn.data import Loader
 from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
 from gpucnn.explain.layers import chosen_options, layer_facts
+from gpucnn.geometry import Sizes
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
 from gpucnn.report.belief import belief
 from gpucnn.report.dataset import data_inside
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
+from gpucnn.report.health import forming_inside, health_inside
 from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
 from gpucnn.report.likes import likes_inside
@@ -36,18 +38,20 @@ def report_facts(subject: Subject) -> Facts:
 
     Raises InputError if no epoch is done, CheckpointError if its files are damaged.
     """
-    curves = curves_of(subject.folder)
+    curves, kept = curves_of(subject.folder), subject.folder.health()
     facts: Facts = {
         "title": subject.name,
         "path": str(subject.folder.path),
         "notes": list(_notes(subject)),
         "headline": _headline(subject, curves),
         "input": list(subject.image_shape),
-        "layers": _architecture(subject),
+        "layers": architecture(subject.net, subject.image_shape),
         "runs": [{"name": subject.name, **curves}],
         "names": list(subject.class_names),
         "palettes": palettes(),
+        "health": health_inside(kept),
         "kernels": kernels_inside(subject.net),
+        "forming": forming_inside(kept),
     }
     if subject.test is None:
         facts["notes"].append("The test images were unavailable, so none are shown.")
@@ -162,7 +166,7 @@ def _headline(subject: Subject, curves: Facts) -> Headline:
     return [
         [*tested, ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
         watched,
-        ["training time", _duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
+        ["training time", duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
         ["data", subject.dataset, " × ".join(map(str, subject.image_shape)) + f", {len(subject.class_names)} classes"],
         ["device", str(result.get("device", environment.get("device", "unknown"))), _computing(result, environment)],
         ["parameters", f"{parameters:,}", f"{subject.net.multiply_adds(subject.image_shape):,} multiply-adds an image"],
@@ -194,7 +198,8 @@ def percent(share: float | None) -> str:
     return "none" if share is None else f"{share:.2%}".replace("%", " %")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as text, in hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -202,7 +207,8 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.3g} s"
 
 
-def _architecture(subject: Subject) -> list[Facts]:
+def architecture(net: nn.Sequential, shape: Sizes) -> list[Facts]:
+    """Every layer of the network for images of `shape`, with its counts and its receptive field."""
     return [
         {
             "name": facts.name,
@@ -214,7 +220,7 @@ def _architecture(subject: Subject) -> list[Facts]:
             "multiply_adds": facts.multiply_adds,
             "field": {name: list(axes) for name, axes in facts.field.facts().items()},
         }
-        for facts in layer_facts(subject.net, subject.image_shape)
+        for facts in layer_facts(net, shape)
     ]
 
 

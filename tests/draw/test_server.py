@@ -215,7 +215,7 @@ def test_a_network_that_breaks_down_is_told_on_the_terminal(server, capsys, monk
         patch.setattr(server, "answer", lambda body: 1 // 0)
         status, _, message = ask(server, body=DRAWING, **JSON)
     assert status == 500 and b"division" not in message
-    assert "a drawing could not be answered: ZeroDivisionError" in capsys.readouterr().err
+    assert "/answer could not be answered: ZeroDivisionError" in capsys.readouterr().err
 
 
 # --- slow clients, and many -------------------------------------------------------------------------------------------

@@ -3,9 +3,7 @@
 import argparse
 import contextlib
 from collections.abc import Iterator
-from typing import cast
 
-from gpucnn import nn
 from gpucnn.config.build import TrainingData
 from gpucnn.config.schema import Config
 from gpucnn.data.loader import Loader, Loaders
@@ -62,7 +60,6 @@ def watch(
     server.watch = Watch(
         folder,
         config.name,
-        cast(nn.Sequential, trainer.net),
         data.train.image_shape,
         config.train.epochs,
         steps,

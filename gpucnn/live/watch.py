@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn import nn
 from gpucnn.data import Dataset
 from gpucnn.geometry import Sizes
 from gpucnn.live.mistakes import Mistakes
-from gpucnn.report.facts import architecture, duration, palettes, percent
+from gpucnn.report.facts import duration, palettes, percent
 from gpucnn.report.health import forming_inside, health_inside
 from gpucnn.report.history import BATCH, batches_in, read_epochs
 from gpucnn.report.pixels import Viewer, packed
@@ -19,7 +18,7 @@ from gpucnn.training.records import BatchRecord, EpochRecord
 
 
 class Watch:
-    """The facts of a run that trains a network on images of `shape` for `epochs` of so many `steps`.
+    """The facts of a run that trains on images of `shape` for `epochs` of so many `steps`.
 
     The training calls it with every record, which it only keeps; all else is done when the page asks. `mistakes`, where
     labels are classes, are those of `validation`.
@@ -29,7 +28,6 @@ class Watch:
         self,
         folder: RunFolder,
         name: str,
-        net: nn.Sequential,
         shape: Sizes,
         epochs: int,
         steps: int,
@@ -44,7 +42,6 @@ class Watch:
             "path": str(folder.path),
             "notes": [],
             "input": list(shape),
-            "layers": architecture(net, shape),
             "names": list(class_names),
             "palettes": palettes(),
         }
@@ -93,13 +90,14 @@ class Watch:
     def _headline(self, epochs: list[EpochRecord]) -> list[list[str]]:
         last = epochs[-1]
         seconds = sum(each.seconds for each in epochs)
-        left = duration(seconds / len(epochs) * (self._epochs - last.epoch))
+        left = self._epochs - last.epoch
+        more = f", about {duration(seconds / len(epochs) * left)} left" if left else ""
         watched = ["validation accuracy", percent(last.validation_accuracy), f"after epoch {last.epoch}"]
         if last.validation_score is not None:
             watched = ["validation score", f"{last.validation_score:.4f}", f"after epoch {last.epoch}"]
         loss = "none" if last.validation_loss is None else f"{last.validation_loss:.4f}"
         return [
-            ["epochs", f"{last.epoch} of {self._epochs}", f"{duration(seconds)} of training, about {left} left"],
+            ["epochs", f"{last.epoch} of {self._epochs}", f"{duration(seconds)} of training{more}"],
             [*watched[:2], f"{watched[2]}, loss {loss}"],
             ["training accuracy", percent(last.train_accuracy), f"while learning, loss {last.train_loss:.4f}"],
             ["speed", f"{last.images_per_second:,.0f} images/s", f"learning rate {last.lr:.3g}"],

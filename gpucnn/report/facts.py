@@ -10,7 +10,6 @@ from gpucnn.data import Loader
 from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
 from gpucnn.explain.layers import chosen_options, layer_facts
-from gpucnn.geometry import Sizes
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
 from gpucnn.report.belief import belief
 from gpucnn.report.dataset import data_inside
@@ -45,7 +44,7 @@ def report_facts(subject: Subject) -> Facts:
         "notes": list(_notes(subject)),
         "headline": _headline(subject, curves),
         "input": list(subject.image_shape),
-        "layers": architecture(subject.net, subject.image_shape),
+        "layers": _architecture(subject),
         "runs": [{"name": subject.name, **curves}],
         "names": list(subject.class_names),
         "palettes": palettes(),
@@ -207,8 +206,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.3g} s"
 
 
-def architecture(net: nn.Sequential, shape: Sizes) -> list[Facts]:
-    """Every layer of the network for images of `shape`, with its counts and its receptive field."""
+def _architecture(subject: Subject) -> list[Facts]:
     return [
         {
             "name": facts.name,
@@ -220,7 +218,7 @@ def architecture(net: nn.Sequential, shape: Sizes) -> list[Facts]:
             "multiply_adds": facts.multiply_adds,
             "field": {name: list(axes) for name, axes in facts.field.facts().items()},
         }
-        for facts in layer_facts(net, shape)
+        for facts in layer_facts(subject.net, subject.image_shape)
     ]
 
 

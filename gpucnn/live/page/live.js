@@ -21,6 +21,8 @@ function kept() {
   };
 }
 
+let over = false; // once the training has ended
+
 function show() {
   document.querySelector("header").append(progress);
   document.title = facts.headline.length ? `${facts.headline[0][1]} · ${facts.title}` : facts.title;
@@ -28,7 +30,7 @@ function show() {
 
 async function ask() {
   try {
-    const {version, told} = await (await fetch("/progress")).json();
+    const {version, told, ended} = await (await fetch("/progress")).json();
     if (version !== facts.version) {
       const fresh = await (await fetch("/facts")).json(),
         restore = kept();
@@ -38,8 +40,9 @@ async function ask() {
       restore();
     }
     progress.textContent = told;
+    over = ended;
   } catch {
-    progress.textContent = GONE;
+    if (!over) progress.textContent = GONE;
   }
   window.setTimeout(ask, document.hidden ? PAUSE.hidden : PAUSE.seen);
 }

@@ -275,7 +275,7 @@ function worst() {
     small = new Pictures(shown);
   return section(
     "worst",
-    "The surest mistakes of the last validation",
+    "Mistakes of the last validation",
     `${count(wrong)} of ${count(of)} validation images were told wrong; the most confident first, with the probability ` +
       `of what was said and of what is. ${note}`,
     images.length

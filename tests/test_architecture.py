@@ -24,6 +24,7 @@ OPTIONAL: dict[str, set[str]] = {
     "torch": {"gpucnn.training.pytorch"},
     "scipy": set(),
     "sklearn": {"gpucnn.sklearn", "gpucnn.explain.space"},
+    "umap": {"gpucnn.explain.space"},
 }
 NOT_AT_ONCE = {"PIL", "matplotlib", "pooch", "pydantic", "requests", "safetensors", "threadpoolctl", "tqdm", "yaml"}
 

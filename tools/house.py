@@ -44,6 +44,7 @@ BANDS = (
             (Part("course", "the lessons of docs/course: their programs run, their exercises checked"),),
             (Part("sweep", "many runs of one configuration: what is tried, the workers, a page that ranks them"),),
             (Part("export", "a network for other places: ONNX, a page, a C header; networks from ONNX"),),
+            (Part("live", "the report of a run, served while it trains"),),
             (Part("draw", "a page to draw digits on, which shows the network's prediction"),),
             (Part("sklearn", "CNNClassifier: a network as a scikit-learn estimator"),),
             (Part("loggers", "what TensorBoard, CSV files and MLflow are told of a training"),),

@@ -51,6 +51,8 @@ def _train(commands: "Commands") -> None:
     train.add_argument(
         "--until", metavar="EPOCH", type=_count, help="stop after this epoch with a checkpoint, to resume later"
     )
+    train.add_argument("--live", action="store_true", help="serve the report on 127.0.0.1 while it trains")
+    train.add_argument("--port", metavar="N", type=_port, help="with --live: the port (default: a free one)")
     train.add_argument(
         "--find-lr", action="store_true", help="try growing learning rates, draw the losses and name a rate; then end"
     )

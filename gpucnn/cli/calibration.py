@@ -7,16 +7,32 @@ from gpucnn.config.build import TrainingData
 from gpucnn.data import Pipeline
 from gpucnn.errors import InputError
 from gpucnn.explain import Reliability, best_temperature, coverage
+from gpucnn.explain.calibration import COOLEST, HOTTEST
 from gpucnn.runs.saved import SavedRun
 
 SHARES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5)  # of the images, in the table of accuracy by coverage
+NEAR = 1e-6  # of a bound, as a share of it: Newton's method ends so near to it
+
+
+def check_calibrated(saved: SavedRun) -> None:
+    """Raise InputError for a run that can have no temperature, before anything is computed or printed.
+
+    Its labels are no classes, its training is not over, or it is of version 0.1.0 and has no pipeline.json.
+    """
+    where = saved.folder.path
+    if saved.pipeline.outputs in ("label_logits", "numbers"):
+        raise InputError(f"--calibrate: a temperature is that of classes, and the labels of {where} are none")
+    if saved.kept is None:
+        raise InputError(f"--calibrate: {where} is of version 0.1.0, which has no pipeline.json; train again")
+    if not saved.folder.finished:
+        raise InputError(f"--calibrate: {where} is not finished, and more training would change it; resume it first")
 
 
 def calibrate(saved: SavedRun, data: TrainingData) -> Pipeline:
     """The run's pipeline with the temperature that suits its validation images best, which pipeline.json then has.
 
-    Raises InputError where there are none, where training is not over, where a run of version 0.1.0 has no
-    pipeline.json, and where the network's answers are no distribution over the classes.
+    Raises InputError where there are no such images, and where the network's answers are no distribution over the
+    classes.
     """
     where = saved.folder.path
     if data.validation is None:
@@ -24,10 +40,6 @@ def calibrate(saved: SavedRun, data: TrainingData) -> Pipeline:
             f"--calibrate: {where} held no images back for validation, and calibration needs some; train with "
             "data.validation=0.1"
         )
-    if saved.kept is None:
-        raise InputError(f"--calibrate: {where} is of version 0.1.0, which has no pipeline.json; train again")
-    if not saved.folder.finished:
-        raise InputError(f"--calibrate: {where} is not finished, and more training would change it; resume it first")
     answers = saved.classifier().outputs(data.validation.images)
     if saved.pipeline.outputs == "probabilities":
         if not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
@@ -40,6 +52,11 @@ def calibrate(saved: SavedRun, data: TrainingData) -> Pipeline:
     pipeline = saved.pipeline.model_copy(update={"temperature": temperature})
     saved.folder.write_pipeline(pipeline.to_json())
     print(f"temperature {temperature:.4f}, by the {len(answers):,} validation images; kept in pipeline.json")
+    if not COOLEST * (1 + NEAR) < temperature < HOTTEST * (1 - NEAR):
+        print(
+            f"it is at the bound of what is tried, {COOLEST:g} to {HOTTEST:g}: the validation images' labels would be "
+            "likelier still beyond it, so one temperature does not suit these answers"
+        )
     return pipeline
 
 

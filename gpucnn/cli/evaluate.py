@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from gpucnn.cli.calibration import calibrate, coverage_table, reliability_table
+from gpucnn.cli.calibration import calibrate, check_calibrated, coverage_table, reliability_table
 from gpucnn.cli.device import choose_device
 from gpucnn.cli.table import table
 from gpucnn.config.build import TrainingData, evaluation_loader, load_data
@@ -16,6 +16,7 @@ from gpucnn.errors import ConfigError
 from gpucnn.explain import reliability
 from gpucnn.metrics import Classification, classify
 from gpucnn.runs.classifier import check_finite
+from gpucnn.runs.folder import PIPELINE
 from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import Evaluation, evaluate
 from gpucnn.training.scores import NumberScores, Scores
@@ -24,16 +25,16 @@ from gpucnn.training.scores import NumberScores, Scores
 def run(arguments: argparse.Namespace) -> None:
     """Print accuracy, loss, calibration and a line for each class."""
     saved = open_run(arguments.run_name)
-    choose_device(None, saved.config)
-    name, test = test_images(saved, arguments.data)
     if arguments.tta and arguments.calibrate:
         raise ConfigError("--calibrate finds the temperature of single answers, not of means over views (--tta)")
+    if arguments.calibrate:
+        check_calibrated(saved)
+    choose_device(None, saved.config)
+    name, test = test_images(saved, arguments.data)
     figures = _averaged(saved, test, arguments.tta) if arguments.tta else _evaluated(saved, test)
     check_finite(figures.loss, saved.folder.path)
     print(f"{saved.folder.path} on the {len(test):,} test images of {name}")
     if figures.scores is not None:
-        if arguments.calibrate:
-            raise ConfigError("--calibrate: a temperature is that of classes, and the labels of this run are none")
         print(f"loss {figures.loss:.4f}\n\n{of_scores(figures.scores, test.class_names)}")
         return
     print(f"accuracy {figures.accuracy:.2%}, loss {figures.loss:.4f}")
@@ -54,6 +55,11 @@ def _print_calibration(saved: SavedRun, test: Dataset, plain: np.ndarray, anew: 
     measured, before = reliability(test.labels, probabilities), reliability(test.labels, plain)
     without = f" (without it {before.error:.2%})" if pipeline.temperature != 1 else ""
     print(f"expected calibration error {measured.error:.2%}, temperature {pipeline.temperature:.4g}{without}")
+    if anew and measured.error > before.error:
+        print(
+            f"calibration did not help: the error on the test images rose from {before.error:.2%} to "
+            f"{measured.error:.2%}; to undo it, set temperature to 1 in {saved.folder.path / PIPELINE}"
+        )
     if anew:
         print(f"\n{reliability_table(measured)}\n\n{coverage_table(test.labels, probabilities)}")
 

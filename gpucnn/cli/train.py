@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gpucnn.cli import live
 from gpucnn.cli.device import accept_config, choose_device
 from gpucnn.cli.find_lr import find
 from gpucnn.cli.report import print_report, with_test_images
@@ -24,6 +25,7 @@ from gpucnn.config.resolve import differences, hyperparameters, resolve, to_yaml
 from gpucnn.config.schema import Config
 from gpucnn.errors import ConfigError, InputError
 from gpucnn.generators import manual_seed
+from gpucnn.live import LiveServer
 from gpucnn.loggers import RunLoggers, check_installed, pictures
 from gpucnn.parallel import Communicator
 from gpucnn.parallel.nccl import over_gpus
@@ -44,15 +46,24 @@ MOST_DIFFERENCES = 20  # in one message
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, in this process or in as many as were started together."""
-    return together(lambda communicator: _run(arguments, communicator))
+    return together(lambda communicator: _shown(arguments, communicator))
 
 
-def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
+def _shown(arguments: argparse.Namespace, communicator: Communicator) -> int:
+    """Train; with --live, rank 0 serves a page meanwhile."""
+    if not arguments.live or communicator.rank:
+        return _run(arguments, communicator, None)
+    with live.serving(arguments.port) as server:
+        return _run(arguments, communicator, server)
+
+
+def _run(arguments: argparse.Namespace, communicator: Communicator, server: LiveServer | None) -> int:
     """Accept the configuration, the device and the data, in this order; then make the run's folder and train."""
     if arguments.find_lr and arguments.resume:
         raise InputError("--find-lr starts from the initial weights, and --resume goes on with a run; leave one out")
     checked = accept_config(arguments.config, arguments.overrides)
     config = checked.config
+    live.check_options(arguments, config)
     communicator.timeout = config.train.timeout
     if config.train.folds is not None and config.train.fold is None:
         from gpucnn.cli import folds  # here: it needs what sweeps do, which a single run does not
@@ -87,7 +98,7 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
             table = summarize(net, data.train.image_shape, config)
             if not arguments.quiet:
                 print(*filter(None, (table, begun_with)), sep="\n\n", end="\n\n", flush=True)
-            result = _train(arguments, folder, trainer, config, data, table)
+            result = _train(arguments, folder, trainer, config, data, table, server)
     except KeyboardInterrupt:
         if not folder.resumable:
             raise  # there is no checkpoint to resume from
@@ -95,6 +106,8 @@ def _run(arguments: argparse.Namespace, communicator: Communicator) -> int:
     if communicator.rank:
         return 0  # rank 0 writes the rest
     _print_result(result, folder)
+    if server is not None and server.watch is not None:
+        server.watch.ended = f"The training is done: test {_figure(result)}."
     if config.report:
         subject = Subject(
             folder,
@@ -126,18 +139,27 @@ def check_same(before: Config, now: Config, path: Path) -> None:
 
 
 def _train(
-    arguments: argparse.Namespace, folder: RunFolder, trainer: Trainer, config: Config, data: TrainingData, table: str
+    arguments: argparse.Namespace,
+    folder: RunFolder,
+    trainer: Trainer,
+    config: Config,
+    data: TrainingData,
+    table: str,
+    server: LiveServer | None,
 ) -> dict[str, Any]:
     """Train in the folder, which must be entered, log, and show progress."""
     quiet, loaders = arguments.quiet, build_loaders(config, data)
     names = () if isinstance(folder, SilentFolder) else config.logging
     updates = len(joined(loaders.train, config.train.accumulate))
     loggers = RunLoggers(names, folder.path, updates, hyperparameters(config), table)
+    watch = None if server is None else live.watch(server, folder, trainer, config, data, loaders, updates)
     with Progress(len(data.train), shown=not quiet) as progress, loggers:
 
         def told(record: Record) -> None:
             (progress if quiet or sys.stderr.isatty() else _print_epoch)(record)
             loggers(record)
+            if watch is not None:
+                watch(record)
 
         result = train_run(
             folder,

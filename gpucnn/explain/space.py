@@ -22,19 +22,22 @@ class Projection(NamedTuple):
     shares: np.ndarray
 
 
-def space(classifier: Classifier, pictures: Any, method: Literal["pca", "tsne"] = "pca", **options: bool) -> np.ndarray:
+def space(
+    classifier: Classifier, pictures: Any, method: Literal["pca", "tsne", "umap"] = "pca", **options: bool
+) -> np.ndarray:
     """Pictures as points (N, 2) by the values of the network's last hidden layer: near ones are alike to it.
 
     pictures, options: as `Classifier.predict_proba` takes them. method: pca, the two directions in which values vary
-    most, or tsne, which keeps neighbours together and needs scikit-learn, and minutes for thousands of pictures.
+    most; or tsne or umap, which keep neighbours together, need scikit-learn or umap-learn, and take minutes for
+    thousands of pictures.
 
-    Raises InputError for another method, where scikit-learn is not installed, and for pictures that do not fit.
+    Raises InputError for another method, where its library is not installed, and for pictures that do not fit.
     """
-    if method not in ("pca", "tsne"):
-        raise InputError(f"method is {method!r}; expected pca or tsne")
+    if method not in METHODS:
+        raise InputError(f"method is {method!r}; expected {', '.join(METHODS)}")
     images = classifier.pipeline.images(pictures, **options)
     values = hidden_values(classifier.net, classifier.normalizer.apply(images))
-    return principal(values).points if method == "pca" else _tsne(values)
+    return METHODS[method](values)
 
 
 def last_weights(net: nn.Sequential, shape: Sizes) -> tuple[str, nn.Layer]:
@@ -93,3 +96,18 @@ def _tsne(values: np.ndarray) -> np.ndarray:
         raise InputError("t-SNE needs scikit-learn: pip install 'gpucnn[sklearn]', or take method='pca'") from None
     perplexity = min(30.0, (len(values) - 1) / 3)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(values.astype(np.float32))
+
+
+def _umap(values: np.ndarray) -> np.ndarray:
+    """L. McInnes, J. Healy, J. Melville, UMAP, 2018; as umap-learn has it. One seed gives the same points again."""
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise InputError("UMAP needs umap-learn: pip install umap-learn, or take method='pca'") from None
+    neighbours = max(2, min(15, len(values) - 1))
+    made = UMAP(n_components=2, n_neighbors=neighbours, init="pca", random_state=0, n_jobs=1)
+    return made.fit_transform(values.astype(np.float32))
+
+
+# Each maps values (N, F) to points (N, 2).
+METHODS = {"pca": lambda values: principal(values).points, "tsne": _tsne, "umap": _umap}

@@ -14,6 +14,7 @@ from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
 from gpucnn.report.belief import belief
 from gpucnn.report.dataset import data_inside
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
+from gpucnn.report.health import forming_inside, health_inside
 from gpucnn.report.history import read_batches, read_confusion
 from gpucnn.report.inside import kernels_inside, maps_inside
 from gpucnn.report.likes import likes_inside
@@ -36,7 +37,7 @@ def report_facts(subject: Subject) -> Facts:
 
     Raises InputError if no epoch is done, CheckpointError if its files are damaged.
     """
-    curves = curves_of(subject.folder)
+    curves, kept = curves_of(subject.folder), subject.folder.health()
     facts: Facts = {
         "title": subject.name,
         "path": str(subject.folder.path),
@@ -47,7 +48,9 @@ def report_facts(subject: Subject) -> Facts:
         "runs": [{"name": subject.name, **curves}],
         "names": list(subject.class_names),
         "palettes": palettes(),
+        "health": health_inside(kept),
         "kernels": kernels_inside(subject.net),
+        "forming": forming_inside(kept),
     }
     if subject.test is None:
         facts["notes"].append("The test images were unavailable, so none are shown.")
@@ -162,7 +165,7 @@ def _headline(subject: Subject, curves: Facts) -> Headline:
     return [
         [*tested, ", ".join(([] if loss is None else [f"loss {loss:.4f}"]) + remarks)],
         watched,
-        ["training time", _duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
+        ["training time", duration(seconds), f"{epochs['epoch'][-1]} epochs, {speed:,.0f} images/s"],
         ["data", subject.dataset, " × ".join(map(str, subject.image_shape)) + f", {len(subject.class_names)} classes"],
         ["device", str(result.get("device", environment.get("device", "unknown"))), _computing(result, environment)],
         ["parameters", f"{parameters:,}", f"{subject.net.multiply_adds(subject.image_shape):,} multiply-adds an image"],
@@ -194,7 +197,8 @@ def percent(share: float | None) -> str:
     return "none" if share is None else f"{share:.2%}".replace("%", " %")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as text, in hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

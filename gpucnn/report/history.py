@@ -36,12 +36,17 @@ def read_batches(folder: RunFolder) -> np.ndarray:
     header, *lines = _whole_lines(folder, BATCHES) or [""]
     if header != BATCH_HEADER:
         raise _damaged(folder, BATCHES, f"line 1: expected {BATCH_HEADER}")
-    if not lines:
-        return np.empty(0, BATCH)
     try:
-        return np.loadtxt(lines, BATCH, delimiter=",", ndmin=1, converters={5: lambda text: float(text or "nan")})
+        return batches_in(lines)
     except ValueError as error:
         raise _damaged(folder, BATCHES, str(error)) from None
+
+
+def batches_in(lines: list[str]) -> np.ndarray:
+    """The minibatches in lines of batches.csv, as `read_batches` gives them. Raises ValueError for other lines."""
+    if not lines:
+        return np.empty(0, BATCH)
+    return np.loadtxt(lines, BATCH, delimiter=",", ndmin=1, converters={5: lambda text: float(text or "nan")})
 
 
 def read_confusion(folder: RunFolder) -> tuple[np.ndarray, list[str]] | None:

@@ -24,8 +24,8 @@ PAGE, COMPARISON = "report.html", "comparison.html"
 CURVES, CONFUSION, KERNELS, FEATURE_MAPS = "curves.png", "confusion.png", "kernels.png", "feature_maps.png"
 # In the order in which they stand in the page's one script: each uses those before it.
 SCRIPTS = (
-    "tools", "theme", "architecture", "curves", "images", "predictions", "scores", "belief", "space", "dataset",
-    "tiles", "kernels", "likes", "maps", "comparison", "sweep", "assembly",
+    "tools", "theme", "architecture", "curves", "health", "images", "predictions", "scores", "belief", "space",
+    "dataset", "tiles", "kernels", "forming", "likes", "maps", "comparison", "sweep", "assembly",
 )  # fmt: skip
 # What the parser of HTML looks for inside a script, and two that end lines in old ones: JSON can say them otherwise.
 ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})
@@ -59,15 +59,31 @@ def render(facts: dict[str, Any]) -> bytes:
     """The page on `facts`: HTML that contains its style, script and data."""
     parts = {
         "title": html.escape(facts["title"]),
-        "style": _part("report.css"),
-        "script": "\n".join(_part(f"{name}.js") for name in SCRIPTS),
-        "facts": json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPED),
+        "style": part("report.css"),
+        "script": script(),
+        "facts": in_page(facts),
     }
-    pieces = _part("report.html").split("@@")  # text, name, text, name, ..., text
-    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces)).encode()
+    return filled(part("report.html"), parts).encode()
 
 
-def _part(name: str) -> str:
+def script() -> str:
+    """The script of a page, which draws what its element `facts` tells."""
+    return "\n".join(part(f"{name}.js") for name in SCRIPTS)
+
+
+def in_page(facts: dict[str, Any]) -> str:
+    """Facts in JSON that may stand in an element of a page."""
+    return json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPED)
+
+
+def filled(template: str, parts: dict[str, str]) -> str:
+    """A page with its parts in the places @@name@@ of the template."""
+    pieces = template.split("@@")  # text, name, text, name, ..., text
+    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+
+
+def part(name: str) -> str:
+    """A file of the page, as text."""
     return resources.files("gpucnn.report").joinpath("page", name).read_text(encoding="utf-8")
 
 

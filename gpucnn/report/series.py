@@ -19,7 +19,11 @@ def curves_of(folder: RunFolder) -> dict[str, Any]:
 
     Raises InputError where no epoch is done, CheckpointError for damaged logs.
     """
-    epochs, batches = read_epochs(folder), read_batches(folder)
+    return curves_of_records(read_epochs(folder), read_batches(folder))
+
+
+def curves_of_records(epochs: list[EpochRecord], batches: np.ndarray) -> dict[str, Any]:
+    """The same of the epochs, at least one, and the minibatches (n,) of a run."""
     return {
         "epochs": {name: _figures(epochs, name) for name in vars(epochs[0]) if name not in ("metrics", "scores")},
         "batches": {

@@ -21,6 +21,7 @@ from gpucnn.training.records import BATCH_HEADER, BatchRecord, EpochRecord
 
 CONFIG, ENVIRONMENT, RESULT = "config.yaml", "environment.json", "result.json"
 METRICS, BATCHES = "metrics.jsonl", "batches.csv"
+HEALTH = "health.json"
 MODEL, NORMALIZATION, PIPELINE = "model.safetensors", "normalization.safetensors", "pipeline.json"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.safetensors", "best.safetensors"
 PREVIOUS = "previous.safetensors"  # the last checkpoint but one
@@ -210,6 +211,28 @@ class RunFolder:
         """Write pipeline.json: how pictures become the network's input, and its outputs classes."""
         atomic_write(self.path / PIPELINE, text.encode())
 
+    def write_health(self, health: Mapping[str, Any]) -> None:
+        """Write health.json: how the layers fare, epoch by epoch (see runs.health)."""
+        atomic_write(self.path / HEALTH, json.dumps(health, allow_nan=False).encode())
+
+    def health(self) -> dict[str, Any]:
+        """The contents of health.json, empty where there is none. Raises CheckpointError if it is damaged."""
+        path = self.path / HEALTH
+        if not path.exists():  # of an earlier version
+            return {"epochs": [], "kernels": None}
+        try:
+            health = json.loads(path.read_bytes())
+            kernels = health["kernels"]
+            if not all(
+                type(each["epoch"]) is int for each in [*health["epochs"], *(kernels["moments"] if kernels else ())]
+            ):
+                raise ValueError("an epoch is no number")
+            return health
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path} is damaged ({error!r:.200}); remove it, and go on without what it told"
+            ) from None
+
     def normalization(self) -> dict[str, np.ndarray]:
         """The arrays of normalization.safetensors. Raises CheckpointError if it is missing or damaged."""
         return read_tensors(self.path / NORMALIZATION)
@@ -255,7 +278,7 @@ def find_run(run: str) -> RunFolder:
 def _refuse_taken(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"the run folder {path} is a file; give another --run-dir")
-    for name in (CONFIG, BATCHES, METRICS, RESULT, ENVIRONMENT, MODEL, NORMALIZATION, PIPELINE, CHECKPOINTS):
+    for name in (CONFIG, BATCHES, METRICS, HEALTH, RESULT, ENVIRONMENT, MODEL, NORMALIZATION, PIPELINE, CHECKPOINTS):
         if os.path.lexists(path / name):
             raise _taken(path, name)
 
@@ -270,7 +293,7 @@ def _remove_new(path: Path, made: bool) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-    for name in (BATCHES, METRICS, ENVIRONMENT, CONFIG, NORMALIZATION, PIPELINE):
+    for name in (BATCHES, METRICS, HEALTH, ENVIRONMENT, CONFIG, NORMALIZATION, PIPELINE):
         (path / name).unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ from gpucnn.data.loader import Batches, Loaders
 from gpucnn.errors import TrainingError
 from gpucnn.runs.environment import kernels_name
 from gpucnn.runs.folder import RunFolder
+from gpucnn.runs.health import HealthLog
 from gpucnn.training.checkpoint import State
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.records import EpochRecord
@@ -70,6 +71,7 @@ def train_run(
     records = trainer.run(loaders.train, loaders.validation, epochs)
     for line in signs.of_labels() if signs else ():
         note(line)
+    health = HealthLog(folder, trainer, loaders) if trainer.rank == 0 else _ignore
     if not resume:
         folder.save(_state(trainer, signs))
     elif config_text is not None:
@@ -78,6 +80,7 @@ def train_run(
     with Interruption() as interruption:
         for record in records:
             folder.log(record)
+            health(record)
             if on_record is not None:
                 on_record(record)
             interrupted, ended = trainer.interrupted(interruption), isinstance(record, EpochRecord)
@@ -105,8 +108,8 @@ def train_run(
     return result
 
 
-def _ignore(note: str) -> None:
-    """Ignore a note."""
+def _ignore(what: object) -> None:
+    """Ignore a note, or a record."""
 
 
 def _state(trainer: Trainer, signs: Signs | None) -> State:

@@ -51,6 +51,9 @@ class SilentFolder(RunFolder):
     def write_model(self, weights: Mapping[str, np.ndarray]) -> None:
         """Nothing is written."""
 
+    def write_health(self, health: Mapping[str, Any]) -> None:
+        """Nothing is written."""
+
     def write_normalization(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Nothing is written."""
 

@@ -14,8 +14,10 @@ import numpy as np
 from gpucnn.data.loader import Batch, Batches, Loader, Loaders
 from gpucnn.errors import CheckpointError
 from gpucnn.nn import Module, ReLU
+from gpucnn.tensor import Tensor
 from gpucnn.training.diagnosis import run_watched
 from gpucnn.training.evaluation import evaluating
+from gpucnn.training.health import dead_share
 from gpucnn.training.kinds import kind_of
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import EpochRecord
@@ -67,13 +69,12 @@ def look_inside(net: Module, batch: Batch) -> Inside:
     """Run `net`, in evaluation mode, on a minibatch."""
     dead: dict[str, float] = {}
 
-    def see(name: str, module: Module, output: np.ndarray) -> None:
+    def see(name: str, module: Module, output: Tensor) -> None:
         if isinstance(module, ReLU):
-            units = np.moveaxis(output, 1, 0).reshape(output.shape[1], -1)  # (N, C, ...) -> (C, N · places)
-            dead[f"{name} ({type(module).__name__})"] = float(1 - units.any(axis=1).mean())
+            dead[f"{name} ({type(module).__name__})"] = dead_share(output)
 
     with evaluating(net):
-        scores = run_watched(net, batch, lambda name, module, output: see(name, module, output.numpy())).numpy()
+        scores = run_watched(net, batch, see).numpy()
     return Inside(tuple(np.unique(scores.argmax(axis=1)).tolist()), dead)
 
 

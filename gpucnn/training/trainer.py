@@ -111,6 +111,7 @@ class Trainer:
         self.early_stop = early_stop
         self.capture = capture
         self.train_state = TrainState()
+        self.on_outputs: Callable[[int, np.ndarray], object] | None = None  # see `_validate`
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
         self._trained_on: Batches | None = None
         self._inputs: Inputs | None = None  # the range of its images, determined when needed
@@ -381,7 +382,11 @@ class Trainer:
             yield record
 
     def _validate(self, batches: Batches) -> Iterator[BatchRecord]:
-        """Evaluate the remaining validation minibatches; between them every module is in its own mode."""
+        """Evaluate the remaining validation minibatches; between them every module is in its own mode.
+
+        `on_outputs` is told each minibatch's number, from 0 on, and the network's outputs (N, C) for this process's
+        share of it.
+        """
         state, outputs, labels = self.train_state, [], []
         keeping = bool(self.metrics) or self._kind in ("several", "numbers")
         if keeping:  # all outputs are needed: validation that was interrupted begins anew
@@ -391,6 +396,8 @@ class Trainer:
         for share in self._shares.batches(batches, 0, first=state.validation.batches):
             with evaluating(net):
                 own, output = evaluate_batch(captured, self.loss, share.batch)
+            if self.on_outputs is not None:
+                self.on_outputs(state.validation.batches, output)
             result = self._shares.sum(own, share.of)()
             if keeping:
                 outputs.append(self._shares.gather(output, share.of))

@@ -15,6 +15,7 @@ from gpucnn.config.build import load_data
 from gpucnn.explain import reliability
 from gpucnn.explain.layers import layer_facts, layer_outputs
 from gpucnn.geometry import Sizes
+from gpucnn.runs.health import kernels_of
 from gpucnn.runs.saved import open_run
 from gpucnn.training import predict
 
@@ -332,6 +333,50 @@ def test_channels_show_what_they_like(page, truth) -> None:
     image, value = re.fullmatch(r"test image (\d+): ([-\d.]+)", told).groups()
     outputs = {name: output[0] for name, _, output in layer_outputs(truth.net, truth.images[[int(image)]])}
     assert outputs["0"][0].max() == pytest.approx(float(value), rel=2e-3)
+
+
+def test_the_health_of_layers_is_read_with_mouse_and_keys(page, run) -> None:
+    kept = json.loads((run / "health.json").read_text())["epochs"]
+    strips = page.locator("#health .strip")
+    assert [each.get_attribute("data-layer") for each in strips.all()] == ["0", "1", "3.0", "5", "7"]
+    assert strips.nth(1).locator("h3").inner_text() == "1 batch_norm2d, 2 relu"
+    assert strips.nth(1).locator(".cell").evaluate_all("all => all.map((each) => each.dataset.what)") == [
+        "weights", "gradients", "updates", "dead",
+    ]  # fmt: skip
+
+    def told(what: str) -> str:
+        return strips.first.locator(f'[data-what="{what}"] output').inner_text()
+
+    strips.first.focus()
+    for key, epoch in (("Home", 1), ("ArrowRight", 2), ("End", 4), ("ArrowLeft", 3)):
+        page.keyboard.press(key)
+        assert f"After epoch {epoch} of 4" in page.locator("#health .readout").inner_text()
+        figures = kept[epoch - 1]["layers"]["0"]
+        assert float(told("weights")) == pytest.approx(figures["weights"], rel=1e-3)
+        assert float(told("gradients")) == pytest.approx(figures["gradients"], rel=1e-3)
+        share = 100 * figures["updates"] / figures["weights"]
+        assert told("updates") == f"{share:.1f} %"
+    box = strips.nth(2).locator('[data-what="weights"] svg').bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 10)
+    assert "After epoch 1 of 4" in page.locator("#health .readout").inner_text()
+
+
+def test_kernels_are_shown_as_they_form(page, run) -> None:
+    epochs, kernels = kernels_of(json.loads((run / "health.json").read_text())["kernels"])  # (5, 4, 1, 3, 3)
+    assert page.locator("#forming .forming > span").all_inner_texts() == [str(epoch) for epoch in epochs]
+    canvases = page.locator("#forming .forming canvas")
+    assert canvases.count() == 4 * 5
+    scale = np.abs(kernels).max()
+    for output, moment in ((0, 0), (3, 4), (2, 1)):
+        drawn = canvases.nth(5 * output + moment).evaluate(
+            "node => [...node.getContext('2d').getImageData(0, 0, node.width, node.height).data]"
+        )
+        pixels = np.reshape(drawn, (3, 3, 4)).astype(int)  # rows and columns of red, green, blue, opaque
+        redder = pixels[..., 0] - pixels[..., 2]
+        strong = np.abs(kernels[moment, output, 0]) > 0.1 * scale
+        assert (np.sign(redder) == np.sign(kernels[moment, output, 0]))[strong].all() and strong.any()
+        name = canvases.nth(5 * output + moment).get_attribute("aria-label")
+        assert name == f"kernel of output {output}, epoch {epochs[moment]}"
 
 
 def test_a_heading_sorts(page) -> None:

@@ -89,6 +89,9 @@ def test_several_labels_from_training_to_prediction(data, file, capsys):
     capsys.readouterr()
     assert main(["eval", "run"]) == 0
     printed = capsys.readouterr().out
+    assert main(["eval", "run", "--calibrate"]) == 2
+    refused = capsys.readouterr()
+    assert refused.out == "" and "--calibrate: a temperature is that of classes, and the labels of run" in refused.err
     assert f"all labels right {result['exact_match']:.2%}" in printed and f"loss {result['test_loss']:.4f}" in printed
     found = json.loads(elsewhere("predict", "run", file, "--json"))
     x, labels, _ = pictures(80, 1) if file == "several.npz" else pictures(300, 0)

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import random
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 from gpucnn.draw import connections
 from gpucnn.draw import server as serving
 from gpucnn.draw.drawing import MAX_BYTES
+from tests.draw.mutations import mutated, statuses_of
 
 JSON = {"Content-Type": "application/json"}
 DRAWING = json.dumps(
@@ -215,7 +217,17 @@ def test_a_network_that_breaks_down_is_told_on_the_terminal(server, capsys, monk
         patch.setattr(server, "answer", lambda body: 1 // 0)
         status, _, message = ask(server, body=DRAWING, **JSON)
     assert status == 500 and b"division" not in message
-    assert "a drawing could not be answered: ZeroDivisionError" in capsys.readouterr().err
+    assert "/answer could not be answered: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_malformed_requests_are_refused_or_answered(server, capsys) -> None:
+    rng, host = random.Random(0), f"Host: 127.0.0.1:{server.server_port}\r\n"
+    head = f"POST /answer HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: {len(DRAWING)}\r\n\r\n"
+    right = head.encode() + DRAWING
+    assert statuses_of(server.server_port, [right]) == {200}
+    found = statuses_of(server.server_port, [mutated(right, rng) for _ in range(1000)])
+    assert found >= {200, 400, 404, 405, 415, 421} and 500 not in found
+    assert capsys.readouterr().err == ""
 
 
 # --- slow clients, and many -------------------------------------------------------------------------------------------

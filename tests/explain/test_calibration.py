@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,3 +191,30 @@ def test_what_cannot_be_calibrated_is_told(change, words, tmp_path, capsys) -> N
     assert main(["eval", str(tmp_path / "run"), "--calibrate"]) == 2
     assert "is not finished" in capsys.readouterr().err or "validation" in words
     assert (tmp_path / "run/pipeline.json").read_bytes() == before
+
+
+def test_a_temperature_at_its_bound_is_told(tmp_path, capsys) -> None:
+    (tmp_path / "flat.yaml").write_text(CONFIG.replace("out_features: 10}}]", "out_features: 10}}, softmax]"))
+    run = str(tmp_path / "run")
+    given = ["loss={name: mse}", "optimizer.lr=60", "train.epochs=2", "--quiet", "--run-dir", run]
+    assert main(["train", str(tmp_path / "flat.yaml"), *given]) == 0
+    capsys.readouterr()
+    assert main(["eval", run, "--calibrate"]) == 0
+    printed = capsys.readouterr().out
+    assert json.loads((tmp_path / "run/pipeline.json").read_text())["temperature"] == pytest.approx(HOTTEST)
+    assert "it is at the bound of what is tried, 0.05 to 20" in printed
+
+
+def test_calibration_that_did_not_help_is_told(trained, tmp_path, capsys, monkeypatch) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    monkeypatch.setattr("gpucnn.cli.calibration.best_temperature", lambda scores, labels: 19.0)
+    assert main(["eval", str(run), "--calibrate"]) == 0
+    printed = capsys.readouterr().out
+    found = re.search(r"calibration did not help: .* rose from ([\d.]+)% to ([\d.]+)%; to undo it, set temp", printed)
+    assert float(found[1]) < 20 < float(found[2]) and "bound" not in printed
+
+
+def test_neither_is_told_where_calibration_helps(trained, capsys) -> None:
+    assert main(["eval", str(trained), "--calibrate"]) == 0
+    printed = capsys.readouterr().out
+    assert "bound" not in printed and "did not help" not in printed

@@ -1,6 +1,7 @@
 """The last hidden layer in two dimensions: held to scikit-learn's components, and to the layer's own values."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,7 +58,10 @@ def test_pictures_are_points(rng, monkeypatch) -> None:
     classifier = classifier_of(net, images, ("a", "b"))
     hidden = hidden_values(net, classifier.normalizer.apply(images))
     np.testing.assert_array_equal(space(classifier, images), principal(hidden).points)
-    with pytest.raises(InputError, match="method is 'umap'; expected pca or tsne"):
+    with pytest.raises(InputError, match="method is 'lda'; expected pca, tsne, umap"):
+        space(classifier, images, "lda")
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(InputError, match=r"UMAP needs umap-learn: pip install umap-learn"):
         space(classifier, images, "umap")
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(InputError, match=r"pip install 'gpucnn\[sklearn\]'"):
@@ -73,3 +77,24 @@ def test_t_sne_keeps_clusters_together(rng) -> None:
     middles = points.reshape(3, 20, 2).mean(axis=1)  # (60, 2) -> (3, 20, 2)
     nearest = np.linalg.norm(points[:, None] - middles, axis=2).argmin(axis=1)
     assert points.shape == (60, 2) and (nearest == np.repeat(np.arange(3), 20)).all()
+
+
+class FakeUMAP:
+    """Takes umap-learn's options, and returns the first two columns of what it is given."""
+
+    def __init__(self, n_neighbors=15, n_components=2, init="spectral", random_state=None, n_jobs=-1) -> None:
+        self.options = (n_neighbors, n_components, init, random_state, n_jobs)
+
+    def fit_transform(self, values: np.ndarray) -> np.ndarray:
+        assert values.dtype == np.float32 and self.options == (min(15, len(values) - 1), 2, "pca", 0, 1)
+        return values[:, :2]
+
+
+@pytest.mark.parametrize("count", [6, 40])
+def test_umap_is_given_the_hidden_values(count, rng, monkeypatch) -> None:
+    images = rng.integers(0, 256, (count, 1, 6, 6), dtype=np.uint8)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), nn.ReLU(), nn.Linear(4, 2))
+    classifier = classifier_of(net, images, ("a", "b"))
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=FakeUMAP))
+    hidden = hidden_values(net, classifier.normalizer.apply(images))
+    np.testing.assert_array_equal(space(classifier, images, "umap"), hidden.astype(np.float32)[:, :2])

@@ -268,3 +268,18 @@ function mistakes() {
       : el("p", {class: "card"}, "None: every test image was classified correctly."),
   );
 }
+
+/** The surest mistakes of the last validation, while a run trains. */
+function worst() {
+  const {pictures: shown, images, wrong, of, note} = facts.worst,
+    small = new Pictures(shown);
+  return section(
+    "worst",
+    "Mistakes of the last validation",
+    `${count(wrong)} of ${count(of)} validation images were told wrong; the most confident first, with the probability ` +
+      `of what was said and of what is. ${note}`,
+    images.length
+      ? el("div", {class: "card"}, el("div", {class: "figures"}, ...images.map((row, i) => example(row, small, i, "validation"))))
+      : el("p", {class: "card"}, "None: every validation image was classified correctly."),
+  );
+}

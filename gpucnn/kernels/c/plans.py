@@ -18,6 +18,7 @@ BLOCK_ROWS = 6  # outs that the C code takes together
 PART_BYTES = 1 << 19  # of x and the gradient that a part of the rows reads: within the second cache
 PARTS_BYTES = 1 << 26  # of sums over parts
 LEAST_TASKS = 16  # enough for the threads to share evenly
+COLUMNS = 16  # of a product, that threads take together at least
 WORTH_SHARING = 1 << 20  # multiply-adds of a gradient by weights that outweigh waking a thread
 
 
@@ -93,9 +94,15 @@ def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) 
 
 @cached_by_shape
 def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) -> np.ndarray:
-    """The Plan of out (rows, columns) = w · x (summed, columns), where w[r, s] is at r · row_step + s · sum_step."""
+    """The Plan of out (rows, columns) = w · x (summed, columns), where w[r, s] is at r · row_step + s · sum_step.
+
+    Columns are places of a few images where they can be, so that threads may share them.
+    """
+    together = COLUMNS if columns % COLUMNS == 0 else columns
+    places, steps = columns // together, (0, row_step, sum_step)
     one = Meetings(np.array([[1, 0, 0]]), 1, 1)
-    return _plan([one] * AXES, [POINT] * AXES, [1] * AXES, (1, rows, summed, columns), (0, row_step, sum_step))
+    along = Meetings(np.array([[1, 0, place] for place in range(places)]), 1, 1)
+    return _plan([one, one, along], [POINT] * AXES, [1, 1, places], (1, rows, summed, together), steps)
 
 
 def of_outputs(axis: Axis) -> Meetings:

@@ -210,8 +210,9 @@ void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *
     int64_t rows = o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
     int64_t row_parts = (rows + ROWS_TOGETHER - 1) / ROWS_TOGETHER, parts = plan->groups * row_parts;
     NAME(Work) work = {plan, x, w, bias, out, relu, 1, row_parts, 1};
-    if (parts < LEAST_TASKS && plan->images >= BLOCK_VECTORS * NAME(LANES)) {
-        work.column_parts = least_of(o[2], (LEAST_TASKS + parts - 1) / parts);
+    int64_t columns = least_of(o[2], o[2] * plan->images / (BLOCK_VECTORS * NAME(LANES))); /* that fill a block each */
+    if (parts < LEAST_TASKS && columns > 1) {
+        work.column_parts = least_of(columns, (LEAST_TASKS + parts - 1) / parts);
         parts *= work.column_parts;
     }
     if (parts < LEAST_TASKS) {

@@ -18,6 +18,7 @@ from gpucnn.functional.checks import check_floating
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
 from gpucnn.tensor.arithmetic import unbroadcast
+from gpucnn.tensor.interluded import interluded
 from gpucnn.tensor.view import in_place
 
 __all__ = ["elu", "gelu", "hardswish", "prelu", "silu", "softplus"]
@@ -26,6 +27,7 @@ FAR = 6.0  # beyond it erfc is below 1e-16
 ROOT = math.sqrt(2 / math.pi)
 
 
+@interluded
 class Curve(Function):
     """A function of each number, `value`, whose derivative is `slope`: both of an array and the options."""
 
@@ -41,6 +43,7 @@ class Curve(Function):
         return grad * self.slope(self.x, *self.options)
 
 
+@interluded
 class PReLU(Function):
     """x where x > 0, else weight · x; weight broadcasts to x."""
 
@@ -111,7 +114,7 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
             f"prelu: weight has shape {weight.shape}; expected (1,), or one number per channel: x {x.shape}. "
             f"Give num_parameters={channels}"
         )
-    return PReLU.apply(x, weight if x.ndim < 2 else weight.reshape(-1, *(1,) * (x.ndim - 2)))  # (C,) -> (C, 1, 1)
+    return PReLU.apply(x, weight if x.ndim < 2 else weight.reshape(1, -1, *(1,) * (x.ndim - 2)))  # (C,) -> (1, C, 1, 1)
 
 
 # --- values and derivatives -------------------------------------------------------------------------------------------

@@ -146,11 +146,11 @@ class _Recording:
         with self._pause():
             made = make()
         arrays = [None if array is None else self._allocate(array.shape, array.dtype) for array in made]
-        memory = [None if array is None else _writeable(array) for array in arrays]
+        memory: list[Any] = [None if array is None else _writeable(array) for array in arrays]
         _copy(made, memory)
-        for array in arrays:
-            if array is not None:
-                self._program.know(array.base.base, True)
+        for copy in memory:
+            if copy is not None:
+                self._program.know(copy.base, True)
         self.interludes.append((len(self._program), lambda: _copy(make(), memory)))
         return arrays
 

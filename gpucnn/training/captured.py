@@ -59,7 +59,7 @@ class CapturedSteps:
         self._seen: Counter[int] = Counter()
         self._replays: dict[int, Callable[..., Any]] = {}
         self._snapshot: Snapshot | None = None  # of what the replays were captured from, on a CPU
-        self.reason: str | None = None if capturing else "capture is off"  # why steps are not captured
+        self.reason = self._device.why_not(step, loader) if capturing else "capture is off"  # why they are not captured
         self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
 
     def results(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:

@@ -19,11 +19,19 @@ typedef struct {
     atomic_int sleepers;
 } Bell;
 
+/* A thread begins with the indices of its own share, so that what neighbouring kernels compute there is in its core's
+ * cache; then it takes what others have left. */
+typedef struct {
+    _Alignas(64) atomic_llong next; /* the first index that nobody has taken */
+    int64_t stop;
+} Share;
+
+static Share shares[MOST_HELPERS + 1];
+
 static struct {
     Task task;
     void *context;
-    int64_t count;
-    atomic_llong next;  /* the first index that nobody has taken */
+    int count; /* of shares */
     atomic_int inside;  /* helpers at work, and CLOSED */
     atomic_uint number; /* counts jobs, so that a helper sees a new one */
 } job = {.inside = CLOSED};
@@ -84,23 +92,29 @@ static void ring(Bell *bell) {
     }
 }
 
-static void take_tasks(void) {
-    for (;;) {
-        int64_t index = atomic_fetch_add(&job.next, 1);
-        if (index >= job.count) {
-            return;
+static void take_tasks(int own) {
+    for (int i = 0; i < job.count; i++) {
+        Share *share = shares + (own + i) % job.count;
+        for (;;) {
+            int64_t index = atomic_fetch_add(&share->next, 1);
+            if (index >= share->stop) {
+                break;
+            }
+            job.task(job.context, index);
         }
-        job.task(job.context, index);
     }
 }
 
+static unsigned begun[MOST_HELPERS]; /* for each helper the number of the job before its first */
+
 static void *help(void *first) {
-    unsigned seen = (unsigned)(uintptr_t)first;
+    unsigned seen = *(unsigned *)first;
+    int own = (int)((unsigned *)first - begun) + 1;
     for (;;) {
         await(job_after, seen, &pool.opened);
         seen = atomic_load(&job.number);
         if (atomic_fetch_add(&job.inside, 1) < atomic_load(&pool.wanted)) { /* neither closed nor full */
-            take_tasks();
+            take_tasks(own);
         }
         if (atomic_fetch_sub(&job.inside, 1) == CLOSED + 1) {
             ring(&pool.left);
@@ -122,7 +136,8 @@ static void register_fork(void) { pthread_atfork(NULL, NULL, begin_anew); }
 static void start_helpers(void) {
     for (; pool.started < atomic_load(&pool.wanted); pool.started++) {
         pthread_t thread;
-        if (pthread_create(&thread, NULL, help, (void *)(uintptr_t)atomic_load(&job.number)) != 0) {
+        begun[pool.started] = atomic_load(&job.number);
+        if (pthread_create(&thread, NULL, help, begun + pool.started) != 0) {
             atomic_store(&pool.wanted, pool.started); /* no more can be started: those that run do the work */
             return;
         }
@@ -140,8 +155,12 @@ void set_threads(int count) {
 static void open_job(Task task, void *context, int64_t count) {
     job.task = task;
     job.context = context;
-    job.count = count;
-    atomic_store(&job.next, 0);
+    int threads = atomic_load(&pool.wanted) + 1;
+    job.count = count < threads ? (int)count : threads;
+    for (int i = 0; i < job.count; i++) {
+        atomic_store(&shares[i].next, count * i / job.count);
+        shares[i].stop = count * (i + 1) / job.count;
+    }
     atomic_fetch_sub(&job.inside, CLOSED);
     atomic_fetch_add(&job.number, 1);
     ring(&pool.opened);
@@ -166,7 +185,7 @@ void run(Task task, void *context, int64_t count) {
     }
     start_helpers();
     open_job(task, context, count);
-    take_tasks();
+    take_tasks(0);
     close_job();
     pthread_mutex_unlock(&pool.owner);
 }

@@ -101,10 +101,12 @@ def test_the_core_stays_short() -> None:
     875 more are layers of later networks: activations 200, normalisation of each image 210, maps of any size 290,
     transposed convolution 175, branches 75.
 
+    58 more are kernels of losses and of later activations, and Functions that run between a captured step's kernels.
+
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 5981
+    assert sum(map(lines_of_code, core)) <= 6039
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

@@ -24,7 +24,6 @@ STATE = {
     "functional.loss._are_rows": SAME_EVERY_STEP,
     "functional.pooling.pooling_window": SAME_EVERY_STEP,
     "functional.activation.ACTIVATIONS": "the registry of activations, filled while files are imported",
-    "functional.more_activations._exponent": "the coefficients of a fixed function, computed from math.erfc",
     "generators._drawing": "a captured step's seed, for the kernels called in it; per thread, as each runs its own",
     "generators.generator": "the process's generator, whose state a checkpoint holds",
     "geometry.output_sizes": SAME_EVERY_STEP,

@@ -14,6 +14,7 @@ from gpucnn.data.stored import Stored
 from gpucnn.errors import GpuMemoryError
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import Changes, Epoch
+from gpucnn.parallel import computed
 
 MOST_IMAGES, MOST_BYTES = 1 << 16, 1 << 26  # the tables' capacity, unless a single batch is larger
 
@@ -21,7 +22,7 @@ MOST_IMAGES, MOST_BYTES = 1 << 16, 1 << 26  # the tables' capacity, unless a sin
 class Resident:
     """The images, labels and tables of a loader's data set in device memory, at fixed addresses.
 
-    Images are uint8 or float32 (see `can_reside`); labels class numbers (N,) or rows (N, classes).
+    Images are uint8 or float32 (see `can_reside`); labels class numbers (N,), numbers (N,) or rows (N, K).
     A table has a row for each image of the batches that were laid out: its number, and how it is changed. Of a batch of
     n images only those of the slice `part(n)` are. Raises GpuMemoryError where the device has no room for the images.
     """
@@ -35,10 +36,11 @@ class Resident:
         rows = max(largest, min(MOST_IMAGES, MOST_BYTES // row_bytes, len(loader.images)))
         self._indices = functools.lru_cache(maxsize=1)(loader.indices)  # the epoch's order, for each part of it
         self._drawn, self._shape = loader.changes, loader.image_shape
-        self._images, labels = _there(loader.images), to_device(loader.labels)
+        self._images, labels = _there(loader.images), to_device(np.ascontiguousarray(loader.labels))
         xp = device().xp
-        self._rows = labels if labels.ndim == 2 else None
-        self._numbers = labels if labels.ndim == 1 else xp.arange(len(labels))  # the batch's, or its rows'
+        classes = labels.dtype == np.int64 and labels.ndim == 1
+        self._rows = None if classes else labels  # or numbers
+        self._numbers = labels if classes else xp.arange(len(labels))  # the batch's, or its rows'
         self._shift, self._scale = (
             to_device(np.broadcast_to(array, loader.image_shape).astype(loader.dtype))
             for array in (normalizer.shift, normalizer.scale)
@@ -79,24 +81,39 @@ class Resident:
         out, numbers = empty((*self._shape, count), self._shift), empty((count,), self._numbers)
         epoch = Epoch(self._images, self._numbers, self._order, self._changes, self._shift, self._scale)
         kernels_of(type(out)).gather.batch(epoch, start, out, numbers)
-        labels = numbers if self._rows is None else self._rows[numbers]
+        rows = self._rows
+        labels = numbers if rows is None else computed(lambda: (rows[numbers],), rows, numbers)[0]
         return Batch(out, labels) if self._mixture is None else self._mixed(out, labels, start)
 
     def _mixed(self, images: Array, labels: Array, start: Array) -> Batch:
-        return Batch(*mixed(images, labels, self._mixtures[start][0], self._classes))
+        def make() -> tuple[Array, Array]:
+            return mixed(images, labels, self._mixtures[start][0], self._classes)
+
+        return Batch(*computed(make, images, labels, self._mixtures, start))
 
     def _changes_of(self, epoch: int, number: int, images: int) -> Changes:
         return self._drawn(epoch, number, images).each(lambda drawn: drawn[self._part(images)])
 
 
 def can_reside(loader: Loader) -> bool:
-    """Whether the kernels read the loader's images (not float64) and labels (classes, or rows of them)."""
-    labels = loader.labels
+    """Whether the kernels read the loader's images and labels, and change the images as it does."""
+    return why_not_resident(loader) is None
+
+
+def why_not_resident(loader: Loader) -> str | None:
+    """Why the data set cannot lie on the device as it is; None where it can."""
     if isinstance(loader.images, Stored):
-        return False  # larger than memory
-    if loader.augment is not None and (not isinstance(loader.augment, Augment) or loader.augment.recolours):
-        return False  # a function of the user's, or changes of colours, which run on the host
-    return loader.images.dtype in (np.uint8, np.float32) and (labels.dtype == np.int64 or labels.ndim == 2)
+        return "the images are larger than memory"
+    if loader.augment is not None and not isinstance(loader.augment, Augment):
+        return "augment is a function of the user's"
+    if isinstance(loader.augment, Augment) and loader.augment.recolours:
+        return "colours are changed on the host"
+    if loader.images.dtype not in (np.uint8, np.float32):
+        return f"the images are {loader.images.dtype}; kernels read uint8 and float32"
+    labels = loader.labels
+    if labels.ndim > 2 or (labels.ndim == 1 and labels.dtype != np.int64 and labels.dtype.kind != "f"):
+        return f"the labels are {labels.dtype} {labels.shape}; expected classes or numbers (N,), or rows (N, K)"
+    return None
 
 
 def _there(images: np.ndarray) -> Array:

@@ -9,10 +9,12 @@ from gpucnn.functional.checks import check_floating, check_per_channel
 from gpucnn.functional.normalization import batch_norm, constant
 from gpucnn.kernels.interface import Running
 from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.interluded import interluded
 
 __all__ = ["group_norm", "instance_norm", "layer_norm"]
 
 
+@interluded
 class ImageNorm(Function):
     """x (A, B, N), in whatever shape, minus its mean over B and divided by its standard deviation there.
 

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, empty, module_of, to_device
+from gpucnn.backend import Array, empty, to_device
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_dtypes, no_tensor
-from gpucnn.functional.targets import IGNORED, Reduction, weighted_target
+from gpucnn.functional.target_loss import IGNORED, target_entropy
+from gpucnn.functional.targets import Reduction, as_target
 from gpucnn.geometry import Sizes
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.function import wrap
 
 __all__ = ["cross_entropy"]
 
@@ -35,30 +37,6 @@ class ClassCrossEntropy(Function):
         return self.gradient, None
 
 
-class CrossEntropy(Function):
-    """logits (C, ..., N) against probabilities (C, ..., N): one loss per place and image, or scale · their sum."""
-
-    layout, images = "batch_last", 2
-
-    def forward(self, logits: Array, target: Array, smoothing: float, scale: float | None) -> Array:
-        self.keep, self.scale = 1 - smoothing, logits.dtype.type(1 if scale is None else scale)
-        self.target = target.astype(logits.dtype, copy=False) * self.keep + smoothing / logits.shape[0]
-        self.log_probabilities = kernels_of(type(logits)).softmax.log_softmax(logits, 0)
-        # A masked class, whose logit is -inf, adds no loss where the target is 0.
-        known = module_of(logits).where(self.target == 0, 0, self.log_probabilities)
-        losses = -(self.target * known).sum(axis=0)
-        return losses if scale is None else losses.sum() * self.scale
-
-    def backward(self, grad: Array) -> tuple[Array | None, Array | None]:
-        grad = grad * self.scale
-        by_logits = module_of(grad).exp(self.log_probabilities)
-        by_logits *= self.target.sum(axis=0)  # 1 where the rows are probabilities
-        by_logits -= self.target
-        by_logits *= grad
-        by_target = self.log_probabilities * (-self.keep * grad) if self.needs[1] else None
-        return by_logits, by_target
-
-
 def cross_entropy(
     logits: Tensor,
     labels: Tensor | Array,
@@ -78,26 +56,28 @@ def cross_entropy(
     0..C-1 or an unknown option.
     """
     _check_reduction(reduction)
+    if not isinstance(logits, Tensor):
+        raise no_tensor("cross_entropy", logits)
     if not isinstance(labels, Tensor):
         # Class numbers of images are not copied: nothing keeps them.
         are_numbers = getattr(labels, "ndim", 0) == 1 and getattr(labels.dtype, "kind", "f") in "iu"
-        labels = Tensor.from_batch_last(to_device(labels)) if are_numbers else Tensor(labels)
-    if not isinstance(logits, Tensor):
-        raise no_tensor("cross_entropy", logits)
+        are_rows = getattr(labels, "shape", ()) == logits.shape
+        labels = to_device(labels) if are_numbers else labels
+        labels = as_target(labels, logits) if are_rows else wrap(labels, True) if are_numbers else Tensor(labels)
     shape = logits.shape
     rows = _are_rows(shape, labels.shape, logits.memory.dtype, labels.memory.dtype)
     if not 0 <= label_smoothing <= 1:
         raise InputError(f"cross_entropy: label_smoothing is {label_smoothing}; expected 0 to 1")
-    if weight is None and ignore_index is None:
+    if not rows and weight is None and ignore_index is None:
         scales = {"none": None, "sum": 1.0, "mean": shape[1] / logits.memory.size}  # of the sum of all losses
-        function = CrossEntropy if rows else ClassCrossEntropy
         try:
-            return function.apply(logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction])
+            return ClassCrossEntropy.apply(
+                logits, labels.to_batch_last(), smoothing=label_smoothing, scale=scales[reduction]
+            )
         except InputError:  # a class number out of range
             if IGNORED not in labels.memory:
                 raise
-    target, scale = weighted_target(logits, labels, rows, reduction, label_smoothing, weight, ignore_index)
-    return CrossEntropy.apply(logits, target, smoothing=0.0, scale=scale)
+    return target_entropy(logits, labels, rows, reduction, label_smoothing, weight, ignore_index)
 
 
 @functools.lru_cache(maxsize=1024)  # every step of a training asks for the same few

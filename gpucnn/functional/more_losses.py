@@ -5,26 +5,56 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, module_of, to_device
+from gpucnn.backend import Array, empty, module_of, to_device
 from gpucnn.errors import InputError, ShapeError
 from gpucnn.functional.checks import check_floating
-from gpucnn.functional.targets import Reduction
+from gpucnn.functional.targets import Reduction, as_target
+from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.quiet import quietly
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "l1_loss", "mse_loss", "nll_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
 
+class SummedLoss(Function):
+    """scale · the sum of a loss of x (rows..., N) against a target of the same shape, which the kernel computes."""
+
+    layout, images, reads_one = "batch_last", 2, False
+
+    def forward(self, x: Array, target: Array, kernel: str, scale: float, options: tuple[Any, ...] = ()) -> Array:
+        self.gradient = empty(x.shape, x) if self.needs[0] else None
+        return quietly(kernels_of(type(x)).losses.total, kernel, x, target, options, scale, self.gradient)
+
+    def backward(self, grad: Array) -> tuple[Array | None, None]:
+        if not self.by_result_is_one:
+            kernels_of(type(grad)).arithmetic.scale(self.gradient, grad, self.gradient)
+        return self.gradient, None
+
+
+def _summed(x: Tensor, target: Tensor, reduction: Reduction, kernel: str, options: tuple[Any, ...] = ()) -> Any:
+    """The mean or the sum of a loss as a kernel computes it; None where its losses or more gradients are asked for."""
+    scales = {"mean": 1 / max(x.size, 1), "sum": 1.0}
+    if target.requires_grad or not x.size or reduction not in scales:
+        return None
+    return SummedLoss.apply(x, target, kernel=kernel, scale=scales[reduction], options=options)
+
+
 def mse_loss(x: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
     """(x - target)², its mean or sum over all elements, or each. Raises ShapeError unless both have one shape."""
-    difference = x - _like("mse_loss", x, target)
+    target = _like("mse_loss", x, target)
+    if (total := _summed(x, target, reduction, "squared_error")) is not None:
+        return total
+    difference = x - target
     return _reduced(difference * difference, reduction)
 
 
 def l1_loss(x: Tensor, target: Any, reduction: Reduction = "mean") -> Tensor:
     """|x - target|, its mean or sum over all elements, or each. Raises ShapeError unless both have one shape."""
-    return _reduced((x - _like("l1_loss", x, target)).abs(), reduction)
+    target = _like("l1_loss", x, target)
+    total = _summed(x, target, reduction, "absolute_error")
+    return _reduced((x - target).abs(), reduction) if total is None else total
 
 
 def smooth_l1_loss(x: Tensor, target: Any, reduction: Reduction = "mean", beta: float = 1.0) -> Tensor:
@@ -34,9 +64,12 @@ def smooth_l1_loss(x: Tensor, target: Any, reduction: Reduction = "mean", beta: 
     """
     if beta < 0:
         raise InputError(f"smooth_l1_loss: beta is {beta}; expected 0 or more")
-    distance = (x - _like("smooth_l1_loss", x, target)).abs()
     if beta == 0:
-        return _reduced(distance, reduction)
+        return l1_loss(x, target, reduction)
+    target = _like("smooth_l1_loss", x, target)
+    if (total := _summed(x, target, reduction, "smooth_error", (beta,))) is not None:
+        return total
+    distance = (x - target).abs()
     near = distance.clamp(max=beta)
     return _reduced(near * near / (2 * beta) + (distance - near), reduction)
 
@@ -93,8 +126,24 @@ def binary_cross_entropy_with_logits(
     such as (L,) for x (N, L). Raises ShapeError for shapes that do not fit.
     """
     target = _like("binary_cross_entropy_with_logits", x, target)
+    factors = [None if given is None else _factor(name, x, given) for name, given in
+               (("pos_weight", pos_weight), ("weight", weight))]  # fmt: skip
+    if all(factor is None or _is_per_row(factor, x) for factor in factors):
+        rows = tuple(None if factor is None else _per_row(factor, x) for factor in factors)
+        if (total := _summed(x, target, reduction, "logit_loss", rows)) is not None:
+            return total
     losses: Any = LogitLosses.apply(x, target, _factor("pos_weight", x, 1.0 if pos_weight is None else pos_weight))
     return _reduced(losses if weight is None else losses * _factor("weight", x, weight), reduction)
+
+
+def _is_per_row(factor: Tensor, x: Tensor) -> bool:
+    """Whether a factor is one number, or one for each of the labels of x (N, L), and never changes."""
+    return x.ndim == 2 and factor.shape in ((), (1,), (x.shape[1],)) and not factor.requires_grad
+
+
+def _per_row(factor: Tensor, x: Tensor) -> Array:
+    """A factor for each label of x (N, L), (L,)."""
+    return factor.memory if factor.shape == (x.shape[1],) else factor.memory.reshape(1).repeat(x.shape[1])
 
 
 def _factor(name: str, x: Tensor, weight: Any) -> Tensor:
@@ -111,7 +160,7 @@ def _like(name: str, x: Tensor, target: Any) -> Tensor:
     """The target as a Tensor of x's dtype. Raises ShapeError unless it has x's shape."""
     check_floating(name, x)
     if not isinstance(target, Tensor):
-        target = Tensor((target if hasattr(target, "dtype") else np.asarray(target)).astype(x.dtype))
+        target = as_target(target, x)
     if x.shape != target.shape:
         raise ShapeError(f"{name}: x {x.shape} and target {target.shape}; expected one shape")
     return target

@@ -1,6 +1,6 @@
 """Batch normalisation after convolutional and linear layers."""
 
-from gpucnn.backend import Array, empty, module_of, zeros
+from gpucnn.backend import Array, empty, module_of
 from gpucnn.errors import ShapeError
 from gpucnn.functional import activation
 from gpucnn.functional.checks import check_floating, check_per_channel
@@ -145,4 +145,6 @@ def normalise(
 
 def constant(value: float, x: Tensor, channels: int) -> Tensor:
     """(channels,) numbers of one value, on x's device and of its dtype."""
-    return Tensor.from_batch_last(zeros((channels,), x.memory) + value)
+    numbers = empty((channels,), x.memory)
+    kernels_of(type(numbers)).arithmetic.fill(value, numbers)
+    return Tensor.from_batch_last(numbers)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from gpucnn.backend import Array, module_of
 from gpucnn.tensor import Function
+from gpucnn.tensor.interluded import interluded
 from gpucnn.tensor.products import matrix_product
 
 
+@interluded
 class Resample(Function):
     """x (C, sizes..., N) times a matrix (outputs, size) along each spatial axis."""
 
@@ -23,6 +25,7 @@ class Resample(Function):
         return along_axes(grad, [matrix.T for matrix in self.matrices])
 
 
+@interluded
 class Choose(Function):
     """x (C, sizes..., N) at the given places, (outputs,) integers, of each spatial axis."""
 

@@ -26,7 +26,7 @@ class TransposedConvolution(Weighted):
         out = empty((weight.shape[1] * groups, *sizes, x.shape[-1]), x)
         kernels_of(type(x)).conv.backward_input(weight, x, window, groups, out)
         if bias:
-            out += bias[0].reshape(-1, *(1,) * (x.ndim - 1))  # (O,) -> (O, 1, ..., 1)
+            kernels_of(type(x)).arithmetic.add_to_rows(bias[0], out)
         return out
 
     def backward(self, grad: Array) -> tuple[Array | None, ...]:

@@ -52,6 +52,8 @@ class RMSpropOptions(NamedTuple):
     centered: bool
 
 
+# Of a cross-entropy with targets: weights of classes (C,) or None, label smoothing, a scale.
+Weighing = tuple[Array | None, float, float]
 Scales = StepScales | Array  # an array in the CUDA set only, see kernels.numpy.Update
 
 

@@ -103,9 +103,15 @@ def train_run(
         "dataset": dataset,
         "dataset_requested": dataset_requested,
     }
-    result |= {"device": str(backend.device()), "kernels": kernels_name()}
+    result |= {"device": str(backend.device()), "kernels": kernels_name(), "steps": _steps(trainer)}
     folder.write_result(result)
     return result
+
+
+def _steps(trainer: Trainer) -> str:
+    """How the steps ran: "captured", or why one by one."""
+    reason = trainer.why_not_captured
+    return "captured" if reason is None else f"one by one: {reason}"
 
 
 def _ignore(what: object) -> None:

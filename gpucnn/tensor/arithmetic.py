@@ -12,9 +12,12 @@ from gpucnn.tensor.quiet import quietly
 
 
 def _alike(a: Array, b: Array) -> bool:
-    """Whether both are small floating arrays on the host of one shape and dtype: nothing needs to be found out."""
-    dtype = a.dtype
-    return type(a) is np.ndarray and dtype is b.dtype and a.shape == b.shape and dtype.kind == "f" and a.nbytes < POOLED
+    """Whether both are small floating arrays on the host of one shape and dtype: nothing needs to be found out.
+
+    Those of work that is captured are read-only: for them there are kernels.
+    """
+    dtype, alike = a.dtype, type(a) is np.ndarray and a.shape == b.shape and a.nbytes < POOLED
+    return alike and dtype is b.dtype and dtype.kind == "f" and a.flags.writeable
 
 
 class Binary(Function):

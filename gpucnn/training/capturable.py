@@ -7,14 +7,17 @@ from typing import Any
 from gpucnn import functional as F
 from gpucnn.data.augment import Augment
 from gpucnn.data.loader import Loader
-from gpucnn.data.resident import can_reside
+from gpucnn.data.resident import why_not_resident
 from gpucnn.nn import BatchNorm, Module
 from gpucnn.optim import OPTIMIZERS
 from gpucnn.parallel import current
 from gpucnn.tensor import Tensor
-from gpucnn.training.losses import CrossEntropy, Loss
+from gpucnn.training.losses import LOSSES, Loss
 from gpucnn.training.step import Step
 
+FUNCTIONS: tuple[Any, ...] = (
+    F.cross_entropy, F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.binary_cross_entropy_with_logits,
+)  # fmt: skip
 PLAIN = (bool, int, float, str, type(None))
 
 
@@ -23,14 +26,18 @@ def why_not(step: Step, loader: Any) -> str | None:
 
     A program runs kernels, and no Python: code of the user's would run once, when it is captured, and never again.
     """
-    if type(loader) is not Loader or not can_reside(loader) or type(loader.augment) not in (type(None), Augment):
-        return "the batches are not those of a Loader, or the user's code makes them"
-    if loader.mixes:
-        return "the images of a batch are mixed, and labels become rows"
+    if type(loader) is not Loader:
+        return f"the batches are of {type(loader).__name__}, not of a Loader"
+    if (reason := why_not_resident(loader)) is not None:
+        return reason
+    if type(loader.augment) not in (type(None), Augment):
+        return f"{type(loader.augment).__name__} is an augmentation of the user's"
+    if loader.mixes and current().size > 1:
+        return "the images of a batch are mixed, for which each process needs all of them"
     if type(step.optimizer) not in OPTIMIZERS.values():
         return f"{type(step.optimizer).__name__} is an optimizer of the user's"
     if not _is_known(step.loss):
-        return "the loss is not the framework's cross-entropy"
+        return f"the loss, {_name(step.loss)}, is none of the framework's"
     return why_not_network(step.net)
 
 
@@ -41,13 +48,13 @@ def why_not_network(net: Module) -> str | None:
 
 
 def _is_known(loss: Loss) -> bool:
-    """Whether one kernel computes the loss: cross-entropy, unless its classes are weighted or one is ignored."""
-    function: Any = loss
-    options: dict[str, Any] = vars(loss) if type(loss) is CrossEntropy else {}
-    if isinstance(loss, functools.partial):
-        function, options = loss.func, loss.keywords
-    known = type(loss) is CrossEntropy or function is F.cross_entropy
-    return known and options.get("weight") is options.get("ignore_index") is None
+    """Whether the loss is the framework's."""
+    function = loss.func if isinstance(loss, functools.partial) else loss
+    return type(loss) in LOSSES.values() or function in FUNCTIONS
+
+
+def _name(loss: Loss) -> str:
+    return getattr(loss, "__name__", type(loss).__name__)
 
 
 def _why_not_module(name: str, module: Module) -> str | None:

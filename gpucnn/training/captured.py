@@ -6,36 +6,30 @@ On a GPU it is captured as a CUDA graph, on a CPU as a program of the C kernels.
 import itertools
 import math
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from gpucnn.backend import Array, device, load_cupy, to_device, to_host
+from gpucnn.backend import Array, device, to_device, to_host
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.resident import Resident
-from gpucnn.generators import drawing_from, generator
-from gpucnn.kernels.c import capture as c_capture
-from gpucnn.kernels.cuda import capture as cuda_capture
-from gpucnn.kernels.cuda import program
-from gpucnn.kernels.cuda.capture import new_stream
+from gpucnn.generators import drawing_from
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import CaptureError
 from gpucnn.tensor import Tensor
 from gpucnn.training.accumulation import combined, part_sizes, weigh
-from gpucnn.training.capturable import Snapshot, arrays_of, why_not
+from gpucnn.training.capturable import Snapshot, arrays_of
+from gpucnn.training.capturing import WARM_UP, Capturing, Cpu, Gpu
+from gpucnn.training.class_numbers import class_numbers
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import is_sum
 from gpucnn.training.records import StepResult
-from gpucnn.training.rollback import undone_if_it_fails
-from gpucnn.training.step import HostSteps, Step, check_labels, class_numbers, forward
+from gpucnn.training.step import HostSteps, Step, check_labels, forward
 
-WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels
 MOST_STEPS = 512  # between two reads of the results
 LOOK_SECONDS = 0.25  # between two reads, about: how long the progress bar and Ctrl-C may wait
-SEEDS = 2**63
 
 
 class CapturedSteps:
@@ -52,7 +46,7 @@ class CapturedSteps:
     ) -> None:
         xp, groups = device().xp, len(step.optimizer.param_groups) + (step.average is not None)
         self._step, self._loader, self._capturing, self._part = step, loader, capturing, part
-        self._device: _Gpu | _Cpu = _Cpu() if xp is np else _Gpu(loader.dtype)
+        self._device: Capturing = Cpu() if xp is np else Gpu(loader.dtype)
         self._data, self._batches = Resident(loader, part), len(loader)
         self._labels = np.unique(loader.labels) if loader.labels.ndim == 1 else loader.labels
         self._integers = xp.zeros((MOST_STEPS, 2), np.int64)  # the row a batch starts at, and a seed
@@ -65,6 +59,7 @@ class CapturedSteps:
         self._seen: Counter[int] = Counter()
         self._replays: dict[int, Callable[..., Any]] = {}
         self._snapshot: Snapshot | None = None  # of what the replays were captured from, on a CPU
+        self.reason = self._device.why_not(step, loader) if capturing else "capture is off"  # why they are not captured
         self._most = min(MOST_STEPS, WARM_UP + 1)  # steps until the next look
 
     def results(self, epoch: int, first: int, lr: Callable[[int], float]) -> Iterator[list[StepResult]]:
@@ -99,14 +94,13 @@ class CapturedSteps:
         return seconds
 
     def _can_capture(self) -> bool:
-        """Whether to go on here. On a CPU, what changed since the last time is noted first."""
-        if isinstance(self._device, _Gpu):
-            return True
-        now = Snapshot(self._step)
+        """Whether to go on here. What changed since the last time is noted first."""
+        now = self._device.snapshot(self._step)
         if self._snapshot != now:
             self.forget()
-            self._snapshot, self._capturing = now, why_not(self._step, self._loader) is None
-        return self._capturing
+            self._snapshot, self.reason = now, self._device.why_not(self._step, self._loader)
+            self._capturing = self.reason is None
+        return self._capturing or self._device.launches_singly
 
     def _run(self, epoch: int, first: int, lr: Callable[[int], float]) -> list[StepResult]:
         """Launch some steps, and read their results."""
@@ -139,7 +133,7 @@ class CapturedSteps:
         while left and images not in self._replays:
             if self._capturing and self._seen[images] >= self._device.warm_up:
                 left -= self._capture(images)
-                if not self._capturing and isinstance(self._device, _Cpu):
+                if not self._capturing and not self._device.launches_singly:
                     return times - left
             else:
                 self._work(images)
@@ -159,7 +153,7 @@ class CapturedSteps:
         try:
             self._replays[images] = self._device.capture(lambda: self._work(images), known, self._step)
         except CaptureError as error:
-            self._capturing = False
+            self._capturing, self.reason = False, str(error)
             self._device.report(error)
             return 0
         return self._device.runs_while_captured
@@ -227,84 +221,6 @@ class CapturedSteps:
 
     def _result(self, images: int, loss: float, correct: int) -> StepResult:
         return StepResult(images, loss / (images if is_sum(self._step.loss) else 1), correct)
-
-
-class _Gpu:
-    """Captures steps as CUDA graphs, after some that compile kernels; they run on a stream of their own inside it."""
-
-    warm_up, runs_while_captured = WARM_UP, 0
-
-    def __init__(self, dtype: str) -> None:
-        self._stream = new_stream()
-        program.load_all(dtype)
-        load_cupy().ones((), dtype)  # as backward passes begin: CuPy compiles what fills it
-
-    def __enter__(self) -> None:
-        load_cupy().cuda.get_current_stream().synchronize()  # so that work on other streams is complete
-        self._stream.__enter__()
-
-    def __exit__(self, *failure: Any) -> None:
-        self._stream.__exit__(*failure)
-
-    def seeds(self, steps: int) -> np.ndarray:
-        """For each step the seed of its random numbers."""
-        return generator().integers(SEEDS, size=steps)
-
-    def capture(self, work: Callable[[], None], known: Iterable[Array], step: Step) -> Callable[[], None]:
-        """The step that `work` makes, captured, but not run. Raises CaptureError."""
-        load_cupy().get_default_memory_pool().free_all_blocks()  # of the steps before: a graph has memory of its own
-        return cuda_capture.capture(work, self._stream)
-
-    def report(self, error: CaptureError) -> None:
-        """Say once that steps cannot be captured."""
-        warnings.warn(
-            f"a training step on the GPU is launched piece by piece, since it cannot be captured ({error})",
-            stacklevel=4,
-        )
-
-    def repeat(self, replay: Callable[[], None], times: int, halt: Array) -> None:
-        """Launch a captured step so many times: where halted, updates do nothing."""
-        for _ in range(times):
-            replay()
-
-    def has_halted(self, rates: Array) -> bool:
-        """False: reading it would make the host wait."""
-        return False
-
-
-class _Cpu:
-    """Captures steps as programs; the first of a shape runs while it is captured."""
-
-    warm_up, runs_while_captured = 0, 1
-
-    def __init__(self) -> None:
-        self._memory = c_capture.Memory()  # of the programs of all shapes, of which one runs at a time
-
-    def __enter__(self) -> None:
-        """Nothing."""
-
-    def __exit__(self, *failure: Any) -> None:
-        """Nothing."""
-
-    def seeds(self, steps: int) -> np.ndarray:
-        """None: random numbers are drawn from the process's generator."""
-        return np.zeros(steps, np.int64)
-
-    def capture(self, work: Callable[[], None], known: Iterable[Array], step: Step) -> Callable[..., Any]:
-        """The step that `work` makes, run and captured. Raises CaptureError; then the step is undone."""
-        with undone_if_it_fails(list(step.net.buffers())):
-            return c_capture.capture(work, known, self._memory)
-
-    def report(self, error: CaptureError) -> None:
-        """Nothing: steps one by one are as right."""
-
-    def repeat(self, replay: Callable[..., Any], times: int, halt: Array) -> None:
-        """Run a captured step so many times, or until halted."""
-        replay(times, halt)
-
-    def has_halted(self, rates: Array) -> bool:
-        """Whether a loss was not finite: no step is to run after it."""
-        return bool(rates[0, 3])
 
 
 def _steps_until_look(steps: int, seconds: float) -> int:

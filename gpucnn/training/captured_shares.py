@@ -120,7 +120,10 @@ class GpuShares(CapturedShares):
 
     def _can_capture(self) -> bool:
         synchronised = any(isinstance(module, BatchNorm) and module.sync for module in self._step.net.modules())
-        # Of synchronised statistics the host reads how many values they are of; mixing needs the whole batch.
+        if synchronised:
+            self.reason = "the host reads of how many values synchronised statistics are"
+        elif self._loader.mixes:
+            self.reason = "the images of a batch are mixed, for which each process needs all of them"
         return not synchronised and not self._loader.mixes and super()._can_capture()
 
     def _backward(self, loss: Tensor, batch: Batch, images: int) -> None:

@@ -17,6 +17,7 @@ from gpucnn.metrics import classify
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor, no_grad
 from gpucnn.threads import one_blas_thread
+from gpucnn.training.class_numbers import class_numbers
 from gpucnn.training.given import as_images
 from gpucnn.training.inference import CapturedNetwork
 from gpucnn.training.kinds import Kind, kind_of
@@ -25,7 +26,7 @@ from gpucnn.training.records import StepResult
 from gpucnn.training.scores import Scores, label_scores, number_scores
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally
-from gpucnn.training.step import class_numbers, forward, measure
+from gpucnn.training.step import forward, measure
 
 BATCH_SIZE = 256  # images at a time where no gradients are kept
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from gpucnn import functional as F
 from gpucnn.backend import Array
 from gpucnn.functional.targets import one_hot
+from gpucnn.parallel import computed
 from gpucnn.tensor import Tensor
 from gpucnn.training.label_losses import AbsoluteError, BinaryCrossEntropy, SmoothAbsoluteError, as_rows
 from gpucnn.training.loss_weights import ByName, balanced_weights, check_weights, in_order, on_device
@@ -65,8 +66,14 @@ class MeanSquaredError:
     def __call__(self, output: Tensor, labels: Array) -> Tensor:
         """output (N, C), labels (N,) or rows (N, C) -> a scalar."""
         classes = labels.ndim == 1 and labels.dtype.kind in "iub"
-        rows = one_hot(labels, output.shape[-1], output.dtype).T if classes else as_rows(labels)  # (C, N) -> (N, C)
+        rows = _one_hot(labels, output) if classes else as_rows(labels)
         return F.mse_loss(output, rows, self.reduction)
+
+
+def _one_hot(labels: Array, output: Tensor) -> Tensor:
+    """One-hot rows (N, C) of class numbers (N,), for an output (N, C)."""
+    [rows] = computed(lambda: (one_hot(labels, output.shape[-1], output.dtype),), labels)  # (C, N)
+    return Tensor.from_batch_last(rows)
 
 
 LOSSES: dict[str, type] = {

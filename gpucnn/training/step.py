@@ -15,6 +15,7 @@ from gpucnn.nn import Module
 from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
 from gpucnn.training.averages import Average
+from gpucnn.training.class_numbers import class_numbers
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import StepResult
 from gpucnn.training.rollback import undone_if_it_fails
@@ -109,8 +110,3 @@ def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResu
     images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
     correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
     return StepResult(images, value.item() / (images if is_sum(loss) else 1), int(correct))
-
-
-def class_numbers(labels: np.ndarray) -> np.ndarray:
-    """Class numbers (N,) of labels (N,), or of rows (N, C): the largest of each."""
-    return labels if labels.ndim == 1 else labels.argmax(axis=1)

@@ -11,16 +11,13 @@ import numpy as np
 from gpucnn import backend, generators, optim
 from gpucnn.backend import to_host
 from gpucnn.data.loader import Batch, Batches, Data, Loader, as_batches
-from gpucnn.data.resident import can_reside
 from gpucnn.errors import CheckpointError, ConfigError, InputError, TrainingError
-from gpucnn.kernels import dispatch
 from gpucnn.nn import Module
 from gpucnn.optim.schedules import Monitored
 from gpucnn.parallel import ALONE, Communicator
 from gpucnn.training.accumulation import AccumulatingStep, check_accumulate, joined
 from gpucnn.training.averages import EMA, SWA, Average
 from gpucnn.training.captured import CapturedSteps
-from gpucnn.training.captured_shares import CpuShares, GpuShares
 from gpucnn.training.checkpoint import AVERAGE, MODEL, OPTIMIZER, State, check_tensors
 from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
@@ -52,14 +49,13 @@ from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress, describe
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
 from gpucnn.training.scores import Scores
-from gpucnn.training.shared_steps import SharedSteps
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally, TrainState
-from gpucnn.training.step import HostSteps, Step
+from gpucnn.training.step import Step
+from gpucnn.training.steps import Steps, steps_over, why_one_by_one
 
 TRAIN_STATE = "position"  # its name in a checkpoint, since version 0.1.0
 Record = BatchRecord | EpochRecord
-Steps = HostSteps | SharedSteps | CapturedSteps
 
 
 class Trainer:
@@ -114,6 +110,7 @@ class Trainer:
         self.on_outputs: Callable[[int, np.ndarray], object] | None = None  # see `_validate`
         self.settled = True  # whether state() is safe to save: every record of it has been yielded
         self._trained_on: Batches | None = None
+        self._steps: Steps | None = None
         self._inputs: Inputs | None = None  # the range of its images, determined when needed
         self._kind: Kind | None = "classes"  # what labels are: classes have an accuracy
         self._scores: Scores | None = None  # of the epoch under way, where labels are no classes
@@ -333,16 +330,14 @@ class Trainer:
             yield self.history[-1]
 
     def steps_over(self, batches: Batches) -> Steps:
-        """The steps over the batches: captured, with the data set on the device, if the batches are a Loader's."""
-        on_gpu, several = backend.device().kind == "cuda", self.processes > 1
-        by_numpy = dispatch.asked() == "numpy" if on_gpu else dispatch.chosen() == "numpy"
-        if (on_gpu or self.capture) and not by_numpy and isinstance(batches, Loader) and can_reside(batches):
-            if not several:
-                return CapturedSteps(self._step, batches, self.capture)
-            if on_gpu:
-                return GpuShares(self._step, batches, self._shares, self.capture)
-            return CpuShares(self._step, batches, self._shares)
-        return SharedSteps(self._step, batches, self._shares) if several else HostSteps(self._step, batches)
+        """The steps over the batches."""
+        self._steps = steps_over(self._step, batches, self._shares, self.capture)
+        return self._steps
+
+    @property
+    def why_not_captured(self) -> str | None:
+        """Why the last training's steps ran one by one, in one line; None where they were captured."""
+        return None if self._steps is None else why_one_by_one(self._steps, self._trained_on, self.capture)
 
     def _train_epoch(self, steps: Steps, batches: Batches, total_steps: int) -> Iterator[BatchRecord]:
         """Train on the epoch's remaining minibatches."""

@@ -41,7 +41,7 @@ def test_a_run_folder_holds_what_it_promises(config, tmp_path, capsys) -> None:
     result = json.loads((here / "result.json").read_text())
     assert result.keys() >= {
         "test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "parameters",
-        "train_seconds", "dataset", "dataset_requested", "device", "kernels",
+        "train_seconds", "dataset", "dataset_requested", "device", "kernels", "steps",
     }  # fmt: skip
     assert (result["dataset"], result["device"], result["parameters"]) == ("digits", "cpu", 4 * 26 + 10 * 577)
     assert yaml.safe_load((here / "config.yaml").read_text())["train"]["epochs"] == 1

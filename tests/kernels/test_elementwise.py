@@ -63,6 +63,27 @@ def test_sigmoids_are_the_references(compiled, length, dtype):
         close(found, expected)
 
 
+CURVES = {
+    "gelu": (),
+    "gelu_tanh": (),
+    "silu": (),
+    "elu": (0.7,),
+    "hardswish": (),
+    "softplus": (1.5, 4.0),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_are_the_references(compiled, name, length, dtype):
+    x, grad = 4 * numbers(length, dtype), np.random.default_rng(0).standard_normal(length).astype(dtype)
+    with np.errstate(all="ignore"):
+        close(compiled.curves.forward(name, x, CURVES[name]), reference.curves.forward(name, x, CURVES[name]))
+        found, expected = (kernels.curves.backward(name, grad, x, CURVES[name]) for kernels in (compiled, reference))
+    close(found, expected)
+
+
 @pytest.mark.parametrize("dtype", [*DTYPES, "float16", ">f4", "int64", "uint8", "bool"])
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (64, 64), (3, 5, 7)])
 def test_the_sum_of_all_elements_is_the_references(compiled, dtype, shape, rng):

@@ -11,6 +11,7 @@ import gpucnn
 from gpucnn import nn
 from gpucnn.data import Normalizer
 from gpucnn.errors import InputError, TrainingError
+from gpucnn.kernels import dispatch
 from gpucnn.runs import RunFolder, describe_environment, train_run
 from gpucnn.runs.environment import kernels_name
 from gpucnn.training import EarlyStop, EpochRecord, Loaders, MeanSquaredError, evaluate, load_weights
@@ -61,6 +62,7 @@ def test_result_json(finished):
     assert set(result) == {
         *("test_loss", "test_accuracy", "classes", "macro", "weighted", "confusion_matrix", "parameters"),
         *("interval", "signs", "train_seconds", "weights", "dataset", "dataset_requested", "device", "kernels"),
+        "steps",
     }
     assert result["weights"] == {"epoch": 2, "which": "last"}
     evaluation = evaluate(trainer.net, examples.loaders().test)
@@ -73,6 +75,8 @@ def test_result_json(finished):
     assert result["parameters"] == 4 * 9 + 2 * 4 + 36 * 3 + 3
     assert (result["dataset"], result["dataset_requested"]) == ("rows", "mnist")
     assert (result["device"], result["kernels"]) == (str(gpucnn.device()), kernels_name())
+    numpys = dispatch.chosen() == "numpy" and gpucnn.device().kind == "cpu"
+    assert result["steps"] == ("one by one: the kernels are NumPy's" if numpys else "captured")
 
 
 def test_metrics_and_batches_agree(finished):

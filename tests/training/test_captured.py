@@ -136,8 +136,8 @@ def test_mixed_batches_are_those_of_the_host(gpu, ways):
 
 def test_mixed_batches_are_captured(gpu, monkeypatch):
     replays = []
-    repeat = captured._Gpu.repeat
-    monkeypatch.setattr(captured._Gpu, "repeat", lambda self, *rest: replays.append(rest) or repeat(self, *rest))
+    repeat = captured.Gpu.repeat
+    monkeypatch.setattr(captured.Gpu, "repeat", lambda self, *rest: replays.append(rest) or repeat(self, *rest))
     same(*(train(capture, augment=Augment(mixup=0.4, cutmix=1.0)) for capture in (True, False)))
     assert replays
 

@@ -35,15 +35,15 @@ def loader(batch=8, dtype="float32", shape=(1, 28, 28), images=IMAGES, **options
 def programs(monkeypatch):
     """The lengths of the programs that were captured, and the reasons why others were not."""
     found = []
-    capture = captured._Cpu.capture
+    capture = captured.Cpu.capture
 
     def counted(self, *arguments):
         replay = capture(self, *arguments)
         found.append(len(replay))
         return replay
 
-    monkeypatch.setattr(captured._Cpu, "capture", counted)
-    monkeypatch.setattr(captured._Cpu, "report", lambda self, error: found.append(str(error)))
+    monkeypatch.setattr(captured.Cpu, "capture", counted)
+    monkeypatch.setattr(captured.Cpu, "report", lambda self, error: found.append(str(error)))
     return found
 
 
@@ -161,14 +161,21 @@ def test_tables_that_hold_few_images_are_filled_more_often(programs, monkeypatch
     assert max(sum(sizes) for _, sizes in filled) <= 15
 
 
-@pytest.mark.parametrize("augment", [Augment(contrast=0.2), Augment(shift=1, mixup=0.4)], ids=["colours", "mixup"])
-def test_colours_and_mixtures_are_made_step_by_step(programs, augment):
-    def network():
-        return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+def flat():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
 
-    one, other = (train(capture, network, OPTIMIZERS["sgd"], loader(augment=augment)) for capture in (True, False))
+
+def test_colours_are_changed_step_by_step(programs):
+    one, other = (
+        train(capture, flat, OPTIMIZERS["sgd"], loader(augment=Augment(contrast=0.2))) for capture in (True, False)
+    )
     assert_same(one, other)
     assert not programs
+
+
+@pytest.mark.parametrize("augment", [Augment(shift=1, mixup=0.4), Augment(mixup=0.4, cutmix=1.0)], ids=str)
+def test_mixtures_are_captured(programs, augment):
+    assert_captured_alike(programs, flat, OPTIMIZERS["sgd"], loader(augment=augment))
 
 
 OPTIONS = {

@@ -22,6 +22,9 @@ class Arithmetic(numpy.Arithmetic):
         else:
             super().scale(x, factor, out)
 
+    def add_to_rows(self, values: Array, out: Array) -> None:
+        library.c.add_to_rows(values, out)
+
     def copy(self, x: Array, out: Array) -> None:
         if _alike(x, out):
             library.c.copy(x, out)

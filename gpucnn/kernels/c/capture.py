@@ -3,7 +3,8 @@
 A program holds calls with their arguments, so addresses and numbers that Python gave stay the same: what changes from
 one run to the next must lie in arrays. Work that is not done by recorded kernels cannot be captured, and shows: while
 work is captured its arrays are read-only to NumPy, and a kernel refuses to read what no recorded kernel wrote. Python
-may do what it likes between kernels, in interludes: there a program is cut.
+may do what it likes between kernels, in interludes: there a program is cut. What an interlude computes is copied to
+memory of the program, the same one in each run.
 """
 
 import math
@@ -20,7 +21,7 @@ from gpucnn.generators import generator
 from gpucnn.kernels.c import library
 from gpucnn.kernels.interface import CaptureError
 from gpucnn.parallel import interludes_to
-from gpucnn.parallel.interlude import Action
+from gpucnn.parallel.interlude import Action, Arrays
 
 _one_at_a_time = threading.Lock()  # a second thread that captures waits
 
@@ -123,7 +124,7 @@ class _Recording:
             opened.enter_context(_one_at_a_time)
             opened.enter_context(_read_only(self._known))
             opened.enter_context(allocating(self._allocate))
-            opened.enter_context(interludes_to(self._interlude))
+            opened.enter_context(interludes_to(self))
             self._program.begin()
             opened.callback(self._program.end)
             self._open = opened.pop_all()
@@ -131,11 +132,34 @@ class _Recording:
     def __exit__(self, *failure: Any) -> None:
         self._open.close()
 
-    def _interlude(self, action: Action) -> None:
+    def interlude(self, action: Action) -> None:
+        """See `parallel.interlude`."""
         self.interludes.append((len(self._program), action))
+        with self._pause():
+            action()
+
+    def computed(self, make: Callable[[], Arrays], read: Arrays) -> Arrays:
+        """See `parallel.computed`. Raises RuntimeError for arrays that the program does not compute anew."""
+        for number, array in enumerate(read):
+            if array.size and not self._program.holds(array):
+                raise RuntimeError(f"array {number} of what Python computes is memory that no recorded kernel wrote")
+        with self._pause():
+            made = make()
+        arrays = [None if array is None else self._allocate(array.shape, array.dtype) for array in made]
+        memory: list[Any] = [None if array is None else _writeable(array) for array in arrays]
+        _copy(made, memory)
+        for copy in memory:
+            if copy is not None:
+                self._program.know(copy.base, True)
+        self.interludes.append((len(self._program), lambda: _copy(make(), memory)))
+        return arrays
+
+    @contextmanager
+    def _pause(self) -> Iterator[None]:
+        """Inside, Python does what it likes; an error leaves the recording paused."""
         self._open.close()
         self.paused = True
-        action()
+        yield
         self.paused = False
         self.__enter__()
 
@@ -147,6 +171,17 @@ class _Recording:
             array.fill(math.nan)
         array.flags.writeable = False
         return array
+
+
+def _writeable(array: np.ndarray) -> np.ndarray:
+    """The same array of a program, writeable; it does not keep the memory from later arrays of the program."""
+    return np.ndarray(array.shape, array.dtype, array.base.base)  # type: ignore[union-attr]
+
+
+def _copy(made: Arrays, memory: Arrays) -> None:
+    for array, copy in zip(made, memory, strict=True):
+        if copy is not None:
+            np.copyto(copy, array)
 
 
 @contextmanager

@@ -16,5 +16,6 @@ from gpucnn.kernels.cuda.update import Update
 
 kernels = numpy.overridden_by(
     Activation(), Conv(), Gather(), Gemm(), Norm(), Padding(), Pool(), Softmax(), Step(), Update(),
-    ConvPool(Conv(), Pool()), Linear(Gemm(), Activation()),
+    ConvPool(Conv(), Pool()), Linear(Gemm(), Activation()), numpy.Curves(Activation()),
+    numpy.Targets(Softmax()),
 )  # fmt: skip

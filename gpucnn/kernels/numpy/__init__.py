@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 from gpucnn.kernels.numpy.activation import Activation
 from gpucnn.kernels.numpy.arithmetic import Arithmetic
 from gpucnn.kernels.numpy.conv import Conv
+from gpucnn.kernels.numpy.curves import Curves
 from gpucnn.kernels.numpy.gather import Gather
 from gpucnn.kernels.numpy.gemm import Gemm, Linear
+from gpucnn.kernels.numpy.losses import Losses
 from gpucnn.kernels.numpy.norm import Norm
 from gpucnn.kernels.numpy.padding import Padding
 from gpucnn.kernels.numpy.pool import ConvPool, Pool
 from gpucnn.kernels.numpy.softmax import Softmax
 from gpucnn.kernels.numpy.step import Step
+from gpucnn.kernels.numpy.targets import Targets
 from gpucnn.kernels.numpy.update import Update
 from gpucnn.kernels.numpy.warp import Warp
 
@@ -32,13 +35,16 @@ class Kernels(NamedTuple):
     activation: Activation = Activation()
     arithmetic: Arithmetic = Arithmetic()
     conv: Conv = Conv()
+    curves: Curves = Curves(Activation())
     gather: Gather = Gather()
     gemm: Gemm = Gemm()
+    losses: Losses = Losses()
     norm: Norm = Norm()
     padding: Padding = Padding()
     pool: Pool = Pool()
     softmax: Softmax = Softmax()
     step: Step = Step()
+    targets: Targets = Targets(Softmax())
     update: Update = Update()
     warp: Warp = Warp()
     conv_pool: ConvPool = ConvPool(Conv(), Pool())

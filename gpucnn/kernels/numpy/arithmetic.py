@@ -14,6 +14,10 @@ class Arithmetic:
         """out = factor · x, for one factor () or any that broadcast; out may be x."""
         module_of(out).multiply(x, factor, out=out)
 
+    def add_to_rows(self, values: Array, out: Array) -> None:
+        """out (C, ...) += values (C,), each along its row."""
+        out += values.reshape(-1, *(1,) * (out.ndim - 1))
+
     def copy(self, x: Array, out: Array) -> None:
         """out = x."""
         module_of(out).copyto(out, x)

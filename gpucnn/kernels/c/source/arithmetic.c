@@ -2,6 +2,8 @@
 #include "arithmetic.h"
 #include "pieces.h"
 
+#define ROWS_WORTH_SHARING (PIECE_LENGTH * PIECES_WORTH_SHARING) /* numbers */
+
 #define TEMPLATE "arithmetic.c"
 #include "each_real.h"
 #else
@@ -43,6 +45,19 @@ void NAME(scale_by)(const real *x, const real *factor, int64_t length, real *out
 
 void NAME(copy)(const real *x, int64_t length, real *out) {
     run_pieces(NAME(copy_piece), &(NAME(Arrays)){x, NULL, out, length}, length);
+}
+
+static void NAME(add_to_row)(void *context, int64_t row) {
+    const NAME(Arrays) *a = context;
+    const real value = a->x[row];
+    for (int64_t i = row * a->length, stop = i + a->length; i < stop; i++) {
+        a->out[i] += value;
+    }
+}
+
+void NAME(add_to_rows)(const real *values, int64_t rows, int64_t length, real *out) {
+    NAME(Arrays) context = {values, NULL, out, length};
+    run_if(rows * length >= ROWS_WORTH_SHARING, NAME(add_to_row), &context, rows);
 }
 
 void NAME(fill)(double value, int64_t length, real *out) {

@@ -16,6 +16,10 @@ void scale_by_double(const double *x, const double *factor, int64_t length, doub
 void copy_float(const float *x, int64_t length, float *out);
 void copy_double(const double *x, int64_t length, double *out);
 
+/* out (rows, length) += values (rows,), each along its row. */
+void add_to_rows_float(const float *values, int64_t rows, int64_t length, float *out);
+void add_to_rows_double(const double *values, int64_t rows, int64_t length, double *out);
+
 /* out = value. */
 void fill_float(double value, int64_t length, float *out);
 void fill_double(double value, int64_t length, double *out);

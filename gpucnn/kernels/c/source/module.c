@@ -14,7 +14,9 @@
 #include "clip.h"
 #include "contract.h"
 #include "conv_pool.h"
+#include "curves.h"
 #include "gather.h"
+#include "losses.h"
 #include "maps.h"
 #include "matrix_vector.h"
 #include "norm.h"
@@ -26,6 +28,7 @@
 #include "step.h"
 #include "running.h"
 #include "sums.h"
+#include "targets.h"
 #include "threads.h"
 #include "update.h"
 #include "transpose.h"
@@ -61,7 +64,7 @@ static int array_type(char kind, int real) {
 
 /* Reads one argument of a kind. Of arrays: 'r' of `real`, 'b' of uint8, 'l' of int64; the same or None: 'o', 'u', 'm',
  * 'd' of float64, 'f' of float32, 'y' of bool. These in upper case: written to. Arrays that never change: 'c' of
- * `real`, 'i' of int64. 'n' a number, 'w' a whole number, 'g' NumPy's generator of bits, in a capsule. */
+ * `real`, 'i' of int64; 'k' of `real`, or None. 'n' a number, 'w' a whole number, 'g' NumPy's generator of bits, in a capsule. */
 static int read_argument(PyObject *object, char kind, int real, Argument *argument, Use *use) {
     *argument = (Argument){0};
     char lower = (char)(kind | 0x20);
@@ -70,7 +73,7 @@ static int read_argument(PyObject *object, char kind, int real, Argument *argume
     case 'n': argument->number = PyFloat_AsDouble(object), *use = NO_MEMORY; break;
     case 'w': argument->whole = PyLong_AsLongLong(object), *use = NO_MEMORY; break;
     case 'g': argument->data = PyCapsule_GetPointer(object, "BitGenerator"), *use = CONSTANT; break;
-    case 'i': case 'c': *use = CONSTANT; return read_array(object, array_type(lower, real), argument);
+    case 'i': case 'c': case 'k': *use = CONSTANT; return (lower == 'k' && object == Py_None) || read_array(object, array_type(lower, real), argument);
     default:
         if (strchr("oumdfy", lower) && object == Py_None) {
             return 1;
@@ -197,6 +200,27 @@ KERNEL(gather_floats, "flrrwR", a[0].data, a[0].size, a[1].data, a[2].data, a[2]
        a[4].whole, a[5].size / a[4].whole, a[5].data)
 KERNEL(tally, "lrlDLDwwr", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, a[6].whole, a[7].whole,
        a[8].size / a[7].whole, a[8].data)
+#define CURVE(name)                                                                                                 \
+    KERNEL(name, "rnnR", a[0].data, a[1].number, a[2].number, a[3].size, a[3].data)                                 \
+    KERNEL(name##_backward, "rrnnR", a[0].data, a[1].data, a[2].number, a[3].number, a[4].size, a[4].data)
+CURVE(gelu)
+CURVE(gelu_tanh)
+CURVE(silu)
+CURVE(elu)
+CURVE(hardswish)
+CURVE(softplus)
+#define LOSS(name)                                                                                                  \
+    KERNEL(name, "rrkknnODwR", &(LossPlan){a[8].whole, a[0].size / a[8].whole, a[2].data, a[3].data, a[4].number,   \
+                                           a[5].number}, a[0].data, a[1].data, a[6].data, a[7].data, a[9].data)
+LOSS(squared_error)
+LOSS(absolute_error)
+LOSS(smooth_error)
+LOSS(logit_loss)
+KERNEL(class_targets, "lcwnwR", a[0].data, a[1].data, a[2].whole, a[3].number, (int)a[4].whole, a[1].size, a[0].size,
+       a[5].data)
+KERNEL(target_entropy, "rrkwnnORR", a[0].data, a[1].data, a[2].data, a[3].whole, a[0].size / a[3].whole, a[4].number,
+       a[5].number, a[6].data, a[7].data, a[8].data)
+KERNEL(add_to_rows, "rR", a[0].data, a[0].size, a[1].size / a[0].size, a[1].data)
 PLAIN_KERNEL(begin_step, "ldLD", a[0].data, a[1].data, a[3].size / 4, a[2].data, a[3].data)
 PLAIN_KERNEL(count, "wL", a[0].whole, a[1].data)
 PLAIN_KERNEL(choose, "lllLL", a[0].data, a[0].size, a[1].data, a[2].data, a[3].size, a[3].data, a[4].data)
@@ -290,6 +314,25 @@ static PyMethodDef methods[] = {
     METHOD(norm_inverse),
     METHOD(norm_move),
     METHOD(gather_floats),
+    METHOD(gelu),
+    METHOD(gelu_backward),
+    METHOD(gelu_tanh),
+    METHOD(gelu_tanh_backward),
+    METHOD(silu),
+    METHOD(silu_backward),
+    METHOD(elu),
+    METHOD(elu_backward),
+    METHOD(hardswish),
+    METHOD(hardswish_backward),
+    METHOD(softplus),
+    METHOD(softplus_backward),
+    METHOD(squared_error),
+    METHOD(absolute_error),
+    METHOD(smooth_error),
+    METHOD(logit_loss),
+    METHOD(class_targets),
+    METHOD(target_entropy),
+    METHOD(add_to_rows),
     METHOD(tally),
     METHOD(begin_step),
     METHOD(count),

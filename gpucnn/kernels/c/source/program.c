@@ -167,6 +167,18 @@ static PyObject *know(PyObject *self, PyObject *const *objects, Py_ssize_t count
     Py_RETURN_NONE;
 }
 
+/* holds(memory): whether calls may read it: a call before, or what it is known for, wrote it. */
+static PyObject *holds(PyObject *self, PyObject *object) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    Argument memory = {.data = view.buf, .bytes = view.len};
+    PyBuffer_Release(&view);
+    const Range *range = range_of((Program *)self, &memory);
+    return PyBool_FromLong(range && range->written);
+}
+
 /* Runs the calls first to stop - 1 `times` times; ends early once *halt is not 0. Returns how often they ran, the last
  * not to their end. */
 static int64_t run_calls(const Program *program, int64_t first, int64_t stop, int64_t times,
@@ -219,6 +231,7 @@ static PyMethodDef methods[] = {
     {"begin", begin, METH_NOARGS, NULL},
     {"end", end, METH_NOARGS, NULL},
     {"know", (PyCFunction)(void (*)(void))know, METH_FASTCALL, NULL},
+    {"holds", holds, METH_O, NULL},
     {"run", (PyCFunction)(void (*)(void))run_program, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };

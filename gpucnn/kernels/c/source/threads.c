@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <time.h>
 
 /* A thread that waits looks this long before it sleeps: the next kernel of a training step comes within that time,
@@ -13,8 +12,6 @@
 #define LOOKS_PER_CLOCK 64
 #define CLOSED (1 << 30) /* beside the number of helpers in `inside`: nobody may come in any more */
 #define MOST_HELPERS 1023
-#define MOST_SHARES 64 /* of a job: one for each thread, which takes others' tasks when it has done its own */
-#define LINE_BYTES 64
 
 /* What threads sleep on until something changes. */
 typedef struct {
@@ -22,19 +19,19 @@ typedef struct {
     atomic_int sleepers;
 } Bell;
 
-/* Neighbouring tasks. Kernels number their tasks in the order of the rows they work on, so that a thread finds what it
- * wrote before in its own cache. */
+/* A thread begins with the indices of its own share, so that what neighbouring kernels compute there is in its core's
+ * cache; then it takes what others have left. */
 typedef struct {
-    atomic_llong next; /* the first index that nobody has taken */
+    _Alignas(64) atomic_llong next; /* the first index that nobody has taken */
     int64_t stop;
-    char rest[LINE_BYTES - sizeof(atomic_llong) - sizeof(int64_t)]; /* of a line that no other share lies in */
 } Share;
+
+static Share shares[MOST_HELPERS + 1];
 
 static struct {
     Task task;
     void *context;
-    int share_count;
-    _Alignas(LINE_BYTES) Share shares[MOST_SHARES];
+    int count; /* of shares */
     atomic_int inside;  /* helpers at work, and CLOSED */
     atomic_uint number; /* counts jobs, so that a helper sees a new one */
 } job = {.inside = CLOSED};
@@ -95,10 +92,9 @@ static void ring(Bell *bell) {
     }
 }
 
-/* Take the tasks of share number `own`, then what is left of the others. */
 static void take_tasks(int own) {
-    for (int i = 0; i < job.share_count; i++) {
-        Share *share = job.shares + (own + i) % job.share_count;
+    for (int i = 0; i < job.count; i++) {
+        Share *share = shares + (own + i) % job.count;
         for (;;) {
             int64_t index = atomic_fetch_add(&share->next, 1);
             if (index >= share->stop) {
@@ -109,19 +105,16 @@ static void take_tasks(int own) {
     }
 }
 
-typedef struct {
-    int number;    /* of the helper, from 1 on */
-    unsigned seen; /* job */
-} Helper;
+static unsigned begun[MOST_HELPERS]; /* for each helper the number of the job before its first */
 
-static void *help(void *given) {
-    Helper helper = *(Helper *)given;
-    free(given);
+static void *help(void *first) {
+    unsigned seen = *(unsigned *)first;
+    int own = (int)((unsigned *)first - begun) + 1;
     for (;;) {
-        await(job_after, helper.seen, &pool.opened);
-        helper.seen = atomic_load(&job.number);
+        await(job_after, seen, &pool.opened);
+        seen = atomic_load(&job.number);
         if (atomic_fetch_add(&job.inside, 1) < atomic_load(&pool.wanted)) { /* neither closed nor full */
-            take_tasks(helper.number);
+            take_tasks(own);
         }
         if (atomic_fetch_sub(&job.inside, 1) == CLOSED + 1) {
             ring(&pool.left);
@@ -143,12 +136,8 @@ static void register_fork(void) { pthread_atfork(NULL, NULL, begin_anew); }
 static void start_helpers(void) {
     for (; pool.started < atomic_load(&pool.wanted); pool.started++) {
         pthread_t thread;
-        Helper *helper = malloc(sizeof(*helper));
-        if (helper) {
-            *helper = (Helper){pool.started + 1, atomic_load(&job.number)};
-        }
-        if (!helper || pthread_create(&thread, NULL, help, helper) != 0) {
-            free(helper);
+        begun[pool.started] = atomic_load(&job.number);
+        if (pthread_create(&thread, NULL, help, begun + pool.started) != 0) {
             atomic_store(&pool.wanted, pool.started); /* no more can be started: those that run do the work */
             return;
         }
@@ -167,10 +156,10 @@ static void open_job(Task task, void *context, int64_t count) {
     job.task = task;
     job.context = context;
     int threads = atomic_load(&pool.wanted) + 1;
-    job.share_count = threads < MOST_SHARES ? threads : MOST_SHARES;
-    for (int i = 0; i < job.share_count; i++) {
-        atomic_store(&job.shares[i].next, count * i / job.share_count);
-        job.shares[i].stop = count * (i + 1) / job.share_count;
+    job.count = count < threads ? (int)count : threads;
+    for (int i = 0; i < job.count; i++) {
+        atomic_store(&shares[i].next, count * i / job.count);
+        shares[i].stop = count * (i + 1) / job.count;
     }
     atomic_fetch_sub(&job.inside, CLOSED);
     atomic_fetch_add(&job.number, 1);

@@ -92,8 +92,8 @@ class Resident:
 def can_reside(loader: Loader) -> bool:
     """Whether the kernels read the loader's images (not float64) and labels (classes, or rows of them)."""
     labels = loader.labels
-    if isinstance(loader.images, Stored):
-        return False  # larger than memory
+    if isinstance(loader.images, Stored) or labels.ndim > 2:
+        return False  # larger than memory, or labels as large as images
     if loader.augment is not None and (not isinstance(loader.augment, Augment) or loader.augment.recolours):
         return False  # a function of the user's, or changes of colours, which run on the host
     return loader.images.dtype in (np.uint8, np.float32) and (labels.dtype == np.int64 or labels.ndim == 2)

@@ -25,12 +25,13 @@ from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import CaptureError
 from gpucnn.tensor import Tensor
 from gpucnn.training.accumulation import combined, part_sizes, weigh
+from gpucnn.training.answers import class_numbers
 from gpucnn.training.capturable import Snapshot, arrays_of, why_not
 from gpucnn.training.interruption import Interruption
 from gpucnn.training.losses import is_sum
 from gpucnn.training.records import StepResult
 from gpucnn.training.rollback import undone_if_it_fails
-from gpucnn.training.step import HostSteps, Step, check_labels, class_numbers, forward
+from gpucnn.training.step import HostSteps, Step, check_labels, forward
 
 WARM_UP = 2  # steps of one shape before it is captured: they compile the kernels
 MOST_STEPS = 512  # between two reads of the results

@@ -14,12 +14,12 @@ import numpy as np
 from gpucnn.data.loader import Batch, Batches, Loader, Loaders
 from gpucnn.errors import CheckpointError
 from gpucnn.nn import Module, ReLU
+from gpucnn.training.answers import class_numbers
 from gpucnn.training.diagnosis import run_watched
 from gpucnn.training.evaluation import evaluating
 from gpucnn.training.kinds import kind_of
 from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.records import EpochRecord
-from gpucnn.training.step import class_numbers
 
 ENOUGH = 5000  # images seen in training before a network is reported not to learn
 NEAR = 0.98  # a loss above this share of guessing's is guessing's

@@ -26,13 +26,14 @@ from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import (
     BATCH_SIZE,
+    Answers,
     Evaluation,
+    Scores,
     dtype_of,
     evaluate,
     evaluate_batch,
     evaluating,
     predict,
-    scores_of,
 )
 from gpucnn.training.given import (
     Metrics,
@@ -51,7 +52,6 @@ from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress, describe
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
-from gpucnn.training.scores import Scores
 from gpucnn.training.shared_steps import SharedSteps
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally, TrainState
@@ -382,8 +382,8 @@ class Trainer:
 
     def _validate(self, batches: Batches) -> Iterator[BatchRecord]:
         """Evaluate the remaining validation minibatches; between them every module is in its own mode."""
-        state, outputs, labels = self.train_state, [], []
-        keeping = bool(self.metrics) or self._kind in ("several", "numbers")
+        state, kept = self.train_state, Answers(self.loss, everything=bool(self.metrics))
+        keeping = bool(self.metrics) or self._kind not in ("classes", None)
         if keeping:  # all outputs are needed: validation that was interrupted begins anew
             state.validation = Tally()
         net = self.evaluated
@@ -393,8 +393,8 @@ class Trainer:
                 own, output = evaluate_batch(captured, self.loss, share.batch)
             result = self._shares.sum(own, share.of)()
             if keeping:
-                outputs.append(self._shares.gather(output, share.of))
-                labels.append(self._shares.gather(to_host(share.batch.labels), share.of))
+                labels = self._shares.gather(to_host(share.batch.labels), share.of)
+                kept.add(labels, self._shares.gather(output, share.of))
             if not math.isfinite(result.loss):
                 batch = next(batches.batches(0, first=state.validation.batches))
                 with evaluating(net):
@@ -403,9 +403,8 @@ class Trainer:
             yield self._record("validation", state.validation, result)
 
         if keeping:
-            every, given = np.concatenate(outputs), np.concatenate(labels)
-            self._measured = measured(self.metrics, every, given)
-            self._scores = scores_of(self.loss, given, every) if self._kind != "classes" else None
+            self._measured = measured(self.metrics, kept.outputs, kept.labels) if self.metrics else {}
+            self._scores = kept.scores if self._kind != "classes" else None
 
     def _record(self, split: str, tally: Tally, result: StepResult) -> BatchRecord:
         accuracy = result.correct / result.images if self._kind == "classes" else None

@@ -7,7 +7,7 @@ from gpucnn import functional as F
 from gpucnn.data import Augment, Dataset, Loader
 from gpucnn.data.mix import draw_mixture, mixed
 from gpucnn.tensor import Tensor
-from gpucnn.training.step import class_numbers
+from gpucnn.training.answers import class_numbers
 
 
 def by_a_loop(images, rows, mixture):

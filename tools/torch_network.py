@@ -40,6 +40,19 @@ class Residual(nn.Sequential):
         return x + super().forward(x)
 
 
+class Branches(nn.Sequential):
+    """Paths from one input, whose outputs are added, or joined along the axis of channels."""
+
+    def __init__(self, merge: str, *paths: nn.Module) -> None:
+        super().__init__(*paths)
+        self.merge = merge
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The sum of (N, C, H, W), or (N, sum of C, H, W)."""
+        results = [path(x) for path in self]
+        return torch.cat(results, dim=1) if self.merge == "concat" else sum(results[1:], results[0])
+
+
 WITHOUT_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -51,17 +64,20 @@ WITHOUT_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
     "global_avg_pool2d": partial(nn.AdaptiveAvgPool2d, 1),
     "dropout": nn.Dropout,
     "flatten": nn.Flatten,
+    "upsample": nn.Upsample,
 }
 WITH_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
     "subsample2d": Subsample2d,
     "conv2d": nn.Conv2d,
+    "conv_transpose2d": nn.ConvTranspose2d,
     "linear": nn.Linear,
     "batch_norm1d": nn.BatchNorm1d,
     "batch_norm2d": nn.BatchNorm2d,
 }
 
 
-Entry = tuple[str, Any]  # a layer's name and its options; of `residual` the entries inside
+# A layer's name and its options; of `residual` the entries inside, of `branches` those of each path under `paths`.
+Entry = tuple[str, Any]
 
 
 @torch.no_grad()
@@ -73,12 +89,18 @@ def build_network(entries: Iterable[Entry], shape: tuple[int, ...]) -> nn.Sequen
     layers: list[nn.Module] = []
     probe = torch.zeros(1, *shape)
     for name, options in entries:
-        layer = Residual(*build_network(options, probe.shape[1:])) if name == "residual" else None
-        layers.append(
-            (layer or _layer(name, options, probe.shape[1])).eval()
-        )  # batch normalisation cannot train on one image
+        layers.append(_built(name, options, probe.shape[1:]).eval())  # batch normalisation cannot train on one image
         probe = layers[-1](probe)
     return nn.Sequential(*layers).train()
+
+
+def _built(name: str, options: Any, shape: tuple[int, ...]) -> nn.Module:
+    """A layer, or layers of layers, for inputs of `shape` (C, H, W)."""
+    if name == "residual":
+        return Residual(*build_network(options, shape))
+    if name == "branches":
+        return Branches(options["merge"], *(build_network(path, shape) for path in options["paths"]))
+    return _layer(name, options, shape[0])
 
 
 def _layer(name: str, options: Mapping[str, Any], channels: int) -> nn.Module:

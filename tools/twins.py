@@ -6,7 +6,7 @@ what dropout drops, and rounding; float64 takes most of that away. Needs PyTorch
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
 }
+LOSSES: dict[str, type[nn.Module]] = {"cross_entropy": nn.CrossEntropyLoss, "mse": nn.MSELoss, "l1": nn.L1Loss}
 
 
 class Figures(NamedTuple):
@@ -53,35 +54,52 @@ def build_twin(
 
 
 def _written(entries: Sequence[OneLayer]) -> list[Entry]:
-    """The entries as names with options; of residual blocks with the entries inside."""
-    return [
-        (entry.name, _written(entry.options) if entry.name == "residual" else dict(entry.options)) for entry in entries
-    ]
+    """The entries as names with options; of residual blocks and branches with the entries inside."""
+    return [(entry.name, _options(entry)) for entry in entries]
+
+
+def _options(entry: OneLayer) -> Any:
+    if entry.name == "residual":
+        return _written(entry.options)
+    if entry.name == "branches":
+        return {"merge": entry.options.merge, "paths": [_written(path) for path in entry.options.paths]}
+    return dict(entry.options)
 
 
 def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures:
     """Train `twin` as the configuration says, on the minibatches that gpucnn is trained on; its figures then.
 
+    Raises InputError as `fit_twin`, for another loss than cross-entropy, and without test images.
+    """
+    if config.loss.name != "cross_entropy" or loaders.test is None:
+        raise InputError(f"figures are of cross_entropy on test images; given {config.loss.name}: leave --twins out")
+    seconds = fit_twin(config, twin, loaders.train)
+    return _evaluate(twin, loaders.test, config.loss.beside_name()["label_smoothing"], seconds)
+
+
+def fit_twin(config: Config, twin: nn.Sequential, batches: Batches) -> float:
+    """Train `twin` as the configuration says, on these minibatches; returns the seconds that it took.
+
     Raises InputError for a loss or an optimizer that has no twin here, for early stopping and plateaus, for weights
-    of classes or averages of weights, for gradients that accumulate, and without test images.
+    of classes or averages of weights, and for gradients that accumulate.
     """
     train, optimizer_name = config.train, config.optimizer.name
     waits = train.early_stop is not None or config.schedule.name == "plateau"
     otherwise = train.average is not None or train.accumulate > 1 or optimizer_name not in OPTIMIZERS
     options = {name: value for name, value in config.loss.beside_name().items() if value is not None}
-    if config.loss.name != "cross_entropy" or "weight" in options or waits or otherwise or loaders.test is None:
+    if config.loss.name not in LOSSES or "weight" in options or waits or otherwise:
         raise InputError(
-            f"a PyTorch twin trains with cross_entropy, for a fixed number of epochs, and is tested; given loss "
+            f"a PyTorch twin trains with {' or '.join(LOSSES)}, for a fixed number of epochs; given loss "
             f"{config.loss.name} {options}, optimizer {optimizer_name}, schedule {config.schedule.name}, early_stop "
             f"{train.early_stop}, average {train.average}, accumulate {train.accumulate}: leave --twins out"
         )
-    loss = nn.CrossEntropyLoss(**options)
+    loss = LOSSES[config.loss.name](**options)
     optimizer = _optimizer(config, twin)
     schedule, rates = build_schedule(config), [group["lr"] for group in optimizer.param_groups]
-    per_epoch = len(loaders.train)
+    per_epoch = len(batches)
     total = config.train.epochs * per_epoch
     began = time.perf_counter()
-    for step, batch in enumerate(_all_batches(loaders.train, config.train.epochs)):
+    for step, batch in enumerate(_all_batches(batches, config.train.epochs)):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * schedule.factor(step, total, per_epoch)
         images, labels = to_torch(batch)
@@ -89,8 +107,7 @@ def train_twin(config: Config, twin: nn.Sequential, loaders: Loaders) -> Figures
         loss(twin(images), labels).backward()
         _clip(twin, config)
         optimizer.step()
-    seconds = time.perf_counter() - began
-    return _evaluate(twin, loaders.test, loss.label_smoothing, seconds)
+    return time.perf_counter() - began
 
 
 def _optimizer(config: Config, twin: nn.Sequential) -> torch.optim.Optimizer:
@@ -133,5 +150,6 @@ def _evaluate(twin: nn.Module, test: Batches, label_smoothing: float, seconds: f
 
 
 def to_torch(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images in PyTorch's memory order, (C, H, W, n) -> (n, C, H, W), and labels (n,)."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(batch.images, -1, 0))), torch.from_numpy(batch.labels)
+    """Images in PyTorch's memory order, (C, H, W, n) -> (n, C, H, W), and labels (n, ...); class numbers as int64."""
+    labels = batch.labels.astype(np.int64) if batch.labels.dtype == np.uint8 else batch.labels
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(batch.images, -1, 0))), torch.from_numpy(labels)

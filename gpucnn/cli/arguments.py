@@ -118,6 +118,12 @@ def _predict(commands: "Commands") -> None:
     )
     _add_views(predict)
     predict.add_argument("--top", metavar="N", type=_count, help="how many classes to tell (default: 3; in JSON, all)")
+    predict.add_argument(
+        "--out",
+        metavar="DIR",
+        default="predicted",
+        help="where masks and pictures are written, of runs that answer with such (default: predicted/)",
+    )
     form = predict.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON with the probabilities")
     form.add_argument("--csv", metavar="OUT", help="write a table of id,label, the form that competitions take")

@@ -15,8 +15,12 @@ def run(arguments: argparse.Namespace) -> None:
     dispatch.choose(dispatch.requested())
     saved = open_run(arguments.run_name)
     classifier = saved.classifier()
-    if classifier.pipeline.outputs == "numbers":
-        raise InputError(f"{saved.folder.path} answers with numbers, and the page shows classes; see gpucnn predict")
+    what = {"numbers": "numbers", "pixel_logits": "a class per pixel", "pictures": "pictures"}
+    if classifier.pipeline.outputs in what:
+        raise InputError(
+            f"{saved.folder.path} answers with {what[classifier.pipeline.outputs]}, and the page shows classes; "
+            "see gpucnn predict"
+        )
     reader = Reader(classifier)
     with _server(reader, f"{saved.config.name}, {saved.folder.path}", arguments.port) as server:
         try:

@@ -19,7 +19,9 @@ from gpucnn.runs.classifier import check_finite
 from gpucnn.runs.folder import PIPELINE
 from gpucnn.runs.saved import SavedRun, open_run
 from gpucnn.training import Evaluation, evaluate
-from gpucnn.training.scores import NumberScores, Scores
+from gpucnn.training.evaluation import Scores
+from gpucnn.training.map_scores import PictureScores, PixelScores
+from gpucnn.training.scores import NumberScores
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -74,7 +76,7 @@ def _averaged(saved: SavedRun, test: Dataset, tta: str) -> Evaluation:
 
     Raises ConfigError where labels are no classes.
     """
-    if saved.pipeline.outputs in ("label_logits", "numbers"):
+    if saved.pipeline.outputs in ("label_logits", "numbers", "pixel_logits", "pictures"):
         raise ConfigError("--tta: its figures are those of classes, and the labels of this run are none")
     probabilities = saved.classifier().probabilities(test.images, tta)
     right = probabilities[np.arange(len(test)), test.labels]
@@ -114,7 +116,14 @@ def own_data(saved: SavedRun) -> TrainingData:
 
 
 def of_scores(scores: Scores, names: tuple[str, ...]) -> str:
-    """The figures of each label, and how many images have all of theirs right; or those of each number."""
+    """The figures of each label, and how many images have all of theirs right; or those of each number.
+
+    Of a class per pixel those of each class; of pictures those of all.
+    """
+    if isinstance(scores, PictureScores):
+        return f"PSNR {scores.score:.2f} dB, mean absolute error {scores.absolute / scores.numbers:.4f} of white"
+    if isinstance(scores, PixelScores):
+        return _of_pixels(scores, names)
     if isinstance(scores, NumberScores):
         figures = (scores.mae, scores.rmse, scores.r2)
         rows = [(name, *(f"{each:.4f}" for each in row)) for name, *row in zip(names, *figures, strict=True)]
@@ -128,6 +137,17 @@ def of_scores(scores: Scores, names: tuple[str, ...]) -> str:
     rows += [(name, "", *(f"{each:.4f}" for each in vars(mean).values()), "") for name, mean in means]
     listed = table(("label", "threshold", "precision", "recall", "F1", "images"), rows)
     return f"all labels right {scores.score:.2%} ({scores.exact:,} of {scores.images:,})\n\n{listed}"
+
+
+def _of_pixels(scores: PixelScores, names: tuple[str, ...]) -> str:
+    figures = scores.as_dict(names)
+    keys = ("iou", "dice", "precision", "recall")
+    rows = [
+        (each["name"], *(f"{each[key]:.4f}" for key in keys), f"{each['support']:,}") for each in figures["classes"]
+    ]
+    listed = table(("class", "IoU", "Dice", "precision", "recall", "pixels"), rows)
+    means = f"mean IoU {figures['mean_iou']:.4f}, mean Dice {figures['mean_dice']:.4f}"
+    return f"{means}, pixels right {figures['pixel_accuracy']:.2%}\n\n{listed}"
 
 
 def per_class(figures: Classification, names: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ from gpucnn.sweep.grid import FOLD
 
 FOLDS = "folds.json"
 OF_EPOCHS = ("validation_accuracy", "validation_loss", "validation_score")
-OF_RESULTS = ("test_accuracy", "test_loss", "exact_match")
+OF_RESULTS = ("test_accuracy", "test_loss", "exact_match", "mean_iou", "psnr")
 
 
 def run(arguments: argparse.Namespace, config: Config, communicator: Communicator) -> int:

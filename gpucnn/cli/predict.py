@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpucnn.cli.answer_files import AnswerFiles
 from gpucnn.cli.device import choose_device
 from gpucnn.data import npz
 from gpucnn.data.csv import read_ids, read_unlabelled
 from gpucnn.data.pictures import as_text, counts_as_text, find_pictures
 from gpucnn.data.pipeline import blank
 from gpucnn.data.split import transposed_shape
-from gpucnn.errors import DataError
+from gpucnn.errors import ConfigError, DataError
 from gpucnn.files import atomic_write
 from gpucnn.runs.classifier import Classifier
 from gpucnn.runs.saved import open_run
@@ -32,10 +33,14 @@ class Group(NamedTuple):
 
     names: list[str]
     images: np.ndarray
+    files: list[Path] | None = None  # where they are pictures of files
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the most probable classes of each picture, as JSON all of them, or write a table of the first alone."""
+    """Print the most probable classes of each picture, as JSON all of them, or write a table of the first alone.
+
+    Answers that are as large as the picture are written as files.
+    """
     saved = open_run(arguments.run_name)
     choose_device(None, saved.config)
     classifier = saved.classifier()
@@ -68,14 +73,22 @@ class _Predictions:
         self.top = min(arguments.top or (classes if arguments.json else SHOWN_CLASSES), classes)
         self.total = self.opposed = self.blank = 0
         self.table = arguments.csv is not None
+        self.answers = None
+        if classifier.pipeline.answers_with_maps:
+            if self.table:
+                raise ConfigError("--csv: the run answers each picture with a picture; leave it out, or give --json")
+            self.answers = AnswerFiles(classifier, Path(arguments.out))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for group in self._groups():
-            probabilities = self.classifier.probabilities(group.images, self.tta)
+            answers = self.classifier.probabilities(group.images, self.tta)
             self.total += len(group.names)
             self.opposed += int(self.classifier.pipeline.opposed(group.images).sum())
             self.blank += int(blank(group.images).sum())
-            for name, shares in zip(group.names, probabilities, strict=True):
+            if self.answers is not None:
+                yield from self.answers.written(group.names, group.files, group.images, answers)
+                continue
+            for name, shares in zip(group.names, answers, strict=True):
                 yield self._prediction(name, shares)
 
     def _prediction(self, name: str, shares: np.ndarray) -> dict[str, Any]:
@@ -119,7 +132,7 @@ class _Predictions:
             self.classifier.pipeline.check_pictures()
         for start in range(0, len(files), BATCH):
             names, paths = zip(*files[start : start + BATCH], strict=True)
-            yield Group(list(names), self.classifier.pipeline.images(list(paths), **self.options))
+            yield Group(list(names), self.classifier.pipeline.images(list(paths), **self.options), list(paths))
 
     def _arrays(self, path: Path) -> Iterator[Group]:
         """Of a table or an archive, whose pixels are examined together for their range.
@@ -166,6 +179,9 @@ def _print_json(predictions: _Predictions) -> None:
 
 def _told(prediction: dict[str, Any]) -> str:
     """A prediction in one line."""
+    if "answer" in prediction:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in prediction.get("pixels", {}).items())
+        return prediction["answer"] + (f" ({shares})" if shares else "")
     if "numbers" in prediction:
         return ", ".join(f"{name} {number:.4g}" for name, number in prediction["numbers"].items())
     shares = ", ".join(f"{name} {share:.1%}" for name, share in prediction["probabilities"].items())

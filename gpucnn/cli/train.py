@@ -230,6 +230,10 @@ def _figure(result: dict[str, Any]) -> str:
     """The most important figure: the accuracy, or what stands in its place."""
     if result["test_accuracy"] is not None:
         return f"accuracy {result['test_accuracy']:.2%}"
+    if "mean_iou" in result:
+        return f"mean IoU {result['mean_iou']:.4f}"
+    if "psnr" in result:
+        return f"PSNR {result['psnr']:.2f} dB"
     if "exact_match" in result:
         return f"images with all labels right {result['exact_match']:.2%}"
     return "R2 " + ", ".join(f"{name} {r2:.4f}" for name, r2 in zip(result["outputs"], result["r2"], strict=True))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gpucnn import nn, optim
 from gpucnn.config.layers import MisfitError, Shape, build_layers, check_outputs, fault_of, lr_scales, with_classes
-from gpucnn.config.schema import Checked, Config, Data, PerClass, source_options, takes_of
+from gpucnn.config.schema import Checked, Config, Data, PerClass, answer_shape, source_options, takes_of
 from gpucnn.data import (
     Augment,
     Dataset,
@@ -25,7 +25,9 @@ from gpucnn.data import (
     select_classes,
     transposed,
 )
+from gpucnn.data.label_maps import VOID
 from gpucnn.data.loader import balanced
+from gpucnn.data.ranges import full_scale
 from gpucnn.errors import ConfigError, DataError
 from gpucnn.optim.optimizers import Group
 from gpucnn.parallel import ALONE, Communicator
@@ -58,6 +60,14 @@ class TrainingData(NamedTuple):
         """The parts that exist, by name."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    def reproduced(self) -> "TrainingData":
+        """The same with each image its own label."""
+        white = 255.0 if self.loaded.source.from_files else full_scale(self.train.images)
+        validation = None if self.validation is None else self.validation.reproduced(white)
+        return self._replace(
+            train=self.train.reproduced(white), validation=validation, test=self.test.reproduced(white)
+        )
 
     def fingerprint(self) -> Fingerprint:
         """The fingerprint by which the data are recognised."""
@@ -97,7 +107,9 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
     if data.per_class:
         source = _drawn(source, data.per_class, config.seed)
     train, validation = source.train if data.limit is None else source.train.limit(data.limit), None
-    _check_kind(config, train)
+    if data.target == "labels":
+        _check_kind(config, train)
+        _check_void(config, source.parts.values())
     if config.train.folds and config.train.fold:
         if source.validation is not None:
             raise DataError(
@@ -111,7 +123,8 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
         validation = source.validation
     elif data.validation:
         train, validation = hold_out(train, _held_out(data, data.validation, loaded), config.seed, data.stratified)
-    return TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
+    parts = TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
+    return parts.reproduced() if data.target == "inputs" else parts
 
 
 def _check_kind(config: Config, train: Dataset) -> None:
@@ -121,6 +134,17 @@ def _check_kind(config: Config, train: Dataset) -> None:
         raise DataError(
             f"loss {config.loss.name} takes labels that are {' or '.join(takes)}, and these are {train.kind}; give "
             "another loss, or say what they are (data.labels)"
+        )
+
+
+def _check_void(config: Config, parts: Iterable[Dataset]) -> None:
+    """Raise DataError where pixels have no class, and the loss does not leave them out."""
+    if getattr(config.loss, "ignore_index", None) == VOID:
+        return
+    if any(part.kind == "pixels" and (part.labels == VOID).any() for part in parts):
+        raise DataError(
+            f"pixels of the masks are {VOID}, which is no class; leave them out of the loss and the figures: "
+            f"loss: {{name: cross_entropy, ignore_index: {VOID}}}"
         )
 
 
@@ -198,7 +222,9 @@ def build_network(checked: Checked, shape: Shape, classes: int | None) -> nn.Seq
     config = checked.config
     try:
         layers, output = build_layers(with_classes(config.model, classes), shape, config.init)
-        check_outputs(config.model, output, config.loss.name, classes)
+        check_outputs(
+            config.model, output, config.loss.name, answer_shape(config.data, config.loss.name, shape, classes)
+        )
     except MisfitError as error:
         raise ConfigError(str(fault_of(error, checked.document))) from None
     return nn.Sequential(*layers).astype(config.dtype)

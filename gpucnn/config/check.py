@@ -30,9 +30,19 @@ from gpucnn.config.layers import (
     written_out,
 )
 from gpucnn.config.overrides import apply_overrides
-from gpucnn.config.schema import AnyData, Checked, Config, Data, json_schema, source_options, takes_of
+from gpucnn.config.schema import (
+    AnyData,
+    Checked,
+    Config,
+    Data,
+    answer_shape,
+    json_schema,
+    kinds_of,
+    source_options,
+    takes_of,
+)
 from gpucnn.config.yaml_reader import LONGEST, Document, read_yaml
-from gpucnn.data import MAY_VALIDATE, peek, transposed_shape
+from gpucnn.data import MAY_VALIDATE, PER_PIXEL, peek, transposed_shape
 from gpucnn.errors import ConfigError, InputError
 from gpucnn.optim.schedules import Monitored
 from gpucnn.tensor import Tensor
@@ -118,9 +128,9 @@ def _check_monitored(config: Config, rule: object) -> None:
     Whether data that may bring their own validation images do is known only when they are read.
     """
     none = not config.data.validation and config.data.name not in MAY_VALIDATE and not config.train.folds
-    takes = takes_of(config.loss.name)
-    if isinstance(rule, Monitored) and len(takes) == 1:
-        check_monitored("classes" if takes == ("classes",) else None, it=rule)
+    kinds = kinds_of(config.data, config.loss.name)
+    if isinstance(rule, Monitored) and len(kinds) == 1:
+        check_monitored("classes" if kinds == ("classes",) else None, it=rule)
     if isinstance(rule, Monitored) and rule.needs_validation and none:
         raise ConfigError(f"monitors {rule.monitor}, but data.validation is 0; hold images out, or monitor train_loss")
 
@@ -138,15 +148,19 @@ def _check_drawn(config: Config) -> None:
 
 def _check_labels(config: Config) -> None:
     """Raise ConfigError where the loss takes other labels than the data have."""
-    data, takes = config.data, takes_of(config.loss.name)
-    given = getattr(data, "labels", None)
-    if not hasattr(data, "labels") and "classes" not in takes:
+    data, takes, loss = config.data, takes_of(config.loss.name), config.loss.name
+    if kinds_of(data, loss):
+        return
+    if data.target == "inputs":
+        raise ConfigError(f"target: inputs takes a loss of pictures, such as mse, l1 or smooth_l1; given {loss}")
+    if data.name in PER_PIXEL:
+        raise ConfigError(f"{data.name} has a class per pixel, for which the loss is cross_entropy; given {loss}")
+    if not hasattr(data, "labels"):
         raise ConfigError(
-            f"loss {config.loss.name} takes labels that are {' or '.join(takes)}, and {data.name} has classes; npz and "
+            f"loss {loss} takes labels that are {' or '.join(takes)}, and {data.name} has classes; npz and "
             "csv may have such labels"
         )
-    if given not in (None, "auto", *takes):
-        raise ConfigError(f"labels is {given}, and loss {config.loss.name} takes {' or '.join(takes)}")
+    raise ConfigError(f"labels is {data.labels}, and loss {loss} takes {' or '.join(takes)}")
 
 
 def network_faults(document: Document) -> list[Fault]:
@@ -167,7 +181,8 @@ def network_faults(document: Document) -> list[Fault]:
         entries = with_classes(entries, classes)
         output = output_shape(entries, shape, init if init in nn.init.NAMES else None)
         if len(entries) == len(document.data["model"]):
-            check_outputs(entries, output, _loss_name(document.data), classes)
+            loss = _loss_name(document.data)
+            check_outputs(entries, output, loss, answer_shape(data, loss, shape, classes))
     except MisfitError as error:
         return [fault_of(error, document)]
     return list(_weight_faults(document, classes))

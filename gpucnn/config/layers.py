@@ -21,7 +21,7 @@ from gpucnn.nn.layer import undrawn
 Shape = tuple[int, ...]  # without the batch: (C, H, W) or (F,)
 BLOCKS = ("residual", "branches")  # layers of layers
 PROBABILITIES = ("softmax", "log_softmax")
-OUTPUTS, CLASSES = "out_features", "classes"  # the option, and the word for as many as the data have classes
+OUTPUTS, MAPS, CLASSES = "out_features", "out_channels", "classes"  # options, and the word for as many as the classes
 
 
 class OneLayer(Options):
@@ -92,14 +92,15 @@ def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
         return options_model(name, layer, skip=("inplace",))  # it changes no result
     options = options_model(name, layer, skip=(layer.inferred,))
     added: dict[str, Any] = {"lr_scale": field("lr_scale", float, 1.0)}
-    if OUTPUTS in options.model_fields:
-        added[OUTPUTS] = field(OUTPUTS, int | Literal[CLASSES], inspect.Parameter.empty)
+    for option in (OUTPUTS, MAPS):
+        if option in options.model_fields:
+            added[option] = field(option, int | Literal[CLASSES], inspect.Parameter.empty)
     return create_model(name, __base__=options, __doc__=options.__doc__, **added)
 
 
 def counts_classes(entry: OneLayer) -> bool:
-    """Whether a layer has as many outputs as the data have classes."""
-    return getattr(entry.options, OUTPUTS, None) == CLASSES
+    """Whether a layer has as many outputs, or maps, as the data have classes."""
+    return CLASSES in (getattr(entry.options, option, None) for option in (OUTPUTS, MAPS))
 
 
 def with_classes(entries: Sequence[OneLayer], classes: int | None) -> list[OneLayer]:
@@ -107,21 +108,21 @@ def with_classes(entries: Sequence[OneLayer], classes: int | None) -> list[OneLa
 
     Raises MisfitError if the word stands on another layer than the last that learns.
     """
-    for path in _misplaced(entries):
-        raise MisfitError(path, f"{OUTPUTS}: {CLASSES} is for the last layer that learns; give a number")
+    for path, option in _misplaced(entries):
+        raise MisfitError(path, f"{option}: {CLASSES} is for the last layer that learns; give a number")
     if classes is None:
         return list(entries)
     return [_with_outputs(entry, classes) if counts_classes(entry) else entry for entry in entries]
 
 
-def _misplaced(entries: Sequence[OneLayer], path: Path = ("model",)) -> Iterator[Path]:
-    """The places of layers that count classes and are not the last that learns."""
+def _misplaced(entries: Sequence[OneLayer], path: Path = ("model",)) -> Iterator[tuple[Path, str]]:
+    """The places of layers that count classes and are not the last that learns, and the options that do."""
     for position, entry in enumerate(entries):
         here = (*path, position)
         for layers, place, _ in inner_layers(entry):
             yield from _misplaced(layers, (*here, *place))
         if counts_classes(entry) and (len(path) > 1 or any(map(_learns, entries[position + 1 :]))):
-            yield here
+            yield here, _counting(entry)
 
 
 def _learns(entry: OneLayer) -> bool:
@@ -130,8 +131,13 @@ def _learns(entry: OneLayer) -> bool:
     return inside or nn.LAYERS[entry.name].inferred is not None
 
 
+def _counting(entry: OneLayer) -> str:
+    """The option that says how many outputs, or maps, a layer has."""
+    return OUTPUTS if hasattr(entry.options, OUTPUTS) else MAPS
+
+
 def _with_outputs(entry: OneLayer, outputs: int) -> OneLayer:
-    return entry.model_copy(update={entry.name: entry.options.model_copy(update={OUTPUTS: outputs})})
+    return entry.model_copy(update={entry.name: entry.options.model_copy(update={_counting(entry): outputs})})
 
 
 def lr_scales(entries: Sequence[OneLayer], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -244,8 +250,11 @@ def output_shape(entries: Sequence[OneLayer], shape: Shape, init: str | None) ->
     return output
 
 
-def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes: int | None) -> None:
-    """Raise MisfitError unless the last layer gives the loss one logit per class (None: not known yet)."""
+def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, expected: tuple[int | None, ...]) -> None:
+    """Raise MisfitError unless the last layer's output, of `shape`, is `expected` by the loss.
+
+    That is one logit per class (None: not known yet), of every pixel perhaps, or a picture.
+    """
     path: Path = ("model", len(entries) - 1)
     applied = {"cross_entropy": "log_softmax", "binary_cross_entropy_with_logits": "sigmoid"}.get(loss)
     if applied and entries[-1].name in (*PROBABILITIES, applied):
@@ -254,6 +263,10 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
             f"{loss} takes logits and applies {applied} itself; remove this layer "
             "(`gpucnn predict` still prints probabilities)",
         )
+    classes = expected[0]
+    if len(expected) > 1:
+        _check_maps(entries, shape, expected)
+        return
     if len(shape) != 1:
         raise MisfitError(
             path,
@@ -266,6 +279,23 @@ def check_outputs(entries: Sequence[OneLayer], shape: Shape, loss: str, classes:
             path,
             f"the network has {shape[0]} outputs, expected {classes}, one per class of the data; "
             f"let its last linear layer have {OUTPUTS}: {classes}{override}, or {OUTPUTS}: {CLASSES}",
+        )
+
+
+def _check_maps(entries: Sequence[OneLayer], shape: Shape, expected: tuple[int | None, ...]) -> None:
+    path: Path = ("model", len(entries) - 1)
+    if len(shape) != len(expected) or shape[1:] != expected[1:]:
+        sizes = " x ".join(map(str, expected[1:]))
+        raise MisfitError(
+            path,
+            f"the network's output has shape {shape}, expected maps of {sizes}, as large as the images; let its "
+            "layers keep the size (padding: same), or upsample as often as they halve it",
+        )
+    if expected[0] not in (None, shape[0]):
+        raise MisfitError(
+            path,
+            f"the network's output has {shape[0]} maps, expected {expected[0]}, one per class of a pixel or per "
+            f"channel of a picture; let its last layer have {MAPS}: {expected[0]}",
         )
 
 
@@ -317,8 +347,9 @@ def _constructor_options(
         raise MisfitError(path, f"lr_scale: {NOTHING_TO_SCALE}")
     if options.get("init", "") is None:
         options["init"] = init
-    if options.get(OUTPUTS) == CLASSES:
-        options[OUTPUTS] = 1  # the data are absent; what depends on the number is described per class
+    for option in (OUTPUTS, MAPS):
+        if options.get(option) == CLASSES:
+            options[option] = 1  # the data are absent; what depends on the number is described per class
     if kind.inferred:
         options[kind.inferred] = kind.infer(shape)
     return options

@@ -89,7 +89,9 @@ BELOW_ONE: dict[str, Any] = {"ge": 0, "lt": 1}
 
 MEANINGS: dict[str, Meaning] = {
     # layers
-    "out_channels": Meaning({"ge": 1, "le": 65536}, "Number of feature maps the layer makes."),
+    "out_channels": Meaning(
+        {"ge": 1, "le": 65536}, "Number of feature maps the layer makes; `classes`: as many as the data have classes."
+    ),
     "out_features": Meaning(
         {"ge": 1, "le": 1_000_000}, "Number of outputs; `classes`: as many as the data have classes."
     ),
@@ -181,6 +183,7 @@ MEANINGS: dict[str, Meaning] = {
     "labels": Meaning({}, "What labels are; by default what the loss takes."),
     "header": Meaning({}, "Whether the first line names the columns."),
     "layout": Meaning({}, "Where the channels stand in an array that has them."),
+    "noise": Meaning(FRACTION, "How bright the noise is at most, as a fraction of white."),
     "axes": Meaning({}, "Axes of an image beside its channels: 1 for signals, 2 for images, 3 for volumes."),
     "seed": Meaning(ZERO_UP, "Where the random choices of the data set begin."),
     # augmentation

@@ -13,9 +13,10 @@ from gpucnn.config.explain import Node
 from gpucnn.config.layers import Layer, needs_options
 from gpucnn.config.options import Options, options_model
 from gpucnn.config.yaml_reader import Document
-from gpucnn.data import FALLBACKS, SOURCES, Augment, Normalization
+from gpucnn.data import FALLBACKS, PER_PIXEL, SOURCES, Augment, Normalization
 from gpucnn.kernels.cuda.precision import PRECISIONS
 from gpucnn.training import AVERAGES, LOSSES, EarlyStop
+from gpucnn.training.kinds import MAPS
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -53,6 +54,9 @@ class Data(Options):
         default=0,
         description="Training images held out for validation: a number or a fraction; 0 for none. "
         "test: the test images, watched after each epoch. Data that have validation images of their own use those.",
+    )
+    target: Literal["labels", "inputs"] = Field(
+        default="labels", description="What the network is to answer: the labels, or the input itself (autoencoders)."
     )
     transpose: bool = Field(
         default=False, description="Whether rows and columns of every image are exchanged, as EMNIST's files need."
@@ -216,14 +220,36 @@ def source_options(data: Data, loss: str = "cross_entropy") -> dict[str, Any]:
     """The options under `data:` that the data set itself takes; what its labels are follows from the loss."""
     options = {name: getattr(data, name) for name in inspect.signature(SOURCES[data.name]).parameters}
     if "labels" in options and options["labels"] is None:
-        takes = takes_of(loss)
+        takes = [each for each in takes_of(loss) if each not in MAPS]
         options["labels"] = takes[0] if len(takes) == 1 else "auto"
     return options
 
 
 def takes_of(loss: str) -> tuple[str, ...]:
-    """What labels may be to the loss of this name: classes, several, numbers."""
+    """What labels may be to the loss of this name: classes, several, numbers, pixels, pictures."""
     return getattr(LOSSES.get(loss), "takes", ("classes",))
+
+
+def kinds_of(data: Data, loss: str) -> tuple[str, ...]:
+    """What labels can be, of those that the loss takes, by the options of the data alone; empty where nothing fits."""
+    given, takes = getattr(data, "labels", None), takes_of(loss)
+    if data.target == "inputs":
+        possible: tuple[str, ...] = ("pictures",)
+    elif data.name in PER_PIXEL:
+        possible = ("pixels",)
+    elif given not in (None, "auto"):
+        possible = (str(given),)
+    else:
+        possible = ("classes", "several", "numbers") if hasattr(data, "labels") else ("classes",)
+    return tuple(each for each in takes if each in possible)
+
+
+def answer_shape(data: Data, loss: str, shape: tuple[int, ...], outputs: Any) -> tuple[Any, ...]:
+    """The shape of a network's output for images of `shape` (C, ...), with so many `outputs`: classes, or numbers."""
+    kinds = kinds_of(data, loss)
+    if kinds == ("pictures",):
+        return shape
+    return (outputs, *shape[1:]) if kinds == ("pixels",) else (outputs,)
 
 
 def needs_files(name: str) -> bool:

@@ -8,7 +8,7 @@ from gpucnn.data.image import read_image
 from gpucnn.data.loader import Batch, Loader
 from gpucnn.data.normalize import Normalization, Normalizer
 from gpucnn.data.pipeline import Pipeline
-from gpucnn.data.sources import FALLBACKS, MAY_VALIDATE, SOURCES, Loaded, load_fallback, load_source, peek
+from gpucnn.data.sources import FALLBACKS, MAY_VALIDATE, PER_PIXEL, SOURCES, Loaded, load_fallback, load_source, peek
 from gpucnn.data.split import (
     draw_per_class,
     fold_of,
@@ -22,6 +22,7 @@ from gpucnn.data.split import (
 __all__ = [
     "FALLBACKS",
     "MAY_VALIDATE",
+    "PER_PIXEL",
     "SOURCES",
     "Augment",
     "Batch",

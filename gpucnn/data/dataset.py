@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gpucnn.data.drawing import fractions
+from gpucnn.data.label_maps import channel_names, check_maps, pixel_counts
 from gpucnn.data.stored import Stored, pieces
 from gpucnn.data.strata import shares
 from gpucnn.errors import DataError
@@ -27,19 +28,24 @@ class Dataset:
     images: (N, C, H, W), uint8 (0..255) or float32, an array or, where they are larger than memory, `Stored`; signals
     are (N, C, W), volumes (N, C, D, H, W). labels: (N,), converted to int64; class `k` is called `class_names[k]`. Or
     rows (N, L), whose columns have the names: uint8, of 0 and 1, where an image has any of several labels; float64
-    where they are numbers to be predicted. keys: (N, 2) uint64, a name and a number under it, by which `hold_out` draws
-    an image independently of the others; without them it draws by position. Raises DataError where they do not fit
-    together.
+    where they are numbers to be predicted. Or a class per pixel, (N, H, W) uint8, 255 for none; or pictures of the
+    images' shape, whose channels have the names, and `white` is the number that stands for white in them. keys: (N, 2)
+    uint64, a name and a number under it, by which `hold_out` draws an image independently of the others; without them
+    it draws by position. Raises DataError where they do not fit together.
     """
 
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     keys: np.ndarray | None = None
+    white: float = 1.0
 
     def __post_init__(self) -> None:
         _check_images(self.images)
-        _check_labels(self.labels, len(self.images), len(self.class_names))
+        if self.labels.ndim > 2:
+            check_maps(self.labels, self.images, len(self.class_names))
+        else:
+            _check_labels(self.labels, len(self.images), len(self.class_names))
         if self.labels.ndim == 1:
             object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
         object.__setattr__(self, "class_names", checked_names(self.class_names))
@@ -53,10 +59,12 @@ class Dataset:
         return self.images.shape[1:]
 
     @property
-    def kind(self) -> Literal["classes", "several", "numbers"]:
-        """What the labels are: a class, several labels that are there or not, or numbers."""
+    def kind(self) -> Literal["classes", "several", "numbers", "pixels", "pictures"]:
+        """What the labels are: a class, several labels that are there or not, numbers, a class per pixel, pictures."""
         if self.labels.ndim == 1:
             return "classes"
+        if self.labels.ndim > 2:
+            return "pictures" if self.labels.ndim == self.images.ndim else "pixels"
         return "numbers" if self.labels.dtype.kind == "f" else "several"
 
     @property
@@ -65,22 +73,32 @@ class Dataset:
         return self.labels if self.labels.ndim == 1 else np.zeros(len(self), np.int64)
 
     @property
-    def class_counts(self) -> np.ndarray:
-        """How many images each class has, (K,); (1,) where labels are no classes."""
+    def strata_counts(self) -> np.ndarray:
+        """How many images each of `strata` has, (K,); (1,) where labels are no classes."""
         return np.bincount(self.strata, minlength=len(self.class_names) if self.labels.ndim == 1 else 1)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """How many images each class has, or pixels, (K,); (1,) where labels are no classes."""
+        return pixel_counts(self.labels, len(self.class_names)) if self.kind == "pixels" else self.strata_counts
 
     def check_classes(self, option: str) -> None:
         """Raise DataError, which names the option that needs them, unless labels are classes."""
         if self.kind != "classes":
-            what = "numbers" if self.kind == "numbers" else "several labels an image"
+            what = {"several": "several labels an image", "pixels": "a class per pixel"}.get(self.kind, self.kind)
             raise DataError(f"{option} goes by classes, and the labels are {what}; leave it out.")
+
+    def reproduced(self, white: float) -> "Dataset":
+        """The same images, each its own label, of which the number `white` is white."""
+        return replace(self, labels=self.images, class_names=channel_names(self.image_shape[0]), white=white)
 
     def take(self, indices: np.ndarray | Sequence[int]) -> "Dataset":
         """The images at `indices`, in that order."""
         keys = None if self.keys is None else self.keys[indices]
         indices = np.asarray(indices)
         images = self.images.take(indices) if isinstance(self.images, Stored) else self.images[indices]
-        return Dataset(images, self.labels[indices], self.class_names, keys)
+        labels = images if self.labels is self.images else self.labels[indices]
+        return replace(self, images=images, labels=labels, keys=keys)
 
     def renumbered(self, class_names: tuple[str, ...]) -> "Dataset":
         """The same images with the classes in another order, among others perhaps, matched by their names.
@@ -89,11 +107,12 @@ class Dataset:
         """
         if self.class_names == class_names:
             return self
-        if self.labels.ndim == 2:
+        if self.labels.ndim > 1:
             if set(self.class_names) != set(class_names):
                 raise DataError(f"its labels are {listed(self.class_names)}, the run's {listed(class_names)}")
             order = [self.class_names.index(name) for name in class_names]
-            return Dataset(self.images, self.labels[:, order], class_names, self.keys)
+            labels = _renumbered(self.labels, order) if self.kind == "pixels" else self.labels[:, order]
+            return replace(self, labels=labels, class_names=class_names)
         number = {name: k for k, name in enumerate(class_names)}
         if not number.keys() >= set(self.class_names):
             raise DataError(f"its classes are {listed(self.class_names)}, the run's {listed(class_names)}")
@@ -110,12 +129,19 @@ class Dataset:
             raise DataError(f"limit is {n}: keep at least 1 image.")
         if n >= len(self):
             return self
-        parts = shares(self.class_counts, n)
+        parts = shares(self.strata_counts, n)
         order = (
             np.arange(len(self)) if self.keys is None else np.argsort(fractions(self.keys, "limit", 0), kind="stable")
         )
         kept = [order[self.strata[order] == label][:part] for label, part in enumerate(parts)]
         return self.take(np.sort(np.concatenate(kept)))
+
+
+def _renumbered(masks: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """A class per pixel, the class `order[k]` as k; what has no class stays so."""
+    numbers = np.arange(256, dtype=np.uint8)
+    numbers[list(order)] = np.arange(len(order))
+    return numbers[masks]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,8 @@ class PartPrint(Kept):
         digest.update(f"{images.shape} {images.dtype.name} {sum(map(_sum_of_bytes, pieces(images))) % 2**64}".encode())
         for number in sample:
             digest.update(images[number : number + 1].tobytes())
-        digest.update(np.ascontiguousarray(part.labels).tobytes())
+        if part.labels is not part.images:
+            digest.update(np.ascontiguousarray(part.labels).tobytes())
         return cls(counts=tuple(part.class_counts.tolist()), digest=digest.hexdigest())
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -101,8 +102,12 @@ class _Layout:
 
     def keys(self, part: str) -> np.ndarray:
         """The keys of a part's pictures (N, 2), uint64, from their paths below its folder."""
-        paths = [file.relative_to(self.folders[part]).as_posix() for files in self.parts[part] for file in files]
-        return np.array([_key(os.fsencode(path)) for path in paths], np.uint64)
+        return keys_of([file for files in self.parts[part] for file in files], self.folders[part])
+
+
+def keys_of(files: Sequence[Path], folder: Path) -> np.ndarray:
+    """The keys of pictures (N, 2), uint64, from their paths below a folder."""
+    return np.array([_key(os.fsencode(file.relative_to(folder).as_posix())) for file in files], np.uint64)
 
 
 def _key(path: bytes) -> tuple[int, int]:

@@ -12,15 +12,20 @@ from gpucnn.data.ahead import ahead
 from gpucnn.data.augment import Augment, apply
 from gpucnn.data.colour import recoloured
 from gpucnn.data.dataset import Dataset
+from gpucnn.data.label_changes import moved
 from gpucnn.data.mix import mixed
 from gpucnn.data.normalize import Normalizer
+from gpucnn.data.ranges import full_scale
 from gpucnn.data.stored import Stored
 from gpucnn.errors import ConfigError, DataError
 from gpucnn.kernels.interface import Changes
 
 
 class Batch(NamedTuple):
-    """images: (C, H, W, n), C-contiguous, floating. labels: class numbers (n,) int64, or rows (n, classes)."""
+    """images: (C, H, W, n), C-contiguous, floating. labels: class numbers (n,) int64, or rows (n, classes).
+
+    Or a class per pixel, (n, H, W) uint8, or pictures (n, C, H, W), floating, where white is 1.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -88,7 +93,9 @@ COLOURS, MIXTURE = 0, 1  # what a batch draws by generators of their own
 class Loader:
     """A Dataset, or arrays, in batches of `batch_size`.
 
-    Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes).
+    Of arrays (images, labels), images are (N, ...) of any shape, labels class numbers (N,) or rows (N, classes), or
+    for pictures (N, C, H, W) a class per pixel (N, H, W) or pictures of the same shape, whose pixels become fractions.
+    Labels that are as large as images move with them.
     `augment` is an Augment, or a function of (images (n, C, H, W), a NumPy generator) that returns as many.
     Without a `normalizer` pixels of a usual range, 0 to 255 or 16 bits, become fractions of 1, whatever their type;
     other numbers, and whole ones up to 16, are taken as they are. With `weights` (N,) the images of an epoch are drawn
@@ -121,6 +128,11 @@ class Loader:
         self.normalizer = Normalizer.of_fractions(self.images) if normalizer is None else normalizer
         self.augment = augment
         self.classes = _classes(data, self.labels)
+        if self.labels.ndim > 2 and self.mixes:
+            raise ConfigError(
+                "augment: mixup and cutmix mix classes, and labels are as large as images; leave both out"
+            )
+        self._label_white = _label_white(data, self.labels, self.images)
         self._white = augment.white(self.images) if isinstance(augment, Augment) else 1.0
         self.shuffle = shuffle
         self.seed = seed
@@ -153,7 +165,8 @@ class Loader:
         taken = [slice(None)] * len(every) if self.mixes else parts
         held = self._held(every, taken)
         for number, (indices, own, (images, rows)) in enumerate(zip(every, taken, held, strict=True), first):
-            batch = Batch(self._images(images, rows, own, len(indices), epoch, number), self.labels[indices[own]])
+            labels = self._labels(indices, own, epoch, number)
+            batch = Batch(self._images(images, rows, own, len(indices), epoch, number), labels)
             yield self._mixed(batch, epoch, number, parts[number - first]) if self.mixes else batch
 
     def indices(self, epoch: int) -> list[np.ndarray]:
@@ -212,6 +225,17 @@ class Loader:
                 raise DataError(f"augment returned images {images.shape} of {(count, *self.image_shape)}")
             images = images[own]
         return self.normalizer.take_batch_last(images, np.arange(len(images)), self.dtype)
+
+    def _labels(self, indices: np.ndarray, own: slice, epoch: int, number: int) -> np.ndarray:
+        """The labels of the part `own` of a batch; those as large as images after what moves these."""
+        labels = self.labels[indices[own]]
+        if labels.ndim < 3:
+            return labels
+        if isinstance(self.augment, Augment):
+            labels = moved(labels, self.changes(epoch, number, len(indices)).each(lambda drawn: drawn[own]))
+        if self._label_white is None:
+            return labels
+        return np.divide(labels, self._label_white, dtype=self.dtype)
 
     def _recoloured(self, images: np.ndarray, own: slice, count: int, epoch: int, number: int) -> np.ndarray:
         """The images of the part `own` of a batch of `count` after the changes of their colours."""
@@ -284,6 +308,13 @@ def _classes(data: Dataset | Arrays, labels: np.ndarray) -> int:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         return 0
     return len(data.class_names) if isinstance(data, Dataset) else int(labels.max()) + 1
+
+
+def _label_white(data: Dataset | Arrays, labels: np.ndarray, images: np.ndarray) -> float | None:
+    """The number that stands for white in labels that are pictures; None where they are none."""
+    if labels.ndim < 3 or labels.ndim != images.ndim:
+        return None
+    return data.white if isinstance(data, Dataset) else full_scale(labels)
 
 
 def _numbers(images: np.ndarray, dtype: str) -> np.ndarray:

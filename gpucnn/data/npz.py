@@ -22,8 +22,10 @@ from gpucnn.data.dataset import (
     number_classes,
     with_defaults,
 )
+from gpucnn.data.label_maps import VOID, channel_names
 from gpucnn.data.label_rows import LabelKind, are_numbers, label_rows, row_names
 from gpucnn.data.pictures import sorted_names
+from gpucnn.data.ranges import full_scale
 from gpucnn.data.room import image_memory
 from gpucnn.data.split import hold_out
 from gpucnn.data.stored import Rows, Stored, pieces
@@ -32,6 +34,7 @@ from gpucnn.errors import DataError
 
 Layout = Literal["channels_first", "channels_last"]
 Axes = Literal[1, 2, 3]
+MapKind = Literal["pixels", "pictures"]  # labels that are as large as the images
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -60,7 +63,7 @@ def load(
     axes: Axes = 2,
     shape: tuple[int, ...] | None = None,
     class_names: ClassNames | None = None,
-    labels: LabelKind | None = None,
+    labels: LabelKind | MapKind | None = None,
     seed: int = 0,
 ) -> Source:
     """Read images and labels from the arrays of these names.
@@ -70,7 +73,8 @@ def load(
     `axes` 1 they are signals, (N, W), (N, C, W) or (N, W, C); with 3, volumes. Rows of any number of values become
     images of `shape` (C, H, W). Labels are whole numbers or words, (N,) or (N, 1), or one-hot rows (N, K). With
     `labels` "several" they are rows (N, L) of 0 and 1, with "numbers" (N,) or rows (N, K) of any numbers, with "auto"
-    numbers if they are not whole; `class_names` then name the columns. Without test images, or with
+    numbers if they are not whole; `class_names` then name the columns. "pixels" are a class per pixel, (N, H, W), 255
+    for none; "pictures" have the shape of the images. Without test images, or with
     `test_images: null`, the fraction `test` of the training images is held out, stratified, by `seed`.
     Classes without `class_names` are numbered. Images that take more than the memory for images stay in the archive,
     if it is not compressed. Raises DataError; OSError where reading fails.
@@ -78,9 +82,14 @@ def load(
     with _archive(path) as archive:
         given = {"train": (train_images, train_labels), "test": (test_images, test_labels)}
         arrays, notes = _choose(archive, given | {"validation": (validation_images, validation_labels)})
-        written, names = _labelled(archive, arrays, labels, class_names)
+        if labels == "pictures":
+            written = [_images(archive, name, layout, axes, shape) for _, name in arrays.values()]
+            names = channel_names(written[0].shape[1])
+        else:
+            written, names = _labelled(archive, arrays, labels, class_names)
         images = [_images(archive, name, layout, axes, shape) for name, _ in arrays.values()]
-        parts = {part: Dataset(x, y, names) for part, x, y in zip(arrays, images, written, strict=True)}
+        white = full_scale(written[0]) if labels == "pictures" else 1.0
+        parts = {part: Dataset(x, y, names, white=white) for part, x, y in zip(arrays, images, written, strict=True)}
         check_scales(parts)
         if "test" not in parts:
             parts["train"], parts["test"] = hold_out(parts["train"], test, seed, what="test")
@@ -97,6 +106,8 @@ def peek(path: Path, **options: Any) -> tuple[tuple[int, ...], int]:
         with _member(archive, arrays["train"][0]) as (_, announced, dtype):
             stand_in = np.broadcast_to(np.zeros((), dtype), announced)  # an array of that shape, without its memory
             image_shape = _shaped(arrays["train"][0], stand_in, given.layout, given.axes, given.shape).shape[1:]
+        if given.labels == "pictures":
+            return image_shape, image_shape[0]
         classes = len(_labelled(archive, arrays, given.labels, given.class_names)[1])
     return image_shape, classes
 
@@ -134,18 +145,45 @@ def _known(held: Sequence[str], part: str, words: Sequence[str]) -> str | None:
 def _labelled(
     archive: zipfile.ZipFile,
     arrays: Mapping[str, tuple[str, str]],
-    kind: LabelKind | None,
+    kind: LabelKind | MapKind | None,
     class_names: ClassNames | None,
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """The labels of all parts, class numbers or rows, and the names of the classes or columns."""
     names = [of_labels for _, of_labels in arrays.values()]
+    if kind == "pixels":
+        maps = [_pixels(name, _array(archive, name)) for name in names]
+        return maps, _pixel_names(maps, class_names)
     if kind == "auto":
         first = _array(archive, names[0])
         kind = "numbers" if first.size and are_numbers(first, f"labels {names[0]!r}") else "classes"
-    if kind in (None, "classes"):
+    if kind is None or kind not in ("several", "numbers"):
         return _number(archive, arrays, [_labels(archive, name) for name in names], class_names)
     rows = [label_rows(_array(archive, name), kind, f"labels {name!r}") for name in names]
     return rows, row_names(class_names, None, rows[0].shape[1])
+
+
+def _pixels(name: str, labels: np.ndarray) -> np.ndarray:
+    """A class per pixel (N, H, W) as uint8."""
+    if labels.ndim == 4 and 1 in (labels.shape[1], labels.shape[3]):
+        labels = labels.reshape(len(labels), *(labels.shape[2:] if labels.shape[1] == 1 else labels.shape[1:3]))
+    if labels.ndim < 3 or labels.dtype.kind not in "bui" or not labels.size:
+        raise DataError(
+            f"labels {name!r} are {labels.dtype} of shape {labels.shape}; expected whole numbers, (N, H, W), a class "
+            "per pixel."
+        )
+    if labels.min() < 0 or labels.max() > VOID:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise DataError(
+            f"labels {name!r} hold {wrong}; expected classes from 0 to {VOID - 1}, and {VOID} where a pixel has none."
+        )
+    return labels.astype(np.uint8)
+
+
+def _pixel_names(maps: Sequence[np.ndarray], class_names: ClassNames | None) -> tuple[str, ...]:
+    """The names of the classes of pixels: those given, else their numbers, 0 to the highest."""
+    if class_names is not None:
+        return checked_names(class_names)
+    return tuple(map(str, range(max(int(part[part != VOID].max(initial=0)) for part in maps) + 1)))
 
 
 def _number(
@@ -348,7 +386,7 @@ def _labels(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     if labels.ndim != 1 or not labels.size or not whole:
         raise DataError(
             f"labels {name!r} are {labels.dtype} of shape {labels.shape}; expected whole numbers, (N,), or one-hot "
-            "rows (N, K)."
+            "rows (N, K)." + (" A class per pixel is data.labels: pixels." if labels.ndim > 2 else "")
         )
     return labels.astype(np.int64)
 

@@ -25,8 +25,9 @@ from gpucnn.data.untrusted import MAX_BYTES, naming
 from gpucnn.errors import DataError, ShapeError
 
 Ground = Literal["dark", "bright"]
-# Of classes; then of several labels, each with a probability of its own; then of numbers, which are the answer.
-Outputs = Literal["logits", "log_probabilities", "probabilities", "label_logits", "numbers"]
+# Of classes; then of several labels, each with a probability of its own; of numbers, which are the answer; of a class
+# per pixel; and of pictures, where white is 1.
+Outputs = Literal["logits", "log_probabilities", "probabilities", "label_logits", "numbers", "pixel_logits", "pictures"]
 Side = Annotated[int, Field(ge=1, le=65536)]
 
 _LOOKED_AT = 2000  # training images whose ground is examined
@@ -109,6 +110,11 @@ class Pipeline(Kept):
         )
 
     @property
+    def answers_with_maps(self) -> bool:
+        """Whether an answer is as large as the image: a class per pixel, or a picture."""
+        return self.outputs in ("pixel_logits", "pictures")
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """(C, H, W) of an image; of a signal (C, W), of a volume (C, D, H, W)."""
         return self.channels, *self.size
@@ -167,14 +173,15 @@ class Pipeline(Kept):
         return bright if self.ground == "dark" else ~bright
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The network's outputs (N, K) as probabilities (N, K): softmax unless they are, by `temperature`.
+        """The network's outputs (N, K, ...) as probabilities (N, K, ...): softmax unless they are, by `temperature`.
 
         Raises ShapeError.
         """
-        if outputs.ndim != 2 or outputs.shape[1] != len(self.class_names):
+        expected = (len(self.class_names), *(self.size if self.answers_with_maps else ()))
+        if outputs.shape[1:] != expected:
             raise ShapeError(
-                f"the network gave outputs of shape {outputs.shape}; expected (N, {len(self.class_names)}), one for "
-                "each class"
+                f"the network gave outputs of shape {outputs.shape}; expected (N, {', '.join(map(str, expected))}), "
+                "one for each class"
             )
         return as_probabilities(outputs, self.outputs, self.temperature)
 
@@ -184,16 +191,16 @@ class Pipeline(Kept):
 
 
 def as_probabilities(outputs: np.ndarray, kind: Outputs, temperature: float = 1.0) -> np.ndarray:
-    """A network's outputs (N, K) as probabilities (N, K): its own, where it gives such, else their softmax.
+    """A network's outputs (N, K, ...) as probabilities of the same shape: its own, where it gives such, or softmax.
 
     With another temperature than 1, the softmax of the logits, or of the logarithms of its own, divided by it. Those of
-    several labels are the sigmoids; numbers are returned as they are.
+    several labels are the sigmoids; numbers and pictures are returned as they are.
     """
     if temperature != 1:
         with np.errstate(divide="ignore"):  # the logarithm of 0
             scores = np.log(outputs) if kind == "probabilities" else outputs
         return as_probabilities(scores / outputs.dtype.type(temperature), "logits")
-    if kind in ("probabilities", "numbers"):
+    if kind in ("probabilities", "numbers", "pictures"):
         return outputs
     if kind == "label_logits":
         return np.exp(-np.logaddexp(0, -outputs)).astype(outputs.dtype, copy=False)

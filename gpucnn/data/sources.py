@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gpucnn.data import csv, folder, idx, mnist, npz, synthetic, uci
+from gpucnn.data import csv, folder, idx, masks, mnist, npz, scenes, synthetic, uci
 from gpucnn.data.dataset import Source
 from gpucnn.data.download import DownloadError
 from gpucnn.errors import ConfigError
@@ -19,6 +19,9 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "csv": csv.load,
     "npz": npz.load,
     "folder": folder.load,
+    "masks": masks.load,
+    "noisy_digits": scenes.load_noisy,
+    "cluttered_digits": scenes.load_cluttered,
 }
 _PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int]]] = {
     "mnist": mnist.peek,
@@ -29,8 +32,12 @@ _PEEKS: dict[str, Callable[..., tuple[tuple[int, ...], int]]] = {
     "csv": csv.peek,
     "npz": npz.peek,
     "folder": folder.peek,
+    "masks": masks.peek,
+    "noisy_digits": scenes.peek_noisy,
+    "cluttered_digits": scenes.peek_cluttered,
 }
-MAY_VALIDATE = ("npz", "folder")  # may hold validation images of their own
+PER_PIXEL = ("masks", "cluttered_digits")  # their labels are a class per pixel
+MAY_VALIDATE = ("npz", "folder", "masks")  # may hold validation images of their own
 FALLBACKS = ("digits", "synthetic")  # need neither a file, nor the network, nor options
 # Training and test images of the data sets that a fallback can stand in for.
 _SIZES = {"mnist": (60_000, 10_000), "fashion_mnist": (60_000, 10_000)}

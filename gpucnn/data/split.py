@@ -30,7 +30,7 @@ def hold_out(
     if dataset.keys is not None:
         held = _held_by_key(dataset, size, stratified, fractions(dataset.keys, what, seed))
     elif stratified:
-        parts = shares(dataset.class_counts, count)
+        parts = shares(dataset.strata_counts, count)
         chosen = [rng.permutation(np.flatnonzero(dataset.strata == label))[:part] for label, part in enumerate(parts)]
         held = np.concatenate(chosen)
     else:
@@ -47,9 +47,9 @@ def _held_by_key(dataset: Dataset, size: int | float, stratified: bool, drawn: n
     """
     if isinstance(size, float) and not stratified:
         return np.flatnonzero(drawn < size)
-    parts = shares(dataset.class_counts, size) if isinstance(size, int) else None
+    parts = shares(dataset.strata_counts, size) if isinstance(size, int) else None
     held = []
-    for label, total in enumerate(dataset.class_counts):
+    for label, total in enumerate(dataset.strata_counts):
         order = np.flatnonzero(dataset.strata == label)
         order = order[np.argsort(drawn[order], kind="stable")]
         if parts is None:
@@ -120,13 +120,15 @@ def select_classes(source: Source, classes: Sequence[int | str]) -> Source:
 
 
 def transposed(source: Source) -> Source:
-    """The images with rows and columns exchanged. Raises DataError for signals and volumes."""
+    """The images with rows and columns exchanged, and labels as large as they. Raises DataError for other images."""
     transposed_shape(source.train.image_shape)
-    parts = {
-        name: replace(part, images=np.ascontiguousarray(part.images.swapaxes(2, 3)))  # (N, C, H, W) -> (N, C, W, H)
-        for name, part in source.parts.items()
-    }
-    return source.with_parts(parts)
+    return source.with_parts({name: _transposed(part) for name, part in source.parts.items()})
+
+
+def _transposed(part: Dataset) -> Dataset:
+    images = np.ascontiguousarray(part.images.swapaxes(2, 3))  # (N, C, H, W) -> (N, C, W, H)
+    labels = part.labels if part.labels.ndim < 3 else np.ascontiguousarray(part.labels.swapaxes(-2, -1))
+    return replace(part, images=images, labels=labels)
 
 
 def transposed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -39,12 +39,14 @@ def onnx_model(
 ) -> bytes:
     """The model of a network's steps, for images of `shape`, checked by ONNX's own checker.
 
-    With an `entry` the input is `pictures`, numbers as in files, and the output `probabilities` (N, classes); without
+    With an `entry` the input is `pictures`, numbers as in files, and the output `probabilities` (N, classes), of a
+    class per pixel (N, classes, H, W), or pictures as `outputs`; without
     it `inputs`, normalised, float32, and what the network itself gives, `outputs`. Raises InputError where the library
     onnx is not installed.
     """
     writer = _Writer(library("onnx"))
     source, target = ("inputs", "outputs") if entry is None else ("pictures", "probabilities")
+    target = "outputs" if outputs == "pictures" else target
     value = source if entry is None else writer.entry(source, entry)
     values = [value]
     for step in steps:
@@ -96,7 +98,8 @@ class _Writer:
 
     def behind(self, value: str, target: str, outputs: Outputs | None) -> None:
         """Write what makes the value `target` of the network's result: probabilities, unless `outputs` is None."""
-        operators = {"logits": ("Softmax", {"axis": 1}), "log_probabilities": ("Exp", {})}
+        softmax = ("Softmax", {"axis": 1})
+        operators = {"logits": softmax, "pixel_logits": softmax, "log_probabilities": ("Exp", {})}
         operator, options = operators.get(outputs or "", ("Identity", {}))
         self.nodes.append(self.onnx.helper.make_node(operator, [value], [target], f"{PIPELINE}{target}", **options))
 

@@ -30,7 +30,7 @@ def export_onnx(classifier: Classifier, path: Path | str, *, bare: bool = False)
     """
     classifier = classifier if bare else tempered(classifier)
     pipeline = classifier.pipeline
-    if not bare:
+    if not bare and not pipeline.answers_with_maps:
         check_classes(classifier)
     steps = steps_of(classifier.net, pipeline.image_shape)
     entry = Entry.of(pipeline, classifier.normalizer)
@@ -76,11 +76,17 @@ def _write_c(classifier: Classifier, path: Path | str, about: About, layers: Map
 
 def check_classes(classifier: Classifier) -> None:
     """Raise InputError unless the network's answers are classes, for which all that is written here takes them."""
-    if classifier.pipeline.outputs in ("label_logits", "numbers"):
-        what = "numbers" if classifier.pipeline.outputs == "numbers" else "several labels a picture"
+    what = {
+        "numbers": "numbers",
+        "label_logits": "several labels a picture",
+        "pixel_logits": "a class per pixel",
+        "pictures": "pictures",
+    }.get(classifier.pipeline.outputs)
+    if what is not None:
+        bare = "" if classifier.pipeline.answers_with_maps else " --bare"
         raise InputError(
             f"the network of {classifier.where} answers with {what}, and expected are classes; "
-            "--onnx FILE --bare writes the network alone"
+            f"--onnx FILE{bare} writes the network alone"
         )
 
 

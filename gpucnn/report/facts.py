@@ -11,6 +11,7 @@ from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
 from gpucnn.explain.layers import chosen_options, layer_facts
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
+from gpucnn.report.answers import answers_inside
 from gpucnn.report.belief import belief
 from gpucnn.report.dataset import data_inside
 from gpucnn.report.figures import MAGNITUDES, SERIES, SIGNED
@@ -58,14 +59,15 @@ def report_facts(subject: Subject) -> Facts:
     loader = Loader(subject.test, 256, subject.normalizer, dtype=subject.config["dtype"])
     evaluation = evaluate(subject.net, loader, subject.loss)
     plain = evaluation.probabilities
-    if not np.isfinite(plain).all():
+    if not np.isfinite(evaluation.loss if plain is None else plain).all():
         raise InputError(
             f"{subject.folder.path}: the network's outputs are not finite, so its weights are damaged or were never "
             "finite; train again, with a lower learning rate (optimizer.lr)"
         )
     if evaluation.scores is not None:
         of_test = subject.test.labels, evaluation.probabilities
-        return facts | {"scores": score_facts(evaluation.scores, subject.class_names, *of_test)}
+        facts["scores"] = score_facts(evaluation.scores, subject.class_names, *of_test)
+        return facts | ({"answers": answers_inside(subject, subject.test)} if subject.test.labels.ndim > 2 else {})
     probabilities = as_probabilities(plain, "probabilities", subject.temperature)
     predictions, viewer = Predictions(subject.test.labels, probabilities), Viewer(subject.test)
     facts |= _figures(predictions.classification, list(subject.class_names))

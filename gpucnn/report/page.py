@@ -24,8 +24,8 @@ PAGE, COMPARISON = "report.html", "comparison.html"
 CURVES, CONFUSION, KERNELS, FEATURE_MAPS = "curves.png", "confusion.png", "kernels.png", "feature_maps.png"
 # In the order in which they stand in the page's one script: each uses those before it.
 SCRIPTS = (
-    "tools", "theme", "architecture", "curves", "health", "images", "predictions", "scores", "belief", "space",
-    "dataset", "tiles", "kernels", "forming", "likes", "maps", "comparison", "sweep", "assembly",
+    "tools", "theme", "architecture", "curves", "health", "images", "predictions", "scores", "answers", "belief",
+    "space", "dataset", "tiles", "kernels", "forming", "likes", "maps", "comparison", "sweep", "assembly",
 )  # fmt: skip
 # What the parser of HTML looks for inside a script, and two that end lines in old ones: JSON can say them otherwise.
 ESCAPED = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})

@@ -5,17 +5,37 @@ from typing import Any
 
 import numpy as np
 
+from gpucnn.metrics import Classification
 from gpucnn.report.series import short_number
-from gpucnn.training.scores import NumberScores, Scores
+from gpucnn.training.evaluation import Scores
+from gpucnn.training.map_scores import PictureScores, PixelScores
+from gpucnn.training.scores import NumberScores
 
 MOST_POINTS = 1000  # of a chart, evenly chosen from the test images
 Facts = dict[str, Any]
 
 
-def score_facts(scores: Scores, names: Sequence[str], labels: np.ndarray, outputs: np.ndarray) -> Facts:
-    """The table of each label's or number's figures; of numbers a chart each, from labels and outputs (N, K)."""
-    figures = scores.as_dict(names)
-    if isinstance(scores, NumberScores):
+def score_facts(scores: Scores, names: Sequence[str], labels: np.ndarray, outputs: Any) -> Facts:
+    """The table of each label's, number's or class's figures; of numbers a chart each, from labels and outputs (N, K).
+
+    Of pictures the table has one row, for all of them.
+    """
+    figures, charts = scores.as_dict(names), list[Facts]()
+    if isinstance(scores, PixelScores):
+        rows = [list(row.values()) for row in figures["classes"]]
+        macro = Classification(scores.confusion).macro
+        means = [figures["mean_iou"], figures["mean_dice"], macro.precision, macro.recall]
+        header, title = ["class", "IoU", "Dice", "precision", "recall", "pixels"], "Classes of pixels"
+        rows.append(["mean", *means, int(scores.confusion.sum())])
+        hint = (
+            "IoU: the pixels that have a class and are given it, of those that have it or are given it. Dice: twice "
+            "these of the sum of both. The means are over the classes that occur. A heading sorts."
+        )
+    elif isinstance(scores, PictureScores):
+        rows = [["all test images", figures["psnr"], figures["mean_absolute_error"]]]
+        header, title = ["pictures", "PSNR in dB", "mean absolute error"], "Errors of pictures"
+        hint = "PSNR: -10 log10 of the mean squared error, where white is 1. The absolute error is a fraction of white."
+    elif isinstance(scores, NumberScores):
         rows = [list(row) for row in zip(names, *(figures[key] for key in ("mae", "rmse", "r2")), strict=True)]
         header, title = ["output", "MAE", "RMSE", "R²"], "Errors"
         hint = (
@@ -25,7 +45,7 @@ def score_facts(scores: Scores, names: Sequence[str], labels: np.ndarray, output
         charts = [_points(name, *pair) for name, *pair in zip(names, labels.T, outputs.T, strict=True)]
     else:
         rows = [list(row.values()) for row in figures["labels"]]
-        header, title, charts = ["label", "threshold", "precision", "recall", "F1", "images"], "Labels", []
+        header, title = ["label", "threshold", "precision", "recall", "F1", "images"], "Labels"
         hint = (
             "Precision: of the images given a label, the share that has it. Recall: of those that have it, the share "
             "that is given it. F1 is their harmonic mean. A heading sorts."
@@ -38,6 +58,10 @@ def headline_of(result: Mapping[str, Any]) -> tuple[str, str] | None:
     """What stands in the place of the test accuracy in result.json, and the figure as text; None for classes."""
     if result.get("exact_match") is not None:
         return "all labels right", f"{result['exact_match']:.2%}".replace("%", " %")
+    if result.get("mean_iou") is not None:
+        return "mean IoU on test images", f"{result['mean_iou']:.4f}"
+    if result.get("psnr") is not None:
+        return "PSNR on test images", f"{result['psnr']:.2f} dB"
     if result.get("r2"):
         return "mean R² on test images", f"{np.mean(result['r2']):.4f}"
     return None

@@ -12,7 +12,7 @@ from gpucnn import nn
 from gpucnn.data import Normalizer, Pipeline
 from gpucnn.data.pipeline import blank
 from gpucnn.data.views import averaged
-from gpucnn.errors import CheckpointError
+from gpucnn.errors import CheckpointError, ConfigError
 from gpucnn.training.evaluation import BATCH_SIZE, dtype_of, outputs
 
 
@@ -29,7 +29,8 @@ class Classifier:
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.pipeline.image_shape))
-        return f"<classifier of {self.where}: pictures of {shape}, {len(self.classes)} classes>"
+        what = f"{len(self.classes)} {'channels' if self.pipeline.outputs == 'pictures' else 'classes'}"
+        return f"<classifier of {self.where}: pictures of {shape}, {what}>"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -40,9 +41,14 @@ class Classifier:
         """The name of the likeliest class of every picture; see `predict_proba`.
 
         Of a network of several labels the names of those that each picture is given, a list of lists; of one of numbers
-        these, (N, K).
+        these, (N, K). Of one that answers for each pixel the number of its class, (N, H, W) uint8; of one that answers
+        with pictures these, (N, C, H, W), from black, 0, to white, 1.
         """
         answers = self.predict_proba(pictures, tta, **options)
+        if self.pipeline.outputs == "pixel_logits":
+            return answers.argmax(axis=1).astype(np.uint8)
+        if self.pipeline.outputs == "pictures":
+            return answers.clip(0, 1)
         if self.pipeline.outputs == "numbers":
             return answers
         if self.pipeline.outputs == "label_logits":
@@ -55,7 +61,7 @@ class Classifier:
         return [name for name, p, limit in zip(self.classes, probabilities, limits, strict=True) if p >= limit]
 
     def predict_proba(self, pictures: Any, tta: str = "", **options: bool) -> np.ndarray:
-        """Probabilities (N, classes) of one picture or several.
+        """Probabilities (N, classes) of one picture or several, or (N, classes, H, W) of their pixels.
 
         pictures: the path of a file, a PIL image, an array of numbers of any type, range and order of axes, or a list
         of these, with the options `invert`, `centre` and `transposed`; see `Pipeline.images`. A network that ends in
@@ -81,7 +87,12 @@ class Classifier:
         return probabilities
 
     def probabilities(self, images: np.ndarray, tta: str = "") -> np.ndarray:
-        """Probabilities (N, classes) of images (N, C, H, W) as `Pipeline.images` gives them. Raises CheckpointError."""
+        """Probabilities (N, classes, ...) of images (N, C, H, W) as `Pipeline.images` gives them.
+
+        Raises CheckpointError, and ConfigError for views of answers that are as large as the image.
+        """
+        if tta and self.pipeline.answers_with_maps:
+            raise ConfigError("tta: answers are as large as the picture and would move with it; leave it out")
         return np.concatenate([averaged(part, tta, self._answers) for part in _parts(images)])
 
     def _answers(self, images: np.ndarray) -> np.ndarray:

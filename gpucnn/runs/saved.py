@@ -10,9 +10,9 @@ from pathlib import Path
 from gpucnn import nn
 from gpucnn.config.build import Classes, TrainingData, build_early_stop, build_loss, build_network
 from gpucnn.config.check import Checked, load_options
-from gpucnn.config.schema import Config, takes_of
+from gpucnn.config.schema import Config, kinds_of
 from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
-from gpucnn.data.ranges import BYTE
+from gpucnn.data.ranges import BYTE, full_scale
 from gpucnn.data.untrusted import naming
 from gpucnn.errors import CheckpointError, DataError, ShapeError
 from gpucnn.runs.classifier import Classifier
@@ -111,13 +111,17 @@ class SavedRun:
         from_files: whether the pixels come from picture files. Raises ShapeError for images of another shape, DataError
         for other classes.
         """
-        if images.kind not in takes_of(self.config.loss.name):
+        reproducing = self.config.data.target == "inputs" and images.kind != "pictures"
+        if not reproducing and images.kind not in kinds_of(self.config.data, self.config.loss.name):
             raise DataError(f"the labels of {of} are {images.kind}, and the network was trained on others")
         if images.image_shape != self.image_shape:
             raise ShapeError(
                 f"the images of {of} are {_by(images.image_shape)}, and the network was trained on "
                 f"{_by(self.image_shape)}; give a data set of that shape"
             )
+        if reproducing:
+            white = BYTE.high if from_files else full_scale(images.images)
+            images = images.reproduced(white)
         with _refusing(f"{of} has other classes than {self.folder.path}"):
             images = images.renumbered(self.class_names)
         return replace(images, images=self.pipeline.pixels.fit(images.images, BYTE if from_files else None))

@@ -20,15 +20,17 @@ from gpucnn.threads import one_blas_thread
 from gpucnn.training.class_numbers import class_numbers
 from gpucnn.training.given import as_images
 from gpucnn.training.inference import CapturedNetwork
-from gpucnn.training.kinds import Kind, kind_of
+from gpucnn.training.kinds import MAPS, Kind, kind_of
 from gpucnn.training.losses import CrossEntropy, Loss
+from gpucnn.training.map_scores import PictureScores, PixelScores, picture_scores, pixel_scores
 from gpucnn.training.records import StepResult
-from gpucnn.training.scores import Scores, label_scores, number_scores
+from gpucnn.training.scores import LabelScores, NumberScores, label_scores, number_scores
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally
 from gpucnn.training.step import forward, measure
 
 BATCH_SIZE = 256  # images at a time where no gradients are kept
+Scores = LabelScores | NumberScores | PixelScores | PictureScores
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +38,14 @@ class Evaluation:
     """Figures of a network on a data set. `loss` and `accuracy` are means over images.
 
     `accuracy` and `classification` are None where labels are no classes; there are `scores` where these are several an
-    image, or numbers. `probabilities` (N, C) are in the data's order; of labels that are numbers, the numbers.
+    image, numbers, or as large as the images. `probabilities` (N, C) are in the data's order; of labels that are
+    numbers, the numbers; None where labels are as large as the images, which takes much memory.
     """
 
     loss: float
     accuracy: Any
     classification: Any
-    probabilities: np.ndarray
+    probabilities: Any
     scores: Scores | None = None
 
 
@@ -55,16 +58,16 @@ def evaluate(
     """
     loss, shares = CrossEntropy() if loss is None else loss, Shares() if shares is None else shares
     batches, tally = as_batches(data, batch_size, dtype_of(net).name), Tally()
-    outputs, given = [], []
+    kept = Answers(loss)
     with evaluating(net):
         captured = CapturedNetwork(net)
         for share in shares.batches(batches, epoch=0):
             result, output = evaluate_batch(captured, loss, share.batch)
             tally.add(shares.sum(result, share.of)())
-            given.append(shares.gather(to_host(share.batch.labels), share.of))
-            outputs.append(shares.gather(output, share.of))
-    scores = np.concatenate(outputs)  # (N, C)
-    labels = np.concatenate(given)
+            kept.add(shares.gather(to_host(share.batch.labels), share.of), shares.gather(output, share.of))
+    if kept.sums is not None:
+        return Evaluation(tally.loss, None, None, None, kept.sums)
+    scores, labels = kept.outputs, kept.labels  # (N, C)
     kind = kind_of(loss, labels)
     probabilities = as_probabilities(scores, outputs_to(kind, net))
     if kind != "classes":
@@ -75,9 +78,51 @@ def evaluate(
     return Evaluation(tally.loss, figures.accuracy, figures, probabilities)
 
 
+class Answers:
+    """Labels and outputs of minibatches: all of them, or where they are as large as images the sums of their figures.
+
+    everything: keep all in any case.
+    """
+
+    def __init__(self, loss: Loss, everything: bool = False) -> None:
+        self._loss, self._everything = loss, everything
+        self._labels: list[np.ndarray] = []
+        self._outputs: list[np.ndarray] = []
+        self.sums: Any = None  # Scores
+
+    def add(self, labels: np.ndarray, outputs: np.ndarray) -> None:
+        """Take in a minibatch: labels (n, ...), outputs (n, C, ...)."""
+        maps = kind_of(self._loss, labels) in MAPS
+        if maps:
+            scores = scores_of(self._loss, labels, outputs)
+            self.sums = scores if self.sums is None else self.sums + scores
+        if not maps or self._everything:
+            self._labels.append(labels)
+            self._outputs.append(outputs)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Those that were kept, (N, ...)."""
+        return np.concatenate(self._labels)
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Those that were kept, (N, C, ...)."""
+        return np.concatenate(self._outputs)
+
+    @property
+    def scores(self) -> Scores | None:
+        """The figures of all; None for classes."""
+        return scores_of(self._loss, self.labels, self.outputs) if self.sums is None else self.sums
+
+
 def scores_of(loss: Loss, labels: np.ndarray, outputs: np.ndarray) -> Scores | None:
-    """The figures of a network's outputs (N, L) against labels that are several an image, or numbers; else None."""
+    """The figures of a network's outputs (N, C, ...) against labels that are no class an image; None for classes."""
     kind = kind_of(loss, labels)
+    if kind == "pixels":
+        return pixel_scores(labels, outputs, getattr(loss, "ignore_index", None))
+    if kind == "pictures":
+        return picture_scores(labels, outputs)
     if kind == "several":
         return label_scores(labels, as_probabilities(outputs, "label_logits"), getattr(loss, "threshold", 0.5))
     if kind == "numbers":
@@ -89,6 +134,10 @@ def outputs_to(kind: Kind | None, net: Module) -> Outputs:
     """What the network's outputs are where labels are of this kind."""
     if kind == "several":
         return "label_logits"
+    if kind == "pixels":
+        return "pixel_logits"
+    if kind == "pictures":
+        return "pictures"
     return "numbers" if kind == "numbers" else outputs_of(net)
 
 
@@ -115,7 +164,7 @@ def inputs_to_probabilities(
 
 
 def outputs(net: Module, inputs: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """What `net`, in evaluation mode, makes of its inputs (N, C, H, W), which are normalised already: (N, K)."""
+    """What `net`, in evaluation mode, makes of its inputs (N, C, H, W), which are normalised already: (N, K, ...)."""
     inputs = as_images(inputs)
     _check_some(inputs)
     dtype, rows = dtype_of(net).name, []
@@ -134,7 +183,7 @@ def _check_some(images: np.ndarray) -> None:
 
 @np.errstate(all="ignore")  # overflow shows in the loss
 def evaluate_batch(net: Module | CapturedNetwork, loss: Loss, batch: Batch) -> tuple[StepResult, np.ndarray]:
-    """The result of one minibatch and the network's output (N, C). Call this inside `evaluating`."""
+    """The result of one minibatch and the network's output (N, C, ...). Call this inside `evaluating`."""
     output, value = forward(net, loss, batch)
     return measure(loss, batch, output, value), output.numpy()
 

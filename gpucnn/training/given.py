@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gpucnn.data.loader import Batches
+from gpucnn.data.stored import Stored
 from gpucnn.errors import ConfigError, DataError, InputError
 from gpucnn.nn import Module
 from gpucnn.optim import Optimizer
@@ -33,8 +34,10 @@ def as_images(images: Any) -> np.ndarray:
 
 
 def labels_of(batches: Batches) -> np.ndarray | None:
-    """All labels of a Loader; None where only its batches are known."""
+    """All labels of a Loader, or one of those that stay on disk; None where only its batches are known."""
     labels = getattr(batches, "labels", None)
+    if isinstance(labels, Stored):  # pictures that are larger than memory: one tells what all are
+        return labels[:1]
     return labels if isinstance(labels, np.ndarray) else None
 
 

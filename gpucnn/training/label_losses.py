@@ -1,4 +1,4 @@
-"""Losses of labels that are no classes: several labels an image, and numbers."""
+"""Losses of labels that are no classes: several labels an image, numbers, and pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,9 +47,9 @@ class BinaryCrossEntropy:
 
 @dataclass(frozen=True)
 class AbsoluteError:
-    """`functional.l1_loss` of numbers (N,) or rows (N, K): the mean over images and outputs, or the sum over both."""
+    """`functional.l1_loss` of numbers (N,), rows (N, K) or pictures: the mean over images and outputs, or their sum."""
 
-    takes: ClassVar[tuple[str, ...]] = ("numbers",)
+    takes: ClassVar[tuple[str, ...]] = ("numbers", "pictures")
     reduction: Reduction = "mean"
 
     def __call__(self, output: Tensor, labels: Array) -> Tensor:
@@ -61,7 +61,7 @@ class AbsoluteError:
 class SmoothAbsoluteError:
     """`functional.smooth_l1_loss` of numbers, as AbsoluteError: squares up to a distance of `beta`."""
 
-    takes: ClassVar[tuple[str, ...]] = ("numbers",)
+    takes: ClassVar[tuple[str, ...]] = ("numbers", "pictures")
     reduction: Reduction = "mean"
     beta: float = 1.0
 

@@ -13,20 +13,20 @@ from gpucnn.tensor import Tensor
 from gpucnn.training.label_losses import AbsoluteError, BinaryCrossEntropy, SmoothAbsoluteError, as_rows
 from gpucnn.training.loss_weights import ByName, balanced_weights, check_weights, in_order, on_device
 
-Loss = Callable[[Tensor, Array], Tensor]  # (output (N, C), labels (N,) or rows (N, C)) -> a single number
+Loss = Callable[[Tensor, Array], Tensor]  # (output (N, C, ...), labels (N, ...) or of its shape) -> a single number
 Reduction = Literal["mean", "sum"]
 
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """`functional.cross_entropy` with these options: the mean over a minibatch's images, or their sum.
+    """`functional.cross_entropy` with these options: the mean over a minibatch's images, or pixels, or their sum.
 
     `weight` is a number for each class, in their order or by their names, or "balanced": the number of training images
     over that of classes and over the class's images. The mean is then over weights, as in PyTorch. Raises InputError
     for weights that are no weights.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("classes",)
+    takes: ClassVar[tuple[str, ...]] = ("classes", "pixels")
     reduction: Reduction = "mean"
     label_smoothing: float = 0.0
     weight: Literal["balanced"] | ByName | None = None
@@ -37,11 +37,13 @@ class CrossEntropy:
             check_weights("weight", self.weight)
 
     def __call__(self, output: Tensor, labels: Array) -> Tensor:
-        """output (N, C), labels (N,) or rows (N, C) -> a scalar."""
+        """output (N, C, ...), labels (N, ...) or rows (N, C) -> a scalar."""
+        if labels.ndim > 2:
+            labels = labels.astype("int64")  # of a class per pixel, kept in bytes
         if self.weight is None and self.ignore_index is None:
             return F.cross_entropy(output, labels, self.reduction, self.label_smoothing)
         weight = on_device(self.weight, output)
-        ignored = None if labels.ndim == 2 else self.ignore_index
+        ignored = None if labels.ndim == output.ndim else self.ignore_index
         return F.cross_entropy(
             output, labels, self.reduction, self.label_smoothing, weight=weight, ignore_index=ignored
         )
@@ -57,10 +59,10 @@ class CrossEntropy:
 class MeanSquaredError:
     """`functional.mse_loss`: the mean over images and outputs, or the sum over both.
 
-    Labels are numbers (N,) or rows (N, K); whole numbers (N,) are classes, whose target is their one-hot row.
+    Labels are numbers (N,), rows (N, K) or pictures; whole numbers (N,) are classes, whose target is their one-hot row.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("classes", "numbers")
+    takes: ClassVar[tuple[str, ...]] = ("classes", "numbers", "pictures")
     reduction: Reduction = "mean"
 
     def __call__(self, output: Tensor, labels: Array) -> Tensor:

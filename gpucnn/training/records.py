@@ -39,7 +39,10 @@ class BatchRecord:
 
 
 ADDED = ("metrics", "validation_score")  # left out of a line of metrics.jsonl where they are empty
-SCORES = ("exact_match", "labels", "mae", "rmse", "r2")
+SCORES = (
+    "exact_match", "labels", "mae", "rmse", "r2", "classes", "mean_iou", "mean_dice", "pixel_accuracy", "psnr",
+    "mean_absolute_error",
+)  # fmt: skip
 BATCH_HEADER = ",".join(each.name for each in fields(BatchRecord))
 
 
@@ -51,8 +54,8 @@ class EpochRecord:
     validation (None without validation data) after. `lr` is the learning rate of the epoch's last step. `seconds` and
     `images_per_second` are those of the training part alone. Accuracies are None where labels are no classes. `metrics`
     are the Trainer's own, of the validation images. Where labels are no classes `validation_score` is the figure that
-    takes the accuracy's place: the share of images whose labels are all right (exact_match), or the mean of r2 over the
-    outputs; `scores` has it and others by name (see training.scores).
+    takes the accuracy's place: the share of images whose labels are all right (exact_match), the mean of r2 over the
+    outputs, mean_iou or psnr; `scores` has it and others by name (see training.scores, training.map_scores).
     """
 
     epoch: int

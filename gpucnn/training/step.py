@@ -14,8 +14,8 @@ from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.nn import Module
 from gpucnn.tensor import Tensor
 from gpucnn.threads import one_blas_thread
+from gpucnn.training.answers import check_answers, count_right
 from gpucnn.training.averages import Average
-from gpucnn.training.class_numbers import class_numbers
 from gpucnn.training.losses import Loss, is_sum
 from gpucnn.training.records import StepResult
 from gpucnn.training.rollback import undone_if_it_fails
@@ -80,12 +80,9 @@ class HostSteps:
 
 
 def forward(net: Callable[[Tensor], Tensor], loss: Loss, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The network's output (N, C) for a minibatch, and its loss. Raises ShapeError for an output of another shape."""
+    """The network's output (N, C, ...) for a minibatch, and its loss. Raises ShapeError for one of another shape."""
     output = net(Tensor.from_batch_last(to_device(batch.images)))
-    if output.ndim != 2:
-        raise ShapeError(
-            f"the network's output is {output.shape}; expected (images, classes). End it with flatten and linear"
-        )
+    check_answers(output, batch.labels)
     if isinstance(batch.labels, np.ndarray) and module_of(output.memory) is not np:  # reading them there would stop it
         check_labels(batch.labels, output, loss)
     value = loss(output, to_device(batch.labels))
@@ -95,18 +92,16 @@ def forward(net: Callable[[Tensor], Tensor], loss: Loss, batch: Batch) -> tuple[
 
 
 def check_labels(labels: np.ndarray, output: Tensor, loss: Loss) -> None:
-    """Raise InputError for a class number (N,), on the host, that names no column of an output (N, C).
+    """Raise InputError for a class number (N, ...), on the host, that names no column of an output (N, C, ...).
 
     That which the loss ignores is none.
     """
-    if labels.ndim == 1 and labels.dtype.kind in "iu":
+    if labels.ndim < output.ndim and labels.dtype.kind in "iu":
         labels = labels[labels != getattr(loss, "ignore_index", None)]
         kernels_of(type(labels)).softmax.check_labels(labels, output.shape[1])
 
 
 def measure(loss: Loss, batch: Batch, output: Tensor, value: Tensor) -> StepResult:
     """The loss `value` per image, and how many images `output` (N, C) classifies correctly."""
-    scores = output.memory if output.batch_last else output.memory.T  # (C, N)
-    images, labels = len(batch.labels), to_device(class_numbers(batch.labels))
-    correct = module_of(scores).count_nonzero(scores.argmax(axis=0) == labels)
-    return StepResult(images, value.item() / (images if is_sum(loss) else 1), int(correct))
+    images = len(batch.labels)
+    return StepResult(images, value.item() / (images if is_sum(loss) else 1), count_right(output, batch.labels))

@@ -23,13 +23,14 @@ from gpucnn.training.diagnosis import first_not_finite
 from gpucnn.training.early_stop import EarlyStop
 from gpucnn.training.evaluation import (
     BATCH_SIZE,
+    Answers,
     Evaluation,
+    Scores,
     dtype_of,
     evaluate,
     evaluate_batch,
     evaluating,
     predict,
-    scores_of,
 )
 from gpucnn.training.given import (
     Metrics,
@@ -48,7 +49,6 @@ from gpucnn.training.losses import CrossEntropy, Loss
 from gpucnn.training.memory import out_of_memory
 from gpucnn.training.progress import Progress, describe
 from gpucnn.training.records import BatchRecord, EpochRecord, StepResult
-from gpucnn.training.scores import Scores
 from gpucnn.training.shares import Shares
 from gpucnn.training.state import Tally, TrainState
 from gpucnn.training.step import Step
@@ -382,8 +382,8 @@ class Trainer:
         `on_outputs` is told each minibatch's number, from 0 on, and the network's outputs (N, C) for this process's
         share of it.
         """
-        state, outputs, labels = self.train_state, [], []
-        keeping = bool(self.metrics) or self._kind in ("several", "numbers")
+        state, kept = self.train_state, Answers(self.loss, everything=bool(self.metrics))
+        keeping = bool(self.metrics) or self._kind not in ("classes", None)
         if keeping:  # all outputs are needed: validation that was interrupted begins anew
             state.validation = Tally()
         net = self.evaluated
@@ -395,8 +395,8 @@ class Trainer:
                 self.on_outputs(state.validation.batches, output)
             result = self._shares.sum(own, share.of)()
             if keeping:
-                outputs.append(self._shares.gather(output, share.of))
-                labels.append(self._shares.gather(to_host(share.batch.labels), share.of))
+                labels = self._shares.gather(to_host(share.batch.labels), share.of)
+                kept.add(labels, self._shares.gather(output, share.of))
             if not math.isfinite(result.loss):
                 batch = next(batches.batches(0, first=state.validation.batches))
                 with evaluating(net):
@@ -405,9 +405,8 @@ class Trainer:
             yield self._record("validation", state.validation, result)
 
         if keeping:
-            every, given = np.concatenate(outputs), np.concatenate(labels)
-            self._measured = measured(self.metrics, every, given)
-            self._scores = scores_of(self.loss, given, every) if self._kind != "classes" else None
+            self._measured = measured(self.metrics, kept.outputs, kept.labels) if self.metrics else {}
+            self._scores = kept.scores if self._kind != "classes" else None
 
     def _record(self, split: str, tally: Tally, result: StepResult) -> BatchRecord:
         accuracy = result.correct / result.images if self._kind == "classes" else None

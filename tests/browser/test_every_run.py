@@ -11,6 +11,10 @@ from PIL import Image
 from gpucnn.cli import main
 from gpucnn.config.check import shipped_configs
 
+ANSWERING_WITH_MAPS = {  # and the few images to train them on
+    "autoencoder": "data={name: noisy_digits, train: 80, test: 30, target: inputs, normalize: unit, validation: 0.1}",
+    "unet": "data={name: cluttered_digits, train: 64, test: 30, validation: 0.1}",
+}
 OWN_CLASSES = {"three_digits": 3, "three_digits_best": 3}
 SIGNALS = """\
 name: signals
@@ -77,13 +81,13 @@ def facts_of(page: Path) -> dict[str, Any]:
     return json.loads(text.partition('id="facts">')[2].partition("</script>")[0])
 
 
-@pytest.mark.parametrize("name", shipped_configs())
+@pytest.mark.parametrize("name", [name for name in shipped_configs() if name not in ANSWERING_WITH_MAPS])
 def test_a_shipped_configuration_has_a_report_without_warnings(name, open_file, capsys) -> None:
     """On a few made images of the right shape, so that it takes a moment and needs no files."""
     overrides = [
         f"data={{name: synthetic, train: 96, test: 40, classes: {OWN_CLASSES.get(name, 10)}, validation: 0.1}}"
     ]
-    if name == "my_images":
+    if name in ("mobilenet_small", "my_images", "resnet_cifar"):
         for label in ("cat", "dog"):
             Path("pictures", label).mkdir(parents=True)
             for i in range(10):
@@ -102,6 +106,17 @@ def test_a_shipped_configuration_has_a_report_without_warnings(name, open_file, 
     assert shown.locator("#maps .of-layer").count() == len(facts_of(page)["layers"])
     convolutions = sum(layer["kind"].startswith("conv") for layer in facts_of(page)["layers"])
     assert shown.locator("#kernels .of-layer").count() == convolutions
+
+
+@pytest.mark.parametrize("name", ANSWERING_WITH_MAPS)
+def test_answers_as_large_as_the_picture_stand_beside_it(name, open_file) -> None:
+    page = open_file(trained(name, ANSWERING_WITH_MAPS[name]))
+    columns = {"autoencoder": 2, "unet": 3}[name]
+    assert page.locator("#answers figure").count() == 24
+    assert page.locator("#answers canvas").count() == 24 * columns
+    assert page.locator("#answers .dot").count() == {"autoencoder": 0, "unet": 10}[name]
+    assert page.locator("#scores tbody tr").count() == {"autoencoder": 1, "unet": 12}[name]
+    assert page.locator("#confusion").count() == page.locator("#maps").count() == 0
 
 
 def test_a_hostile_class_name_is_only_shown(open_file) -> None:

@@ -110,7 +110,7 @@ def test_a_right_configuration_is_read() -> None:
             "x.yaml:8:12: model layer 1 (relu): p: unknown key 'p'; there is nothing to choose",
         ),
         # options that are missing
-        ("name: digits, ", "", "x.yaml:5:1: data: name is missing; give one of csv, digits, fashion_mnist"),
+        ("name: digits, ", "", "x.yaml:5:1: data: name is missing; give one of cluttered_digits, csv, digits"),
         ("lr: 0.05, ", "", "x.yaml:13:1: optimizer.lr: is missing; expected a number above 0"),
         (
             "{out_channels: 4, kernel_size: 5}",

@@ -24,8 +24,9 @@ def test_lenet_has_every_default_filled_in() -> None:
         "train", "report", "logging",
     ]  # fmt: skip
     assert config["data"] == {
-        "name": "mnist", "fallback": "digits", "validation": 10000, "transpose": False, "stratified": True,
-        "normalize": "standard", "per_class": None, "limit": None, "classes": None, "split": None, "augment": None,
+        "name": "mnist", "fallback": "digits", "validation": 10000, "target": "labels", "transpose": False,
+        "stratified": True, "normalize": "standard", "per_class": None, "limit": None, "classes": None, "split": None,
+        "augment": None,
     }  # fmt: skip
     assert config["model"][:3] == [
         {"conv2d": {"out_channels": 6, "kernel_size": 5, "stride": 1, "padding": "same", "dilation": 1, "groups": 1,

@@ -326,3 +326,27 @@ def test_one_class_is_refused_naming_the_array_and_what_else_there_is(save):
     for read in (npz.load, npz.peek):
         with pytest.raises(DataError, match="labels 'y_train' are all 4: .* also holds fine_labels: give train_labels"):
             read(path)
+
+
+def test_a_class_per_pixel_and_pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    images, masks = rng.integers(0, 256, (8, 5, 6), np.uint8), rng.integers(0, 3, (8, 5, 6))
+    masks[0, 0] = 255
+    path = tmp_path / "data.npz"
+    np.savez(path, x_train=images, y_train=masks, x_test=images[:2], y_test=masks[:2, ..., None])
+    source = npz.load(path, labels="pixels")
+    assert source.train.kind == "pixels" and source.train.class_names == ("0", "1", "2")
+    assert np.array_equal(source.train.labels, masks) and np.array_equal(source.test.labels, masks[:2])
+    assert npz.peek(path, labels="pixels", class_names=["a", "b", "c", "d"]) == ((1, 5, 6), 4)
+    with pytest.raises(DataError, match=r"shape \(8, 5, 6\); expected whole numbers, .* data.labels: pixels"):
+        npz.load(path)
+    np.savez(path, x_train=images, y_train=images / 255)
+    source = npz.load(path, labels="pictures", test=0.25)
+    assert source.train.kind == "pictures" and source.train.labels.dtype == np.float32
+    assert npz.peek(path, labels="pictures") == ((1, 5, 6), 1) and source.train.white == 1
+    np.savez(path, x_train=images / 255, y_train=images)
+    assert npz.load(path, labels="pictures", test=0.25).test.white == 255
+    for wrong, told in ((masks - 1, "hold -1; expected classes from 0 to 254"), (masks / 2, "are float64 of shape")):
+        np.savez(path, x_train=images, y_train=wrong)
+        with pytest.raises(DataError, match=told):
+            npz.load(path, labels="pixels")

@@ -23,7 +23,8 @@ def unreachable(tmp_path, monkeypatch):
 
 
 def test_the_names():
-    assert list(SOURCES) == ["mnist", "fashion_mnist", "digits", "synthetic", "idx", "csv", "npz", "folder"]
+    assert list(SOURCES) == ["mnist", "fashion_mnist", "digits", "synthetic", "idx", "csv", "npz", "folder", "masks",
+                             "noisy_digits", "cluttered_digits"]  # fmt: skip
     assert list(_PEEKS) == list(SOURCES)
 
 
@@ -42,6 +43,8 @@ def test_peek_tells_what_loading_gives(tmp_path):
     write_mnist_like(tmp_path)
     for name, options in (
         ("digits", {}),
+        ("noisy_digits", {"train": 9, "test": 4}),
+        ("cluttered_digits", {"train": 9, "test": 4}),
         ("synthetic", {"train": 9, "test": 4, "shape": (2, 5, 5), "classes": 3}),
         ("idx", {"path": tmp_path}),
     ):

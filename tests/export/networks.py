@@ -145,7 +145,10 @@ def classifier_of(
     """A network with the pipeline of images (N, *shape): by default noise from 0 to 255, uint8."""
     if images is None:
         images = np.random.default_rng(0).integers(0, 256, (12, *shape), np.uint8)
-    classes = net.output_shape(shape)[0]
+    classes, *maps = net.output_shape(shape)
+    outputs = outputs_of(net)
+    if maps:  # a picture, or a class for each pixel
+        outputs = "pictures" if (classes, *maps) == shape else "pixel_logits"
     train = Dataset(images, np.arange(len(images)) % classes, tuple(f"class {n}" for n in range(classes)))
-    pipeline = Pipeline.of(train, Fingerprint.of("noise", {"train": train}), outputs_of(net), invert=invert)
+    pipeline = Pipeline.of(train, Fingerprint.of("noise", {"train": train}), outputs, invert=invert)
     return Classifier(net, pipeline, Normalizer.fit(normalize, train))

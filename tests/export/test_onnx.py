@@ -107,7 +107,7 @@ def test_a_random_network_agrees_in_openvino(index, openvino, exported) -> None:
 @pytest.mark.parametrize("name", shipped_configs())
 def test_a_shipped_network_agrees_in_both_runtimes(name, runtime, openvino, tmp_path) -> None:
     overrides, shape = [], (3, 33, 47)
-    if name == "my_images":
+    if name in ("mobilenet_small", "my_images", "resnet_cifar"):
         overrides = [f"data.path={tmp_path}", f"data.size=[{shape[1]}, {shape[2]}]"]
         for label in ("cat", "dog"):
             (tmp_path / label).mkdir()

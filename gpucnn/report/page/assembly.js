@@ -33,6 +33,7 @@ function assemble() {
     );
   }
   if (facts.scores) parts.push(scores());
+  if (facts.answers) parts.push(answers());
   if (facts.confusion) parts.push(confusion(), classes());
   if (facts.examples) parts.push(mistakes());
   if (facts.belief) parts.push(belief());

@@ -4,6 +4,7 @@ import os
 import platform
 import runpy
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ X86: dict[str, list[str]] = {
     "plain": [],
 }
 OTHERS: dict[str, list[str]] = {"plain": []}  # NEON belongs to every 64-bit ARM
+# One build serves this Python and every later one (abi3); a Python without its global lock has no such interface.
+STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
+OLDEST = ("0x030B0000", "cp311")  # as requires-python says
 
 
 def extension(name: str, flags: list[str]) -> Extension:
@@ -28,7 +32,8 @@ def extension(name: str, flags: list[str]) -> Extension:
         sorted(map(str, SOURCE.glob("*.c"))),
         depends=sorted(map(str, SOURCE.glob("*.h"))),
         include_dirs=[np.get_include()],
-        define_macros=[("MODULE", f"_{name}"), ("FINGERPRINT", FINGERPRINT)],
+        define_macros=[("MODULE", f"_{name}"), ("FINGERPRINT", FINGERPRINT)] + [("Py_LIMITED_API", OLDEST[0])] * STABLE,
+        py_limited_api=STABLE,
         extra_compile_args=FLAGS + flags,
         extra_link_args=["-pthread"],
         optional=True,
@@ -38,4 +43,10 @@ def extension(name: str, flags: list[str]) -> Extension:
 if sys.platform == "darwin":  # a Python for both processors would compile AVX for ARM too
     os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
 sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHERS
-setup(ext_modules=[extension(name, flags) for name, flags in sets.items()])
+if STABLE:  # Python would take modules of one version alone, which were built here before, in place of these
+    for name in sets:
+        Path(f"gpucnn/kernels/c/_{name}{sysconfig.get_config_var('EXT_SUFFIX')}").unlink(missing_ok=True)
+setup(
+    ext_modules=[extension(name, flags) for name, flags in sets.items()],
+    options={"bdist_wheel": {"py_limited_api": OLDEST[1]}} if STABLE else {},
+)

@@ -1,5 +1,6 @@
 """The C kernels, compiled once for each instruction set; without a compiler the install goes on without them."""
 
+import copy
 import os
 import platform
 import runpy
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 SOURCE = Path("gpucnn/kernels/c/source")
 FINGERPRINT = runpy.run_path("gpucnn/kernels/c/fingerprint.py")["fingerprint"]()  # compared when a module is loaded
@@ -40,6 +42,15 @@ def extension(name: str, flags: list[str]) -> Extension:
     )
 
 
+class BuildTogether(build_ext):
+    """Compiles the sets at the same time, which needs a folder of objects for each: their sources are the same."""
+
+    def build_extension(self, ext: Extension) -> None:
+        own = copy.copy(self)
+        own.build_temp = os.path.join(self.build_temp, ext.name)  # noqa: PTH118  (a path as distutils has it)
+        build_ext.build_extension(own, ext)
+
+
 if sys.platform == "darwin":  # a Python for both processors would compile AVX for ARM too
     os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
 sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHERS
@@ -48,5 +59,6 @@ if STABLE:  # Python would take modules of one version alone, which were built h
         Path(f"gpucnn/kernels/c/_{name}{sysconfig.get_config_var('EXT_SUFFIX')}").unlink(missing_ok=True)
 setup(
     ext_modules=[extension(name, flags) for name, flags in sets.items()],
-    options={"bdist_wheel": {"py_limited_api": OLDEST[1]}} if STABLE else {},
+    cmdclass={"build_ext": BuildTogether},
+    options={"build_ext": {"parallel": True}} | ({"bdist_wheel": {"py_limited_api": OLDEST[1]}} if STABLE else {}),
 )

@@ -56,6 +56,7 @@ BANDS = (
                 Part("data", "sources, splits, augmentation, batches"),
                 Part("metrics", "accuracy, confusion matrix, precision, recall, F1"),
             ),
+            (Part("notebook", "what networks, Tensors and runs show of themselves in a notebook"),),
         ),
     ),
     Band(

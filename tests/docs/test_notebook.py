@@ -76,7 +76,7 @@ def test_own_pictures_runs_and_names_the_shapes(outputs) -> None:
     assert "180 colour images of 48 x 48 pixels, 3 classes (circle, square, triangle)" in words(found)
     assert percent(found, "of the test images are named right") > 60  # by chance it is 33
     tables = [output["data"]["text/html"] for output in found if "text/html" in output.get("data", {})]
-    assert "Classifier of" in tables[0] and "conv2d" in tables[1].lower()
+    assert "Classifier of" in tables[0] and "conv2d" in tables[1].lower() and "test accuracy" in tables[2]
 
 
 @pytest.mark.filterwarnings("default")

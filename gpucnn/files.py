@@ -33,7 +33,9 @@ def atomic_write(path: Path | str, data: bytes, keep: Path | None = None) -> Non
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush `folder` to disk, so that a rename inside it survives a power failure."""
+    """Flush `folder` to disk, so that a rename inside it survives a power failure. Windows opens no folders."""
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

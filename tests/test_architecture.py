@@ -106,11 +106,11 @@ def test_every_part_has_a_place_and_every_place_a_part() -> None:
     assert sorted(name for names in ROWS for name in names) == sorted(parts)
 
 
-def test_the_picture_and_the_readme_show_the_same_order() -> None:
+def test_the_picture_and_the_page_show_the_same_order() -> None:
     """`python tools/house.py` makes both again."""
     assert HOUSE["PICTURE"].read_text() == HOUSE["picture"]()
-    text = HOUSE["README"].read_text()
-    assert text == HOUSE["readme"](text)
+    text = HOUSE["PAGE"].read_text()
+    assert text == HOUSE["page"](text)
 
 
 def test_only_the_backend_imports_cupy() -> None:

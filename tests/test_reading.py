@@ -20,13 +20,13 @@ BREADTH = (  # PyTorch's many names, each a few lines of the core's operations; 
     "tensor/methods/*.py", "tensor/absent.py", "tensor/exchange.py", "functional/more_losses.py", "nn/losses.py",
     "nn/others.py",
 )  # fmt: skip
-SPINE = (  # in the order in which README names them
+SPINE = (  # in the order in which docs/architecture.md names them
     "tensor/function.py", "functional/convolution.py", "functional/loss.py", "kernels/numpy/conv.py",
     "kernels/numpy/gemm.py", "kernels/numpy/softmax.py", "nn/module.py", "nn/containers.py", "optim/flat.py",
     "optim/optimizers.py", "training/step.py",
 )  # fmt: skip
 
-# One step written by hand, as in README, on the NumPy kernels; it has run before, so that tables are filled.
+# One step written by hand, as in docs/usage.md, on the NumPy kernels; it has run before, so that tables are filled.
 STEP = """
 import os, sys
 import numpy as np
@@ -110,7 +110,7 @@ def test_the_core_stays_short() -> None:
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:
-    readme = (PACKAGE.parent / "README.md").read_text()
-    places = [readme.find(f"(gpucnn/{name})") for name in SPINE]
+    page = (PACKAGE.parent / "docs/architecture.md").read_text()
+    places = [page.find(f"`{name}`") for name in SPINE]
     assert -1 not in places and places == sorted(places)
     assert sum(lines_of_code(PACKAGE / name) for name in SPINE) <= 1300

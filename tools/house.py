@@ -2,7 +2,7 @@
 
     python tools/house.py
 
-draws docs/architecture.svg and writes the list in README.md. A test holds both, and every import, to `BANDS`.
+draws docs/architecture.svg and writes the list in docs/architecture.md. A test holds both, and imports, to `BANDS`.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).parents[1]
-PICTURE, README = ROOT / "docs/architecture.svg", ROOT / "README.md"
+PICTURE, PAGE = ROOT / "docs/architecture.svg", ROOT / "docs/architecture.md"
 
 
 class Part(NamedTuple):
@@ -38,7 +38,7 @@ BANDS = (
             (
                 Part(
                     "cli",
-                    "the commands: train, sweep, eval, predict, summary, report, draw, export, filter, info, …",
+                    "the commands: init, train, sweep, eval, predict, report, draw, export, filter, info, …",
                 ),
             ),
             (Part("course", "the lessons of docs/course: their programs run, their exercises checked"),),
@@ -57,6 +57,7 @@ BANDS = (
                 Part("data", "sources, splits, augmentation, batches"),
                 Part("metrics", "accuracy, confusion matrix, precision, recall, F1"),
             ),
+            (Part("notebook", "what networks, Tensors and runs show of themselves in a notebook"),),
         ),
     ),
     Band(
@@ -168,17 +169,17 @@ def _row(parts: tuple[Part, ...], y: int) -> Iterator[str]:
         yield f'    <text class="says" x="{x + 14}" y="{y + 38}">{escape(part.says)}</text>'
 
 
-def readme(text: str) -> str:
-    """README.md with the parts listed in the order of import, the first importing from none."""
+def page(text: str) -> str:
+    """docs/architecture.md with the parts listed in the order of import, the first importing from none."""
     names = [name for row in reversed(ROWS) for name in row]
     half = len(names) // 2
     listed = f"`{' '.join(names[:half])}\n{' '.join(names[half:])}`"
     changed, found = re.subn(r"`errors files [^`]*`", listed, text)
     if found != 1:
-        raise SystemExit(f"{README}: expected one list that begins with `errors files`; found {found}")
+        raise SystemExit(f"{PAGE}: expected one list that begins with `errors files`; found {found}")
     return changed
 
 
 if __name__ == "__main__":
     PICTURE.write_text(picture())
-    README.write_text(readme(README.read_text()))
+    PAGE.write_text(page(PAGE.read_text()))

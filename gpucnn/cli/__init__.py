@@ -8,12 +8,18 @@ import traceback
 from collections.abc import Sequence
 
 from gpucnn.cli.arguments import parse
-from gpucnn.errors import InputError, TrainingError
+from gpucnn.errors import ConfigError, DataError, DeviceError, InputError, TrainingError
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
+# The page of the docs that says more of an error, by its class.
+PAGES: dict[type[BaseException], str] = {
+    ConfigError: "docs/usage.md",
+    DataError: "docs/data.md",
+    DeviceError: "docs/usage.md#kernels-threads-memory-a-gpu",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's last flush
         return FAILED
     except (KeyboardInterrupt, InputError, TrainingError, MemoryError, OSError) as error:
-        return _report(*failure(error))
+        return _report(error)
 
 
 def failure(error: BaseException) -> tuple[str, int]:
@@ -62,6 +68,11 @@ def _system_error(error: OSError) -> tuple[str, int]:
     return f"the system refused: {error}", FAILED
 
 
-def _report(message: str, code: int) -> int:
+def _report(error: BaseException) -> int:
+    """Print the message; on a terminal with the page that says more, if there is one. Returns the exit code."""
+    message, code = failure(error)
     print(message, file=sys.stderr)
+    page = PAGES.get(type(error))
+    if page is not None and sys.stderr.isatty():
+        print(f"see {page}", file=sys.stderr)
     return code

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ from gpucnn import __version__
 
 CONFIG = "a YAML file, or the name of a configuration that comes with gpucnn (lenet, smoke, ...)"
 RUN = "a run's folder, or 'latest'"
+SHELLS = ("bash", "zsh", "fish")
 OVERRIDE = "a change to the configuration, such as optimizer.lr=0.01 or train.clip_norm=null"
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The parsed command line; `run` is the function to call with it. Exits with 2 if it is invalid."""
-    parser = _parser()
+    parser = make_parser()
     parsed, rest = parser.parse_known_args(arguments)
     # Overrides and images may come before and after options; argparse accepts them on one side only.
     several = getattr(parsed, "overrides", getattr(parsed, "images", None))
@@ -26,17 +28,47 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parsed
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="gpucnn", description="Train convolutional networks from one YAML file.")
     parser.add_argument("--version", action="version", version=f"gpucnn {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_train, _sweep, _eval, _predict, _summary, _report, _draw, _export, _filter, _info, _data, _config):
+    for add in (
+        _init,
+        _train,
+        _sweep,
+        _eval,
+        _predict,
+        _summary,
+        _report,
+        _draw,
+        _export,
+        _filter,
+        _info,
+        _data,
+        _config,
+        _completion,
+    ):
         add(commands)
     return parser
 
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _init(commands: "Commands") -> None:
+    init = _command(
+        commands, "init", "write a first configuration for your data, after a look at them or a few questions"
+    )
+    init.add_argument(
+        "data",
+        metavar="FOLDER|FILE.csv|FILE.npz",
+        nargs="?",
+        help="a folder with one subfolder of pictures per class, a table, an archive (default: questions)",
+    )
+    init.add_argument("--out", metavar="FILE.yaml", help="the file to write, which must not exist (default: NAME.yaml)")
+    init.add_argument("--minutes", metavar="M", type=_minutes, help="how long training may take here (default: 5)")
 
 
 def _train(commands: "Commands") -> None:
@@ -176,6 +208,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _minutes(text: str) -> float:
+    """A time; argparse reports anything else."""
+    if not (re.fullmatch(r"\d{1,6}(\.\d*)?", text) and float(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
+    return float(text)
+
+
 def _count(text: str) -> int:
     """A number of things; argparse reports anything else."""
     if not (text.isdecimal() and len(text) < 10 and int(text) > 0):
@@ -226,6 +265,11 @@ def _config(commands: "Commands") -> None:
         action.add_argument("config", metavar="CONFIG", help=CONFIG)
         action.add_argument("overrides", metavar="key.path=value", nargs="*", default=[], help=OVERRIDE)
     _command(actions, "schema", "print the JSON schema of configurations", module="config", function="schema")
+
+
+def _completion(commands: "Commands") -> None:
+    completion = _command(commands, "completion", "print a script that lets a shell complete gpucnn's command line")
+    completion.add_argument("shell", choices=SHELLS, help="the shell; docs/usage.md says where its script goes")
 
 
 def _command(

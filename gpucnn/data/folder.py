@@ -91,6 +91,12 @@ def peek(
     return (channels, *_size(layout, size)), len(layout.names)
 
 
+def files(path: Path) -> tuple[dict[str, list[Path]], tuple[str, ...]]:
+    """The picture files of each part that there is (train, validation, test), and the classes. Raises as `load`."""
+    layout = _layout(path)
+    return {part: [file for files in classes for file in files] for part, classes in layout.parts.items()}, layout.names
+
+
 @dataclass(frozen=True)
 class _Layout:
     """The names of the classes, and for each part that exists the files of every class."""

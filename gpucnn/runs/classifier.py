@@ -10,9 +10,11 @@ from PIL import Image
 
 from gpucnn import nn
 from gpucnn.data import Normalizer, Pipeline
+from gpucnn.data.dataset import listed
 from gpucnn.data.pipeline import blank
 from gpucnn.data.views import averaged
 from gpucnn.errors import CheckpointError, ConfigError
+from gpucnn.notebook import table
 from gpucnn.training.evaluation import BATCH_SIZE, dtype_of, outputs
 
 
@@ -31,6 +33,15 @@ class Classifier:
         shape = " x ".join(map(str, self.pipeline.image_shape))
         what = f"{len(self.classes)} {'channels' if self.pipeline.outputs == 'pictures' else 'classes'}"
         return f"<classifier of {self.where}: pictures of {shape}, {what}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what it tells apart, in what pictures, and by how large a network."""
+        rows = [
+            ("pictures", " x ".join(map(str, self.pipeline.image_shape))),
+            ("classes" if self.pipeline.outputs != "numbers" else "numbers", listed(self.classes)),
+            ("parameters", sum(parameter.size for parameter in self.net.parameters())),
+        ]
+        return table(f"Classifier of {self.where}", (), rows)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """Log files that grow line by line, and can be cut back to their length at a checkpoint."""
 
-import fcntl
 import os
 from pathlib import Path
 
 from gpucnn.errors import CheckpointError, InputError
+from gpucnn.runs.locking import lock
 
 BUFFER = 2**16  # bytes: some thousand lines reach the disk in one write
 
@@ -26,7 +26,7 @@ class LogFile:
         Raises InputError if another process holds the lock.
         """
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._file)
         except BlockingIOError:
             raise InputError(
                 f"another process is training in {self.path.parent}; wait for it, or give another folder"

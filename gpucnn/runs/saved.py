@@ -15,6 +15,7 @@ from gpucnn.data import Dataset, Fingerprint, Normalizer, Pipeline
 from gpucnn.data.ranges import BYTE, full_scale
 from gpucnn.data.untrusted import naming
 from gpucnn.errors import CheckpointError, DataError, ShapeError
+from gpucnn.notebook import table
 from gpucnn.runs.classifier import Classifier
 from gpucnn.runs.folder import ENVIRONMENT, NORMALIZATION, PIPELINE, RunFolder, find_run
 from gpucnn.runs.pipelines import pipeline_without_file, read_pipeline
@@ -49,6 +50,16 @@ class SavedRun:
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in the order of the network's outputs."""
         return self.known.class_names
+
+    def _repr_html_(self) -> str:
+        """For notebooks: where it is, what it was trained on, how far, and how well it does."""
+        rows: list[tuple[str, object]] = [("data", self.dataset), ("epochs", self.folder.epochs_logged)]
+        if self.folder.finished:
+            result = self.folder.result()
+            accuracy = result["test_accuracy"]
+            rows += [("test loss", result["test_loss"])]
+            rows += [("test accuracy", f"{accuracy:.2%}")] if accuracy is not None else []
+        return table(f"Run {self.folder.path}", (), rows)
 
     @property
     def config(self) -> Config:

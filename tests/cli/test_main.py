@@ -1,11 +1,14 @@
 """What every command shares: exit codes, help, and errors as one message."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gpucnn.cli import main
+import gpucnn
+from gpucnn.cli import PAGES, main
 
 
 def gpucnn_process(*arguments: str, **keywords: object) -> "subprocess.CompletedProcess[str]":
@@ -96,3 +99,24 @@ def test_each_end_has_its_exit_code_and_words(error, code, words, monkeypatch, c
     monkeypatch.setattr("gpucnn.cli.info.run", fail)
     assert main(["info"]) == code
     assert capsys.readouterr().err.startswith(words)
+
+
+@pytest.mark.parametrize(("kind", "page"), PAGES.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_an_error_names_its_page_on_a_terminal_alone(kind, page, monkeypatch, capsys) -> None:
+    def fail(parsed: object) -> None:
+        raise kind("something is wrong")
+
+    monkeypatch.setattr("gpucnn.cli.info.run", fail)
+    assert main(["info"]) == 2
+    assert capsys.readouterr().err == "something is wrong\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["info"]) == 2
+    assert capsys.readouterr().err == f"something is wrong\nsee {page}\n"
+
+
+@pytest.mark.parametrize("page", PAGES.values())
+def test_the_page_of_an_error_is_there(page) -> None:
+    name, _, anchor = page.partition("#")
+    text = (Path(gpucnn.__file__).parents[1] / name).read_text()
+    heads = [re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()]
+    assert not anchor or anchor in heads

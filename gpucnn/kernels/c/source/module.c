@@ -7,6 +7,7 @@
 #include <Python.h>
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #include <numpy/arrayobject.h>
+#include <string.h>
 
 #include "activation.h"
 #include "arithmetic.h"
@@ -242,7 +243,7 @@ static PyObject *py_set_threads(PyObject *self, PyObject *count) {
 /* supports(name): whether this processor runs the module of that name. Asked of the plain one, which every one runs. */
 static PyObject *py_supports(PyObject *self, PyObject *object) {
     (void)self;
-    const char *name = PyUnicode_AsUTF8(object);
+    const char *name = PyUnicode_AsUTF8AndSize(object, NULL);
     if (!name) {
         return NULL;
     }

@@ -29,7 +29,7 @@ static _Thread_local Program *recorded; /* what this thread records, or NULL */
 static bool reserve(void **array, int64_t *room, int64_t count, int64_t more, size_t size) {
     if (count + more > *room) {
         int64_t wanted = 2 * (count + more);
-        void *moved = PyMem_RawRealloc(*array, (size_t)wanted * size);
+        void *moved = PyMem_Realloc(*array, (size_t)wanted * size);
         if (!moved) {
             PyErr_NoMemory();
             return false;
@@ -104,7 +104,7 @@ int record_call(const char *name, Call call, const Argument *arguments, const Us
 
 static PyObject *new_program(PyTypeObject *type, PyObject *arguments, PyObject *options) {
     (void)arguments, (void)options;
-    Program *program = (Program *)type->tp_alloc(type, 0); /* filled with zeros */
+    Program *program = (Program *)PyType_GenericAlloc(type, 0); /* filled with zeros */
     if (program && !(program->held = PyList_New(0))) {
         Py_CLEAR(program);
     }
@@ -114,11 +114,11 @@ static PyObject *new_program(PyTypeObject *type, PyObject *arguments, PyObject *
 static void free_program(PyObject *self) {
     Program *program = (Program *)self;
     PyTypeObject *type = Py_TYPE(self);
-    PyMem_RawFree(program->entries);
-    PyMem_RawFree(program->arguments);
-    PyMem_RawFree(program->ranges);
+    PyMem_Free(program->entries);
+    PyMem_Free(program->arguments);
+    PyMem_Free(program->ranges);
     Py_XDECREF(program->held);
-    type->tp_free(self);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
 

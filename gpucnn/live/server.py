@@ -3,14 +3,15 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from importlib import resources
 
-from gpucnn.draw.pages import CSS, HTML, JSON, SCRIPT, Page, PageServer, json_of
+from gpucnn.draw.pages import CSS, HTML, JSON, SCRIPT, Page, PageServer, RefusalError, json_of
 from gpucnn.live.watch import Watch
 from gpucnn.report import page as report
 
 START, FACTS, PROGRESS = "/", "/facts", "/progress"
-WAITING = b"The training is being prepared; load this page again in a moment.\n"
+WAITING = "the training is being prepared; load this page again in a moment"
 POLL = 0.2  # seconds until the server notes that it is to end
 
 
@@ -39,9 +40,9 @@ class LiveServer(PageServer):
         )
 
     def page(self, path: str) -> Page:
-        """What lies at a path: the page, its facts, or how far the training is."""
+        """What lies at a path: the page, its facts, or how far the training is. Raises RefusalError without a watch."""
         if self.watch is None and path in (START, FACTS, PROGRESS):
-            return "text/plain; charset=utf-8", WAITING
+            raise RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, WAITING)
         if path == START:
             return HTML, report.filled(self._start, {"facts": self._facts().decode()}).encode()
         if path == FACTS:

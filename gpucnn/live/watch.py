@@ -14,6 +14,7 @@ from gpucnn.report.history import BATCH, batches_in, read_epochs
 from gpucnn.report.pixels import Viewer, packed
 from gpucnn.report.series import curves_of_records
 from gpucnn.runs.folder import BATCHES, METRICS, RunFolder
+from gpucnn.runs.health import read_health
 from gpucnn.training.records import BatchRecord, EpochRecord
 
 
@@ -78,7 +79,7 @@ class Watch:
     def facts(self, version: str) -> dict[str, Any]:
         """All that the page shows, as of `version`. Raises CheckpointError where a file of the run is damaged."""
         facts = {**self._steady, "version": version, "headline": [], "told": self.progress()["told"]}
-        kept, batches = self._folder.health(), self._batches.read()
+        kept, batches = read_health(self._folder), self._batches.read()
         facts |= {"health": health_inside(kept), "forming": forming_inside(kept), "worst": self._worst()}
         if not version.startswith("0-"):
             epochs = read_epochs(self._folder)

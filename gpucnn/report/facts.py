@@ -26,6 +26,7 @@ from gpucnn.report.scores import headline_of, score_facts
 from gpucnn.report.series import curves_of, short_number
 from gpucnn.report.subject import Subject
 from gpucnn.report.why import cams
+from gpucnn.runs.health import read_health
 from gpucnn.training.evaluation import evaluate
 
 ANCHORS = 33  # colours that a page interpolates between
@@ -38,7 +39,7 @@ def report_facts(subject: Subject) -> Facts:
 
     Raises InputError if no epoch is done, CheckpointError if its files are damaged.
     """
-    curves, kept = curves_of(subject.folder), subject.folder.health()
+    curves, kept = curves_of(subject.folder), read_health(subject.folder)
     facts: Facts = {
         "title": subject.name,
         "path": str(subject.folder.path),

@@ -215,24 +215,6 @@ class RunFolder:
         """Write health.json: how the layers fare, epoch by epoch (see runs.health)."""
         atomic_write(self.path / HEALTH, json.dumps(health, allow_nan=False).encode())
 
-    def health(self) -> dict[str, Any]:
-        """The contents of health.json, empty where there is none. Raises CheckpointError if it is damaged."""
-        path = self.path / HEALTH
-        if not path.exists():  # of an earlier version
-            return {"epochs": [], "kernels": None}
-        try:
-            health = json.loads(path.read_bytes())
-            kernels = health["kernels"]
-            if not all(
-                type(each["epoch"]) is int for each in [*health["epochs"], *(kernels["moments"] if kernels else ())]
-            ):
-                raise ValueError("an epoch is no number")
-            return health
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise CheckpointError(
-                f"{path} is damaged ({error!r:.200}); remove it, and go on without what it told"
-            ) from None
-
     def normalization(self) -> dict[str, np.ndarray]:
         """The arrays of normalization.safetensors. Raises CheckpointError if it is missing or damaged."""
         return read_tensors(self.path / NORMALIZATION)

@@ -1,6 +1,7 @@
 """health.json: how the layers of a run fare, epoch by epoch, and its first kernels as they form."""
 
 import base64
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 
 from gpucnn import generators
 from gpucnn.data.loader import Batches, Loader, Loaders
+from gpucnn.errors import CheckpointError
 from gpucnn.nn import Module
 from gpucnn.nn.layers import Convolution
-from gpucnn.runs.folder import RunFolder
+from gpucnn.runs.folder import HEALTH, RunFolder
 from gpucnn.training.health import copied_weights, norms, shares_of_units
 from gpucnn.training.records import BatchRecord, EpochRecord
 from gpucnn.training.trainer import Trainer
@@ -35,7 +37,7 @@ class HealthLog:
         self._part = "training" if loaders.validation is None else "validation"
         self._batches = _few(loaders.train if loaders.validation is None else loaders.validation)
         state = trainer.train_state
-        self.kept = _until(state.epoch, folder.health())
+        self.kept = _until(state.epoch, read_health(folder))
         self._stepped = False  # in the epoch under way
         self._before = None if state.train.batches else copied_weights(trainer.net)
         if not state.epoch and self._before is not None:
@@ -84,6 +86,44 @@ class HealthLog:
 
     def _write(self) -> None:
         self._folder.write_health(self.kept)
+
+
+def read_health(folder: RunFolder) -> dict[str, Any]:
+    """The contents of a run's health.json; without epochs and kernels where there is none, as of an earlier version.
+
+    Raises CheckpointError if it is damaged.
+    """
+    path = folder.path / HEALTH
+    if not path.exists():
+        return {"epochs": [], "kernels": None}
+    try:
+        kept = json.loads(path.read_bytes())
+        _check(kept)
+        return kept
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error!r:.200}); remove it, and go on without what it told"
+        ) from None
+
+
+def _check(kept: Any) -> None:
+    """Raise one of Python's errors for what `HealthLog` would not have written."""
+    moments = kept["kernels"]["moments"] if kept["kernels"] is not None else []
+    if kept["epochs"] and not (type(kept["images"]) is int and type(kept["part"]) is str):
+        raise ValueError("what units were judged by is unknown")
+    if any(type(each["epoch"]) is not int for each in [*kept["epochs"], *moments]):
+        raise ValueError("an epoch is no number")
+    for each in kept["epochs"]:
+        for figures in each["layers"].values():
+            numbers = [value for name, value in figures.items() if name != "kind"]
+            if type(figures["kind"]) is not str or any(
+                type(value) not in (int, float, type(None)) for value in numbers
+            ):
+                raise ValueError("a figure is no number")
+    if kept["kernels"] is not None:
+        if type(kept["kernels"]["layer"]) is not str or len(kept["kernels"]["shape"]) < 3 or not moments:
+            raise ValueError("no kernels")
+        kernels_of(kept["kernels"])
 
 
 def first_kernels(net: Module) -> tuple[str, np.ndarray] | None:

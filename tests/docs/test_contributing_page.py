@@ -47,7 +47,7 @@ def place_of(text: str, place: str) -> int:
     if place.startswith("behind "):
         return text.index("\n", text.index(place.removeprefix("behind "))) + 1
     if place == "with the others of their kind":
-        return [*re.finditer(r"^(KERNEL\(.*|from gpucnn\.\w+\.\w+ import \*)\n", text, re.M)][-1].end()
+        return [*re.finditer(r"^(KERNEL\(.*\)|from gpucnn\.\w+\.\w+ import \*)\n", text, re.M)][-1].end()
     if place == "in methods":
         return [*re.finditer(r"^    METHOD\(.*\n", text, re.M)][-1].end()
     name = place.removeprefix("in ")
@@ -118,7 +118,7 @@ def test_guides_without_kernels(copy):
     change(copy / "gpucnn/data/sources.py", r"^(from gpucnn\.data import .*)$", r"\1, stripes")
     python(copy, "-c", JUDGED + LAYER)
     layers = "{conv2d: {out_channels: 4, kernel_size: 3}}, channel_scale, softsign, flatten"
-    options = ["train.epochs=3", "train.batch_size=16", "report=false", "--quiet", "--run-dir", "run"]
+    options = ["train.epochs=10", "train.batch_size=16", "report=false", "--quiet", "--run-dir", "run"]
     options += ["data={name: stripes}", f"model=[{layers}, {{linear: {{out_features: classes}}}}]"]
     told = python(copy, "-m", "gpucnn", "train", "smoke", *options)
     assert float(re.search(r"test accuracy ([\d.]+)%", told)[1]) > 90

@@ -137,7 +137,8 @@ def test_other_processes_than_the_first_serve_nothing(monkeypatch) -> None:
 def test_before_there_is_a_run_the_page_says_so(tmp_path) -> None:
     with LiveServer() as server, served(server):
         for path in ("/", "/facts", "/progress"):
-            assert get(server.server_port, path).startswith(b"The training is being prepared")
+            with pytest.raises(urllib.error.HTTPError, match="503"):
+                get(server.server_port, path)
         assert b"#progress" not in get(server.server_port, "/live.css")
         server.watch = watch_of(train(tmp_path))
         assert json.loads(get(server.server_port, "/facts"))["title"] == "small, run"

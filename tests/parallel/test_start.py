@@ -18,7 +18,7 @@ from gpucnn.training.interruption import Interruption
 
 WRITES_NOTHING = {
     "create", "open", "config_path", "model_path", "last_path", "previous_path", "best_path", "finished",
-    "epochs_logged", "normalization", "result", "health",
+    "epochs_logged", "normalization", "result",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from gpucnn.cli import main
 from gpucnn.errors import CheckpointError
 from gpucnn.runs import RunFolder, health, job
-from gpucnn.runs.health import MOST_EPOCHS, MOST_MOMENTS, kernels_of
+from gpucnn.runs.health import MOST_EPOCHS, MOST_MOMENTS, kernels_of, read_health
 from gpucnn.training import captured
 from gpucnn.training.checkpoint import read_tensors
 from tests.runs.test_resume import outcome, stop_at, train
@@ -116,9 +116,17 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 def test_a_damaged_file_is_told(whole, tmp_path) -> None:
-    for text in ("", "[]", '{"epochs": [{"epoch": "1"}], "kernels": null}', '{"epochs": []}'):
+    right = (whole / "health.json").read_text()
+    wrong = ["", "[]", "5", '{"epochs": []}', right[:-9], right.replace('"epoch": 2', '"epoch": "2"', 1)]
+    wrong += [right.replace(*change, 1) for change in (
+        ('"layers": {', '"layers": 5, "x": {'), ('"weights": 1', '"weights": "1'), ('"kind"', '"sort"'),
+        ('"part"', '"of"'),
+        ('"shape": [4', '"shape": [5'), ('"moments": [{', '"moments": [{"epoch": 0, "weights": "?"}, {'),
+    )]  # fmt: skip
+    for text in wrong:
+        assert text != right
         (tmp_path / "health.json").write_text(text)
         with pytest.raises(CheckpointError, match="remove it"):
-            RunFolder(tmp_path).health()
+            read_health(RunFolder(tmp_path))
     (tmp_path / "health.json").unlink()
-    assert RunFolder(tmp_path).health() == {"epochs": [], "kernels": None}
+    assert read_health(RunFolder(tmp_path)) == {"epochs": [], "kernels": None}

@@ -8,11 +8,12 @@ import ast
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[2]
+WIDTH = 80  # letters of a line of code on the site
 
 
 class Part(NamedTuple):
@@ -129,7 +130,8 @@ def _signature(name: str, value: Any) -> str:
         told = f"{name}{inspect.signature(value)}"
     except ValueError:  # a function of Python's own
         return f"{name}(...)"
-    return told.replace("(self", "(x", 1).replace("gpucnn.tensor.tensor.", "").replace("'Tensor'", "Tensor")
+    told = told.replace("(self", "(x", 1).replace("gpucnn.tensor.tensor.", "").replace("'Tensor'", "Tensor")
+    return told if len(told) <= WIDTH else re.sub(r", (?=\*{0,2}\w+[:=])", ",\n    ", told)
 
 
 def _prose(value: Any) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from gpucnn.cli.arguments import _parser
+from gpucnn.cli.arguments import make_parser
 
 PATH = "reference/commands.md"
 HEAD = """# The command line
@@ -19,7 +19,7 @@ RUN is the folder of a run, or `latest`. CONFIG is a YAML file, or the name of a
 
 def page() -> str:
     """The page, in Markdown."""
-    return "\n".join([HEAD, *_commands(_parser())])
+    return "\n".join([HEAD, *_commands(make_parser())])
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -12,8 +12,6 @@ from gpucnn.tensor import Function, Tensor
 from gpucnn.tensor.function import wrap
 from gpucnn.tensor.quiet import quietly
 
-__all__ = ["IGNORED", "class_weights", "target_entropy"]
-
 IGNORED = -100  # the class number that PyTorch's losses leave out
 
 

@@ -18,6 +18,7 @@ def out_of_memory(step: Step, batch: Batch, captured: bool, error: MemoryError) 
     """
     words, images = str(error).rstrip("."), len(batch.labels)
     _forget(error)
+    load_cupy().get_default_memory_pool().free_all_blocks()  # the steps that are measured have a pool of their own
     if images == 1:
         return GpuMemoryError(f"{words}; give a smaller network")
     try:

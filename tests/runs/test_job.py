@@ -45,6 +45,7 @@ def test_the_folder_holds_what_it_is_to_hold(finished):
         "environment.json",
         "metrics.jsonl",
         "batches.csv",
+        "health.json",
         "result.json",
         "model.safetensors",
         "normalization.safetensors",

@@ -191,9 +191,10 @@ def test_float64_is_not_rounded_on_the_way(gpu):
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
 
 
-def test_labels_that_are_no_class_numbers_do_not_reside_on_the_gpu():
+def test_labels_of_each_pixel_do_not_reside_on_the_gpu():
     assert can_reside(Loader((PICTURES, LABELS), 16))
-    assert not can_reside(Loader((PICTURES, LABELS + 0.5), 16))
+    assert can_reside(Loader((PICTURES, LABELS + 0.5), 16))  # numbers
+    assert not can_reside(Loader((PICTURES, np.zeros((len(PICTURES), 8, 8), np.int64)), 16))  # a class per pixel
 
 
 def test_images_that_lie_in_fortran_order_are_not_copied_in_the_steps(gpu, monkeypatch):

@@ -20,7 +20,7 @@ def check_calibrated(saved: SavedRun) -> None:
     Its labels are no classes, its training is not over, or it is of version 0.1.0 and has no pipeline.json.
     """
     where = saved.folder.path
-    if saved.pipeline.outputs in ("label_logits", "numbers"):
+    if saved.pipeline.outputs in ("label_logits", "numbers", "pixel_logits", "pictures"):
         raise InputError(f"--calibrate: a temperature is that of classes, and the labels of {where} are none")
     if saved.kept is None:
         raise InputError(f"--calibrate: {where} is of version 0.1.0, which has no pipeline.json; train again")

@@ -167,7 +167,7 @@ CASES = [
         "line 2: a label is",
     ),
     ("cross_entropy", CSV, {}, "label names 3 columns, and an image has one class"),
-    ("l1", "name: digits", {}, "takes labels that are numbers, and digits has classes"),
+    ("l1", "name: digits", {}, "takes labels that are numbers or pictures, and digits has classes"),
     ("l1", NPZ, {"labels": "several"}, "labels is several, and loss l1 takes numbers"),
     ("binary_cross_entropy_with_logits", NPZ.replace("top, ", ""), {}, "class_names are 2, and labels have 3 columns"),
 ]

@@ -114,7 +114,7 @@ assert isinstance(LAYERS[-1][0](), nn.ChannelScale)
 
 def test_guides_without_kernels(copy):
     follow(copy, "Add an activation", "Add a layer with weights", "Add a data source", "Add a command")
-    change(copy / "gpucnn/cli/arguments.py", r"(for add in \([^)]*)\)", r"\1, _layers)")  # told in words there
+    change(copy / "gpucnn/cli/arguments.py", r"(for add in \([^)]*?),?\s*\)", r"\1, _layers)")  # told in words there
     change(copy / "gpucnn/data/sources.py", r"^(from gpucnn\.data import .*)$", r"\1, stripes")
     python(copy, "-c", JUDGED + LAYER)
     layers = "{conv2d: {out_channels: 4, kernel_size: 3}}, channel_scale, softsign, flatten"

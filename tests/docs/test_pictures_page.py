@@ -11,6 +11,7 @@ from PIL import Image
 
 from gpucnn.cli import main
 
+TAKES = {"pictures.md": {"python", "yaml", "sh"}}
 TEXT = (Path(__file__).parents[2] / "docs/pictures.md").read_text()
 BLOCKS = re.findall(r"```(python|yaml|sh)\n(.*?)\n```", TEXT, re.DOTALL)
 SHORT = {  # the page's trainings take a minute each

@@ -10,6 +10,7 @@ from gpucnn.report.health import OF_UNITS, OF_WEIGHTS
 from gpucnn.runs.health import IMAGES, MOST_EPOCHS, MOST_INPUTS, MOST_OUTPUTS
 from gpucnn.training.health import SATURATED, SLOPES
 
+TAKES = {"watching.md": {"sh", "python"}}
 PAGE = (Path(__file__).parents[2] / "docs/watching.md").read_text()
 
 

@@ -12,6 +12,8 @@ from gpucnn.tensor import Function, Tensor
 from gpucnn.tensor.function import wrap
 from gpucnn.tensor.quiet import quietly
 
+__all__: list[str] = []  # nothing here is public
+
 IGNORED = -100  # the class number that PyTorch's losses leave out
 
 

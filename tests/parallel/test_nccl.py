@@ -15,7 +15,7 @@ from gpucnn.errors import DeviceError, TrainingError
 from gpucnn.nn import init
 from gpucnn.parallel import ALONE, Communicator, describe_nccl
 from gpucnn.parallel.nccl import Nccl, over_gpus
-from gpucnn.training import Trainer, captured
+from gpucnn.training import Trainer, capturing
 from gpucnn.training.records import EpochRecord
 from tests.devices import on
 from tests.emulation import fake_cupy, fake_nccl
@@ -32,7 +32,7 @@ def seeds_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
             own.generator = np.random.Generator(np.random.PCG64(0))
         return own.generator
 
-    for module in (generators, init, captured):
+    for module in (generators, init, capturing):
         monkeypatch.setattr(module, "generator", generator)
 
 

@@ -98,11 +98,13 @@ def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) 
 
     Columns are places of a few images where they can be, so that threads may share them.
     """
-    together = COLUMNS if columns % COLUMNS == 0 else columns
-    places, steps = columns // together, (0, row_step, sum_step)
+    shared = columns > 0 and columns % COLUMNS == 0
+    places, together = (columns // COLUMNS, COLUMNS) if shared else (1, columns)
     one = Meetings(np.array([[1, 0, 0]]), 1, 1)
     along = Meetings(np.array([[1, 0, place] for place in range(places)]), 1, 1)
-    return _plan([one, one, along], [POINT] * AXES, [1, 1, places], (1, rows, summed, together), steps)
+    return _plan(
+        [one, one, along], [POINT] * AXES, [1, 1, places], (1, rows, summed, together), (0, row_step, sum_step)
+    )
 
 
 def of_outputs(axis: Axis) -> Meetings:

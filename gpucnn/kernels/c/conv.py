@@ -35,7 +35,7 @@ class Conv(numpy.Conv):
         if winograd.pays(window, groups, out.shape, len(weight) // groups):
             winograd.backward_input(weight, grad, window, groups, out)
         else:
-            grad, sides = _bordered_gradient(grad, window, out)
+            grad, sides = _bordered_gradient(grad, window)
             plan = plans.backward(window, groups, out.shape, weight.shape, sides)
             library.c.contract(plan, grad, weight, None, False, out)
 
@@ -50,12 +50,12 @@ def bordered(x: Array, window: Window) -> tuple[Array, Window]:
     return _with_zeros(x, window.padding), window._replace(padding=((0, 0),) * len(window.padding))
 
 
-def _bordered_gradient(grad: Array, window: Window, x: Array) -> tuple[Array, Sides]:
+def _bordered_gradient(grad: Array, window: Window) -> tuple[Array, Sides]:
     """The gradient by the outputs, and how many zeros stand around it; of few images as many as all taps of x meet."""
     none = ((0, 0),) * len(window.kernel)
     if grad.shape[-1] >= FEW_IMAGES or not _flat(grad) or set(window.stride) != {1}:
         return grad, none
-    sides = plans.gradient_sides(window, x.shape)
+    sides = plans.gradient_sides(window)
     return _with_zeros(grad, sides), sides
 
 

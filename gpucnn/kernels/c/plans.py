@@ -50,7 +50,7 @@ def border(x: Sizes, sides: Sides) -> tuple[np.ndarray, Sizes]:
 
 
 @cached_by_shape
-def gradient_sides(window: Window, x: Sizes) -> Sides:
+def gradient_sides(window: Window) -> Sides:
     """How many zeros around the outputs of a window of stride 1 have all its taps meet each pixel of x."""
     return tuple(
         (max(0, extent - 1 - before), max(0, extent - 1 - after))

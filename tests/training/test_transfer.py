@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import safetensors.torch
 
 import gpucnn
 from gpucnn import nn
@@ -93,6 +92,8 @@ def test_a_network_of_which_nothing_fits_is_refused_and_unchanged(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
 def test_pytorchs_weights_under_names_of_its_own(tmp_path, torch, dtype):
+    import safetensors.torch  # which needs PyTorch
+
     class Net(torch.nn.Module):
         def __init__(self):
             super().__init__()

@@ -80,8 +80,8 @@ class CpuShares(CapturedShares):
     def _backward(self, loss: Tensor, batch: Batch, images: int) -> None:
         """Compute the gradients by the loss of the whole batch, of `images`."""
         own = len(batch.labels)
-        interlude(functools.partial(self._begin, own, images))
-        self._gradients.backward(loss, self._shares.weight(self._step.loss, own, images))
+        begin = functools.partial(self._begin, own, images)
+        self._gradients.backward(loss, self._shares.weight(self._step.loss, own, images), begin)
         interlude(self._end)
 
     @np.errstate(all="ignore")  # as Step

@@ -8,11 +8,16 @@ from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.optim import Optimizer
 from gpucnn.optim.flat import FlatParameters, Place
 from gpucnn.parallel import Communicator, Pending, interlude
+from gpucnn.parallel.interlude import Action
 from gpucnn.tensor import Tensor
 from gpucnn.tensor.function import Variable
 
-BUCKET_BYTES = 1 << 20  # of gradients that are summed at a time, at most about
-BUCKETS = 4  # of a smaller network, about: so that sums begin before the backward pass ends
+LARGE, SMALL = 1 << 20, 1 << 18  # bytes of gradients that are summed at a time, about
+BUCKETS = 4  # of a network between: so that sums begin before the backward pass ends
+
+
+def _nothing() -> None:
+    """Before a sum."""
 
 
 @dataclass
@@ -54,14 +59,19 @@ class GradientSums:
         self._buckets = [bucket for flat in reversed(self._flat) for bucket in _cut(flat)]
         self._of = {id(parameter): bucket for bucket in self._buckets for parameter, _ in bucket.members}
         self._begun: list[Pending] = []
+        self._before: Action = _nothing
 
-    def backward(self, loss: Tensor, weight: float) -> None:
-        """Compute the gradients by weight · loss, and begin their sums; `wait` ends them."""
+    def backward(self, loss: Tensor, weight: float, before: Action = _nothing) -> None:
+        """Compute the gradients by weight · loss, and begin their sums; `wait` ends them.
+
+        `before` is done right before the first of them begins: it needs no interlude of its own, at whose start the
+        caches hold nothing of Python's.
+        """
         for flat in self._flat:
             flat.take_back()
         for bucket in self._buckets:
             bucket.missing = {id(parameter) for parameter, _ in bucket.members}
-        self._begun = []
+        self._begun, self._before = [], before
         seed = empty(loss.memory.shape, loss.memory)
         kernels_of(type(seed)).arithmetic.fill(weight, seed)
         loss.backward(Tensor.from_batch_last(seed), on_complete=self._complete)
@@ -83,18 +93,25 @@ class GradientSums:
     def _begin(self, stop: int) -> None:
         """Begin the sums of all buckets up to number `stop` that have not begun."""
         for bucket in self._buckets[len(self._begun) : stop]:
-            interlude(functools.partial(self._begin_one, bucket, bucket.unused))
+            before = self._before if bucket is self._buckets[0] else _nothing
+            interlude(functools.partial(self._begin_one, bucket, bucket.unused, before))
 
-    def _begin_one(self, bucket: _Bucket, unused: list[Place]) -> None:
+    def _begin_one(self, bucket: _Bucket, unused: list[Place], before: Action) -> None:
+        before()
         self._begun.append(bucket.begin(unused, self._communicator))
+
+
+def bucket_bytes(total: int) -> int:
+    """The size of a sum of gradients, of `total` bytes of them."""
+    return min(LARGE, max(SMALL, total // BUCKETS))
 
 
 def _cut(flat: FlatParameters) -> list[_Bucket]:
     """The flat memory in buckets, from its end."""
-    enough = min(BUCKET_BYTES, flat.gradients.nbytes // BUCKETS)
+    enough = bucket_bytes(flat.gradients.nbytes)
     buckets = [_Bucket(flat)]
     for member in zip(reversed(flat.parameters), reversed(flat.places), strict=True):
-        if buckets[-1].bytes >= max(1, enough):
+        if buckets[-1].bytes >= enough:
             buckets.append(_Bucket(flat))
         buckets[-1].members.append(member)
     return buckets

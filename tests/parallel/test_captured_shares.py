@@ -1,6 +1,7 @@
 """Captured steps of several processes: the same bits as single steps, and the same messages."""
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from gpucnn.kernels import dispatch
 from gpucnn.kernels.c import capture as c_capture
 from gpucnn.kernels.c.capture import Replay
 from gpucnn.nn import init
-from gpucnn.training import Trainer, captured
+from gpucnn.training import Trainer, captured, gradient_sums
 from gpucnn.training.losses import CrossEntropy
 from gpucnn.training.records import EpochRecord
 from tests.parallel.threads import Threads, together
@@ -166,13 +167,28 @@ def test_captured_shares_are_single_steps_to_the_bit(programs: list[Any], case: 
         assert len(programs) == 2 * size and all(isinstance(found, Replay) for found in programs), programs
 
 
-def test_programs_are_cut_at_the_edges_of_buckets_and_send_what_single_steps_do(programs: list[Any]) -> None:
+def test_programs_are_cut_at_the_edges_of_buckets_and_send_what_single_steps_do(
+    programs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient_sums, "SMALL", 1)
     sums = {capture: of_threads(2, capture, small)[0]["sums"] for capture in (True, False)}
     agreed = {("begin", 1), ("end", 1)}  # how long steps took
     assert [each for each in sums[True] if each not in agreed] == sums[False]
     for program in programs:
-        cuts = [stop for _, stop, _ in program._parts]  # results, last layer, first layer, wait, update, the end
-        assert 0 < cuts[0] < cuts[1] < cuts[2] == cuts[3] < cuts[4] == cuts[5] == len(program)
+        cuts = [stop for _, stop, _ in program._parts]  # results and last layer, first layer, wait, update, the end
+        assert 0 < cuts[0] < cuts[1] == cuts[2] < cuts[3] == cuts[4] == len(program)
+
+
+def test_a_small_network_has_one_cut_before_its_update(programs: list[Any]) -> None:
+    of_threads(2, True, small)
+    for program in programs:
+        cuts = [stop for _, stop, _ in program._parts]  # results and gradients, wait, update, the end
+        assert 0 < cuts[0] == cuts[1] < cuts[2] == cuts[3] == len(program)
+
+
+@pytest.mark.parametrize(("total", "sums"), [(1000, 1), (1 << 18, 1), (1 << 20, 4), (1 << 22, 4), (1 << 24, 16)])
+def test_so_many_sums_are_made_of_so_many_bytes(total: int, sums: int) -> None:
+    assert math.ceil(total / gradient_sums.bucket_bytes(total)) == sums
 
 
 def test_a_loss_of_one_process_that_is_not_finite_halts_all_after_the_same_step(programs: list[Any]) -> None:

@@ -15,7 +15,7 @@ from gpucnn.errors import DeviceError, TrainingError
 from gpucnn.nn import init
 from gpucnn.parallel import ALONE, Communicator, describe_nccl
 from gpucnn.parallel.nccl import Nccl, over_gpus
-from gpucnn.training import Trainer, capturing
+from gpucnn.training import Trainer, capturing, gradient_sums
 from gpucnn.training.records import EpochRecord
 from tests.devices import on
 from tests.emulation import fake_cupy, fake_nccl
@@ -103,7 +103,10 @@ def captured_or_not(capture: bool, images: np.ndarray = IMAGES) -> list[tuple]:
     return together(2, work)
 
 
-def test_sums_are_in_the_captured_graph_and_the_results_are_those_of_launches_one_by_one(seeds_of_each) -> None:
+def test_sums_are_in_the_captured_graph_and_the_results_are_those_of_launches_one_by_one(
+    seeds_of_each, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient_sums, "SMALL", 1)
     captured, single = captured_or_not(True), captured_or_not(False)
     for (losses, tensors, error, sums), other in zip(captured, single, strict=True):
         assert losses == other[0] and len(losses) == 4 * 5 and not error and not other[2]

@@ -15,7 +15,7 @@ from gpucnn.errors import TrainingError
 from gpucnn.nn import Module
 from gpucnn.parallel import ALONE, Communicator, current
 from gpucnn.tensor import Function
-from gpucnn.training import EarlyStop, Trainer
+from gpucnn.training import EarlyStop, Trainer, gradient_sums
 from gpucnn.training.losses import CrossEntropy
 from gpucnn.training.records import EpochRecord
 from tests.devices import on
@@ -211,8 +211,9 @@ class Marked(nn.Module):
         return self.last(Mark.apply(self.first(x.reshape(x.shape[0], -1))))
 
 
-def test_sums_begin_while_the_backward_pass_still_runs() -> None:
+def test_sums_begin_while_the_backward_pass_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last layer's gradients are on their way before the first layer's are computed."""
+    monkeypatch.setattr(gradient_sums, "SMALL", 1)
     [log, _] = [run["log"] for run in of_processes(2, net=Marked)]
     parameters = 64 * 64 + 64  # of each layer
     step = log[: log.index(("end", parameters)) + 2]

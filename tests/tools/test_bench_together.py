@@ -14,7 +14,7 @@ def test_a_network_that_costs_nothing_leaves_the_computing() -> None:
 def test_what_is_sent_behind_the_backward_pass_costs_time() -> None:
     wire = Wire(1e9, 0.0, 0.0)
     sent = 2 * 3 / 4 * 1e6 / 1e9  # four processes, a megabyte
-    assert simulated_step(4, 1.0, 1e6, wire) == pytest.approx(1.0 + sent / 4)  # only the last bucket
+    assert simulated_step(4, 1.0, 1e6, wire) == pytest.approx(1.0 + sent * 0.262144)  # only the last sum
     assert simulated_step(4, 1e-9, 1e6, wire) == pytest.approx(sent, rel=1e-4)  # all of it
 
 

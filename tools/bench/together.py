@@ -26,6 +26,7 @@ from gpucnn.config.check import load_config
 from gpucnn.optim import SGD
 from gpucnn.parallel import Communicator, start
 from gpucnn.training import Trainer
+from gpucnn.training.gradient_sums import bucket_bytes
 from gpucnn.training.records import BatchRecord
 from gpucnn.training.shares import FEWEST
 
@@ -171,12 +172,13 @@ def simulated_step(processes: int, computing: float, size: float, wire: Wire) ->
     """Seconds of a step in which each process computes for `computing` and `size` bytes of gradients are summed.
 
     The sums, and one of a few numbers, go up and down a tree (latency) and around a ring (bandwidth). What is sent
-    while the backward pass still runs, two thirds of a step, costs nothing; the last bucket, a quarter, follows it.
+    while the backward pass still runs, two thirds of a step, costs nothing; the last bucket follows it.
     """
     rounds = 2 * math.ceil(math.log2(processes))
     small = wire.call + rounds * wire.latency
     ring = 2 * (processes - 1) / processes / wire.bandwidth
-    first, last = (wire.call + rounds * wire.latency + ring * size * part for part in (0.75, 0.25))
+    follows = min(size, bucket_bytes(int(size)))
+    first, last = (wire.call + rounds * wire.latency + ring * sent for sent in (size - follows, follows))
     hidden = min(first + small, computing * 2 / 3)
     return computing + (first + small - hidden) + last
 

@@ -106,22 +106,40 @@ INLINE void store_some_double(double *to, vector_double values, int64_t count) {
     _mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), (__m512d)values);
 }
 #else
-#define SOME(type)                                                                                                  \
+#if defined(__AVX2__)
+#include <immintrin.h>
+/* Masks of 1 to 8 lanes; a window of them begins so many numbers before the middle. */
+static const int32_t masks_float[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static const int64_t masks_double[8] = {-1, -1, -1, -1};
+INLINE vector_float load_some_float(const float *from, int64_t count) {
+    return (vector_float)_mm256_maskload_ps(from, _mm256_loadu_si256((const __m256i *)(masks_float + 8 - count)));
+}
+INLINE vector_double load_some_double(const double *from, int64_t count) {
+    return (vector_double)_mm256_maskload_pd(from, _mm256_loadu_si256((const __m256i *)(masks_double + 4 - count)));
+}
+#else
+#define LOAD_SOME(type)                                                                                             \
     INLINE vector_##type load_some_##type(const type *from, int64_t count) {                                        \
         vector_##type values = {0};                                                                                 \
         for (int64_t i = 0; i < count; i++) {                                                                       \
             values[i] = from[i];                                                                                    \
         }                                                                                                           \
         return values;                                                                                              \
-    }                                                                                                               \
+    }
+LOAD_SOME(float)
+LOAD_SOME(double)
+#undef LOAD_SOME
+#endif
+/* AVX2's store through a mask takes longer on some processors. */
+#define STORE_SOME(type)                                                                                            \
     INLINE void store_some_##type(type *to, vector_##type values, int64_t count) {                                  \
         for (int64_t i = 0; i < count; i++) {                                                                       \
             to[i] = values[i];                                                                                      \
         }                                                                                                           \
     }
-SOME(float)
-SOME(double)
-#undef SOME
+STORE_SOME(float)
+STORE_SOME(double)
+#undef STORE_SOME
 #endif
 
 #endif

@@ -47,7 +47,10 @@ class Mistakes:
         """Note the mistakes of minibatch `number`; outputs: (n, C)."""
         images = self._indices[number][: len(outputs)]
         labels = self._labels[images]
-        wrong = np.flatnonzero((outputs.argmax(axis=1) != labels) & (labels != self._ignored))
+        mistaken = outputs.argmax(axis=1) != labels
+        if self._ignored is not None:
+            mistaken &= labels != self._ignored
+        wrong = np.flatnonzero(mistaken)
         self._seen += len(images)
         if len(wrong):
             self._wrong.append((images[wrong], outputs[wrong]))

@@ -12,7 +12,7 @@ from gpucnn.report import page as report
 
 START, FACTS, PROGRESS = "/", "/facts", "/progress"
 WAITING = "the training is being prepared; load this page again in a moment"
-POLL = 0.2  # seconds until the server notes that it is to end
+POLL = 0.5  # seconds until the server notes that it is to end
 
 
 class LiveServer(PageServer):

@@ -7,7 +7,7 @@
 
 #define SEGMENT_BYTES 4096 /* of each channel, some lines or a part of one, that are read at a time: those of a block
                             * stay in the first cache */
-#define MOST_TILES 12      /* whose sums are kept at a time */
+#define MOST_TILES 16      /* whose sums are kept at a time: all 15 of a window of 5 x 5, where a tile has 2 taps */
 #define MOST_RUNS 32
 #define HANDED_NUMBERS (BLOCK_ROWS * MOST_HANDED_IMAGES) /* of the gradient, made of that by pooled results */
 #define MOST_ZEROS 1024    /* numbers; longer runs with a tap that reads zeros are cut */

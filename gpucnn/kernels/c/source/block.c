@@ -6,7 +6,7 @@
 #else
 
 /* rows x vectors of the result, all sums in registers. `first`: from the bias, where there is one, or from 0. `count`
- * is how many numbers of the only vector there are, where they do not fill it.
+ * is how many numbers of the last vector there are, where they do not fill it.
  *
  * IN_REGISTER has a weight read when it is needed: all of them at once leave too few registers for the sums. A weight
  * less 0 is that weight; plus 0 would be an addition, as it turns -0 into 0. */
@@ -20,7 +20,8 @@
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
                 sum[r][v] = (NAME(vector)){0};                                                                      \
                 if (!first) {                                                                                       \
-                    sum[r][v] = LOAD(out + r * out_row + v * NAME(LANES), count);                                   \
+                    const real *from = out + r * out_row + v * NAME(LANES);                                         \
+                    sum[r][v] = v + 1 < vectors ? LOAD_ALL(from, count) : LOAD(from, count);                        \
                 } else if (bias) {                                                                                  \
                     sum[r][v] += bias[r];                                                                           \
                 }                                                                                                   \
@@ -34,7 +35,8 @@
                     for (int64_t l = 0; l < sums->count[3]; l++, xs += sums->x[3], ws += sums->w[3]) {              \
                         NAME(vector) here[BLOCK_VECTORS];                                                           \
                         UNROLL for (int v = 0; v < vectors; v++) {                                                  \
-                            here[v] = LOAD(xs + v * NAME(LANES), count);                                            \
+                            const real *from = xs + v * NAME(LANES);                                                \
+                            here[v] = v + 1 < vectors ? LOAD_ALL(from, count) : LOAD(from, count);                  \
                             IN_REGISTER(here[v]);                                                                   \
                         }                                                                                           \
                         UNROLL for (int r = 0; r < rows; r++) {                                                     \
@@ -50,7 +52,13 @@
         }                                                                                                           \
         UNROLL for (int r = 0; r < rows; r++) {                                                                     \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
-                STORE(out + r * out_row + v * NAME(LANES), relu ? NAME(positive)(sum[r][v]) : sum[r][v], count);    \
+                const NAME(vector) result = relu ? NAME(positive)(sum[r][v]) : sum[r][v];                           \
+                real *to = out + r * out_row + v * NAME(LANES);                                                     \
+                if (v + 1 < vectors) {                                                                              \
+                    STORE_ALL(to, result, count);                                                                   \
+                } else {                                                                                            \
+                    STORE(to, result, count);                                                                       \
+                }                                                                                                   \
             }                                                                                                       \
         }                                                                                                           \
     }
@@ -60,11 +68,12 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
 #undef BLOCK
 
 #define CASE(rows, block, vectors)                                                                                  \
-    case rows: NAME(block)(rows, vectors, count, sums, x, w, w_row, bias, first, relu, out, out_row); break;
+    case rows: NAME(block)(rows, vectors, last, sums, x, w, w_row, bias, first, relu, out, out_row); break;
 
 #define SIZED(name, block, vectors)                                                                                 \
     static void NAME(name)(int rows, int64_t count, const Sums *sums, const real *x, const real *w,                 \
                            ptrdiff_t w_row, const real *bias, int first, int relu, real *out, ptrdiff_t out_row) {  \
+        const int64_t last = count - (vectors - 1) * NAME(LANES); /* numbers of the last vector */                  \
         switch (rows) {                                                                                             \
             CASE(1, block, vectors)                                                                                 \
             CASE(2, block, vectors)                                                                                 \
@@ -78,6 +87,7 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
 SIZED(wide, whole_block, BLOCK_VECTORS)
 SIZED(pair, whole_block, 2)
 SIZED(single, whole_block, 1)
+SIZED(pair_rest, part_block, 2)
 SIZED(rest, part_block, 1)
 #undef SIZED
 #undef CASE
@@ -86,14 +96,14 @@ NAME(Block) NAME(block_for)(int64_t length, int64_t *taken) {
     static const struct {
         int64_t numbers;
         NAME(Block) block;
-    } sizes[] = {{BLOCK_VECTORS * NAME(LANES), NAME(wide)}, {2 * NAME(LANES), NAME(pair)}, {NAME(LANES), NAME(single)}};
-    for (int i = 0; i < 3; i++) {
+    } sizes[] = {{BLOCK_VECTORS * NAME(LANES), NAME(wide)}, {2 * NAME(LANES), NAME(pair)}};
+    for (int i = 0; i < 2; i++) {
         if (sizes[i].numbers <= length) {
             *taken = sizes[i].numbers;
             return sizes[i].block;
         }
     }
-    *taken = length;
-    return NAME(rest);
+    *taken = length; /* less than two vectors */
+    return length > NAME(LANES) ? NAME(pair_rest) : length == NAME(LANES) ? NAME(single) : NAME(rest);
 }
 #endif

@@ -103,10 +103,12 @@ def test_the_core_stays_short() -> None:
 
     58 more are kernels of losses and of later activations, and Functions that run between a captured step's kernels.
 
+    40 more are pooling of whole maps of one and three axes.
+
     A later layer, schedule, optimizer or kernel may add about 40 lines of its own; its commit raises this limit.
     """
     core = {path for pattern in CORE for path in PACKAGE.glob(pattern)} - {PACKAGE / name for name in BREADTH}
-    assert sum(map(lines_of_code, core)) <= 6039
+    assert sum(map(lines_of_code, core)) <= 6079
 
 
 def test_the_spine_is_read_in_an_afternoon() -> None:

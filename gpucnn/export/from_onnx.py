@@ -24,6 +24,8 @@ TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 MAX_POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVERAGE_POOLS = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+GLOBAL_MAX_POOLS = {1: nn.GlobalMaxPool1d, 2: nn.GlobalMaxPool2d, 3: nn.GlobalMaxPool3d}
+GLOBAL_AVERAGE_POOLS = {1: nn.GlobalAvgPool1d, 2: nn.GlobalAvgPool2d, 3: nn.GlobalAvgPool3d}
 
 
 class ApartError(InputError):
@@ -298,6 +300,16 @@ def _pool(layers: dict[int, Any]) -> Callable[[_Reader, _Node], nn.Layer]:
     return make
 
 
+def _global_pool(layers: dict[int, Any]) -> Callable[[_Reader, _Node], nn.Layer]:
+    def make(reader: _Reader, node: _Node) -> nn.Layer:
+        axes = len(reader.sizes.get(node.inputs[0], ())) - 2
+        if axes not in layers:
+            raise reader.refuse(node, "pools maps that are not known to have one to three axes")
+        return layers[axes]()
+
+    return make
+
+
 def _batch_norm(reader: _Reader, node: _Node) -> nn.Layer:
     weight, bias, mean, variance = (np.asarray(reader.array(node, number), np.float32) for number in range(1, 5))
     layer = nn.BatchNorm(len(weight), node.options.get("epsilon", 1e-5))
@@ -402,8 +414,8 @@ LAYERS: dict[str, Callable[[_Reader, _Node], nn.Layer]] = {
     "Flatten": _flatten,
     "Gelu": _gelu,
     "Gemm": _linear,
-    "GlobalAveragePool": _plain(nn.GlobalAvgPool2d),
-    "GlobalMaxPool": _plain(nn.GlobalMaxPool2d),
+    "GlobalAveragePool": _global_pool(GLOBAL_AVERAGE_POOLS),
+    "GlobalMaxPool": _global_pool(GLOBAL_MAX_POOLS),
     "GroupNormalization": _group_norm,
     "HardSwish": _plain(nn.Hardswish),
     "InstanceNormalization": _group_norm,

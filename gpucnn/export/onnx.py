@@ -300,5 +300,8 @@ def _pads(sides: Sides) -> list[int]:
 
 
 def _whole(sizes: tuple[int, ...], window: Window) -> bool:
-    """Whether a window covers the whole map, once, as the global layers' does."""
-    return len(sizes) == 2 and window.kernel == sizes and not window.padded and set(window.stride) == {1}
+    """Whether a window covers the whole map, once, as the global layers' does; but not along one axis.
+
+    There OpenVINO 2026.4 gives wrong numbers where a scale of each channel follows a global layer.
+    """
+    return len(sizes) > 1 and window.kernel == sizes and not window.padded and set(window.stride) == {1}

@@ -7,7 +7,7 @@ from gpucnn.backend import module_of
 from gpucnn.errors import ShapeError
 from gpucnn.functional.checks import check_floating
 from gpucnn.functional.dimensions import over
-from gpucnn.functional.pooling import avg_pool, check_axes, global_avg_pool2d, max_pool
+from gpucnn.functional.pooling import avg_pool, check_axes, global_avg_pool, max_pool
 from gpucnn.functional.resampling import Choose, Resample
 from gpucnn.geometry import Reach, Sizes, Window, is_count
 from gpucnn.tensor import Tensor
@@ -33,8 +33,8 @@ def adaptive_avg_pool(axes: int, x: Tensor, output_size: OutputSize) -> Tensor:
     name = f"adaptive_avg_pool{axes}d"
     outputs = adaptive_sizes(name, axes, x.shape, output_size)
     check_floating(name, x)
-    if axes == 2 and set(outputs) == {1}:
-        return global_avg_pool2d(x)
+    if set(outputs) == {1}:
+        return global_avg_pool(axes, x)
     if (window := even_window(x.shape[2:], outputs)) is not None:
         return avg_pool(axes, x, window.kernel)
     xp, matrices = module_of(x.memory), []

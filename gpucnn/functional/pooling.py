@@ -14,13 +14,18 @@ from gpucnn.geometry import Padding, PerAxis, Sides, Sizes, Sliding, Window, has
 from gpucnn.kernels.dispatch import kernels_of
 from gpucnn.kernels.interface import Windows
 from gpucnn.tensor import Function, Tensor
+from gpucnn.tensor.interluded import interluded
 
 __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "global_avg_pool1d",
     "global_avg_pool2d",
+    "global_avg_pool3d",
+    "global_max_pool1d",
     "global_max_pool2d",
+    "global_max_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -81,25 +86,26 @@ class AveragePool(Function):
 
 
 class GlobalAveragePool(Function):
-    """x (C, H, W, N): the mean of each map, (C, 1, 1, N)."""
+    """x (C, spatial..., N): the mean of each map, (C, ones..., N)."""
 
     layout = "batch_last"
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        return written_by(kernels_of(type(x)).pool.global_average_forward, (x.shape[0], 1, 1, x.shape[-1]), x)
+        return written_by(kernels_of(type(x)).pool.global_average_forward, _single(x.shape), x)
 
     def backward(self, grad: Array) -> Array:
         return written_by(kernels_of(type(grad)).pool.global_average_backward, self.shape, grad)
 
 
+@interluded  # in C no kernel counts so many taps
 class GlobalMaxPool(Function):
-    """x (C, H, W, N): the largest value of each map, (C, 1, 1, N); of equal ones the first gets the gradient."""
+    """x (C, spatial..., N): the largest value of each map, (C, ones..., N); of equal ones the first wins."""
 
     layout = "batch_last"
 
     def forward(self, x: Array) -> Array:
-        self.shape, out = x.shape, empty((x.shape[0], 1, 1, x.shape[-1]), x)
+        self.shape, out = x.shape, empty(_single(x.shape), x)
         self.winners = kernels_of(type(x)).pool.global_max_forward(x, out)
         return out
 
@@ -150,18 +156,33 @@ avg_pool2d = over(2, avg_pool)
 avg_pool3d = over(3, avg_pool, "As avg_pool2d, over x (N, C, D, H, W).")
 
 
-def global_avg_pool2d(x: Tensor) -> Tensor:
+def global_avg_pool(axes: int, x: Tensor) -> Tensor:
     """The average of each map of x (N, C, H, W): (N, C, 1, 1). Raises ShapeError for another number of axes."""
-    check_axes("global_avg_pool2d", 2, x.shape)
-    check_floating("global_avg_pool2d", x)
-    return GlobalAveragePool.apply(x)
+    return _of_maps(GlobalAveragePool, f"global_avg_pool{axes}d", axes, x)
 
 
-def global_max_pool2d(x: Tensor) -> Tensor:
+def global_max_pool(axes: int, x: Tensor) -> Tensor:
     """The largest value of each map of x (N, C, H, W): (N, C, 1, 1). Raises ShapeError for another number of axes."""
-    check_axes("global_max_pool2d", 2, x.shape)
-    check_floating("global_max_pool2d", x)
-    return GlobalMaxPool.apply(x)
+    return _of_maps(GlobalMaxPool, f"global_max_pool{axes}d", axes, x)
+
+
+global_avg_pool1d = over(1, global_avg_pool, "As global_avg_pool2d, over x (N, C, W).")
+global_avg_pool2d = over(2, global_avg_pool)
+global_avg_pool3d = over(3, global_avg_pool, "As global_avg_pool2d, over x (N, C, D, H, W).")
+global_max_pool1d = over(1, global_max_pool, "As global_max_pool2d, over x (N, C, W).")
+global_max_pool2d = over(2, global_max_pool)
+global_max_pool3d = over(3, global_max_pool, "As global_max_pool2d, over x (N, C, D, H, W).")
+
+
+def _of_maps(function: type[Function], name: str, axes: int, x: Tensor) -> Tensor:
+    check_axes(name, axes, x.shape)
+    check_floating(name, x)
+    return function.apply(x)
+
+
+def _single(shape: Sizes) -> Sizes:
+    """(C, 1, ..., 1, N) for (C, spatial..., N)."""
+    return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
 
 
 def _sliding(kernel: PerAxis, stride: PerAxis | None, padding: Padding, dilation: PerAxis, ceil_mode: bool) -> Sliding:

@@ -8,7 +8,16 @@ import numpy as np
 from gpucnn import functional as F
 from gpucnn.errors import ShapeError
 from gpucnn.functional.convolution import check_linear, convolution_window, convolve
-from gpucnn.functional.pooling import average_pooling, avg_pool, convolve_pooled, max_pool, max_pooling, pooling_window
+from gpucnn.functional.pooling import (
+    average_pooling,
+    avg_pool,
+    convolve_pooled,
+    global_avg_pool,
+    global_max_pool,
+    max_pool,
+    max_pooling,
+    pooling_window,
+)
 from gpucnn.geometry import Padding, PerAxis, Sizes, Sliding, Window, hashable, make_window, per_axis
 from gpucnn.nn import init as initial
 from gpucnn.nn.init import Init
@@ -24,8 +33,12 @@ __all__ = [
     "Conv2d",
     "Conv3d",
     "Flatten",
+    "GlobalAvgPool1d",
     "GlobalAvgPool2d",
+    "GlobalAvgPool3d",
+    "GlobalMaxPool1d",
     "GlobalMaxPool2d",
+    "GlobalMaxPool3d",
     "Linear",
     "MaxPool1d",
     "MaxPool2d",
@@ -165,7 +178,9 @@ class Linear(Layer):
 
 
 class _Windowed(Layer):
-    """A layer that keeps its channels and slides its `window` over them."""
+    """A layer that keeps its channels and slides its `window` over them, along so many `axes`."""
+
+    axes: ClassVar[int]
 
     def output_shape(self, shape: Sizes) -> Sizes:
         """(C, outputs...) for (C, sizes...)."""
@@ -176,14 +191,16 @@ class _Windowed(Layer):
         raise NotImplementedError
 
     def _check_map(self, shape: Sizes) -> None:
-        if len(shape) != 3:
-            raise ShapeError(f"{self.kind}: expected an input of 3 axes (channels, height, width), given {shape}")
+        if len(shape) != self.axes + 1:
+            sizes = ", ".join(("depth", "height", "width")[-self.axes :])
+            raise ShapeError(
+                f"{self.kind}: expected an input of {self.axes + 1} axes (channels, {sizes}), given {shape}"
+            )
 
 
 class _Pool(_Windowed):
     """Base of pooling in one, two and three dimensions (`axes`)."""
 
-    axes: ClassVar[int]
     kernel_size: PerAxis
     stride: PerAxis | None
     padding: Padding
@@ -268,35 +285,66 @@ class AvgPool3d(_AvgPool):
 
 
 class _GlobalPool(_Windowed):
+    """Base of pooling of whole maps in one, two and three dimensions (`axes`)."""
+
     def window(self, shape: Sizes) -> Window:
         """A window over the whole map."""
         self._check_map(shape)
         return make_window(self.kind, shape[1:], shape[1:])
 
 
-class GlobalAvgPool2d(_GlobalPool):
+class _GlobalAvgPool(_GlobalPool):
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, 1, ...)."""
+        return global_avg_pool(self.axes, x)
+
+
+class GlobalAvgPool1d(_GlobalAvgPool):
+    """The average of each line of (N, C, W)."""
+
+    kind, axes = "global_avg_pool1d", 1
+
+
+class GlobalAvgPool2d(_GlobalAvgPool):
     """The average of each map of (N, C, H, W)."""
 
-    kind = "global_avg_pool2d"
+    kind, axes = "global_avg_pool2d", 2
 
+
+class GlobalAvgPool3d(_GlobalAvgPool):
+    """The average of each volume of (N, C, D, H, W)."""
+
+    kind, axes = "global_avg_pool3d", 3
+
+
+class _GlobalMaxPool(_GlobalPool):
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 1)."""
-        return F.global_avg_pool2d(x)
+        """(N, C, 1, ...)."""
+        return global_max_pool(self.axes, x)
 
 
-class GlobalMaxPool2d(_GlobalPool):
+class GlobalMaxPool1d(_GlobalMaxPool):
+    """The largest value of each line of (N, C, W)."""
+
+    kind, axes = "global_max_pool1d", 1
+
+
+class GlobalMaxPool2d(_GlobalMaxPool):
     """The largest value of each map of (N, C, H, W)."""
 
-    kind = "global_max_pool2d"
+    kind, axes = "global_max_pool2d", 2
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 1)."""
-        return F.global_max_pool2d(x)
+
+class GlobalMaxPool3d(_GlobalMaxPool):
+    """The largest value of each volume of (N, C, D, H, W)."""
+
+    kind, axes = "global_max_pool3d", 3
 
 
 class _Pad2d(_Windowed):
     """A border around (N, C, H, W); `padding` is one number or (left, right, top, bottom)."""
 
+    axes = 2
     mode: ClassVar[F.PadMode]
 
     def __init__(self, padding: PerAxis) -> None:

@@ -7,19 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-CONFIG = """\
-name: small
-device: cpu
-data: {name: digits, limit: 200, validation: 40}
-model:
-  - conv2d: {out_channels: 4, kernel_size: 5, stride: 2}
-  - relu
-  - flatten
-  - linear: {out_features: 10}
-optimizer: {name: adam, lr: 0.01}
-train: {epochs: 2, batch_size: 32}
-report: false
-"""
+from tests.small import small_config
+
+CONFIG = small_config(200, 40)
 TRAIN = "train x.yaml --run-dir run --quiet"
 GO_ON = "train x.yaml --resume run --quiet train.epochs=3"
 LAST, PREVIOUS = "checkpoints/last.safetensors", "checkpoints/previous.safetensors"  # in a run's folder

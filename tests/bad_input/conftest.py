@@ -9,6 +9,7 @@ import pytest
 import gpucnn
 from gpucnn.cli import main
 from tests.bad_input.commands import CONFIG, Judge
+from tests.small import trained
 
 
 @pytest.fixture(autouse=True)
@@ -41,27 +42,20 @@ def refused(folder, capsys) -> Judge:
     return run
 
 
-def trained(folder: Path, *overrides: str) -> Path:
-    """The folder of a run of `CONFIG`."""
-    (folder / "x.yaml").write_text(CONFIG)
-    assert main(["train", str(folder / "x.yaml"), *overrides, "--run-dir", str(folder / "run"), "--quiet"]) == 0
-    return folder / "run"
-
-
 @pytest.fixture(scope="session")
 def a_run(tmp_path_factory) -> Path:
-    return trained(tmp_path_factory.mktemp("a_run"))
+    return trained(tmp_path_factory.mktemp("a_run"), CONFIG)
 
 
 @pytest.fixture(scope="session")
 def a_wider_run(tmp_path_factory) -> Path:
-    return trained(tmp_path_factory.mktemp("a_wider_run"), "model.0.conv2d.out_channels=5")
+    return trained(tmp_path_factory.mktemp("a_wider_run"), CONFIG, "model.0.conv2d.out_channels=5")
 
 
 @pytest.fixture(scope="session")
 def a_run_of_colours(tmp_path_factory) -> Path:
     colours = "data={name: synthetic, train: 64, test: 32, shape: [3, 16, 16]}"
-    return trained(tmp_path_factory.mktemp("a_run_of_colours"), colours, "train.epochs=1")
+    return trained(tmp_path_factory.mktemp("a_run_of_colours"), CONFIG, colours, "train.epochs=1")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NO_ICON = "data:,"  # an icon that is none
 
 
 @pytest.fixture(scope="session")
@@ -24,24 +25,24 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_file(browser) -> Iterator[Callable[..., Any]]:
-    """Opens an HTML file with the network off: open_file(path, width, scheme, more options of a context).
+def open_address(browser) -> Iterator[Callable[..., Any]]:
+    """Opens a page: open_address(address, own, width, scheme, more options of a context).
 
-    Whatever a page says in its console, asks of the network, or throws, fails the test.
+    Whatever a page says in its console, throws, or asks of an address that own(address) does not know, fails the test.
     """
     contexts, said = [], []
 
-    def open_it(path: Path, width: int = 1280, scheme: str = "light", **options: Any) -> Any:
-        size = {"width": width, "height": 900}
-        context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, **options)
+    def open_it(
+        address: str, own: Callable[[str], bool], width: int = 1280, scheme: str = "light", **options: Any
+    ) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
         contexts.append(context)
-        known = (path.resolve().as_uri(), "data:,")  # itself, and an icon that is none
         page = context.new_page()
         page.on("console", lambda message: said.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: said.append(request.url) if request.url not in known else None)
-        page.goto(path.resolve().as_uri())
+        page.on("request", lambda request: None if own(request.url) else said.append(request.url))
+        page.goto(address)
         page.wait_for_selector("main section")
         return page
 
@@ -49,3 +50,14 @@ def open_file(browser) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert said == []
+
+
+@pytest.fixture
+def open_file(open_address) -> Callable[..., Any]:
+    """Opens an HTML file with the network off: open_file(path, width, scheme, more options of a context)."""
+
+    def open_it(path: Path, *look: Any, **options: Any) -> Any:
+        address = path.resolve().as_uri()
+        return open_address(address, {address, NO_ICON}.__contains__, *look, offline=True, **options)
+
+    return open_it

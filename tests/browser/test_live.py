@@ -1,5 +1,6 @@
 """The live page in a browser: it draws itself anew while the run's files grow, and keeps what the user set."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from gpucnn.live import LiveServer
 from gpucnn.live.mistakes import Found, Mistake
 from gpucnn.live.server import served
 from gpucnn.training.records import BatchRecord
+from tests.browser.conftest import NO_ICON
 from tests.live.runs import train, watch_of
 
 MISTAKES = [Mistake(7, 3, 5, 0.01, 0.98), Mistake(11, 9, 4, 0.2, 0.75)]
@@ -50,25 +52,10 @@ def live(run, tmp_path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_live(browser, live) -> Iterator[Callable[..., Any]]:
-    """Opens the page; what it says in its console, or asks of others, fails the test."""
-    contexts, said = [], []
-
-    def open_it(width: int = 1280, scheme: str = "light") -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda r: said.append(r.url) if not r.url.startswith((live.url, "data:,")) else None)
-        page.goto(live.url)
-        page.wait_for_selector("main section")
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert said == []
+def open_live(live, open_address) -> Callable[..., Any]:
+    """Opens the page: open_live(width, scheme). What comes last goes first: pages are closed before the server."""
+    own = (live.url, NO_ICON)
+    return functools.partial(open_address, live.url, lambda address: address.startswith(own))
 
 
 def test_it_shows_the_training_and_draws_itself_anew(open_live, live) -> None:

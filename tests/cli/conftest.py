@@ -11,20 +11,9 @@ from PIL import Image
 import gpucnn
 from gpucnn.cli import main
 from gpucnn.data import load_source
+from tests import small
 
-CONFIG = """\
-name: tiny
-device: cpu
-data: {name: digits, limit: 300, validation: 60}
-model:
-  - conv2d: {out_channels: 4, kernel_size: 5, stride: 2}
-  - relu
-  - flatten
-  - linear: {out_features: 10}
-optimizer: {name: adam, lr: 0.01}
-train: {epochs: 2, batch_size: 32}
-report: false
-"""
+CONFIG = small.small_config(300, 60, name="tiny")
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +38,7 @@ def config(tmp_path) -> str:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
     """A run of `CONFIG`, trained once."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "tiny.yaml").write_text(CONFIG)
-    assert main(["train", str(folder / "tiny.yaml"), "--run-dir", str(folder / "run"), "--quiet"]) == 0
-    return folder / "run"
+    return small.trained(tmp_path_factory.mktemp("trained"), CONFIG)
 
 
 @pytest.fixture

@@ -99,6 +99,18 @@ def test_a_network_over_volumes_learns(volumes, tmp_path, capsys):
     assert [row["name"] for row in result["classes"]] == ["deep", "high", "wide"]
 
 
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_pooled_whole_a_unit_sees_the_whole_and_its_padding(kind, signals, volumes, capsys, tmp_path):
+    for text, old, new, single, field in (
+        (SIGNALS, "avg_pool1d: {kernel_size: 2}", f"global_{kind}_pool1d", "8 x 1", "44"),  # 5 + 3 + 4·2 + 4·7
+        (VOLUMES, "max_pool3d: {kernel_size: 2}", f"global_{kind}_pool3d", "6 x 1 x 1 x 1", "8 x 10 x 9"),
+    ):
+        (tmp_path / "whole.yaml").write_text(text.replace(old, new))
+        assert main(["summary", "whole.yaml"]) == 0
+        [line] = [line for line in capsys.readouterr().out.splitlines() if new in line]
+        assert f" {single} " in line and f" {field} " in line, line
+
+
 def test_what_is_for_pictures_alone_is_told(signals, tmp_path, fails):
     message = fails(2, "train", signals, "data.augment={flip: true}", "--run-dir", "none")
     assert "data.augment changes pictures (C, H, W), and these are of shape (2, 32); leave it out" in message

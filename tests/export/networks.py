@@ -15,6 +15,11 @@ CLASSES = 3
 LARGEST = {1: 24, 2: 12, 3: 6}  # pixels of a side
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 POOLS = {1: (nn.MaxPool1d, nn.AvgPool1d), 2: (nn.MaxPool2d, nn.AvgPool2d), 3: (nn.MaxPool3d, nn.AvgPool3d)}
+GLOBAL_POOLS = {
+    1: (nn.GlobalAvgPool1d, nn.GlobalMaxPool1d),
+    2: (nn.GlobalAvgPool2d, nn.GlobalMaxPool2d),
+    3: (nn.GlobalAvgPool3d, nn.GlobalMaxPool3d),
+}
 BATCH_NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.ScaledTanh, nn.Sigmoid, lambda: nn.LeakyReLU(0.3))
 
@@ -37,8 +42,9 @@ def random_layer(rng: np.random.Generator, shape: tuple[int, ...]) -> nn.Layer:
                 tuple(map(int, rng.integers(0, 3, 4)))
             ),
             lambda: _subsample(rng, shape),
-            lambda: one_of(rng, (nn.GlobalAvgPool2d, nn.GlobalMaxPool2d))(),
         ]
+    if axes:
+        makers += [lambda: one_of(rng, GLOBAL_POOLS[axes])()]
     if not axes:
         makers += [lambda: nn.Linear(shape[0], int(rng.integers(2, 9)), bias=bool(rng.random() < 0.7))]
     return one_of(rng, makers)()

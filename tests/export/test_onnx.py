@@ -4,6 +4,7 @@ import functools
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,11 +213,11 @@ def test_without_a_runtime_it_is_written_unjudged(monkeypatch, tmp_path) -> None
 # --- reading networks of others ---------------------------------------------------------------------------------------
 
 
-def written(path, nodes: list, axes: int = 4, **constants: np.ndarray) -> None:
-    """A model of these nodes, from `x` (N, 2, 4, 4) to `y`, of so many axes."""
+def written(path, nodes: list, axes: int = 4, shape: Sequence[int] = (2, 4, 4), **constants: np.ndarray) -> None:
+    """A model of these nodes, from `x` (N, *shape) to `y`, of so many axes."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     ends = [
-        helper.make_tensor_value_info("x", kind, ["N", 2, 4, 4]),
+        helper.make_tensor_value_info("x", kind, ["N", *shape]),
         helper.make_tensor_value_info("y", kind, [None] * axes),
     ]
     arrays = [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()]
@@ -261,6 +262,20 @@ def test_what_no_layer_does_is_refused(why, tmp_path) -> None:
     written(tmp_path / "a.onnx", nodes, axes=3 if why.startswith("not to") else 4, **constants)
     with pytest.raises(InputError, match=re.escape(why)):
         from_onnx(tmp_path / "a.onnx")
+
+
+WHOLE = {"GlobalMaxPool": "global_max_pool", "GlobalAveragePool": "global_avg_pool"}
+
+
+@pytest.mark.parametrize("operator", WHOLE)
+def test_whole_maps_of_one_to_three_axes_are_read(operator, tmp_path) -> None:
+    path = tmp_path / "a.onnx"
+    for axes in (1, 2, 3):
+        written(path, [node(operator, "x")], axes=2 + axes, shape=(2, 3, 5, 4)[: 1 + axes])
+        assert [layer.kind for layer in from_onnx(path)] == [f"{WHOLE[operator]}{axes}d"]
+    written(path, [node(operator, "x")], axes=6, shape=(2, 3, 3, 3, 3))
+    with pytest.raises(InputError, match="not known to have one to three axes"):
+        from_onnx(path)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path) -> None:

@@ -1,5 +1,7 @@
 """Layers of later networks as ONNX: both runtimes answer as we do, and what is read back answers alike."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -47,9 +49,15 @@ NORMALISATIONS = [
 RESAMPLINGS = [
     (lambda: nn.AdaptiveAvgPool2d((4, 3)), IMAGE),
     (lambda: nn.AdaptiveAvgPool1d(1), LINE),
+    (nn.GlobalAvgPool1d, LINE),
+    (nn.GlobalAvgPool3d, VOLUME),
+    (nn.GlobalMaxPool1d, LINE),
+    (nn.GlobalMaxPool2d, IMAGE),
+    (nn.GlobalMaxPool3d, VOLUME),
     (lambda: nn.AdaptiveMaxPool2d((2, None)), IMAGE),
     (lambda: nn.AdaptiveMaxPool2d(1), IMAGE),
     (lambda: nn.AdaptiveMaxPool3d(2), VOLUME),
+    (lambda: nn.AdaptiveMaxPool3d(1), VOLUME),
     (lambda: nn.Upsample(scale_factor=2), IMAGE),
     (lambda: nn.Upsample((5, 9)), IMAGE),
     (lambda: nn.Upsample(7), LINE),
@@ -64,6 +72,7 @@ TRANSPOSED = [
     (lambda: nn.ConvTranspose1d(3, 2, 3, 2, 1, 1, dilation=2), LINE),
     (lambda: nn.ConvTranspose3d(2, 2, 2, 2), VOLUME),
 ]
+KINDS = re.compile("adaptive_|global_")  # some come back as pooling under a window
 LAYERS = [*TRANSPOSED, *ACTIVATIONS, *NORMALISATIONS, *RESAMPLINGS]
 
 
@@ -85,7 +94,16 @@ def test_a_layer_agrees_and_comes_back(make, shape, tmp_path) -> None:
     back = from_onnx(model.bare)
     np.testing.assert_allclose(outputs(back, model.inputs), model.logits, rtol=1e-6, atol=1e-6)
     for layer, read in zip(net, back, strict=True):
-        assert isinstance(layer, type(read)) or layer.kind.removeprefix("adaptive_")[:6] in read.kind
+        assert isinstance(layer, type(read)) or KINDS.sub("", layer.kind)[:6] in read.kind
+
+
+def test_whole_lines_that_are_scaled_agree(tmp_path) -> None:
+    """OpenVINO scaled them wrongly behind GlobalMaxPool and GlobalAveragePool."""
+    openvino = pytest.importorskip("openvino")
+    for pool in (nn.GlobalMaxPool1d, nn.GlobalAvgPool1d):
+        net = nn.Sequential(pool(), drawn(nn.BatchNorm1d(3)), nn.Flatten(), nn.Linear(3, 3)).eval()
+        model = both_models(classifier_of(net, LINE), tmp_path / "a", 9)
+        np.testing.assert_allclose(by_openvino(openvino, model.bare, model.inputs), model.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_instance_norm_with_running_statistics_is_batch_norm(tmp_path) -> None:

@@ -156,19 +156,16 @@ POOLINGS = [
         [IMAGES],
         naive=loops("avg_pool", (2, 3), (1, 2), (1, 0), True, False),
     ),
-    Operation(
-        "global_avg_pool2d",
-        F.global_avg_pool2d,
-        their("adaptive_avg_pool2d", 1),
-        [IMAGES],
-        naive=loops("global_pool", np.mean),
-    ),
-    Operation(
-        "global_max_pool2d",
-        F.global_max_pool2d,
-        their("adaptive_max_pool2d", 1),
-        [IMAGES],
-        naive=loops("global_pool", np.max),
+    *(
+        Operation(
+            f"global_{kind}_pool{len(shape) - 2}d",
+            getattr(F, f"global_{kind}_pool{len(shape) - 2}d"),
+            their(f"adaptive_{kind}_pool{len(shape) - 2}d", 1),
+            [shape],
+            naive=loops("global_pool", reduce),
+        )
+        for kind, reduce in [("avg", np.mean), ("max", np.max)]
+        for shape in [(4, 3, 9), IMAGES, (2, 3, 4, 5, 3)]
     ),
 ]
 SUBSAMPLINGS = [

@@ -85,13 +85,28 @@ def layer_norm(rng):
     )
 
 
+def maps(rng):
+    """An input of one to three axes, no two of whose numbers are equal."""
+    shape = (whole(rng, 1, 3), whole(rng, 1, 3), *sizes(rng, one_of(rng, (1, 2, 2, 3))))
+    return rng.permutation(np.linspace(-2.0, 1.0, np.prod(shape))).reshape(shape)
+
+
 def adaptive(kind):
     def configuration(rng):
-        axes = one_of(rng, (1, 2, 2, 3))
-        shape = (whole(rng, 1, 3), whole(rng, 1, 3), *sizes(rng, axes))
-        x = rng.permutation(np.linspace(-2.0, 1.0, np.prod(shape))).reshape(shape)  # no two are equal
+        x = maps(rng)
+        axes = x.ndim - 2
         outputs = one_of(rng, (whole(rng, 1, 8), sizes(rng, axes, 1, 9)))
         return [x], *both(f"adaptive_{kind}_pool{axes}d", outputs)
+
+    return configuration
+
+
+def whole_maps(kind):
+    def configuration(rng):
+        x = maps(rng)
+        axes = x.ndim - 2
+        theirs, _ = both(f"adaptive_{kind}_pool{axes}d", 1)
+        return [x], theirs, getattr(F, f"global_{kind}_pool{axes}d")
 
     return configuration
 
@@ -139,6 +154,8 @@ CONFIGURATIONS = {
     "layer_norm": layer_norm,
     "adaptive_avg_pool": adaptive("avg"),
     "adaptive_max_pool": adaptive("max"),
+    "global_avg_pool": whole_maps("avg"),
+    "global_max_pool": whole_maps("max"),
     "interpolate": interpolation,
 }
 

@@ -1,6 +1,7 @@
 """Compiled pooling against the reference: any window, batches that fill vectors and that do not, ties and NaN."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -30,6 +31,11 @@ def cases(kind, dtype):
         outputs = (shape[1], *window.output_sizes(shape[2:]), images)
         counted = sides_of("", window, shape[2:], options["padding"] if included else 0)
         yield config, window, counted, x, rng.standard_normal(outputs).astype(dtype)
+
+
+def single(shape):
+    """The shape with a single number for each map."""
+    return (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -101,14 +107,15 @@ def test_large_pooling_is_shared_among_threads_and_stays_the_same(compiled, rng)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (1, 1, 1, 1), (70, 2, 3, 65)])
+@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (1, 1, 1, 1), (70, 2, 3, 65), (3, 11, 4), (2, 3, 4, 5, 7)])
 def test_the_average_of_whole_maps(compiled, shape, dtype, rng):
-    x, grad = rng.standard_normal(shape).astype(dtype), rng.standard_normal((shape[0], 1, 1, shape[3])).astype(dtype)
+    spatial = tuple(range(1, len(shape) - 1))
+    x, grad = rng.standard_normal(shape).astype(dtype), rng.standard_normal(single(shape)).astype(dtype)
     y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)
     compiled.pool.global_average_forward(x, y)
     compiled.pool.global_average_backward(grad, by_x)
-    close(y, x.mean(axis=(1, 2), keepdims=True, dtype="float64").astype(dtype))
-    close(by_x, np.broadcast_to(grad / (shape[1] * shape[2]), shape))
+    close(y, x.mean(axis=spatial, keepdims=True, dtype="float64").astype(dtype))
+    close(by_x, np.broadcast_to(grad / math.prod(shape[1:-1]), shape))
 
 
 def test_arrays_that_need_wide_indices(cuda, monkeypatch):
@@ -131,9 +138,11 @@ def test_arrays_that_need_wide_indices(cuda, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (1, 1, 1, 1), (2, 20, 15, 3)])
+@pytest.mark.parametrize(
+    "shape", [(3, 5, 7, 4), (1, 1, 1, 1), (2, 20, 15, 3), (3, 11, 4), (2, 300, 3), (2, 3, 4, 5, 7)]
+)
 def test_the_largest_of_whole_maps(compiled, shape, dtype, rng):
-    x, grad = rng.integers(-3, 4, shape).astype(dtype), rng.standard_normal((shape[0], 1, 1, shape[3])).astype(dtype)
+    x, grad = rng.integers(-3, 4, shape).astype(dtype), rng.standard_normal(single(shape)).astype(dtype)
     results = []
     for pool in (compiled.pool, reference.pool):
         y, by_x = np.full_like(grad, np.nan), np.full_like(x, np.nan)

@@ -2,32 +2,18 @@
 
 from pathlib import Path
 
-from gpucnn.cli import main
 from gpucnn.config.build import build_loaders, load_data
 from gpucnn.live import Watch
 from gpucnn.live.mistakes import Mistakes
 from gpucnn.runs.saved import open_run
+from tests.small import small_config, trained
 
-CONFIG = """\
-name: small
-device: cpu
-data: {name: digits, limit: 500, validation: 150}
-model:
-  - conv2d: {out_channels: 4, kernel_size: 5, stride: 2}
-  - relu
-  - flatten
-  - linear: {out_features: 10}
-optimizer: {name: adam, lr: 0.01}
-train: {epochs: 3, batch_size: 32}
-report: false
-"""
+CONFIG = small_config(500, 150, epochs=3)
 
 
 def train(folder: Path, *arguments: str) -> Path:
     """A run of `CONFIG` in a folder."""
-    (folder / "small.yaml").write_text(CONFIG)
-    assert main(["train", str(folder / "small.yaml"), "--run-dir", str(folder / "run"), "--quiet", *arguments]) == 0
-    return folder / "run"
+    return trained(folder, CONFIG, *arguments)
 
 
 def watch_of(run: Path, epochs: int = 3) -> Watch:

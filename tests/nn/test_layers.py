@@ -44,8 +44,15 @@ LAYERS = [
     (lambda: nn.AvgPool1d(2), LINE, (4, 5), None),
     (lambda: nn.MaxPool3d(2, 1), (2, 4, 5, 3), (2, 3, 4, 2), None),
     (lambda: nn.AvgPool3d((2, 5, 3)), (2, 4, 5, 3), (2, 2, 1, 1), None),
-    (nn.GlobalAvgPool2d, IMAGE, (4, 1, 1), None),
-    (nn.GlobalMaxPool2d, IMAGE, (4, 1, 1), None),
+    *(
+        (layer, shape, (shape[0], *(1 for _ in shape[1:])), None)
+        for shape, layers in (
+            (LINE, (nn.GlobalAvgPool1d, nn.GlobalMaxPool1d)),
+            (IMAGE, (nn.GlobalAvgPool2d, nn.GlobalMaxPool2d)),
+            ((2, 4, 5, 3), (nn.GlobalAvgPool3d, nn.GlobalMaxPool3d)),
+        )
+        for layer in layers
+    ),
     (lambda: nn.Subsample2d(4), IMAGE, (4, 4, 4), None),
     (lambda: nn.Subsample2d(4, (3, 2)), IMAGE, (4, 3, 4), None),
     (lambda: nn.ZeroPad2d(1), IMAGE, (4, 11, 10), 0),
@@ -138,7 +145,9 @@ def test_which_argument_is_inferred(layer, argument):
         (lambda: nn.AvgPool2d(2), (4,), ["avg_pool2d", "4"]),
         (lambda: nn.Subsample2d(3), (4, 9, 8), ["subsample2d", "4 channels", "num_features=4"]),
         (lambda: nn.Subsample2d(4, 10), (4, 9, 8), ["subsample2d", "10", "9"]),
-        (lambda: nn.GlobalAvgPool2d(), (4,), ["global_avg_pool2d", "(4,)"]),
+        (lambda: nn.GlobalAvgPool2d(), (4,), ["global_avg_pool2d", "3 axes (channels, height, width)", "(4,)"]),
+        (lambda: nn.GlobalMaxPool1d(), (4, 9, 8), ["global_max_pool1d", "2 axes (channels, width)", "(4, 9, 8)"]),
+        (lambda: nn.GlobalMaxPool3d(), (4, 9, 8), ["global_max_pool3d", "(channels, depth, height, width)"]),
         (lambda: nn.ReflectionPad2d((8, 0, 0, 0)), (4, 9, 8), ["8"]),
         (lambda: nn.ReflectionPad2d((0, 0, 0, 9)), (4, 9, 8), ["9"]),
     ],

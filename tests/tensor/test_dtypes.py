@@ -67,6 +67,7 @@ def test_a_python_number_takes_the_other_operands_dtype(function, dtype):
         lambda x: F.subsample2d(x, *(Tensor(np.ones(2, x.dtype)) for _ in range(2))),
         F.global_avg_pool2d,
         F.global_max_pool2d,
+        lambda x: F.global_max_pool1d(F.flatten(x, 2)),
         lambda x: F.pad(x, (1, 1, 1, 1), "reflect"),
         lambda x: F.batch_norm(x, None, None, training=True),
         F.flatten,

@@ -41,6 +41,12 @@ def resamplings():
     )  # fmt: skip
 
 
+def whole_maps():
+    paths = nn.GlobalMaxPool2d(), nn.GlobalAvgPool2d()
+    both = nn.Branches(*(nn.Sequential(nn.Conv2d(4, 4, 3), path) for path in paths), merge="concat")
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), both, nn.Flatten(), nn.Linear(8, 3))
+
+
 def branches():
     paths = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU()), nn.Sequential(), nn.Sequential(nn.Conv2d(1, 2, 1))
     both = nn.Sequential(nn.Conv2d(6, 4, 3)), nn.Sequential(nn.Conv2d(6, 4, 3), nn.Tanh())
@@ -52,6 +58,7 @@ NETWORKS = {
     "branches": branches,
     "transposed": transposed,
     "resamplings": resamplings,
+    "whole_maps": whole_maps,
     "activations": activations,
     "normalisations": normalisations,
 }

@@ -1,4 +1,4 @@
-"""Every operation that has a CUDA kernel, through the public functions: the same arrays in, arrays out, on any device.
+"""Operations of CUDA kernels and of CuPy, through the public functions: the same arrays in, arrays out, on any device.
 
 A case is a function of a random generator and a dtype, and returns the named arrays that it computed. Run with NumPy's
 kernels on the CPU and with the CUDA kernels on a GPU, it must return the same but for rounding.
@@ -26,10 +26,16 @@ def all_cases() -> Iterator[tuple[str, Case]]:
         yield f"convolution {number}: {options}", partial(convolution, **options)
     for number, options in enumerate(POOLED_CONVOLUTIONS):
         yield f"convolution and max-pooling {number}: {options}", partial(pooled_convolution, **options)
+    for number, options in enumerate(TRANSPOSED_CONVOLUTIONS):
+        yield f"transposed convolution {number}: {options}", partial(transposed_convolution, **options)
     for name, function in ELEMENTWISE.items():
         yield name, partial(elementwise, function)
     for number, (function, shape) in enumerate(POOLING):
         yield f"pooling {number}", partial(with_gradient, function, shape)
+    for number, (function, shape) in enumerate(RESAMPLING):
+        yield f"resampling {number}", partial(with_gradient, function, shape)
+    for name, layer, inputs in WEIGHTED:
+        yield f"{name} {inputs}", partial(weighted, layer, inputs)
     for number, (function, shape) in enumerate(SOFTMAX):
         yield f"softmax {number}", partial(with_gradient, function, shape)
     for shape in ((64, 10), (3, 7), (2048, 10), (5, 1000), (33, 4, 6, 5)):
@@ -80,6 +86,16 @@ CONVOLUTIONS: list[dict[str, Any]] = [
     {"x": (4, 2, 5, 6, 4), "w": (3, 2, 2, 3, 2), "padding": 1},
 ]
 
+TRANSPOSED_CONVOLUTIONS: list[dict[str, Any]] = [
+    {"x": (64, 16, 7, 7), "w": (16, 8, 4, 4), "stride": 2, "padding": 1},
+    {"x": (5, 16, 9, 11), "w": (16, 8, 2, 2), "stride": 2, "bias": False},
+    {"x": (64, 32, 1, 1), "w": (32, 32, 7, 7)},
+    {"x": (3, 4, 5, 6), "w": (4, 2, 3, 2), "stride": (2, 3), "padding": 1, "output_padding": (1, 2), "groups": 2},
+    {"x": (3, 6, 5, 4), "w": (6, 1, 3, 3), "dilation": 2, "groups": 6},
+    {"x": (16, 5, 20), "w": (5, 3, 4), "stride": 3, "output_padding": 1},
+    {"x": (4, 3, 3, 4, 2), "w": (3, 2, 2, 3, 2), "stride": 2, "padding": (1, 1, 0)},
+]
+
 POOLED_CONVOLUTIONS: list[dict[str, Any]] = [
     {"x": (64, 1, 28, 28), "outs": 6, "kernel": 5, "padding": 2},
     {"x": (64, 6, 14, 14), "outs": 16, "kernel": 5},
@@ -97,6 +113,13 @@ ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": F.tanh,
     "scaled tanh": F.scaled_tanh,
     "sigmoid": F.sigmoid,
+    "gelu": F.gelu,
+    "gelu by tanh": partial(F.gelu, approximate="tanh"),
+    "silu": F.silu,
+    "elu": partial(F.elu, alpha=0.3),
+    "hard swish": F.hardswish,
+    "softplus": F.softplus,
+    "softplus with a threshold": partial(F.softplus, beta=2.0, threshold=1.0),
 }
 
 POOLING: list[tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = [
@@ -110,6 +133,38 @@ POOLING: list[tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = [
     (F.global_max_pool2d, (64, 8, 7, 7)),
     (partial(F.max_pool1d, kernel_size=3), (4, 2, 12)),
     (partial(F.avg_pool3d, kernel_size=2), (4, 2, 4, 6, 4)),
+    (F.global_avg_pool1d, (5, 3, 300)),
+    (F.global_avg_pool3d, (64, 4, 3, 4, 5)),
+    (F.global_max_pool1d, (5, 3, 300)),
+    (F.global_max_pool3d, (64, 4, 3, 4, 5)),
+    (partial(F.adaptive_avg_pool2d, output_size=(2, 4)), (64, 3, 8, 12)),
+    (partial(F.adaptive_max_pool2d, output_size=(2, 4)), (64, 3, 8, 12)),
+]
+
+RESAMPLING: list[tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = [
+    (partial(F.adaptive_avg_pool1d, output_size=4), (5, 3, 11)),
+    (partial(F.adaptive_avg_pool2d, output_size=(3, 9)), (64, 3, 7, 5)),
+    (partial(F.adaptive_avg_pool3d, output_size=(2, 5, 3)), (3, 2, 3, 4, 5)),
+    (partial(F.adaptive_max_pool1d, output_size=4), (5, 3, 11)),
+    (partial(F.adaptive_max_pool2d, output_size=(3, 9)), (64, 3, 7, 5)),
+    (partial(F.adaptive_max_pool3d, output_size=(2, 5, 3)), (3, 2, 3, 4, 5)),
+    (partial(F.interpolate, scale_factor=2), (64, 4, 7, 7)),
+    (partial(F.interpolate, size=(5, 13)), (3, 2, 9, 6)),
+    (partial(F.interpolate, size=17, mode="linear"), (5, 3, 11)),
+    (partial(F.interpolate, scale_factor=2, mode="bilinear"), (64, 4, 7, 7)),
+    (partial(F.interpolate, size=(5, 13), mode="bilinear", align_corners=True), (3, 2, 9, 6)),
+    (partial(F.interpolate, size=(6, 3, 8), mode="trilinear"), (3, 2, 3, 4, 5)),
+]
+
+WEIGHTED: list[tuple[str, Callable[..., Tensor], list[tuple[int, ...]]]] = [
+    ("prelu", F.prelu, [(64, 6, 12, 12), (6,)]),
+    ("prelu", F.prelu, [(33, 5), (1,)]),
+    ("group norm", lambda x, w, b: F.group_norm(x, 2, w, b), [(64, 6, 12, 12), (6,), (6,)]),
+    ("group norm", lambda x, w, b: F.group_norm(x, 3, w, b), [(7, 9), (9,), (9,)]),
+    ("instance norm", lambda x, w, b: F.instance_norm(x, None, None, w, b), [(64, 6, 12, 12), (6,), (6,)]),
+    ("instance norm", lambda x, w, b: F.instance_norm(x, None, None, w, b), [(5, 3, 11), (3,), (3,)]),
+    ("layer norm", lambda x, w, b: F.layer_norm(x, x.shape[1:], w, b), [(64, 6, 5, 7), (6, 5, 7), (6, 5, 7)]),
+    ("layer norm", lambda x, w, b: F.layer_norm(x, x.shape[-1:], w, b), [(33, 40), (40,), (40,)]),
 ]
 
 SOFTMAX: list[tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = [
@@ -135,6 +190,13 @@ def with_gradient(function: Callable[..., Tensor], shape: tuple[int, ...], rng: 
     return _judged(function, rng, dtype, shape)
 
 
+def weighted(
+    function: Callable[..., Tensor], shapes: list[tuple[int, ...]], rng: np.random.Generator, dtype: str
+) -> Arrays:
+    """The function of an array and of weights, and the gradients by all of them."""
+    return _judged(function, rng, dtype, *shapes)
+
+
 def elementwise(function: Callable[[Tensor], Tensor], rng: np.random.Generator, dtype: str) -> Arrays:
     """An activation, of shapes that fill blocks and that do not."""
     results: Arrays = {}
@@ -148,6 +210,20 @@ def convolution(rng: np.random.Generator, dtype: str, *, x: Any, w: Any, bias: b
     function: Callable[..., Tensor] = [F.conv1d, F.conv2d, F.conv3d][len(x) - 3]
     shapes = [x, w, w[:1]] if bias else [x, w]
     scale = 1 / math.sqrt(math.prod(w[1:]))
+
+    def scaled(x: Tensor, w: Tensor, *b: Tensor) -> Tensor:
+        return function(x, w * scale, *b, **options)
+
+    return _judged(scaled, rng, dtype, *shapes)
+
+
+def transposed_convolution(
+    rng: np.random.Generator, dtype: str, *, x: Any, w: Any, bias: bool = True, **options: Any
+) -> Arrays:
+    """A transposed convolution, and the gradients by input, weight and bias."""
+    function: Callable[..., Tensor] = [F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d][len(x) - 3]
+    shapes = [x, w, (w[1] * options.get("groups", 1),)] if bias else [x, w]
+    scale = 1 / math.sqrt(w[0])
 
     def scaled(x: Tensor, w: Tensor, *b: Tensor) -> Tensor:
         return function(x, w * scale, *b, **options)

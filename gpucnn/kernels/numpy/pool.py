@@ -99,24 +99,27 @@ class Pool:
             _add(each, window, tap, out)
 
     def global_average_forward(self, x: Array, out: Array) -> None:
-        """out (C, 1, 1, N) = the mean of each map of x (C, H, W, N)."""
-        module_of(x).mean(x, axis=(1, 2), keepdims=True, out=out)
+        """out (C, ones..., N) = the mean of each map of x (C, spatial..., N)."""
+        module_of(x).mean(x, axis=tuple(range(1, x.ndim - 1)), keepdims=True, out=out)
 
     def global_average_backward(self, grad: Array, out: Array) -> None:
-        """out (C, H, W, N) = grad (C, 1, 1, N), shared equally among the pixels of its map."""
-        out[...] = grad / (out.shape[1] * out.shape[2])
+        """out (C, spatial..., N) = grad (C, ones..., N), shared equally among the pixels of its map."""
+        out[...] = grad / (out.size // grad.size)
 
     def global_max_forward(self, x: Array, out: Array) -> Array:
-        """out (C, 1, 1, N) = the largest value of each map of x (C, H, W, N); returns the winners for the backward."""
-        maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, H·W, N)
+        """out (C, ones..., N) = the largest value of each map of x (C, spatial..., N).
+
+        Returns the winners for the backward.
+        """
+        maps = x.reshape(x.shape[0], -1, x.shape[-1])  # (C, pixels, N)
         winners = maps.argmax(axis=1)[:, None]
         out[...] = module_of(x).take_along_axis(maps, winners, axis=1).reshape(out.shape)
         return winners
 
     def global_max_backward(self, grad: Array, winners: Array, out: Array) -> None:
-        """out (C, H, W, N) = grad (C, 1, 1, N) at the first largest value of each map, 0 elsewhere."""
+        """out (C, spatial..., N) = grad (C, ones..., N) at the first largest value of each map, 0 elsewhere."""
         out.fill(0)
-        maps = out.reshape(out.shape[0], -1, out.shape[-1])  # (C, H·W, N)
+        maps = out.reshape(out.shape[0], -1, out.shape[-1])  # (C, pixels, N)
         module_of(grad).put_along_axis(maps, winners, grad.reshape(out.shape[0], 1, -1), axis=1)
 
 

@@ -93,6 +93,7 @@ ROWS = {
     "lenet_bn": Row(seeds=3, seconds=12),
     "fast99": Row("99 % after 0.76 s of training, on a laptop's GPU", 10, 2),
     "best_mnist": Row("99.641 %, mean of single networks of this kind", 3, 600),
+    "tiny_mnist": Row("99.1 % with 1,936 parameters", 3, 550),
 }
 
 

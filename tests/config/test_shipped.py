@@ -50,6 +50,7 @@ PARAMETERS = {  # each sum by hand, layer by layer: weights and biases
     "smoke": 80 + 8 * 6 * 6 * 10 + 10,
     "three_digits": THREE_DIGITS,
     "three_digits_best": THREE_DIGITS,
+    "tiny_mnist": 9 * 12 + 24 + 4 * (9 * 12 + 12 * 12 + 24) + 9 * 12 + 12 * 16 + 32 + 9 * 16 + 170,
     "unet": UNET,
 }
 STATED = {"fashion_mlp": 79_510, "lenet_published": 61_684, "mlp": 251_060, "scala_cnn": 212_368, "renom": 1_625_866}

@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ import gpucnn
 from gpucnn.data import Dataset, Source, load_source
 from gpucnn.files import atomic_write
 from gpucnn.threads import thread_count
+
+Rows = dict[str, dict[str, list[float]]]  # of each variant, each figure's values, a seed each
 
 CONFIGS = Path(__file__).with_name("tasks")
 RARE, LEFT = (3, 8), 50  # the thinned classes, and of how many images one is left
@@ -75,28 +77,29 @@ def main(arguments: Sequence[str] | None = None, docs: Path = reproduce.DOCS) ->
     print("| task | variant | figure | mean of the seeds | each |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.names or VARIANTS:
-            rows = measure(name, options.seeds, options.data, options.folder or Path(temporary))
-            if name == RECIPES or options.data == "mnist":
-                keep(docs, name, rows)
+            rows: Rows = {}
+            for variant, found in measure(name, options.seeds, options.data, options.folder or Path(temporary)):
+                rows[variant] = found
+                if name == RECIPES or options.data == "mnist":
+                    keep(docs, name, rows)  # now: all of them take an hour
 
 
-def measure(name: str, seeds: int, data: str, folder: Path) -> dict[str, dict[str, list[float]]]:
-    """The figures of each variant of one task, printed as they come."""
+def measure(name: str, seeds: int, data: str, folder: Path) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Each variant of one task and its figures, printed as they come."""
     folder.mkdir(parents=True, exist_ok=True)
     given = [[] if name == RECIPES else [f"data.path={archive(name, data, seed, folder)}"] for seed in range(seeds)]
-    rows = {}
     for number, (variant, overrides) in enumerate(VARIANTS[name].items()):
         runs = [folder / f"{name}-{number}-{seed}" for seed in range(seeds)]
         for seed, run in enumerate(runs):
             train(name, [*given[seed], *overrides, f"seed={seed}"], run)
-        rows[variant] = figures(name, runs)
-        for figure, values in rows[variant].items():
+        found = figures(name, runs)
+        for figure, values in found.items():
             each = ", ".join(f"{100 * value:.2f}" for value in values)
             print(f"| {name} | {variant} | {figure} | {100 * np.mean(values):.2f} % | {each} |", flush=True)
-    return rows
+        yield variant, found
 
 
-def keep(docs: Path, name: str, rows: dict[str, dict[str, list[float]]]) -> None:
+def keep(docs: Path, name: str, rows: Rows) -> None:
     """Write the figures of one task beside those of the others, and the page."""
     path = docs / results_page.TASKS
     known = json.loads(path.read_text()) if path.exists() else {}

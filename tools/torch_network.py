@@ -59,6 +59,7 @@ WITHOUT_INPUT_SIZE: dict[str, Callable[..., nn.Module]] = {
     "tanh": nn.Tanh,
     "scaled_tanh": ScaledTanh,
     "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
     "max_pool2d": nn.MaxPool2d,
     "avg_pool2d": nn.AvgPool2d,
     "global_avg_pool2d": partial(nn.AdaptiveAvgPool2d, 1),

@@ -104,9 +104,9 @@ def test_a_hundred_epochs_of_938_steps_are_told_in_seconds_and_in_few_bytes(tmp_
     values = np.random.default_rng(0).random(100 * 938).tolist()
     lines = [f"train,{i // 938 + 1},{i % 938 + 1},64,{value!r},{value!r}" for i, value in enumerate(values)]
     write_lines(run / "batches.csv", ["split,epoch,step,images,loss,accuracy", *lines])
-    begin = time.perf_counter()
+    begin = time.process_time()  # others may compute meanwhile
     written = write_report(subject(run, shape=(1, 28, 28), count=200))
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
     assert written.stat().st_size < 5_000_000
     curve = report_facts(subject(run))["runs"][0]["batches"]["train"]
     assert curve["size"] == 157 and len(curve["x"]) == 598 and curve["x"][-1] == pytest.approx(100, abs=0.1)

@@ -55,6 +55,7 @@ def _task(name: str, task: Mapping[str, Any]) -> list[str]:
         for variant, figures in task["rows"].items()
         for figure, values in figures.items()
     ]
+    rows += [[variant, "", NOT_MEASURED, ""] for variant, figures in task["rows"].items() if not figures]
     made = f"`python tools/tasks.py {name}`; {task['machine']}; {task['version']}; {task['date']}.\n"
     return [f"## {_TITLES[name]}\n", made, table(("", "figure", "mean of the seeds", "each"), rows)]
 

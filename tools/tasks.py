@@ -77,11 +77,9 @@ def main(arguments: Sequence[str] | None = None, docs: Path = reproduce.DOCS) ->
     print("| task | variant | figure | mean of the seeds | each |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.names or VARIANTS:
-            rows: Rows = {}
             for variant, found in measure(name, options.seeds, options.data, options.folder or Path(temporary)):
-                rows[variant] = found
                 if name == RECIPES or options.data == "mnist":
-                    keep(docs, name, rows)  # now: all of them take an hour
+                    keep(docs, name, {variant: found})  # now: all of them take an hour
 
 
 def measure(name: str, seeds: int, data: str, folder: Path) -> Iterator[tuple[str, dict[str, list[float]]]]:
@@ -100,12 +98,17 @@ def measure(name: str, seeds: int, data: str, folder: Path) -> Iterator[tuple[st
 
 
 def keep(docs: Path, name: str, rows: Rows) -> None:
-    """Write the figures of one task beside those of the others, and the page."""
+    """Write the figures of some variants of one task beside those that are known, and the page.
+
+    Machine, version and date are those of the last ones.
+    """
     path = docs / results_page.TASKS
     known = json.loads(path.read_text()) if path.exists() else {}
+    all_rows = known.get(name, {}).get("rows", {}) | rows
+    threads = thread_count()
     known[name] = {
-        "rows": rows,
-        "machine": f"{results_page.processor()}, {thread_count()} threads",
+        "rows": {variant: all_rows.get(variant, {}) for variant in VARIANTS[name]},
+        "machine": f"{results_page.processor()}, {threads} thread{'s' * (threads > 1)}",
         "version": f"gpucnn {gpucnn.__version__}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

@@ -36,6 +36,14 @@ def test_figures_are_kept_beside_those_of_other_tasks(tmp_path):
     assert "| plain | accuracy | 60.00 % | 50.00, 70.00 |" in page and "| 98.00 % | 98.00 |" in page
 
 
+def test_a_variant_that_is_measured_later_leaves_the_others(tmp_path):
+    tasks.keep(tmp_path, "thinned", {"plain": {"accuracy": [0.5]}})
+    tasks.keep(tmp_path, "thinned", {"loss.weight: balanced": {"accuracy": [0.75]}})
+    page = (tmp_path / "results.md").read_text()
+    assert "| plain | accuracy | 50.00 % |" in page and "| loss.weight: balanced | accuracy | 75.00 % |" in page
+    assert "| train.sampler: balanced |  | not measured |" in page
+
+
 def test_a_small_task_is_trained_and_not_kept(tmp_path, capsys, monkeypatch):
     """Figures of the digits that gpucnn brings along are no figures of the page."""
     monkeypatch.setattr(tasks, "PAIRS", (3_000, 500))

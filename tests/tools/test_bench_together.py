@@ -16,6 +16,8 @@ def test_what_is_sent_behind_the_backward_pass_costs_time() -> None:
     sent = 2 * 3 / 4 * 1e6 / 1e9  # four processes, a megabyte
     assert simulated_step(4, 1.0, 1e6, wire) == pytest.approx(1.0 + sent * 0.262144)  # only the last sum
     assert simulated_step(4, 1e-9, 1e6, wire) == pytest.approx(sent, rel=1e-4)  # all of it
+    assert simulated_step(4, 1.0, 1e5, wire) == pytest.approx(1.0 + sent / 10)  # one sum alone: all of it, too
+    assert simulated_step(4, 1.0, 1e5, Wire(1e30, 0.0, 0.01)) == pytest.approx(1.02)  # and that of a few numbers
 
 
 def test_the_table_grows_with_the_processes_and_stops_where_shares_do() -> None:

@@ -179,6 +179,8 @@ def simulated_step(processes: int, computing: float, size: float, wire: Wire) ->
     ring = 2 * (processes - 1) / processes / wire.bandwidth
     follows = min(size, bucket_bytes(int(size)))
     first, last = (wire.call + rounds * wire.latency + ring * sent for sent in (size - follows, follows))
+    if follows == size:  # one sum, which begins with that of a few numbers
+        return computing + small + last
     hidden = min(first + small, computing * 2 / 3)
     return computing + (first + small - hidden) + last
 

@@ -40,7 +40,7 @@ def watch(url: str, asked: list[int]) -> None:
 
 
 def _read(url: str) -> bytes:
-    """What lies at an address; b"" stands for nothing as long as the training is being prepared."""
+    """What lies at an address, once the training is prepared."""
     while True:
         try:
             with urllib.request.urlopen(url) as answer:

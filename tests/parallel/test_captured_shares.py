@@ -173,7 +173,7 @@ def test_programs_are_cut_at_the_edges_of_buckets_and_send_what_single_steps_do(
     monkeypatch.setattr(gradient_sums, "SMALL", 1)
     sums = {capture: of_threads(2, capture, small)[0]["sums"] for capture in (True, False)}
     agreed = {("begin", 1), ("end", 1)}  # how long steps took
-    assert [each for each in sums[True] if each not in agreed] == sums[False]
+    assert programs and [each for each in sums[True] if each not in agreed] == sums[False]
     for program in programs:
         cuts = [stop for _, stop, _ in program._parts]  # results and last layer, first layer, wait, update, the end
         assert 0 < cuts[0] < cuts[1] == cuts[2] < cuts[3] == cuts[4] == len(program)
@@ -181,6 +181,7 @@ def test_programs_are_cut_at_the_edges_of_buckets_and_send_what_single_steps_do(
 
 def test_a_small_network_has_one_cut_before_its_update(programs: list[Any]) -> None:
     of_threads(2, True, small)
+    assert programs
     for program in programs:
         cuts = [stop for _, stop, _ in program._parts]  # results and gradients, wait, update, the end
         assert 0 < cuts[0] == cuts[1] < cuts[2] == cuts[3] == len(program)

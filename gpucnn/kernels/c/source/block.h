@@ -20,8 +20,9 @@ typedef void (*Block_float)(int, int64_t, const Sums *, const float *, const flo
 typedef void (*Block_double)(int, int64_t, const Sums *, const double *, const double *, ptrdiff_t, const double *, int,
                              int, double *, ptrdiff_t);
 
-/* The widest block for so many numbers, and how many of them it takes. */
-Block_float block_for_float(int64_t length, int64_t *taken);
-Block_double block_for_double(int64_t length, int64_t *taken);
+/* The widest block for rows of so many numbers, and how many of them it takes; where there is one row alone, it may be
+ * a block that takes no more. */
+Block_float block_for_float(int64_t rows, int64_t length, int64_t *taken);
+Block_double block_for_double(int64_t rows, int64_t length, int64_t *taken);
 
 #endif

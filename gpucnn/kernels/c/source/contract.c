@@ -42,30 +42,6 @@ typedef struct {
     int64_t out_parts, row_parts, column_parts; /* that different tasks take */
 } NAME(Work);
 
-/* Copies what a block of places reads, one loop after the other, to `panel`, and has `sums` read it there: every block
- * of outs reads it again, and channels that lie a multiple of 4096 bytes apart evict each other from the caches. For
- * the same reason the processor's own foresight is of no use; the numbers to come are asked for here. */
-static void NAME(pack)(Sums *sums, const real *x, int64_t lanes, real *panel) {
-    ptrdiff_t ahead = sums->count[0] > 1 ? sums->x[0] : AHEAD * sums->x[3];
-    real *to = panel;
-    for (int64_t i = 0; i < sums->count[0]; i++) {
-        for (int64_t j = 0; j < sums->count[1]; j++) {
-            for (int64_t k = 0; k < sums->count[2]; k++) {
-                const real *from = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];
-                for (int64_t l = 0; l < sums->count[3]; l++, from += sums->x[3], to += lanes) {
-                    for (int64_t at = 0; at < lanes; at += LINE_BYTES / sizeof(real)) {
-                        __builtin_prefetch(from + ahead + at);
-                    }
-                    memcpy(to, from, lanes * sizeof(real));
-                }
-            }
-        }
-    }
-    for (int i = 3, step = lanes; i >= 0; step *= sums->count[i], i--) {
-        sums->x[i] = step;
-    }
-}
-
 /* Neighbouring numbers that one block takes: what it sums up, and where that begins in x. */
 typedef struct {
     NAME(Block) block;
@@ -74,12 +50,48 @@ typedef struct {
     const real *x;
 } NAME(Piece);
 
-/* Cuts `length` numbers into pieces; returns how many. */
-static int NAME(cut_pieces)(int64_t length, NAME(Piece) *pieces) {
+/* Copies what some pieces read, one loop after the other, to `panel`, and has them read it there: every block of outs
+ * reads it again, and channels that lie a multiple of 4096 bytes apart evict each other from the caches. For the same
+ * reason the processor's own foresight is of no use; the numbers to come are asked for here. */
+static void NAME(pack)(const Sums *sums, NAME(Piece) *pieces, int piece_count, real *panel) {
+    ptrdiff_t ahead = sums->count[0] > 1 ? sums->x[0] : AHEAD * sums->x[3];
+    const real *x = pieces[0].x;
+    int64_t summed = sums->count[0] * sums->count[1] * sums->count[2] * sums->count[3], term = 0;
+    for (int64_t i = 0; i < sums->count[0]; i++) {
+        for (int64_t j = 0; j < sums->count[1]; j++) {
+            for (int64_t k = 0; k < sums->count[2]; k++) {
+                const real *from = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];
+                for (int64_t l = 0; l < sums->count[3]; l++, from += sums->x[3], term++) {
+                    real *to = panel;
+                    for (int p = 0; p < piece_count; p++) {
+                        int64_t at = pieces[p].at - pieces[0].at, taken = pieces[p].taken;
+                        __builtin_prefetch(from + ahead + at);
+                        if (taken == BLOCK_VECTORS * NAME(LANES)) { /* a length that the compiler knows */
+                            memcpy(to + term * taken, from + at, BLOCK_VECTORS * NAME(LANES) * sizeof(real));
+                        } else {
+                            memcpy(to + term * taken, from + at, taken * sizeof(real));
+                        }
+                        to += summed * taken;
+                    }
+                }
+            }
+        }
+    }
+    for (int p = 0; p < piece_count; p++) {
+        pieces[p].x = panel;
+        for (int i = 3, step = pieces[p].taken; i >= 0; step *= sums->count[i], i--) {
+            pieces[p].sums.x[i] = step;
+        }
+        panel += summed * pieces[p].taken;
+    }
+}
+
+/* Cuts `length` numbers of so many outs into pieces; returns how many. */
+static int NAME(cut_pieces)(int64_t outs, int64_t length, NAME(Piece) *pieces) {
     int count = 0;
     for (int64_t at = 0; at < length; at += pieces[count++].taken) {
         pieces[count].at = at;
-        pieces[count].block = NAME(block_for)(length - at, &pieces[count].taken);
+        pieces[count].block = NAME(block_for)(outs, length - at, &pieces[count].taken);
     }
     return count;
 }
@@ -126,21 +138,18 @@ static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, const Par
     int64_t together = PANEL_BYTES / (count[1] * count[2] * count[3] * length * (int64_t)sizeof(real) + 1);
     int packs = blocks >= WORTH_PACKING && length >= 2 * NAME(LANES) && together > 0;
     NAME(Piece) pieces[MOST_PIECES + 3], *piece;
-    int piece_count = NAME(cut_pieces)(length, pieces);
+    int piece_count = NAME(cut_pieces)(stop - start, length, pieces);
     together = packs ? together : count[0];
     do { /* once at least: with nothing to sum up the bias is written */
         int64_t ins = least_of(count[0] - from, together);
         int relu = work->relu && from + ins == count[0];
-        real *to = panel;
         for (piece = pieces; piece < pieces + piece_count; piece++) {
             piece->sums = line->sums;
             piece->sums.count[0] = ins;
             piece->x = line->x + from * line->sums.x[0] + at + piece->at;
-            if (packs) {
-                NAME(pack)(&piece->sums, piece->x, piece->taken, to);
-                piece->x = to;
-                to += ins * count[1] * count[2] * count[3] * piece->taken;
-            }
+        }
+        if (packs) {
+            NAME(pack)(&pieces[0].sums, pieces, piece_count, panel);
         }
         for (int64_t b = 0; b < blocks; b++) {
             int64_t first = start + (stop - start) * b / blocks, last = start + (stop - start) * (b + 1) / blocks;

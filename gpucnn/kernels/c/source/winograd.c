@@ -117,7 +117,7 @@ static void NAME(multiply)(const WinogradPlan *plan, const real *kernels, int64_
                            const real *pixels, int64_t length, real *products) {
     int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS), start = cut(plan->outs, first, blocks);
     for (int64_t at = 0, taken = 0; at < length; at += taken) {
-        NAME(Block) block = NAME(block_for)(length - at, &taken);
+        NAME(Block) block = NAME(block_for)(BLOCK_ROWS, length - at, &taken);
         int64_t together = SUMMED_BYTES / STRIP_BYTES;
         for (int64_t in = 0; in < plan->ins; in += together) {
             int64_t count = plan->ins - in < together ? plan->ins - in : together;

@@ -72,7 +72,7 @@ static void NAME(multiply)(const real *gradients, int64_t outs, const real *pixe
     real panel[NAME(STRIP) * BLOCK_VECTORS * NAME(LANES)] __attribute__((aligned(64)));
     int64_t blocks = blocks_of(outs, BLOCK_ROWS);
     for (int64_t at = 0, taken = 0; at < ins; at += taken) {
-        NAME(Block) block = NAME(block_for)(ins - at, &taken);
+        NAME(Block) block = NAME(block_for)(BLOCK_ROWS, ins - at, &taken);
         const Sums loops = {{1, 1, 1, length}, {0, 0, 0, taken}, {0, 0, 0, 1}};
         NAME(turn)(pixels + at * NAME(STRIP), taken, length, panel);
         for (int64_t b = 0; b < blocks; b++) {

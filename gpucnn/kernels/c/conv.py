@@ -3,7 +3,7 @@
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Sides, Window
 from gpucnn.kernels import numpy
-from gpucnn.kernels.c import library, plans, winograd
+from gpucnn.kernels.c import gemm, library, plans, winograd
 
 FEW_IMAGES = 16  # fewer do not fill a vector: neighbouring places do, where all taps of a row meet the input
 
@@ -23,6 +23,9 @@ class Conv(numpy.Conv):
     ) -> None:
         if winograd.pays(window, groups, grad.shape, grad_weight.shape[1]):
             winograd.backward_weight(x, grad, window, groups, grad_weight)
+        elif groups == 1 and _pointwise(window) and grad.size:
+            outs, ins = grad_weight.shape[:2]
+            gemm.rows_product(grad.reshape(outs, -1), x.reshape(ins, -1), grad_weight.reshape(outs, ins))
         else:
             x, window = bordered(x, window)
             plan, parts = plans.weight(window, groups, x.shape, grad_weight.shape, grad_weight.itemsize)
@@ -57,6 +60,11 @@ def _bordered_gradient(grad: Array, window: Window) -> tuple[Array, Sides]:
         return grad, none
     sides = plans.gradient_sides(window)
     return _with_zeros(grad, sides), sides
+
+
+def _pointwise(window: Window) -> bool:
+    """Whether each output reads the pixel at its own place alone."""
+    return {*window.kernel, *window.stride} == {1} and not window.padded
 
 
 def _flat(maps: Array) -> bool:

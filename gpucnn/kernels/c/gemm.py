@@ -21,6 +21,9 @@ class Gemm(numpy.Gemm):
         if out.shape[1] == 1 and bias is None and not relu:  # as a row: out^T (1, rows) = b^T a^T
             library.c.contract(plans.product(1, summed, rows, summed, 1), a.T, _turned(b), None, False, out)
             return
+        if a.flags.c_contiguous and b.T.flags.c_contiguous and summed > 0 and bias is None and not relu:
+            rows_product(a, b.T, out)
+            return
         steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
         plan = plans.product(rows, summed, out.shape[1], *steps)
         library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, relu, out)
@@ -38,6 +41,12 @@ class Gemm(numpy.Gemm):
         out = empty((), x)
         library.c.row_sums(x, 1, x.size, out)
         return out
+
+
+def rows_product(a: Array, b: Array, out: Array) -> None:
+    """out (R, C) = a (R, S) · b (C, S)ᵀ, all in C order."""
+    plan, parts = plans.rows_product(len(a), len(b), a.shape[1])
+    library.c.rows_product(plan, a, b, empty((parts, *out.shape), out) if parts > 1 else None, out)
 
 
 def _turned(b: Array) -> Array:

@@ -19,6 +19,7 @@ PART_BYTES = 1 << 19  # of x and the gradient that a part of the rows reads: wit
 PARTS_BYTES = 1 << 26  # of sums over parts
 LEAST_TASKS = 16  # enough for the threads to share evenly
 COLUMNS = 16  # of a product, that threads take together at least
+SUMMED = 1 << 10  # numbers of a row at least, for the sums over parts to take little time
 WORTH_SHARING = 1 << 20  # multiply-adds of a gradient by weights that outweigh waking a thread
 
 
@@ -105,6 +106,13 @@ def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) 
     return _plan(
         [one, one, along], [POINT] * AXES, [1, 1, places], (1, rows, summed, together), (0, row_step, sum_step)
     )
+
+
+@cached_by_shape
+def rows_product(rows: int, columns: int, summed: int) -> tuple[np.ndarray, int]:
+    """The RowsPlan of out (rows, columns) = a (rows, summed) · b (columns, summed)ᵀ, and how many parts it has."""
+    parts = max(1, min(LEAST_TASKS, summed // SUMMED))
+    return np.array([rows, columns, summed, parts, -(-LEAST_TASKS // parts)], np.int64), parts
 
 
 def of_outputs(axis: Axis) -> Meetings:

@@ -25,6 +25,7 @@
 #include "pool.h"
 #include "program.h"
 #include "random.h"
+#include "rows_product.h"
 #include "softmax.h"
 #include "step.h"
 #include "running.h"
@@ -142,6 +143,7 @@ KERNEL(conv_pool, "iirroUwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].d
        a[7].data)
 KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)
 KERNEL(pad, "irR", a[0].data, a[1].data, a[2].data)
+KERNEL(rows_product, "irrOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(transpose, "rwwR", a[0].data, a[1].whole, a[2].whole, a[3].data)
 KERNEL(weight_gradient, "irrOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data)
 KERNEL(weight_gradient_pooled, "iirrbOR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, a[6].data)
@@ -267,6 +269,7 @@ static PyMethodDef methods[] = {
     METHOD(matrix_vector),
     METHOD(conv_pool),
     METHOD(pad),
+    METHOD(rows_product),
     METHOD(transpose),
     METHOD(weight_gradient),
     METHOD(weight_gradient_pooled),

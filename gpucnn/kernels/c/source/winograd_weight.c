@@ -50,21 +50,6 @@ static void NAME(read_gradient_strip)(const NAME(Winograd) *work, int64_t channe
     }
 }
 
-/* to (length, width) = from (width, STRIP), transposed. */
-static void NAME(turn)(const real *from, int64_t width, int64_t length, real *to) {
-    int64_t whole = width - width % NAME(LANES), at = 0;
-    for (; at + NAME(LANES) <= length; at += NAME(LANES)) {
-        for (int64_t i = 0; i < whole; i += NAME(LANES)) {
-            NAME(turn_square)(from + i * NAME(STRIP) + at, NAME(STRIP), to + at * width + i, width);
-        }
-    }
-    for (int64_t k = 0; k < length; k++) {
-        for (int64_t i = k < at ? whole : 0; i < width; i++) {
-            to[k * width + i] = from[i * NAME(STRIP) + k];
-        }
-    }
-}
-
 /* sums (outs, ins) += gradients (outs, STRIP) * pixels (ins, STRIP) transposed, over `length` numbers; `first`: sums
  * begin with these. */
 static void NAME(multiply)(const real *gradients, int64_t outs, const real *pixels, int64_t ins, int64_t length,
@@ -74,7 +59,7 @@ static void NAME(multiply)(const real *gradients, int64_t outs, const real *pixe
     for (int64_t at = 0, taken = 0; at < ins; at += taken) {
         NAME(Block) block = NAME(block_for)(BLOCK_ROWS, ins - at, &taken);
         const Sums loops = {{1, 1, 1, length}, {0, 0, 0, taken}, {0, 0, 0, 1}};
-        NAME(turn)(pixels + at * NAME(STRIP), taken, length, panel);
+        NAME(turn)(pixels + at * NAME(STRIP), NAME(STRIP), taken, length, panel);
         for (int64_t b = 0; b < blocks; b++) {
             int64_t out = cut(outs, b, blocks), rows = cut(outs, b + 1, blocks) - out;
             block((int)rows, taken, &loops, panel, gradients + out * NAME(STRIP), NAME(STRIP), NULL, first, 0,

@@ -56,7 +56,8 @@ def test_what_a_unit_sees_is_all_that_excites_it(classifier, rng) -> None:
 
 def test_unit_gradients_are_finite_differences(classifier, rng) -> None:
     net, inputs = classifier.net.astype("float64"), rng.normal(size=(2, 1, 10, 10))
-    found = unit_gradients(net, net[3], inputs, np.array([1, 3]))
+    with unit_gradients(net, net[3]) as gradients:
+        found = gradients(inputs, np.array([1, 3]))
     for n, channel in enumerate((1, 3)):
         for place in ((0, 0, 0), (0, 5, 7), (0, 6, 6)):
             step = np.zeros_like(inputs)

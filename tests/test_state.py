@@ -32,6 +32,8 @@ STATE = {
     "geometry.unpadded_places": SAME_EVERY_STEP,
     "parallel.communicator._now": "the processes that share the batch under way; per thread, as each runs its own step",
     "parallel.interlude._recording": "who takes the interludes of captured work; per thread, as each captures its own",
+    "report.predictions.classification": "of labels and probabilities, which do not change; belongs to Predictions",
+    "report.predictions.predicted": "asked for every image that a page describes; belongs to Predictions",
     "runs.saved.pipeline": "that of a run of 0.1.0 takes building its network; belongs to a SavedRun",
     "tensor.function._counter": "numbers Functions in the order they ran, over all threads",
     "tensor.function._mode": "whether operations are recorded; per thread: one may evaluate while another trains",

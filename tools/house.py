@@ -98,6 +98,7 @@ BANDS = (
             (
                 Part("errors", "exception types"),
                 Part("files", "files complete or absent"),
+                Part("garbage", "garbage sought later"),
                 Part("version", "the version of gpucnn"),
             ),
         ),

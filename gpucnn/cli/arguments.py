@@ -1,12 +1,14 @@
 """Parsing the command line: commands, their arguments and options."""
 
 import argparse
+import gc
 import importlib
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gpucnn import __version__
+from gpucnn.garbage import uncollected
 
 CONFIG = "a YAML file, or the name of a configuration that comes with gpucnn (lenet, smoke, ...)"
 RUN = "a run's folder, or 'latest'"
@@ -282,5 +284,15 @@ def _command(
 
 
 def _later(module: str, function: str) -> Callable[[argparse.Namespace], int | None]:
-    """The function, imported when it is called."""
-    return lambda parsed: getattr(importlib.import_module(f"gpucnn.cli.{module}"), function)(parsed)
+    """The function, imported when it is called.
+
+    What is imported stays: Python need not look through it for garbage, then or ever after.
+    """
+
+    def run(parsed: argparse.Namespace) -> int | None:
+        with uncollected():
+            found = getattr(importlib.import_module(f"gpucnn.cli.{module}"), function)
+            gc.freeze()
+        return found(parsed)
+
+    return run

@@ -104,7 +104,7 @@ def test_images(saved: SavedRun, name: str | None) -> tuple[str, Dataset]:
 
 def own_data(saved: SavedRun) -> TrainingData:
     """The run's own data; a line tells what has changed there. Raises InputError, OSError."""
-    data = load_data(saved.config, saved.dataset)
+    data = load_data(saved.config, saved.dataset, saved.normalizer())
     changed = saved.changes(data)
     if not changed:
         return data

@@ -47,7 +47,7 @@ class Classes(NamedTuple):
 
 
 class TrainingData(NamedTuple):
-    """The parts of a data set, and the normaliser fitted on `train`. `loaded` names the data set."""
+    """The parts of a data set, and the normaliser, fitted on `train`. `loaded` names the data set."""
 
     train: Dataset
     validation: Dataset | None
@@ -80,10 +80,11 @@ class TrainingData(NamedTuple):
         return self._replace(train=train, validation=validation, test=test)
 
 
-def load_data(config: Config, used: str | None = None) -> TrainingData:
+def load_data(config: Config, used: str | None = None, normalizer: Normalizer | None = None) -> TrainingData:
     """Read the data set and split it as `data:` says. After a fallback, counts of images keep their fraction.
 
     `used` is the data set that a run was trained on; if that is the fallback, the requested one is not looked for.
+    `normalizer` is the run's; without it one is fitted.
 
     Raises DataError for data that is damaged or too small, DownloadError if it cannot be downloaded.
     """
@@ -123,7 +124,8 @@ def load_data(config: Config, used: str | None = None) -> TrainingData:
         validation = source.validation
     elif data.validation:
         train, validation = hold_out(train, _held_out(data, data.validation, loaded), config.seed, data.stratified)
-    parts = TrainingData(train, validation, source.test, Normalizer.fit(data.normalize, train), loaded)
+    normalizer = normalizer or Normalizer.fit(data.normalize, train)
+    parts = TrainingData(train, validation, source.test, normalizer, loaded)
     return parts.reproduced() if data.target == "inputs" else parts
 
 

@@ -90,12 +90,11 @@ def _layer_options(name: str, layer: type[nn.Layer]) -> type[Options]:
     """
     if layer.inferred is None:
         return options_model(name, layer, skip=("inplace",))  # it changes no result
-    options = options_model(name, layer, skip=(layer.inferred,))
     added: dict[str, Any] = {"lr_scale": field("lr_scale", float, 1.0)}
     for option in (OUTPUTS, MAPS):
-        if option in options.model_fields:
+        if option in inspect.signature(layer).parameters:
             added[option] = field(option, int | Literal[CLASSES], inspect.Parameter.empty)
-    return create_model(name, __base__=options, __doc__=options.__doc__, **added)
+    return options_model(name, layer, skip=(layer.inferred,), more=added)
 
 
 def counts_classes(entry: OneLayer) -> bool:

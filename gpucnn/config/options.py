@@ -26,11 +26,13 @@ def options_model(
     skip: Collection[str | None] = (),
     base: type[Options] = Options,
     extra: dict[str, Any] | None = None,
+    more: dict[str, Any] | None = None,
 ) -> type[Options]:
     """The model of the options that `takes` (a class or a function) accepts, without those named in `skip`.
 
     An option's type and default come from the signature, its range and description from the vocabulary.
-    `extra` gives fields, as `create_model` takes them, beside or instead of those. *args are no options.
+    `extra` gives fields, as `create_model` takes them, before or instead of those; `more`, behind or instead of those.
+    *args are no options.
     """
     hints = typing.get_type_hints(takes.__init__ if inspect.isclass(takes) else takes)
     fields: dict[str, Any] = dict(extra or {})
@@ -44,7 +46,7 @@ def options_model(
         own = f"{takes.__name__}.{parameter.name}"
         meaning = own if own in MEANINGS else parameter.name
         fields[parameter.name] = field(meaning, hints[parameter.name], parameter.default)
-    model = create_model(name, __base__=base, **fields)
+    model = create_model(name, __base__=base, **fields | (more or {}))
     model.__doc__ = (inspect.getdoc(takes) or name).partition("\n\n")[0]
     return model
 

@@ -4,7 +4,7 @@ A score is the network's output before a final softmax or sigmoid, which flatten
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from gpucnn import nn
 from gpucnn.backend import to_device
 from gpucnn.data.loader import to_batch_last
 from gpucnn.tensor import Tensor
-from gpucnn.training.evaluation import dtype_of, in_evaluation_mode, outputs
+from gpucnn.training.evaluation import dtype_of, evaluating, in_evaluation_mode, outputs
 
 Hook = Callable[..., Any]
 
@@ -46,20 +46,51 @@ def inside(
     return reached[-1].numpy(), reached[-1].grad.numpy()
 
 
-def unit_gradients(net: nn.Sequential, layer: nn.Module, inputs: np.ndarray, channels: np.ndarray) -> np.ndarray:
-    """The gradient by input n of the unit amid a layer's map channels[n]: inputs (N, C, *sizes) -> their shape."""
-    reached: list[Tensor] = []
+@contextlib.contextmanager
+def unit_gradients(net: nn.Sequential, layer: nn.Module) -> Iterator[Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """A function of inputs (N, C, *sizes) and channels (N,), for use inside the block.
+
+    It returns the gradient by input n of the unit amid the layer's map channels[n], of the inputs' shape. What follows
+    the layer is not computed.
+    """
+    dtype = dtype_of(net).name
+
+    def gradients(inputs: np.ndarray, channels: np.ndarray) -> np.ndarray:
+        x = Tensor.from_batch_last(to_device(to_batch_last(inputs, dtype))).requires_grad_()
+        (output,) = _until([layer], net, x)
+        chosen = np.zeros(output.shape, output.dtype)
+        chosen[(np.arange(len(channels)), channels, *(side // 2 for side in chosen.shape[2:]))] = 1
+        output.backward(Tensor(chosen))
+        return x.grad.numpy()
+
+    with in_evaluation_mode(net), _frozen(net):
+        yield gradients
+
+
+def maps_of(net: nn.Sequential, layers: Sequence[nn.Module], inputs: np.ndarray) -> list[np.ndarray]:
+    """The outputs (N, M, ...) of these layers for inputs (N, C, *sizes), which are normalised already."""
+    with evaluating(net):
+        return [output.numpy() for output in _until(layers, net, _inputs(net, inputs))]
+
+
+def _until(layers: Sequence[nn.Module], net: nn.Sequential, x: Tensor) -> list[Tensor]:
+    """The outputs of these layers for x; what follows the last of them is not computed."""
+    reached: dict[nn.Module, Tensor] = {}
 
     def keep(module: nn.Module, given: Any, output: Tensor) -> None:
-        reached.append(output)
+        reached[module] = output
+        if len(reached) == len(layers):
+            raise _AllReachedError
 
-    x = _inputs(net, inputs).requires_grad_()
-    with hooked(layer, keep), in_evaluation_mode(net), _frozen(net):
+    with contextlib.ExitStack() as hooks, contextlib.suppress(_AllReachedError):
+        for layer in layers:
+            hooks.enter_context(hooked(layer, keep))
         net(x)
-        chosen = np.zeros(reached[-1].shape, reached[-1].dtype)
-        chosen[(np.arange(len(channels)), channels, *(side // 2 for side in chosen.shape[2:]))] = 1
-        reached[-1].backward(Tensor(chosen))
-    return x.grad.numpy()
+    return [reached[layer] for layer in layers]
+
+
+class _AllReachedError(Exception):
+    """Ends a run of the network early."""
 
 
 def _inputs(net: nn.Sequential, inputs: np.ndarray) -> Tensor:

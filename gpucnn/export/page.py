@@ -1,7 +1,6 @@
 """A trained network as one page, in which it computes itself: `gpucnn draw`'s page, with the network behind it."""
 
 import base64
-import json
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -14,7 +13,7 @@ from gpucnn.explain.layers import layer_facts
 from gpucnn.export import steps as s
 from gpucnn.export.entry import Entry
 from gpucnn.geometry import Window
-from gpucnn.report.page import ESCAPED
+from gpucnn.report.page import in_page
 from gpucnn.runs.classifier import Classifier
 
 SCRIPTS = ("images", "steps", "network")  # in the order in which they stand in the page's script
@@ -53,7 +52,7 @@ def network_page(classifier: Classifier, title: str) -> str:
         "shown": _shown(classifier, steps),
         "weights": weights.text(),
     }
-    data = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPED)
+    data = in_page(facts)
     network = "\n".join(_part("gpucnn.export", f"{name}.js") for name in SCRIPTS)
     inlined = {
         STYLE: f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>\n{_drawn("draw.css")}</style>',

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gpucnn.report.canvas import Picture
 
 SMALLEST, LARGEST, CELL = 3.5, 16.0, 0.45  # inches: of a matrix, and of a cell if there is room
+TITLE, NAME, EDGE = 0.45, 0.35, 0.15  # inches: for the title, for the name of an axis with its ticks, round the whole
+BAR, BESIDE_BAR = 0.22, 0.8  # inches: of the bar of colours, and for its figures and its name
+HEADING = 12.0  # points
 LEGIBLE = 0.28  # inches: a cell that holds a count
 
 
@@ -36,16 +39,23 @@ def plot_confusion(run_or_matrix: Path | str | ArrayLike, names: Sequence[str] |
     classes = len(matrix)
     side = min(max(SMALLEST, CELL * classes), LARGEST)
     cell = side / classes
-    figure = new_figure(side + 2.5, side + 1.5, layout="compressed")
-    panel = figure.add_subplot()
+    shown = [short(name) for name in names[:: math.ceil(0.15 / cell)]]
+    right, total = int(np.trace(matrix)), int(matrix.sum())
+    heading = f"{title}{right:,} of {total:,} test images classified correctly"
+    figure = new_figure(LARGEST, LARGEST)
+    longest = figure.width_of(shown, 10)
+    left, below = (0.15 + NAME + room for room in (longest, longest if _upright(shown) else 0.15))
+    width = left + side + 0.3 + BAR + BESIDE_BAR
+    figure.set_size_inches(max(width, figure.width_of([heading], HEADING) + 2 * EDGE), TITLE + side + below)
+    panel = figure.panel(left, TITLE, side, side)
     shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C), percent
     picture = panel.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    figure.colorbar(picture, ax=panel, label="share of the true class's images (%)", shrink=0.8)
+    bar = figure.panel(left + side + 0.3, TITLE + 0.1 * side, BAR, 0.8 * side)
+    figure.colorbar(picture, cax=bar, label="share of the true class's images (%)")
     if cell >= LEGIBLE:
         _write_counts(panel, matrix, shares, cell)
-    _name_classes(panel, names, every=math.ceil(0.15 / cell))
-    right, total = int(np.trace(matrix)), int(matrix.sum())
-    figure.suptitle(f"{title}{right:,} of {total:,} test images classified correctly", parse_math=False)
+    _name_classes(panel, shown, every=math.ceil(0.15 / cell))
+    figure.suptitle(heading, y=1 - 0.1 / figure.get_figheight(), fontsize=HEADING, parse_math=False)
     return figure
 
 
@@ -77,12 +87,15 @@ def _write_counts(panel: "Axes", matrix: np.ndarray, shares: np.ndarray, cell: f
         panel.text(column, row, str(count), ha="center", va="center", fontsize=size, color=colour)
 
 
-def _name_classes(panel: "Axes", names: Sequence[str], every: int) -> None:
+def _name_classes(panel: "Axes", shown: Sequence[str], every: int) -> None:
     """Name every `every`-th class on both axes."""
-    shown = [short(name) for name in names[::every]]
-    upright = 90 if max(map(len, shown)) > 3 else 0
-    at = range(0, len(names), every)
-    panel.set_xticks(at, shown, rotation=upright, parse_math=False)
+    at = [every * place for place in range(len(shown))]
+    panel.set_xticks(at, shown, rotation=90 if _upright(shown) else 0, parse_math=False)
     panel.set_yticks(at, shown, parse_math=False)
     panel.set_xlabel("predicted class")
     panel.set_ylabel("true class")
+
+
+def _upright(shown: Sequence[str]) -> bool:
+    """Whether names below the matrix are too long to stand side by side."""
+    return max(map(len, shown)) > 3

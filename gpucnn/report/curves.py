@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 TRAINING: dict[str, Any] = {"color": BLUE, "linestyle": "-", "marker": "o", "label": "training (mean while learning)"}
 VALIDATION: dict[str, Any] = {"color": VERMILION, "linestyle": "--", "marker": "s", "label": "validation (afterwards)"}
+WIDTH, HEIGHT = 10.0, 9.0  # inches
+MARGINS = {"left": 1.0, "right": 9.92, "bottom": 0.55, "top": 8.4}  # inches from the left and the bottom
+BETWEEN = {"wspace": 1.1, "hspace": 0.4}  # inches between two panels: tick labels, names, titles
 POINTS = 500  # in a curve of minibatches, as many as a panel can show
 MARKERS = 40  # in a curve of epochs
 
@@ -29,8 +32,8 @@ def plot_curves(run_folder: Path | str) -> "Picture":
     """
     folder = RunFolder.open(run_folder)
     epochs, batches = read_epochs(folder), read_batches(folder)
-    figure = new_figure(10, 9, layout="constrained")
-    panels = figure.subplots(3, 2, sharex=True)
+    figure = new_figure(WIDTH, HEIGHT)
+    panels = figure.subplots(3, 2, sharex=True, gridspec_kw=_grid(rows=3, columns=2))
     for row, quantity in enumerate(("loss", "accuracy")):
         if quantity == "accuracy" and epochs[0].train_accuracy is None:  # labels are no classes
             _plot_scores(panels[row, 0], epochs)
@@ -51,6 +54,15 @@ def plot_curves(run_folder: Path | str) -> "Picture":
     return figure
 
 
+def _grid(rows: int, columns: int) -> dict[str, float]:
+    """Margins and gaps as matplotlib takes them: shares of the figure, and of a panel."""
+    sides = {"left": WIDTH, "right": WIDTH, "bottom": HEIGHT, "top": HEIGHT}
+    across = (MARGINS["right"] - MARGINS["left"] - (columns - 1) * BETWEEN["wspace"]) / columns
+    down = (MARGINS["top"] - MARGINS["bottom"] - (rows - 1) * BETWEEN["hspace"]) / rows
+    shares = {side: inches / sides[side] for side, inches in MARGINS.items()}
+    return {**shares, "wspace": BETWEEN["wspace"] / across, "hspace": BETWEEN["hspace"] / down}
+
+
 def _plot_epochs(panel: "Axes", epochs: list[EpochRecord], quantity: str) -> None:
     """Means over each epoch's images; `quantity` is "loss" or "accuracy"."""
     numbers = [record.epoch for record in epochs]
@@ -59,8 +71,8 @@ def _plot_epochs(panel: "Axes", epochs: list[EpochRecord], quantity: str) -> Non
         values = [getattr(record, f"{split}_{quantity}") for record in epochs]
         if None not in values:
             panel.plot(numbers, scale * np.asarray(values), markersize=4, markevery=_every(epochs), **style)
-    panel.set_title(f"{quantity} per epoch")
-    panel.legend()
+    panel.set_title(f"{quantity} per epoch", y=1.0)
+    panel.legend(fontsize=9)
 
 
 def _plot_scores(panel: "Axes", epochs: list[EpochRecord]) -> None:
@@ -69,7 +81,7 @@ def _plot_scores(panel: "Axes", epochs: list[EpochRecord]) -> None:
     numbers, values = np.array(scored).reshape(-1, 2).T
     panel.plot(numbers, values, markersize=4, markevery=_every(epochs), **VALIDATION)
     panel.set_ylabel("share of images all right, or mean R²")
-    panel.set_title("validation score per epoch")
+    panel.set_title("validation score per epoch", y=1.0)
 
 
 def _plot_minibatches(panel: "Axes", batches: np.ndarray, quantity: str) -> None:
@@ -86,8 +98,9 @@ def _plot_minibatches(panel: "Axes", batches: np.ndarray, quantity: str) -> None
     if len(validation):
         means = scale * _means(validation[quantity], size)
         panel.plot(_means(validation["epoch"], size), means, ".", color=VERMILION, markersize=4, label="validation")
-    panel.set_title(f"{quantity} per minibatch" if size == 1 else f"{quantity}, means of {size} minibatches")
-    panel.legend()
+    title = f"{quantity} per minibatch" if size == 1 else f"{quantity}, means of {size} minibatches"
+    panel.set_title(title, y=1.0)  # a place that is given need not be looked for
+    panel.legend(fontsize=9)
 
 
 def _scale(panel: "Axes", quantity: str) -> int:

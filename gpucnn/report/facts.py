@@ -10,6 +10,7 @@ from gpucnn.data import Loader
 from gpucnn.data.pipeline import as_probabilities
 from gpucnn.errors import InputError
 from gpucnn.explain.layers import chosen_options, layer_facts
+from gpucnn.garbage import uncollected
 from gpucnn.metrics import Averages, Classification, Interval, wilson_interval
 from gpucnn.report.answers import answers_inside
 from gpucnn.report.belief import belief
@@ -118,7 +119,8 @@ def _results(headlines: list[Headline]) -> list[list[str]]:
 
 def palettes() -> Facts:
     """The colours of the pictures, for the page to use too."""
-    import matplotlib
+    with uncollected():
+        import matplotlib
 
     def anchors(name: str) -> list[list[int]]:
         colours = matplotlib.colormaps[name](np.linspace(0, 1, ANCHORS))  # (anchors, 4), 0 to 1

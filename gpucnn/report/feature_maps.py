@@ -18,6 +18,7 @@ MOST_MAPS = 64  # shown of a layer
 MOST_NUMBERS = 512  # shown of a layer whose outputs are single numbers
 COLUMNS, COLUMNS_OF_NUMBERS = 16, 64
 WIDTH, LARGEST_TILE = 10.0, 1.0  # inches
+EDGE, TITLE, LEAST = 0.1, 0.3, 0.12  # inches: round the whole, for a title above each block, and high a block at least
 
 
 def plot_feature_maps(net: nn.Module, image: np.ndarray) -> "Picture":
@@ -35,15 +36,16 @@ def plot_feature_maps(net: nn.Module, image: np.ndarray) -> "Picture":
         if not isinstance(layer, nn.Flatten)  # the numbers of the layer before
     ]
     pictures = [_mosaic_of(shown_maps(maps)) for _, maps in layers]
-    heights = [max(0.12, wide * picture.shape[0] / picture.shape[1]) for picture, wide in pictures]
-    figure = new_figure(WIDTH + 0.5, sum(heights) + 0.42 * len(layers) + 0.3, layout="constrained")
-    panels = figure.subplots(len(layers), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for panel, (name, maps), (picture, _) in zip(panels, layers, pictures, strict=True):
+    heights = [max(LEAST, wide * picture.shape[0] / picture.shape[1]) for picture, wide in pictures]
+    figure, top = new_figure(WIDTH + 2 * EDGE, sum(heights) + TITLE * len(layers) + EDGE), 0.0
+    for (name, maps), (picture, width), height in zip(layers, pictures, heights, strict=True):
         low, high = value_range(maps)
-        panel.imshow(picture, cmap=SIGNED if low < 0 else MAGNITUDES, vmin=low, vmax=high, interpolation="nearest")
-        panel.set_anchor("NW")
+        panel = figure.panel(EDGE, top + TITLE, width, height)
+        colours = SIGNED if low < 0 else MAGNITUDES
+        panel.imshow(picture, cmap=colours, vmin=low, vmax=high, interpolation="nearest", aspect="auto")
         panel.set_axis_off()
-        panel.set_title(f"{name}: {_counted(maps)}, {_scale_in_words(low, high)}", fontsize=9, loc="left")
+        panel.set_title(f"{name}: {_counted(maps)}, {_scale_in_words(low, high)}", fontsize=9, loc="left", y=1.0)
+        top += TITLE + height
     return figure
 
 

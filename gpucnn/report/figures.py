@@ -1,6 +1,6 @@
 """What all pictures share: figures, colours, shortened names."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpucnn.report.canvas import Picture
@@ -15,11 +15,11 @@ SERIES = (BLUE, VERMILION, "#009E73", "#CC79A7", "#B8860B", "#3A9BD6", "#8C6BB1"
 LONGEST_NAME = 24  # characters
 
 
-def new_figure(width: float, height: float, layout: Literal["constrained", "compressed"]) -> "Picture":
+def new_figure(width: float, height: float) -> "Picture":
     """An empty figure of a size in inches."""
     from gpucnn.report.canvas import Picture
 
-    return Picture(width, height, layout, RESOLUTION)
+    return Picture(width, height, RESOLUTION)
 
 
 def short(name: str) -> str:

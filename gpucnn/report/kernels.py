@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from gpucnn.report.canvas import Picture
 
 MOST_OUTPUTS, MOST_INPUTS, MOST_IN_A_GRID = 32, 16, 128  # kernels shown of a layer
-WIDTH, LARGEST_TILE, BAR = 9.0, 0.6, 0.2  # inches
+WIDTH, LARGEST_TILE = 9.0, 0.6  # inches
+EDGE, TITLE = 0.25, 0.32  # inches: left and right of the whole, and for a title above each layer
+ABOVE_BAR, BAR, BELOW_BAR = 0.3, 0.22, 0.6  # inches: of the bar of colours, and round it
 
 
 def convolutions(module: nn.Module) -> list[tuple[str, Convolution]]:
@@ -50,18 +52,16 @@ def plot_kernels(layer: nn.Module) -> "Picture":
         raise InputError(f"there is no convolution in this {type(layer).__name__}, so it has no kernels to show")
     scale = largest_weight(each for _, each in layers)
     pictures = [_mosaic_of(shown_kernels(each)) for _, each in layers]
-    heights = [height * picture.shape[0] / picture.shape[1] for picture, height in pictures]
-    figure = new_figure(WIDTH + 0.5, sum(heights) + 0.55 * len(layers) + 1.1, layout="constrained")
-    *panels, below = figure.subplots(len(layers) + 1, 1, height_ratios=[*heights, BAR])
-    for panel, (name, each), (picture, _) in zip(panels, layers, pictures, strict=True):
+    heights = [width * picture.shape[0] / picture.shape[1] for picture, width in pictures]
+    figure, top = new_figure(WIDTH + 2 * EDGE, sum(heights) + TITLE * len(layers) + ABOVE_BAR + BAR + BELOW_BAR), 0.0
+    for (name, each), (picture, width), height in zip(layers, pictures, heights, strict=True):
+        panel = figure.panel(EDGE, top + TITLE, width, height)
         image = panel.imshow(picture, cmap=SIGNED, vmin=-scale, vmax=scale, interpolation="nearest")
-        panel.set_anchor("NW")
         panel.set_axis_off()
-        panel.set_title(_title(name, each), fontsize=10, loc="left")
+        panel.set_title(_title(name, each), fontsize=10, loc="left", y=1.0)
+        top += TITLE + height
     label = "weight; one scale for all kernels" if len(layers) > 1 else "weight"
-    figure.colorbar(image, cax=below, label=label, orientation="horizontal")
-    below.set_box_aspect(1 / 40)
-    below.set_anchor("NW")
+    figure.colorbar(image, cax=figure.panel(EDGE, top + ABOVE_BAR, WIDTH, BAR), label=label, orientation="horizontal")
     return figure
 
 

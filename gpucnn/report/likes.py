@@ -7,7 +7,7 @@ import numpy as np
 
 from gpucnn.data import Dataset
 from gpucnn.explain.layers import LayerFacts
-from gpucnn.explain.units import STEPS, ascended, convolutions_of, exciting
+from gpucnn.explain.units import STEPS, Excitement, ascended, convolutions_of, exciting
 from gpucnn.geometry import ReceptiveField
 from gpucnn.report.pixels import THUMBNAIL, Viewer, packed
 from gpucnn.report.series import rounded
@@ -24,18 +24,18 @@ def likes_inside(subject: Subject, test: Dataset, viewer: Viewer) -> dict[str, A
     every = list(convolutions_of(subject.net, subject.image_shape).values())
     spread = np.linspace(0, len(every) - 1, min(len(every), MOST_LAYERS)).astype(np.int64)
     numbers = np.arange(0, len(test), -(-len(test) // LOOKED_AT))
-    images, room = test.images[numbers], BYTES // max(1, len(spread))
-    layers = [_layer(subject, every[place], images, numbers, viewer, room) for place in spread.tolist()]
+    room, chosen = BYTES // max(1, len(spread)), [every[place] for place in spread.tolist()]
+    names = [facts.name for facts in chosen]
+    found = exciting(subject.net, subject.normalizer, test.images[numbers], names, PATCHES) if names else []
+    layers = [_layer(subject, *each, numbers, viewer, room) for each in zip(chosen, found, strict=True)]
     shown = [layer for layer in layers if layer is not None]
     return {"looked_at": len(numbers), "of": len(test), "layers": shown} if shown else None
 
 
 def _layer(
-    subject: Subject, facts: LayerFacts, images: np.ndarray, numbers: np.ndarray, viewer: Viewer, room: int
+    subject: Subject, facts: LayerFacts, found: Excitement, numbers: np.ndarray, viewer: Viewer, room: int
 ) -> dict[str, Any] | None:
-    """One convolution's channels, as many as fit into `room` bytes; images: those with the `numbers` in the test."""
-    name = facts.name
-    found = exciting(subject.net, subject.normalizer, images, name, PATCHES)
+    """One convolution's channels, as many as fit into `room` bytes; found: among the test images of these `numbers`."""
     patches = [patch(viewer, numbers[found.images[0, 0]], found.units[0, 0], facts.field)]
     channels = np.arange(min(MOST_CHANNELS, facts.output[0], room // ((PATCHES + 1) * patches[0].size)))
     if not len(channels):
@@ -46,7 +46,7 @@ def _layer(
         for place in range(found.images.shape[1])
     ]
     return {
-        "name": name,
+        "name": facts.name,
         "kind": facts.layer.kind,
         "of": facts.output[0],
         "patches": packed(np.stack(patches)),

@@ -1,5 +1,6 @@
 """Predictions on the test images: the confusion matrix with examples, the most confident mistakes."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,12 @@ class Predictions:
     labels: np.ndarray
     probabilities: np.ndarray
 
-    @property
+    @functools.cached_property
     def predicted(self) -> np.ndarray:
         """The most probable class of each image, (N,)."""
         return self.probabilities.argmax(axis=1)
 
-    @property
+    @functools.cached_property
     def classification(self) -> Classification:
         """The figures of each class and of all."""
         return classify(self.labels, self.predicted, self.probabilities.shape[1])

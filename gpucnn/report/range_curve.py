@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def plot_range(found: RangeTest) -> "Picture":
     """The loss over the learning rate, its running mean, and the rate that is named."""
-    figure = new_figure(8, 5, layout="constrained")
-    panel = figure.subplots()
+    figure = new_figure(8, 5)
+    panel = figure.panel(left=0.85, top=0.45, width=7.0, height=3.9)
     panel.plot(found.rates, found.losses, ".", color=GREY, markersize=3, label="loss of each update's images")
     panel.plot(found.rates, found.means, color=BLUE, label="running mean")
     if found.suggestion is not None:

@@ -8,7 +8,7 @@ from gpucnn import Tensor, nn, no_grad
 from gpucnn.errors import InputError
 from gpucnn.explain import made_to_excite, most_exciting
 from gpucnn.explain.scores import unit_gradients
-from gpucnn.explain.units import convolutions_of
+from gpucnn.explain.units import convolutions_of, exciting
 from tests.explain.classifiers import classifier_of
 
 
@@ -56,7 +56,8 @@ def test_what_a_unit_sees_is_all_that_excites_it(classifier, rng) -> None:
 
 def test_unit_gradients_are_finite_differences(classifier, rng) -> None:
     net, inputs = classifier.net.astype("float64"), rng.normal(size=(2, 1, 10, 10))
-    found = unit_gradients(net, net[3], inputs, np.array([1, 3]))
+    with unit_gradients(net, net[3]) as gradients:
+        found = gradients(inputs, np.array([1, 3]))
     for n, channel in enumerate((1, 3)):
         for place in ((0, 0, 0), (0, 5, 7), (0, 6, 6)):
             step = np.zeros_like(inputs)
@@ -65,6 +66,17 @@ def test_unit_gradients_are_finite_differences(classifier, rng) -> None:
                 above, below = (net[:4](Tensor(inputs + s * step)).numpy()[n, channel, 1, 1] for s in (1, -1))
             assert found[(n, *place)] == pytest.approx((above - below) / 2e-6, rel=1e-4, abs=1e-8)
     assert all(parameter.requires_grad and parameter.grad is None for parameter in net.parameters())
+
+
+def test_what_follows_the_layer_is_not_computed(classifier) -> None:
+    net, runs = classifier.net, []
+    last = list(net)[-1]
+    last.register_forward_hook(lambda module, given, output: runs.append(output))
+    with unit_gradients(net, net[0]) as gradients:
+        gradients(np.zeros((1, 1, 10, 10), np.float32), np.array([0]))
+    assert not runs
+    exciting(net, classifier.normalizer, np.zeros((3, 1, 10, 10), np.float32), ["0", "3"], 2)
+    assert not runs
 
 
 def test_a_picture_made_to_excite_a_channel_does_so_more_than_any_other(classifier) -> None:

@@ -1,11 +1,12 @@
 """Measure what weights of rare classes, several labels and recipes bring, and write it into docs/results.md.
 
-    python tools/tasks.py [NAME...] [--seeds N] [--data SET] [--folder DIR]
+    python tools/tasks.py [NAME...] [--variants VARIANT...] [--seeds N] [--data SET] [--folder DIR]
 
 NAME is thinned (MNIST with 1 : 50 of two classes' training images left: as it is, weighted, drawn alike), pairs (two
 digits side by side, each a label; a picture counts where all its labels are right), or recipes (the configuration
-lenet_fashion, with one thing changed at a time); without one, all. SET, of the first two, is mnist, or digits, which
-gpucnn brings along; only mnist's figures are written. A seed stands for a draw of everything, the images that are left
+lenet_fashion, with one thing changed at a time); without one, all. VARIANT is a row of theirs, such as "mixup 0.2";
+without one, all. Rows that are not trained keep their figures. SET, of the first two, is mnist, or digits, which gpucnn
+brings along; only mnist's figures are written. A seed stands for a draw of everything, the images that are left
 included.
 """
 
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None, docs: Path = reproduce.DOCS) ->
     """Train each variant with each seed, and print a row for it when its seeds are done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="thinned, pairs or recipes (default: all)")
+    parser.add_argument("--variants", nargs="+", metavar="VARIANT", help="rows of these tables (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on (default: 3)")
     parser.add_argument("--data", default="mnist", help="mnist or digits (default: mnist)")
     parser.add_argument("--folder", type=Path, help="where archives and runs go (default: a temporary folder)")
@@ -74,19 +76,29 @@ def main(arguments: Sequence[str] | None = None, docs: Path = reproduce.DOCS) ->
     unknown = set(options.names) - set(VARIANTS)
     if unknown or options.seeds < 1:
         parser.error(f"given {', '.join(unknown) or options.seeds}; expected {' or '.join(VARIANTS)}, and a seed")
+    names = options.names or list(VARIANTS)
+    there = [variant for name in names for variant in VARIANTS[name]]
+    variants = options.variants or there
+    if missing := [variant for variant in variants if variant not in there]:
+        parser.error(f"{', '.join(names)}: no row {', '.join(missing)}; there are {', '.join(there)}")
     print("| task | variant | figure | mean of the seeds | each |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
-        for name in options.names or VARIANTS:
-            for variant, found in measure(name, options.seeds, options.data, options.folder or Path(temporary)):
+        for name in names:
+            folder = options.folder or Path(temporary)
+            for variant, found in measure(name, variants, options.seeds, options.data, folder):
                 if name == RECIPES or options.data == "mnist":
                     keep(docs, name, {variant: found})  # now: all of them take an hour
 
 
-def measure(name: str, seeds: int, data: str, folder: Path) -> Iterator[tuple[str, dict[str, list[float]]]]:
-    """Each variant of one task and its figures, printed as they come."""
+def measure(
+    name: str, variants: Sequence[str], seeds: int, data: str, folder: Path
+) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Those of the variants that one task has, each with its figures, printed as they come."""
     folder.mkdir(parents=True, exist_ok=True)
     given = [[] if name == RECIPES else [f"data.path={archive(name, data, seed, folder)}"] for seed in range(seeds)]
     for number, (variant, overrides) in enumerate(VARIANTS[name].items()):
+        if variant not in variants:
+            continue
         runs = [folder / f"{name}-{number}-{seed}" for seed in range(seeds)]
         for seed, run in enumerate(runs):
             train(name, [*given[seed], *overrides, f"seed={seed}"], run)

@@ -50,3 +50,20 @@ def test_a_small_task_is_trained_and_not_kept(tmp_path, capsys, monkeypatch):
     tasks.main(["pairs", "--seeds", "1", "--data", "digits", "--folder", str(tmp_path / "runs")], tmp_path)
     assert "| pairs | binary cross-entropy | exact matches |" in capsys.readouterr().out
     assert not (tmp_path / "results.md").exists()
+
+
+def test_only_the_variants_that_are_named_are_trained(tmp_path, capsys, monkeypatch):
+    trained = []
+    monkeypatch.setattr(tasks, "train", lambda name, overrides, run: trained.append(overrides))
+    monkeypatch.setattr(tasks, "figures", lambda name, runs: {"accuracy": [0.5] * len(runs)})
+    tasks.main(["recipes", "--variants", "mixup 0.2", "adam 0.002", "--seeds", "1"], tmp_path)
+    recipes = tasks.VARIANTS[tasks.RECIPES]
+    assert trained == [[*recipes[variant], "seed=0"] for variant in ("mixup 0.2", "adam 0.002")]
+    page = (tmp_path / "results.md").read_text()
+    assert page.count("| 50.00 % | 50.00 |") == 2 and "| cutmix 1 |  | not measured |" in page
+
+
+def test_a_variant_that_no_named_task_has_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        tasks.main(["pairs", "--variants", "mixup 0.2"])
+    assert "pairs: no row mixup 0.2; there are binary cross-entropy" in capsys.readouterr().err

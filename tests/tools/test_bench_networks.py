@@ -61,19 +61,21 @@ def test_jax_runs_the_same_network(jax, rng, config):
 
     network = network_of(config)
     net, images, logits = ours(network, rng)
-    drawn, weights = with_jax.initial_weights(network), weights_for_jax(net, network)
-    shapes = [[{name: array.shape for name, array in layer.items()} for layer in layers] for layers in (drawn, weights)]
+    drawn, weights = with_jax.initial_weights(network), weights_for_jax(net, network.shape)
+    shapes = [jax.tree.map(lambda array: array.shape, layers) for layers in (drawn, weights)]
     assert shapes[0] == shapes[1]
     found = with_jax.apply(network.layers, weights, images.transpose(0, 2, 3, 1))
     np.testing.assert_allclose(found, logits, rtol=0, atol=1e-4)
 
 
-def weights_for_jax(net: nn.Sequential, network: Network) -> list[dict[str, np.ndarray]]:
-    """The weights of gpucnn's network in JAX's order, where an image's channels come last."""
-    weights, shape, flattened = [], network.shape, network.shape
+def weights_for_jax(net: nn.Sequential, shape: tuple[int, ...]) -> list:
+    """The weights of gpucnn's network in JAX's order, where an image's channels come last; images are of `shape`."""
+    weights, flattened = [], shape
     for layer in net:
         of_layer = {name: parameter.numpy() for name, parameter in layer.named_parameters()}
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Branches):
+            of_layer = [weights_for_jax(path, shape) for path in layer.paths]
+        elif isinstance(layer, nn.Conv2d):
             of_layer["weight"] = of_layer["weight"].transpose(2, 3, 1, 0)  # (O, I, H, W) -> (H, W, I, O)
         elif isinstance(layer, nn.Linear):
             outputs = layer.out_features

@@ -98,6 +98,21 @@ def test_layers_are_shown_as_shares_of_what_as_many_threads_can_do():
     assert "furthest from the most is 1 relu, forward: 25 %" in page.page(slower)
 
 
+def test_a_step_stands_beside_the_most_that_all_threads_do():
+    """LeNet's two convolutions take 117,600 and 240,000 multiply-adds an image, its linear maps 58,920."""
+    found = rows(page.page(STORED), "A training step beside")
+    count = 64 * (3 * (117_600 + 240_000 + 58_920) - 117_600)
+    least = 2 * count / 100e9 * 1e3
+    assert found["lenet-64"] == [
+        f"{count / 1e6:.1f}",
+        f"{least:.2f}",
+        "2.00",
+        f"{100 * least / 2:.0f} %",
+        f"{4 / least:.1f} times",
+    ]
+    assert found["renom-64"][2:] == ["not measured"] * 3
+
+
 def test_without_a_compiler_the_share_is_not_measured():
     stored = json.loads(json.dumps(STORED))
     stored["layers"]["limits"]["2"]["gflops"] = None

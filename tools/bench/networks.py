@@ -1,4 +1,4 @@
-"""Networks that no configuration describes: images of 32 x 32 in colour, batch normalisation, updates by Adam."""
+"""Networks for images of 32 x 32 in colour, with batch normalisation after each convolution."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from bench.workloads import Entry, Network
 COLOUR, CLASSES = (3, 32, 32), 10
 
 
-def _conv(channels: int, kernel: int, groups: int = 1, stride: int = 1) -> Entry:
-    options = {"kernel_size": kernel, "padding": kernel // 2, "stride": stride, "groups": groups, "bias": True}
+def _conv(channels: int, kernel: int, groups: int = 1, stride: int = 1, bias: bool = True) -> Entry:
+    options = {"kernel_size": kernel, "padding": kernel // 2, "stride": stride, "groups": groups, "bias": bias}
     return "conv2d", {"out_channels": channels, **options}
 
 
@@ -23,6 +23,15 @@ def _pool(size: int) -> Entry:
 def _separable(ins: int, outs: int, stride: int = 1) -> list[Entry]:
     """A kernel for each channel, then a mixture of the channels at each place."""
     return [*_normalised(ins, 3, ins, stride), *_normalised(outs, 1)]
+
+
+def _block(channels: int, stride: int) -> list[Entry]:
+    """A block of ResNet-20; where it halves the maps, the shortcut is a convolution of 1 x 1."""
+    short = [_conv(channels, 1, stride=stride, bias=False), ("batch_norm2d", {})] if stride > 1 else []
+    first, second = (_conv(channels, 3, stride=step, bias=False) for step in (stride, 1))
+    long = [first, ("batch_norm2d", {}), ("relu", {}), second, ("batch_norm2d", {})]
+    paths = [[list(entry) for entry in path] for path in (short, long)]  # lists, as JSON has them
+    return [("branches", {"merge": "sum", "paths": paths}), ("relu", {})]
 
 
 HEAD: list[Entry] = [("flatten", {}), ("linear", {"out_features": CLASSES, "bias": True})]
@@ -42,4 +51,17 @@ LAYERS: dict[str, list[Entry]] = {
         for entry in (*_normalised(channels, 3), *_normalised(channels, 3), _pool(2))
     ],
 }
-NETWORKS = {name: Network([*layers, *HEAD], COLOUR, CLASSES, optimizer="adam") for name, layers in LAYERS.items()}
+RESNET: list[Entry] = [
+    *(_conv(16, 3, bias=False), ("batch_norm2d", {}), ("relu", {})),
+    *(
+        entry
+        for channels in (16, 32, 64)
+        for block in range(3)
+        for entry in _block(channels, 2 if channels > 16 and block == 0 else 1)
+    ),
+    ("global_avg_pool2d", {}),
+]
+NETWORKS = {
+    **{name: Network([*layers, *HEAD], COLOUR, CLASSES, optimizer="adam") for name, layers in LAYERS.items()},
+    "resnet": Network([*RESNET, *HEAD], COLOUR, CLASSES),
+}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench import layer_tables, tables, together
+from bench import layer_tables, peaks, tables, together
 from bench.contestants import CONTESTANTS
 from bench.figures import Results, found
 from bench.jobs import JOBS
@@ -10,17 +10,18 @@ from bench.workloads import WORKLOADS
 
 HEAD = """# gpucnn on the CPU
 
-Made by `python tools/bench_cpu.py`; edit that, not this page. Every figure is the median of several processes, and
-in parentheses the best; the contestants take turns, and each process warms up and takes the median of many steps. How
+Made by `python tools/bench_cpu.py`; edit that, not this page. Every figure is the median of several processes, and in
+parentheses the best; the contestants take turns, and each process warms up and takes the median of many steps. How
 many times as fast gpucnn is as its best rival in the row is the median of the pairs of the same round, and in
-parentheses the lowest and the highest. A training step is forward, loss, backward and update (SGD with momentum, Adam
-for images in colour) of a batch that lies ready in memory; inference is forward alone. Networks are those of the
-configurations of the same names (mlp is fashion_mlp's), the number behind is the batch size, images are random. Those
-for images of 32 x 32 in colour, with batch normalisation after each convolution: colour has three of 3 x 3 with 16, 32
-and 64 channels, separable five, four of them cut into a kernel for each channel and a mixture of the channels, up to
-256 channels, and wide six of 3 x 3 with 64 to 256 channels. Everything is in float32, which OpenVINO is asked for.
-PyTorch is measured with one thread too; otherwise rivals choose their own threads. From the second process on,
-compiled PyTorch finds its code compiled. What a GPU does is in [benchmarks_gpu.md](benchmarks_gpu.md).
+parentheses the lowest and the highest. A training step is forward, loss, backward and update (SGD with momentum; Adam
+for colour, separable and wide) of a batch that lies ready in memory; inference is forward alone. Networks are those
+of the configurations of the same names (mlp is fashion_mlp's), the number behind is the batch size, images are
+random. Those for images of 32 x 32 in colour, with batch normalisation after each convolution: colour has three of 3
+x 3 with 16, 32 and 64 channels, separable five, four of them cut into a kernel for each channel and a mixture of the
+channels, up to 256 channels, wide six of 3 x 3 with 64 to 256 channels, and resnet those of ResNet-20, as
+resnet_cifar has it. Everything is in float32, which OpenVINO is asked for. PyTorch is measured with one thread too;
+otherwise rivals choose their own threads. From the second process on, compiled PyTorch finds its code compiled. What
+a GPU does is in [benchmarks_gpu.md](benchmarks_gpu.md).
 """
 
 
@@ -49,7 +50,7 @@ def _sections(
             f"## Start and memory\n\n{tables.start(results, workloads, names)}",
             *([f"## LeNet's cost as the batch grows, gpucnn\n\n{tables.growth(results, sizes)}"] if sizes else []),
         ],
-        "layers": layer_tables.sections(results),
+        "layers": [peaks.section(results, workloads), *layer_tables.sections(results)],
         "jobs": [f"## Whole jobs on MNIST, process start to result\n\n{tables.jobs(results, jobs, names)}"],
         "small": [f"## Small eager operations, one thread, microseconds\n\n{tables.small(results)}"],
         "processes": together.sections(results),

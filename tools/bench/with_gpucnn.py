@@ -2,12 +2,12 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from bench.workloads import LEARNING_RATE, MOMENTUM, Network
+from bench.workloads import LEARNING_RATE, MOMENTUM, Entry, Network
 from gpucnn import Tensor, Trainer, capture, nn, no_grad, optim
 from gpucnn import functional as F
 from gpucnn.data import Loader
@@ -85,14 +85,24 @@ def inference(network: Network, batch: int, form: str) -> Iterator[Step]:
 
 def build_layers(network: Network) -> list[nn.Layer]:
     """The network's layers, with gpucnn's initial weights."""
+    return _layers(network.layers, network.shape)
+
+
+def _layers(entries: Sequence[Entry], shape: tuple[int, ...]) -> list[nn.Layer]:
     layers: list[nn.Layer] = []
-    shape = network.shape
-    for name, options in network.layers:
-        kind = nn.LAYERS[name]
-        inferred = {kind.inferred: shape[0]} if kind.inferred else {}
-        layers.append(kind(**inferred, **options))
+    for name, options in entries:
+        layers.append(_branches(options, shape) if name == "branches" else _layer(name, options, shape))
         shape = layers[-1].output_shape(shape)
     return layers
+
+
+def _layer(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> nn.Layer:
+    kind = nn.LAYERS[name]
+    return kind(**({kind.inferred: shape[0]} if kind.inferred else {}), **options)
+
+
+def _branches(options: dict[str, Any], shape: tuple[int, ...]) -> nn.Layer:
+    return nn.Branches(*(nn.Sequential(*_layers(path, shape)) for path in options["paths"]), merge=options["merge"])
 
 
 def inputs(network: Network, batch: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,9 @@ from bench.workloads import LEARNING_RATE, MOMENTUM, Entry, Network
 
 Step = Callable[[], Any]
 Array = Any
-Weights = list[dict[str, Array]]  # one for each layer: nothing, weight, or weight and bias
+Weights = list[
+    Any
+]  # one for each layer: a dict of nothing, weight, or weight and bias; of branches, those of each path
 
 
 def describe(form: str) -> dict[str, Any]:
@@ -135,6 +137,10 @@ def _batch_norm2d(x: Array, weight: dict[str, Array], options: dict[str, Any], k
     return (x - mean) * jax.lax.rsqrt(jnp.asarray(variance) + 1e-5) * weight["weight"] + weight["bias"]
 
 
+def _branches(x: Array, weight: list[Weights], options: dict[str, Any], key: Array | None) -> Array:
+    return sum(apply(path, weights, x, key) for path, weights in zip(options["paths"], weight, strict=True))
+
+
 def _dropout(x: Array, weight: dict[str, Array], options: dict[str, Any], key: Array | None) -> Array:
     if key is None:
         return x
@@ -147,6 +153,8 @@ LAYERS: dict[str, Callable[..., Array]] = {
     "linear": _linear,
     "batch_norm2d": _batch_norm2d,
     "max_pool2d": _max_pool2d,
+    "global_avg_pool2d": lambda x, weight, options, key: x.mean((1, 2), keepdims=True),
+    "branches": _branches,
     "dropout": _dropout,
     "relu": lambda x, weight, options, key: jax.nn.relu(x),
     "flatten": lambda x, weight, options, key: x.reshape(len(x), -1),  # (N, H, W, C) -> (N, H*W*C)
@@ -155,23 +163,30 @@ LAYERS: dict[str, Callable[..., Array]] = {
 
 def initial_weights(network: Network) -> Weights:
     """Convolutions (H, W, I, O), linear layers (I, O), uniform as PyTorch draws them; biases (O,) are zero."""
-    rng = np.random.default_rng(0)
     channels, height, width = network.shape
     x = jax.ShapeDtypeStruct((1, height, width, channels), jnp.float32)
+    return _weights_of(np.random.default_rng(0), network.layers, x)
+
+
+def _weights_of(rng: np.random.Generator, entries: Sequence[Entry], x: Array) -> Weights:
     weights: Weights = []
-    for name, options in network.layers:
-        shape: tuple[int, ...] | None = None
-        if name == "conv2d":
-            size = options["kernel_size"]
-            shape = (size, size, x.shape[-1] // options["groups"], options["out_channels"])
-        elif name == "linear":
-            shape = (x.shape[-1], options["out_features"])
-        if name == "batch_norm2d":
-            weights.append({"weight": jnp.ones(x.shape[-1]), "bias": jnp.zeros(x.shape[-1])})
+    for name, options in entries:
+        if name == "branches":
+            weights.append([_weights_of(rng, path, x) for path in options["paths"]])
         else:
-            weights.append(_drawn(rng, shape, options["bias"]) if shape else {})
+            weights.append(_weights_of_layer(rng, name, options, x.shape[-1]))
         x = jax.eval_shape(functools.partial(LAYERS[name], options=options, key=None), x, weights[-1])
     return weights
+
+
+def _weights_of_layer(rng: np.random.Generator, name: str, options: dict[str, Any], channels: int) -> dict[str, Array]:
+    if name == "conv2d":
+        size = options["kernel_size"]
+        shape = size, size, channels // options["groups"], options["out_channels"]
+        return _drawn(rng, shape, options["bias"])
+    if name == "linear":
+        return _drawn(rng, (channels, options["out_features"]), options["bias"])
+    return {"weight": jnp.ones(channels), "bias": jnp.zeros(channels)} if name == "batch_norm2d" else {}
 
 
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], bias: bool) -> dict[str, Array]:

@@ -8,7 +8,9 @@ from typing import Any
 LEARNING_RATE = 1e-4  # small: thousands of steps on one batch must not drive gradients down to denormal numbers
 MOMENTUM = 0.9
 
-Entry = tuple[str, dict[str, Any]]  # a layer's name in a configuration, and its options
+Entry = tuple[
+    str, dict[str, Any]
+]  # a layer's name in a configuration, and its options; of branches, entries in `paths`
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ WORKLOADS = {
         Workload("colour-256", "colour", 256),
         Workload("separable-64", "separable", 64),
         Workload("wide-64", "wide", 64),
+        Workload("resnet-128", "resnet", 128),
     )
 }
 

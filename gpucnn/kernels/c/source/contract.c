@@ -65,7 +65,9 @@ static void NAME(pack)(const Sums *sums, NAME(Piece) *pieces, int piece_count, r
                     real *to = panel;
                     for (int p = 0; p < piece_count; p++) {
                         int64_t at = pieces[p].at - pieces[0].at, taken = pieces[p].taken;
-                        __builtin_prefetch(from + ahead + at);
+                        for (int64_t line = 0; line < taken; line += LINE_BYTES / sizeof(real)) {
+                            __builtin_prefetch(from + ahead + at + line);
+                        }
                         if (taken == BLOCK_VECTORS * NAME(LANES)) { /* a length that the compiler knows */
                             memcpy(to + term * taken, from + at, BLOCK_VECTORS * NAME(LANES) * sizeof(real));
                         } else {

@@ -47,7 +47,8 @@ static NAME(Strip) NAME(strip_of)(const RowsPlan *plan, const real *numbers, int
  * these. */
 static void NAME(multiply)(const RowsPlan *plan, const NAME(Strip) *strip, const real *b, int64_t start, int64_t stop,
                            int first, real *out) {
-    real kept[NAME(STRIP) * NAME(WIDTH)], panel[NAME(STRIP) * NAME(WIDTH)] __attribute__((aligned(64)));
+    static _Thread_local real kept[NAME(STRIP) * NAME(WIDTH)] __attribute__((aligned(64)));
+    static _Thread_local real panel[NAME(STRIP) * NAME(WIDTH)] __attribute__((aligned(64)));
     int64_t blocks = blocks_of(strip->rows, BLOCK_ROWS);
     for (int64_t at = start, taken = 0; at < stop; at += taken) {
         NAME(Block) block = NAME(block_for)(BLOCK_ROWS, stop - at, &taken);

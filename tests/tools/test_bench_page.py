@@ -166,3 +166,8 @@ def test_the_shipped_page_is_made_from_the_shipped_figures(tmp_path):
     stored = json.loads((bench_cpu.DOCS / "benchmarks.json").read_text())
     bench_cpu.write(tmp_path, stored)
     assert (tmp_path / "benchmarks.md").read_text() == (bench_cpu.DOCS / "benchmarks.md").read_text()
+
+
+def test_the_shipped_page_of_avx2_is_made_from_its_figures():
+    stored = json.loads((bench_cpu.DOCS / "benchmarks_avx2.json").read_text())
+    assert page.avx2(stored) == (bench_cpu.DOCS / "benchmarks_avx2.md").read_text()

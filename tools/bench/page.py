@@ -21,7 +21,15 @@ x 3 with 16, 32 and 64 channels, separable five, four of them cut into a kernel 
 channels, up to 256 channels, wide six of 3 x 3 with 64 to 256 channels, and resnet those of ResNet-20, as
 resnet_cifar has it. Everything is in float32, which OpenVINO is asked for. PyTorch is measured with one thread too;
 otherwise rivals choose their own threads. From the second process on, compiled PyTorch finds its code compiled. What
-a GPU does is in [benchmarks_gpu.md](benchmarks_gpu.md).
+a GPU does is in [benchmarks_gpu.md](benchmarks_gpu.md), and what a CPU with AVX2 does in
+[benchmarks_avx2.md](benchmarks_avx2.md).
+"""
+
+AVX2 = """# gpucnn on a CPU with AVX2
+
+As [benchmarks.md](benchmarks.md), on a slower machine without AVX-512, whose two cores other guests share: medians are
+often half as long again as the best. Each row has the rivals that were its best before, two for training and one for
+inference; others are not measured.
 """
 
 
@@ -29,6 +37,11 @@ def page(results: Results) -> str:
     """The whole page; what was not measured says so."""
     parts = _sections(results, list(WORKLOADS), list(CONTESTANTS), list(JOBS))
     return "\n".join([HEAD, *(section for sections in parts.values() for section in sections)])
+
+
+def avx2(results: Results) -> str:
+    """The page docs/benchmarks_avx2.md, with the rows and columns that were measured."""
+    return f"{AVX2}\n{brief(results)}"
 
 
 def brief(results: Results) -> str:

@@ -1,7 +1,6 @@
 """Parsing the command line: commands, their arguments and options."""
 
 import argparse
-import gc
 import importlib
 import re
 from collections.abc import Callable, Sequence
@@ -284,15 +283,11 @@ def _command(
 
 
 def _later(module: str, function: str) -> Callable[[argparse.Namespace], int | None]:
-    """The function, imported when it is called.
-
-    What is imported stays: Python need not look through it for garbage, then or ever after.
-    """
+    """The function, imported when it is called."""
 
     def run(parsed: argparse.Namespace) -> int | None:
         with uncollected():
             found = getattr(importlib.import_module(f"gpucnn.cli.{module}"), function)
-            gc.freeze()
         return found(parsed)
 
     return run

@@ -40,8 +40,8 @@ def write_report(subject: Subject, page: Path | None = None) -> Path:
     where the run's files are damaged, OSError where the folder cannot be written.
     """
     page = page or subject.folder.path / PAGE
-    facts = report_facts(subject)
     with uncollected():
+        facts = report_facts(subject)
         for name, plot in _pictures(subject).items():
             atomic_write(subject.folder.path / name, plot().png())
     atomic_write(page, render(facts))

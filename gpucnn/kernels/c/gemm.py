@@ -21,7 +21,7 @@ class Gemm(numpy.Gemm):
         if out.shape[1] == 1 and bias is None and not relu:  # as a row: out^T (1, rows) = b^T a^T
             library.c.contract(plans.product(1, summed, rows, summed, 1), a.T, _turned(b), None, False, out)
             return
-        if a.flags.c_contiguous and b.T.flags.c_contiguous and summed > 0 and bias is None and not relu:
+        if a.flags.c_contiguous and not b.flags.c_contiguous and bias is None and not relu:
             rows_product(a, b.T, out)
             return
         steps = (summed, 1) if a.flags.c_contiguous else (1, rows)

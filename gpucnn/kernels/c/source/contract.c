@@ -1,6 +1,7 @@
 #ifndef real
 #include "contract.h"
 #include "block.h"
+#include "cuts.h"
 #include "threads.h"
 
 #include <stddef.h>
@@ -27,8 +28,6 @@ static Sums inwards(const int64_t count[4], const ptrdiff_t x[4], const ptrdiff_
     }
     return sums;
 }
-
-static int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #define TEMPLATE "contract.c"
 #include "each_real.h"
@@ -125,8 +124,8 @@ static NAME(Line) NAME(line_of)(const NAME(Work) *work, int64_t group, int64_t r
 static int64_t NAME(filled_together)(const Sums *sums, int64_t length) {
     int64_t wide = BLOCK_VECTORS * NAME(LANES), summed = sums->count[0] * sums->count[1] * sums->count[2] * sums->count[3];
     int64_t pieces = PANEL_BYTES / (summed * wide * (int64_t)sizeof(real) + 1);
-    pieces = pieces < 1 ? 1 : least_of(pieces, MOST_PIECES);
-    return least_of(length, pieces * wide);
+    pieces = pieces < 1 ? 1 : least(pieces, MOST_PIECES);
+    return least(length, pieces * wide);
 }
 
 /* `length` neighbouring numbers, from `at` on, of each out of a part: those of its first one to `out`, those of the next
@@ -143,7 +142,7 @@ static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, const Par
     int piece_count = NAME(cut_pieces)(stop - start, length, pieces);
     together = packs ? together : count[0];
     do { /* once at least: with nothing to sum up the bias is written */
-        int64_t ins = least_of(count[0] - from, together);
+        int64_t ins = least(count[0] - from, together);
         int relu = work->relu && from + ins == count[0];
         for (piece = pieces; piece < pieces + piece_count; piece++) {
             piece->sums = line->sums;
@@ -174,7 +173,7 @@ static void NAME(fill_part)(const NAME(Work) *work, const Part *part, real *out,
     static _Thread_local real panel[PANEL_BYTES / sizeof(real)] __attribute__((aligned(64)));
     for (const Run *run = runs; run < runs + plan->run_count; run++) {
         int64_t start = run->start > part->place ? run->start : part->place;
-        int64_t stop = least_of(run->start + run->places, part->place_stop);
+        int64_t stop = least(run->start + run->places, part->place_stop);
         NAME(Line) lines[ROWS_TOGETHER];
         for (int64_t r = part->row; start < stop && r < part->row_stop; r++) {
             lines[r - part->row] = NAME(line_of)(work, part->group, r, run, start);
@@ -195,7 +194,7 @@ void NAME(contract_part)(const Plan *plan, const real *x, const real *w, const r
     int64_t rows = part->row_stop - part->row, row_step = (part->place_stop - part->place) * plan->images;
     for (int64_t row = 0; row < rows; row += ROWS_TOGETHER) {
         Part some = *part;
-        some.row = part->row + row, some.row_stop = least_of(some.row + ROWS_TOGETHER, part->row_stop);
+        some.row = part->row + row, some.row_stop = least(some.row + ROWS_TOGETHER, part->row_stop);
         NAME(fill_part)(&work, &some, out + row * row_step, row_step, rows * row_step);
     }
 }
@@ -221,16 +220,16 @@ void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *
     int64_t rows = o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
     int64_t row_parts = (rows + ROWS_TOGETHER - 1) / ROWS_TOGETHER, parts = plan->groups * row_parts;
     NAME(Work) work = {plan, x, w, bias, out, relu, 1, row_parts, 1};
-    int64_t columns = least_of(o[2], o[2] * plan->images / (BLOCK_VECTORS * NAME(LANES))); /* that fill a block each */
+    int64_t columns = least(o[2], o[2] * plan->images / (BLOCK_VECTORS * NAME(LANES))); /* that fill a block each */
     if (parts < LEAST_TASKS && columns > 1) {
-        work.column_parts = least_of(columns, (LEAST_TASKS + parts - 1) / parts);
+        work.column_parts = least(columns, (LEAST_TASKS + parts - 1) / parts);
         parts *= work.column_parts;
     }
     if (parts < LEAST_TASKS) {
-        work.out_parts = least_of(blocks, (LEAST_TASKS + parts - 1) / parts);
+        work.out_parts = least(blocks, (LEAST_TASKS + parts - 1) / parts);
         parts *= work.out_parts;
     }
-    int64_t taps = least_of(plan->w_in, plan->w_out);
+    int64_t taps = least(plan->w_in, plan->w_out);
     int64_t products = plan->groups * plan->outs * plan->ins * taps * rows * o[2] * plan->images;
     run_if(products >= WORTH_SHARING, NAME(fill_rows), &work, parts);
 }

@@ -1,14 +1,10 @@
 #ifndef real
 #include "conv_pool.h"
+#include "cuts.h"
 #include "threads.h"
 
 #define LEAST_TASKS 16          /* enough for the threads to share evenly */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t cut(int64_t length, int64_t part, int64_t parts) { return length * part / parts; }
-static int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* The most places of what is read that one place meets along an axis; `table` has `places`. */
 static int64_t reach(const Meeting *table, int64_t places) {
@@ -69,17 +65,17 @@ void NAME(conv_pool)(const Plan *plan, const PoolPlan *pooling, const real *x, c
     const int64_t *p = pooling->places, *o = plan->out_sizes;
     int64_t numbers = reach(pooling->tables + p[0], p[1]) * reach(pooling->tables + p[0] + p[1], p[2]) * plan->images;
     int64_t fitting = POOLED_BYTES / (int64_t)sizeof(real) / numbers; /* places times outs */
-    int64_t blocks = ceiling(plan->outs, BLOCK_ROWS), out_parts = ceiling(blocks, most(1, fitting / BLOCK_ROWS));
-    int64_t columns = most(1, fitting / (ceiling(blocks, out_parts) * BLOCK_ROWS));
-    NAME(Pooled) work = {plan, pooling, x, w, bias, winners, out, relu, out_parts, ceiling(p[2], columns)};
+    int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS), out_parts = blocks_of(blocks, most(1, fitting / BLOCK_ROWS));
+    int64_t columns = most(1, fitting / (blocks_of(blocks, out_parts) * BLOCK_ROWS));
+    NAME(Pooled) work = {plan, pooling, x, w, bias, winners, out, relu, out_parts, blocks_of(p[2], columns)};
     int64_t products = plan->groups * plan->outs * plan->ins * least(plan->w_in, plan->w_out) * o[1] * o[2] * plan->images;
     int sharing = products >= WORTH_SHARING;
     int64_t tasks = plan->groups * p[1] * out_parts;
     if (sharing && tasks * work.column_parts < LEAST_TASKS && plan->images >= BLOCK_VECTORS * NAME(LANES)) {
-        work.column_parts = least(p[2], ceiling(LEAST_TASKS, tasks));
+        work.column_parts = least(p[2], blocks_of(LEAST_TASKS, tasks));
     }
     if (sharing && tasks * work.column_parts < LEAST_TASKS) {
-        work.out_parts = most(out_parts, least(blocks, ceiling(LEAST_TASKS * out_parts, tasks * work.column_parts)));
+        work.out_parts = most(out_parts, least(blocks, blocks_of(LEAST_TASKS * out_parts, tasks * work.column_parts)));
     }
     run_if(sharing, NAME(pooled_part), &work, plan->groups * p[1] * work.out_parts * work.column_parts);
 }

@@ -1,16 +1,13 @@
 #ifndef real
 #include "rows_product.h"
 #include "block.h"
+#include "cuts.h"
 #include "square.h"
 #include "threads.h"
 
 #define STRIP_BYTES 1024   /* of each row that are multiplied at a time: a panel of b stays in the first cache */
 #define ROWS_TOGETHER 128  /* of a, whose strips stay in the second cache */
 #define WORTH_SHARING (1 << 20) /* multiply-adds that outweigh waking a thread, some 8 microseconds */
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t cut(int64_t length, int64_t part, int64_t parts) { return length * part / parts; }
-static int64_t blocks_of(int64_t length, int64_t size) { return (length + size - 1) / size; }
 
 #define TEMPLATE "rows_product.c"
 #include "each_real.h"

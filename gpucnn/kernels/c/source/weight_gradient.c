@@ -1,5 +1,6 @@
 #ifndef real
 #include "weight_gradient.h"
+#include "cuts.h"
 #include "threads.h"
 #include "vector.h"
 
@@ -19,11 +20,6 @@ typedef struct {
     int64_t in, depth, height, width;
     int taps;
 } Tile;
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t cut(int64_t length, int64_t part, int64_t parts) { return length * part / parts; }
-static int64_t blocks_of(int64_t length, int64_t size) { return (length + size - 1) / size; }
 
 /* Whether place `at` of an axis meets the input at this tap. */
 static int meets(const Overlap *tap, int64_t at) { return at >= tap->first && at < tap->first + tap->places; }

@@ -3,6 +3,7 @@
 #define WINOGRAD_TILE
 
 #include "block.h"
+#include "cuts.h"
 #include "threads.h"
 #include "winograd.h"
 
@@ -19,9 +20,6 @@
 typedef struct {
     int64_t row, column, image, at, length; /* row and column of the tile's first output */
 } Segment;
-
-static int64_t blocks_of(int64_t length, int64_t size) { return (length + size - 1) / size; }
-static int64_t cut(int64_t length, int64_t part, int64_t parts) { return length * part / parts; }
 
 /* How many numbers all tiles of one channel have. */
 static int64_t numbers_of(const WinogradPlan *plan) {

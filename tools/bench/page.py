@@ -29,7 +29,7 @@ AVX2 = """# gpucnn on a CPU with AVX2
 
 As [benchmarks.md](benchmarks.md), on a slower machine without AVX-512, whose two cores other guests share: medians are
 often half as long again as the best. Each row has the rivals that were its best before, two for training and one for
-inference; others are not measured.
+inference (resnet-128: PyTorch alone); others are not measured. LeNet in several processes is of nine trainings each.
 """
 
 

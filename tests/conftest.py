@@ -1,6 +1,7 @@
 """Which device a test runs on, the seed, and PyTorch where it is installed."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import gpucnn
 from gpucnn.backend import Device
 from tests.devices import GPUS, on
 
+TORCH_SEED = 67280421310721  # what PyTorch begins with: a test that is the first to import it draws the same
+
 
 def pytest_configure() -> None:
     """Hear Ctrl-C: a shell that starts the tests in the background has it ignored, and their processes inherit that."""
@@ -18,11 +21,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """What a test draws does not depend on the tests before it."""
+    gpucnn.manual_seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(TORCH_SEED)
+
+
 @pytest.fixture(params=["c", "numpy", *GPUS])
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """The test runs once with each set of kernels; where one cannot be had that run is skipped, with the cause."""
     with on(request.param) as found:
-        gpucnn.manual_seed(0)
         yield found
 
 

@@ -8,7 +8,7 @@
 #define SIDE 16 /* of the square of images and pixels that is transposed in registers */
 #define TOGETHER 512 /* images whose pixels are turned before they are written */
 #define LINE 64 /* bytes that come from memory together */
-#define WORTH_SHARING (1 << 18) /* pixels in bytes that outweigh waking a thread */
+#define WORTH_SHARING (1 << 17) /* pixels in bytes that outweigh waking a thread */
 #define FLOATS_WORTH_SHARING (1 << 17) /* pixels in floats */
 
 typedef VECTOR(uint8_t, SIDE) row_of_bytes;

@@ -6,7 +6,7 @@
 #include "vector.h"
 
 #define PIECE_LENGTH (1 << 13)
-#define PIECES_WORTH_SHARING 16 /* they outweigh waking a thread */
+#define PIECES_WORTH_SHARING 6 /* they outweigh waking a thread */
 
 /* The elements of piece number `index`: for (int64_t i = piece_start(index); i < piece_stop(index, length); i++). */
 INLINE int64_t piece_start(int64_t index) {

@@ -79,8 +79,8 @@ def test_arrays_that_the_c_code_cannot_take_are_refused():
     plan, x = np.zeros(30, np.int64), np.zeros((2, 2), np.float32)
     for wrong in (x.T[:, ::-1], x.astype(np.float64), x.astype(">f4"), [1.0], None):
         with pytest.raises(TypeError, match="C-contiguous"):
-            c.contract(plan, wrong, x, None, 0.0, x)
-    with pytest.raises(TypeError, match="expected 6 arguments, given 1"):
+            c.contract(plan, wrong, x, None, 0.0, None, x)
+    with pytest.raises(TypeError, match="expected 7 arguments, given 1"):
         c.contract(plan)
 
 

@@ -16,7 +16,7 @@ class Conv(numpy.Conv):
             winograd.forward(x, weight, bias, window, groups, relu, out)
         else:
             x, window = bordered(x, window)
-            library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, relu, out)
+            library.c.contract(plans.forward(window, groups, x.shape, weight.shape), x, weight, bias, relu, None, out)
 
     def backward_weight(
         self, x: Array, grad: Array, window: Window, groups: int, grad_weight: Array, grad_bias: Array | None = None
@@ -40,7 +40,7 @@ class Conv(numpy.Conv):
         else:
             grad, sides = _bordered_gradient(grad, window)
             plan = plans.backward(window, groups, out.shape, weight.shape, sides)
-            library.c.contract(plan, grad, weight, None, False, out)
+            library.c.contract(plan, grad, weight, None, False, None, out)
 
     def backward_bias(self, grad: Array, out: Array) -> None:
         library.c.row_sums(grad, len(grad), grad.size // len(grad), out)  # grad as (O, L)

@@ -19,14 +19,14 @@ class Gemm(numpy.Gemm):
             library.c.matrix_vector(a, rows, summed, b, bias, relu, out)
             return
         if out.shape[1] == 1 and bias is None and not relu:  # as a row: out^T (1, rows) = b^T a^T
-            library.c.contract(plans.product(1, summed, rows, summed, 1), a.T, _turned(b), None, False, out)
+            _contract(plans.product(1, summed, rows, summed, 1), a.T, _turned(b), None, False, out)
             return
         if a.flags.c_contiguous and not b.flags.c_contiguous and bias is None and not relu:
             rows_product(a, b.T, out)
             return
         steps = (summed, 1) if a.flags.c_contiguous else (1, rows)
         plan = plans.product(rows, summed, out.shape[1], *steps)
-        library.c.contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, relu, out)
+        _contract(plan, _turned(b), a if a.flags.c_contiguous else a.T, bias, relu, out)
 
     def matmul_and_row_sums(self, a: Array, b: Array, out: Array, sums: Array) -> None:
         self.matmul(a, b, out)
@@ -47,6 +47,12 @@ def rows_product(a: Array, b: Array, out: Array) -> None:
     """out (R, C) = a (R, S) · b (C, S)ᵀ, all in C order."""
     plan, parts = plans.rows_product(len(a), len(b), a.shape[1])
     library.c.rows_product(plan, a, b, empty((parts, *out.shape), out) if parts > 1 else None, out)
+
+
+def _contract(plan: tuple[Array, int], x: Array, w: Array, bias: Array | None, relu: bool, out: Array) -> None:
+    numbers, parts = plan
+    sums = empty((parts - 1, *out.shape), out) if parts > 1 else None
+    library.c.contract(numbers, x, w, bias, relu, sums, out)
 
 
 def _turned(b: Array) -> Array:

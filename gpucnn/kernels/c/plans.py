@@ -20,6 +20,7 @@ PARTS_BYTES = 1 << 26  # of sums over parts
 LEAST_TASKS = 16  # enough for the threads to share evenly
 COLUMNS = 16  # of a product, that threads take together at least
 SUMMED = 1 << 10  # numbers of a row at least, for the sums over parts to take little time
+ROWS_APART = 3 << 8  # of x that a part of a product reads at least: they stay in the second cache
 WORTH_SHARING = 1 << 20  # multiply-adds of a gradient by weights that outweigh waking a thread
 
 
@@ -36,7 +37,7 @@ def forward(window: Window, groups: int, x: Sizes, weight: Sizes) -> np.ndarray:
     """The Plan of out = convolution of x (I, spatial..., N) by weight (O, I / groups, kernel...)."""
     axes = axes_of(window, x[1:-1])
     outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
-    numbers, steps = (groups, outs, ins, x[-1]), (outs * ins * taps, ins * taps, taps)
+    numbers, steps = (groups, outs, ins, x[-1], 1), (outs * ins * taps, ins * taps, taps)
     return _plan([of_outputs(axis) for axis in axes], axes, [axis.size for axis in axes], numbers, steps)
 
 
@@ -70,7 +71,7 @@ def backward(window: Window, groups: int, x: Sizes, weight: Sizes, sides: Sides)
         axis = axes[at]
         axes[at] = axis._replace(before=axis.before + before * axis.stride, outputs=before + axis.outputs + after)
     outs, ins, taps = weight[0] // groups, weight[1], math.prod(window.kernel)
-    numbers, steps = (groups, ins, outs, x[-1]), (outs * ins * taps, taps, ins * taps)
+    numbers, steps = (groups, ins, outs, x[-1], 1), (outs * ins * taps, taps, ins * taps)
     return _plan([of_pixels(axis) for axis in axes], axes, [axis.outputs for axis in axes], numbers, steps)
 
 
@@ -94,18 +95,19 @@ def weight(window: Window, groups: int, x: Sizes, weight: Sizes, itemsize: int) 
 
 
 @cached_by_shape
-def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) -> np.ndarray:
+def product(rows: int, summed: int, columns: int, row_step: int, sum_step: int) -> tuple[np.ndarray, int]:
     """The Plan of out (rows, columns) = w · x (summed, columns), where w[r, s] is at r · row_step + s · sum_step.
 
-    Columns are places of a few images where they can be, so that threads may share them.
+    Columns are places of a few images where they can be, so that threads may share them. Beside it into how many parts
+    the rows of x are cut: each is read once, for all rows of the result.
     """
     shared = columns > 0 and columns % COLUMNS == 0
     places, together = (columns // COLUMNS, COLUMNS) if shared else (1, columns)
     one = Meetings(np.array([[1, 0, 0]]), 1, 1)
     along = Meetings(np.array([[1, 0, place] for place in range(places)]), 1, 1)
-    return _plan(
-        [one, one, along], [POINT] * AXES, [1, 1, places], (1, rows, summed, together), (0, row_step, sum_step)
-    )
+    parts = max(1, min(LEAST_TASKS, summed // ROWS_APART, summed // max(1, rows)))  # their sums are less than x
+    numbers, steps = (1, rows, summed, together, parts), (0, row_step, sum_step)
+    return _plan([one, one, along], [POINT] * AXES, [1, 1, places], numbers, steps), parts
 
 
 @cached_by_shape
@@ -160,9 +162,10 @@ def _runs(table: np.ndarray) -> np.ndarray:
 def _plan(
     meetings: list[Meetings], axes: list[Axis], sources: list[int], numbers: tuple[int, ...], steps: tuple[int, ...]
 ) -> np.ndarray:
-    """A Plan, as contract.h lays it out. `sources` are the sizes of what is read, `numbers` groups, outs, ins, images.
+    """A Plan, as contract.h lays it out. `sources` are the sizes of what is read.
 
-    `steps` lead in the weight from a group, an output channel and an input channel to the next.
+    `numbers` are groups, outs, ins, images, and into how many parts the ins are cut. `steps` lead in the weight from a
+    group, an output channel and an input channel to the next.
     """
     tables = [meeting.table for meeting in meetings]
     runs = _runs(tables[-1])

@@ -21,7 +21,7 @@
                            const real *x, const real *w, ptrdiff_t w_row, const real *bias, int first, int relu,    \
                            real *out, ptrdiff_t out_row) {                                                          \
         (void)count;                                                                                                \
-        NAME(vector) sum[BLOCK_ROWS][MOST_VECTORS];                                                                 \
+        NAME(vector) sum[TALL_ROWS][MOST_VECTORS];                                                                  \
         UNROLL for (int r = 0; r < rows; r++) {                                                                     \
             UNROLL for (int v = 0; v < vectors; v++) {                                                              \
                 sum[r][v] = (NAME(vector)){0};                                                                      \
@@ -33,11 +33,13 @@
                 }                                                                                                   \
             }                                                                                                       \
         }                                                                                                           \
-        for (int64_t i = 0; i < (nested ? sums->count[0] : 1); i++) {                                               \
-            for (int64_t j = 0; j < (nested ? sums->count[1] : 1); j++) {                                           \
-                for (int64_t k = 0; k < (nested ? sums->count[2] : 1); k++) {                                       \
-                    const real *xs = x + i * sums->x[0] + j * sums->x[1] + k * sums->x[2];                          \
-                    const real *ws = w + i * sums->w[0] + j * sums->w[1] + k * sums->w[2];                          \
+        const real *x_i = x, *w_i = w;                                                                              \
+        for (int64_t i = 0; i < (nested ? sums->count[0] : 1); i++, x_i += sums->x[0], w_i += sums->w[0]) {         \
+            const real *x_j = x_i, *w_j = w_i;                                                                      \
+            for (int64_t j = 0; j < (nested ? sums->count[1] : 1); j++, x_j += sums->x[1], w_j += sums->w[1]) {     \
+                const real *x_k = x_j, *w_k = w_j;                                                                  \
+                for (int64_t k = 0; k < (nested ? sums->count[2] : 1); k++, x_k += sums->x[2], w_k += sums->w[2]) { \
+                    const real *xs = x_k, *ws = w_k;                                                                \
                     for (int64_t l = 0; l < sums->count[3]; l++, xs += sums->x[3], ws += sums->w[3]) {              \
                         NAME(vector) here[MOST_VECTORS];                                                            \
                         UNROLL for (int v = 0; v < vectors; v++) {                                                  \
@@ -84,6 +86,7 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
         CASE(4, nested, block, vectors)                                                                             \
         CASE(5, nested, block, vectors)                                                                             \
         CASE(6, nested, block, vectors)                                                                             \
+        MORE_CASES(nested, block, vectors)                                                                          \
     }
 
 #define SIZED(name, block, vectors)                                                                                 \
@@ -97,11 +100,16 @@ BLOCK(part_block, NAME(load_some), NAME(store_some))
         }                                                                                                           \
     }
 
+#define MORE_CASES(nested, block, vectors) /* none */
 SIZED(wide, whole_block, BLOCK_VECTORS)
 SIZED(pair, whole_block, 2)
-SIZED(single, whole_block, 1)
 SIZED(pair_rest, part_block, 2)
+#undef MORE_CASES
+
+#define MORE_CASES(nested, block, vectors) CASE(7, nested, block, vectors) CASE(8, nested, block, vectors)
+SIZED(single, whole_block, 1)
 SIZED(rest, part_block, 1)
+#undef MORE_CASES
 #undef SIZED
 #undef EACH_CASE
 #undef CASE

@@ -13,8 +13,9 @@ typedef struct {
     ptrdiff_t x[4], w[4]; /* steps, in numbers */
 } Sums;
 
-/* (rows, up to BLOCK_ROWS; how many neighbouring numbers v; loops; x; w, and its step from a row to the next; bias or
- * NULL; whether sums start from the bias, else from out; relu; out, and its step from a row to the next) */
+/* (rows, up to BLOCK_ROWS, or TALL_ROWS of no more than a vector; how many neighbouring numbers v; loops; x; w, and its
+ * step from a row to the next; bias or NULL; whether sums start from the bias, else from out; relu; out, and its step
+ * from a row to the next) */
 typedef void (*Block_float)(int, int64_t, const Sums *, const float *, const float *, ptrdiff_t, const float *, int,
                             int, float *, ptrdiff_t);
 typedef void (*Block_double)(int, int64_t, const Sums *, const double *, const double *, ptrdiff_t, const double *, int,

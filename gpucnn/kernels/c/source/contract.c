@@ -36,7 +36,7 @@ static Sums inwards(const int64_t count[4], const ptrdiff_t x[4], const ptrdiff_
 typedef struct {
     const Plan *plan;
     const real *x, *w, *bias;
-    real *out;
+    real *sums, *out;
     int relu;                                   /* whether results are no less than 0 */
     int64_t out_parts, row_parts, column_parts; /* that different tasks take */
 } NAME(Work);
@@ -103,21 +103,22 @@ typedef struct {
     const real *x, *w;
 } NAME(Line);
 
-static NAME(Line) NAME(line_of)(const NAME(Work) *work, int64_t group, int64_t row, const Run *run, int64_t start) {
+static NAME(Line) NAME(line_of)(const NAME(Work) *work, const Part *part, int64_t row, const Run *run, int64_t start) {
     const Plan *plan = work->plan;
     const int64_t *o = plan->out_sizes, *s = plan->in_sizes;
     const Meeting *d = plan->tables + row / o[1], *h = plan->tables + o[0] + row % o[1], *m = &run->meeting;
     ptrdiff_t n = plan->images, line = s[2] * n, plane = s[1] * line, volume = s[0] * plane;
     Sums sums = inwards(
-        (int64_t[]){plan->ins, d->count, h->count, m->count},
+        (int64_t[]){part->in_stop - part->in, d->count, h->count, m->count},
         (ptrdiff_t[]){volume, plan->source_step[0] * plane, plan->source_step[1] * line, plan->source_step[2] * n},
         (ptrdiff_t[]){plan->w_in, plan->tap_step[0] * plan->w_tap[0], plan->tap_step[1] * plan->w_tap[1],
                       plan->tap_step[2] * plan->w_tap[2]});
     return (NAME(Line)){
         sums,
-        work->x + group * plan->ins * volume + d->source * plane + h->source * line +
+        work->x + (part->group * plan->ins + part->in) * volume + d->source * plane + h->source * line +
             (m->source + start - run->start) * n,
-        work->w + group * plan->w_group + d->tap * plan->w_tap[0] + h->tap * plan->w_tap[1] + m->tap * plan->w_tap[2]};
+        work->w + part->group * plan->w_group + part->in * plan->w_in + d->tap * plan->w_tap[0] +
+            h->tap * plan->w_tap[1] + m->tap * plan->w_tap[2]};
 }
 
 /* How many of `length` neighbouring numbers are filled together: as many as fit into a panel, or one block of them. */
@@ -134,8 +135,8 @@ static void NAME(fill)(const NAME(Work) *work, const NAME(Line) *line, const Par
                        real *panel, real *out, ptrdiff_t out_step) {
     const Plan *plan = work->plan;
     const int64_t *count = line->sums.count, start = part->out, stop = part->out_stop;
-    const real *bias = work->bias ? work->bias + part->group * plan->outs : NULL;
-    int64_t blocks = (stop - start + BLOCK_ROWS - 1) / BLOCK_ROWS, from = 0;
+    const real *bias = work->bias && part->in == 0 ? work->bias + part->group * plan->outs : NULL;
+    int64_t blocks = blocks_of(stop - start, length > NAME(LANES) ? BLOCK_ROWS : TALL_ROWS), from = 0;
     int64_t together = PANEL_BYTES / (count[1] * count[2] * count[3] * length * (int64_t)sizeof(real) + 1);
     int packs = blocks >= WORTH_PACKING && length >= 2 * NAME(LANES) && together > 0;
     NAME(Piece) pieces[MOST_PIECES + 3], *piece;
@@ -176,7 +177,7 @@ static void NAME(fill_part)(const NAME(Work) *work, const Part *part, real *out,
         int64_t stop = least(run->start + run->places, part->place_stop);
         NAME(Line) lines[ROWS_TOGETHER];
         for (int64_t r = part->row; start < stop && r < part->row_stop; r++) {
-            lines[r - part->row] = NAME(line_of)(work, part->group, r, run, start);
+            lines[r - part->row] = NAME(line_of)(work, part, r, run, start);
         }
         int64_t length = (stop - start) * plan->images;
         for (int64_t at = 0, taken = 0; at < length; at += taken) {
@@ -199,38 +200,57 @@ void NAME(contract_part)(const Plan *plan, const real *x, const real *w, const r
     }
 }
 
-/* Part number `index` of all. */
+/* Part number `index` of all: those that sum up the same channels are neighbours. */
 static void NAME(fill_rows)(void *context, int64_t index) {
     const NAME(Work) *work = context;
     const Plan *plan = work->plan;
     const int64_t *o = plan->out_sizes;
     int64_t rows = o[0] * o[1], column = index % work->column_parts, rest = index / work->column_parts;
     int64_t row_part = rest % work->row_parts, out_part = rest / work->row_parts % work->out_parts;
-    Part part = {rest / work->row_parts / work->out_parts,
-                 plan->outs * out_part / work->out_parts, plan->outs * (out_part + 1) / work->out_parts,
-                 rows * row_part / work->row_parts, rows * (row_part + 1) / work->row_parts,
-                 o[2] * column / work->column_parts, o[2] * (column + 1) / work->column_parts};
-    ptrdiff_t row_step = o[2] * plan->images;
-    real *out = work->out + ((part.group * plan->outs + part.out) * rows + part.row) * row_step;
+    int64_t group = rest / work->row_parts / work->out_parts, in_part = group / plan->groups;
+    int64_t blocks = blocks_of(plan->outs, BLOCK_ROWS); /* whole ones for each task */
+    Part part = {group % plan->groups,
+                 cut(plan->ins, in_part, plan->in_parts), cut(plan->ins, in_part + 1, plan->in_parts),
+                 cut(blocks, out_part, work->out_parts) * BLOCK_ROWS,
+                 least(plan->outs, cut(blocks, out_part + 1, work->out_parts) * BLOCK_ROWS),
+                 cut(rows, row_part, work->row_parts), cut(rows, row_part + 1, work->row_parts),
+                 cut(o[2], column, work->column_parts), cut(o[2], column + 1, work->column_parts)};
+    ptrdiff_t row_step = o[2] * plan->images, numbers = plan->groups * plan->outs * rows * row_step;
+    real *out = in_part ? work->sums + (in_part - 1) * numbers : work->out;
+    out += ((part.group * plan->outs + part.out) * rows + part.row) * row_step;
     NAME(fill_part)(work, &part, out + part.place * plan->images, row_step, rows * row_step);
 }
 
-void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, int relu, real *out) {
+/* Adds what the parts of the channels summed up, one after the other. */
+static void NAME(add_parts)(const Plan *plan, const real *restrict sums, int64_t numbers, int relu, real *restrict out) {
+    for (int64_t part = 1; part < plan->in_parts; part++, sums += numbers) {
+        for (int64_t i = 0; i < numbers; i++) {
+            out[i] += sums[i];
+        }
+    }
+    for (int64_t i = 0; relu && i < numbers; i++) {
+        out[i] = out[i] < 0 ? 0 : out[i];
+    }
+}
+
+void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, int relu, real *sums, real *out) {
     const int64_t *o = plan->out_sizes;
-    int64_t rows = o[0] * o[1], blocks = (plan->outs + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    int64_t row_parts = (rows + ROWS_TOGETHER - 1) / ROWS_TOGETHER, parts = plan->groups * row_parts;
-    NAME(Work) work = {plan, x, w, bias, out, relu, 1, row_parts, 1};
+    int64_t rows = o[0] * o[1], blocks = blocks_of(plan->outs, BLOCK_ROWS), row_parts = blocks_of(rows, ROWS_TOGETHER);
+    int64_t parts = plan->in_parts * plan->groups * row_parts;
+    NAME(Work) work = {plan, x, w, bias, sums, out, relu && plan->in_parts == 1, 1, row_parts, 1};
     int64_t columns = least(o[2], o[2] * plan->images / (BLOCK_VECTORS * NAME(LANES))); /* that fill a block each */
     if (parts < LEAST_TASKS && columns > 1) {
-        work.column_parts = least(columns, (LEAST_TASKS + parts - 1) / parts);
+        work.column_parts = least(columns, blocks_of(LEAST_TASKS, parts));
         parts *= work.column_parts;
     }
     if (parts < LEAST_TASKS) {
-        work.out_parts = least(blocks, (LEAST_TASKS + parts - 1) / parts);
+        work.out_parts = least(blocks, blocks_of(LEAST_TASKS, parts));
         parts *= work.out_parts;
     }
-    int64_t taps = least(plan->w_in, plan->w_out);
-    int64_t products = plan->groups * plan->outs * plan->ins * taps * rows * o[2] * plan->images;
-    run_if(products >= WORTH_SHARING, NAME(fill_rows), &work, parts);
+    int64_t taps = least(plan->w_in, plan->w_out), numbers = plan->groups * plan->outs * rows * o[2] * plan->images;
+    run_if(numbers * plan->ins * taps >= WORTH_SHARING, NAME(fill_rows), &work, parts);
+    if (plan->in_parts > 1) {
+        NAME(add_parts)(plan, sums, numbers, relu, out);
+    }
 }
 #endif

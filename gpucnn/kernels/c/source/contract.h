@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
     int64_t groups, outs, ins, images; /* A and C are those of one group */
+    int64_t in_parts;                  /* of the channels: what each sums up is added in their order */
     int64_t out_sizes[3], in_sizes[3];
     int64_t w_group, w_out, w_in, w_tap[3]; /* how far apart in w */
     int64_t tap_step[3], source_step[3];    /* from one tap that meets the input to the next */
@@ -30,10 +31,10 @@ typedef struct {
     Meeting tables[]; /* one a place of the first axis, then of the second; then the runs of the third */
 } Plan;
 
-/* Some outs of a group, some rows over the first two axes, and some places of the third: each from the first to before
- * the second. */
+/* Some channels and outs of a group, some rows over the first two axes, and some places of the third: each from the
+ * first to before the second. */
 typedef struct {
-    int64_t group, out, out_stop, row, row_stop, place, place_stop;
+    int64_t group, in, in_stop, out, out_stop, row, row_stop, place, place_stop;
 } Part;
 
 /* Only a part, to out (outs, rows, places, N). */
@@ -42,8 +43,10 @@ void contract_part_float(const Plan *plan, const float *x, const float *w, const
 void contract_part_double(const Plan *plan, const double *x, const double *w, const double *bias, const Part *part,
                           double *out);
 
-/* `bias` may be NULL; with `relu` results below 0 become 0. */
-void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, int relu, float *out);
-void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, int relu, double *out);
+/* `bias` may be NULL; with `relu` results below 0 become 0. `sums`: plan->in_parts - 1 arrays like out, or NULL. */
+void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, int relu, float *sums,
+                    float *out);
+void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, int relu, double *sums,
+                     double *out);
 
 #endif

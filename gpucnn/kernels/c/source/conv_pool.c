@@ -50,7 +50,7 @@ static void NAME(pooled_part)(void *context, int64_t index) {
     int64_t out_part = rest / p[1] % work->out_parts, group = rest / p[1] / work->out_parts;
     int64_t place = cut(p[2], column, work->column_parts), stop = cut(p[2], column + 1, work->column_parts);
     const Meeting *h = pooling->tables + p[0] + row, *w = pooling->tables + p[0] + p[1];
-    Part part = {group, cut(plan->outs, out_part, work->out_parts), cut(plan->outs, out_part + 1, work->out_parts),
+    Part part = {group, 0, plan->ins, cut(plan->outs, out_part, work->out_parts), cut(plan->outs, out_part + 1, work->out_parts),
                  h->source, h->source + h->count, w[place].source, w[stop - 1].source + w[stop - 1].count};
     NAME(contract_part)(plan, work->x, work->w, work->bias, &part, results);
     int64_t columns = part.place_stop - part.place;

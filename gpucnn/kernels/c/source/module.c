@@ -138,7 +138,7 @@ static PyObject *run_kernel(const char *name, const char *kinds, Call call_float
     static void name##_of_any(const Argument *a) { name(__VA_ARGS__); }                                             \
     FUNCTION(name, kinds, name##_of_any, name##_of_any)
 
-KERNEL(contract, "irrowR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data)
+KERNEL(contract, "irrowOR", a[0].data, a[1].data, a[2].data, a[3].data, (int)a[4].whole, a[5].data, a[6].data)
 KERNEL(conv_pool, "iirroUwR", a[0].data, a[1].data, a[2].data, a[3].data, a[4].data, a[5].data, (int)a[6].whole,
        a[7].data)
 KERNEL(matrix_vector, "rwwrowR", a[0].data, a[1].whole, a[2].whole, a[3].data, a[4].data, (int)a[5].whole, a[6].data)

@@ -222,15 +222,23 @@ static void NAME(largest_of_places)(const Met *met, int64_t images, int64_t plac
     }
 }
 
+/* Copies so many pairs, of no more than two vectors; what is left of these is 0. */
+INLINE void NAME(load_pairs)(const real *from, int64_t pairs, real *to) {
+    enum { COUNT = VECTOR_BYTES / sizeof(real) };
+    int64_t low = 2 * pairs < COUNT ? 2 * pairs : COUNT;
+    *(NAME(vector) *)to = NAME(load_some)(from, low);
+    *(NAME(vector) *)(to + COUNT) = NAME(load_some)(from + low, 2 * pairs - low);
+}
+
 /* The same of one image for windows of 2 x 2 that lie side by side, LANES at most, and their winners where `keep`. */
 INLINE void NAME(largest_of_squares)(const int keep, const Met *met, int64_t places, const real *upper, int relu,
                                      uint8_t *winners, real *out) {
     enum { COUNT = VECTOR_BYTES / sizeof(real) };
-    real first[2 * COUNT] = {0}, second[2 * COUNT] = {0}, largest[COUNT];
+    real first[2 * COUNT], second[2 * COUNT], largest[COUNT];
     integer won[COUNT];
     const integer tap = (integer)met->tap, right = (integer)met->tap_step[2], down = (integer)met->tap_step[1];
-    memcpy(first, upper, (size_t)(2 * places) * sizeof(real));
-    memcpy(second, upper + met->step[1], (size_t)(2 * places) * sizeof(real));
+    NAME(load_pairs)(upper, places, first);
+    NAME(load_pairs)(upper + met->step[1], places, second);
     for (int l = 0; l < COUNT; l++) {
         real best = first[2 * l], b = first[2 * l + 1], c = second[2 * l], d = second[2 * l + 1];
         integer winner = tap;
@@ -243,7 +251,7 @@ INLINE void NAME(largest_of_squares)(const int keep, const Met *met, int64_t pla
         largest[l] = relu && best <= 0 ? 0 : best;
         won[l] = relu && !(best > 0) ? NO_TAP : winner;
     }
-    memcpy(out, largest, (size_t)places * sizeof(real));
+    NAME(store_some)(out, *(const NAME(vector) *)largest, places);
     for (int64_t place = 0; keep && place < places; place++) {
         winners[place] = (uint8_t)won[place];
     }

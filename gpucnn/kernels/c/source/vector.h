@@ -30,6 +30,7 @@
 
 #define SHORT_BYTES 16 /* of vectors for what is left of a run in passes that are bound by memory */
 #define BLOCK_ROWS 6
+#define TALL_ROWS 8 /* of a single vector: fewer sums wait for each other */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
 

@@ -95,9 +95,12 @@ def test_a_full_disk_from_some_write_on_before_anything_was_trained(number: int,
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_behind_standard_output(folder) -> None:
-    command = f"{sys.executable} -m gpucnn.cli train x.yaml --run-dir run > /dev/full"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["train x.yaml --run-dir run", "info"])
+def test_a_full_disk_behind_standard_output(folder, arguments, unbuffered) -> None:
+    command = f"{sys.executable} -m gpucnn.cli {arguments} > /dev/full"
+    settings = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=settings)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("the disk is full: No space left on device; free some space")
     assert list(folder.iterdir()) == [folder / "x.yaml"]

@@ -29,8 +29,7 @@ class Conv(numpy.Conv):
         else:
             x, window = bordered(x, window)
             plan, parts = plans.weight(window, groups, x.shape, grad_weight.shape, grad_weight.itemsize)
-            sums = empty((parts, *grad_weight.shape), grad_weight) if parts > 1 else None
-            library.c.weight_gradient(plan, x, grad, sums, grad_weight)
+            library.c.weight_gradient(plan, x, grad, gemm.memory_of(parts, grad_weight), grad_weight)
         if grad_bias is not None:
             self.backward_bias(grad, grad_bias)
 

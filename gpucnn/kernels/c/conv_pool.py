@@ -8,7 +8,7 @@ import numpy as np
 from gpucnn.backend import Array, empty
 from gpucnn.geometry import Window
 from gpucnn.kernels import numpy
-from gpucnn.kernels.c import library, plans, pool, winograd
+from gpucnn.kernels.c import gemm, library, plans, pool, winograd
 from gpucnn.kernels.c.conv import bordered
 from gpucnn.kernels.interface import Gradients, Windows
 
@@ -44,7 +44,7 @@ class ConvPool(numpy.ConvPool):
             return
         x, window = bordered(x, window)
         plan, parts = plans.weight(window, groups, x.shape, weight.shape, weight.itemsize)
-        sums = empty((parts, *weight.shape), weight) if parts > 1 else None
+        sums = gemm.memory_of(parts, weight)
         library.c.weight_gradient_pooled(plan, pool.backward_plan(pooling, whole), x, grad, winners, sums, by_weight)
 
 

@@ -46,13 +46,17 @@ class Gemm(numpy.Gemm):
 def rows_product(a: Array, b: Array, out: Array) -> None:
     """out (R, C) = a (R, S) · b (C, S)ᵀ, all in C order."""
     plan, parts = plans.rows_product(len(a), len(b), a.shape[1])
-    library.c.rows_product(plan, a, b, empty((parts, *out.shape), out) if parts > 1 else None, out)
+    library.c.rows_product(plan, a, b, memory_of(parts, out), out)
+
+
+def memory_of(parts: int, out: Array) -> Array | None:
+    """Memory (parts, *out.shape) for sums that are added up to `out`; None where there is one part."""
+    return empty((parts, *out.shape), out) if parts > 1 else None
 
 
 def _contract(plan: tuple[Array, int], x: Array, w: Array, bias: Array | None, relu: bool, out: Array) -> None:
     numbers, parts = plan
-    sums = empty((parts - 1, *out.shape), out) if parts > 1 else None
-    library.c.contract(numbers, x, w, bias, relu, sums, out)
+    library.c.contract(numbers, x, w, bias, relu, memory_of(parts, out), out)
 
 
 def _turned(b: Array) -> Array:

@@ -2,6 +2,7 @@
 #include "contract.h"
 #include "block.h"
 #include "cuts.h"
+#include "sums.h"
 #include "threads.h"
 
 #include <stddef.h>
@@ -36,7 +37,7 @@ static Sums inwards(const int64_t count[4], const ptrdiff_t x[4], const ptrdiff_
 typedef struct {
     const Plan *plan;
     const real *x, *w, *bias;
-    real *sums, *out;
+    real *parts;                                /* results, of each part of the channels */
     int relu;                                   /* whether results are no less than 0 */
     int64_t out_parts, row_parts, column_parts; /* that different tasks take */
 } NAME(Work);
@@ -215,42 +216,32 @@ static void NAME(fill_rows)(void *context, int64_t index) {
                  least(plan->outs, cut(blocks, out_part + 1, work->out_parts) * BLOCK_ROWS),
                  cut(rows, row_part, work->row_parts), cut(rows, row_part + 1, work->row_parts),
                  cut(o[2], column, work->column_parts), cut(o[2], column + 1, work->column_parts)};
-    ptrdiff_t row_step = o[2] * plan->images, numbers = plan->groups * plan->outs * rows * row_step;
-    real *out = in_part ? work->sums + (in_part - 1) * numbers : work->out;
-    out += ((part.group * plan->outs + part.out) * rows + part.row) * row_step;
+    ptrdiff_t row_step = o[2] * plan->images;
+    real *out = work->parts + ((group * plan->outs + part.out) * rows + part.row) * row_step;
     NAME(fill_part)(work, &part, out + part.place * plan->images, row_step, rows * row_step);
 }
 
-/* Adds what the parts of the channels summed up, one after the other. */
-static void NAME(add_parts)(const Plan *plan, const real *restrict sums, int64_t numbers, int relu, real *restrict out) {
-    for (int64_t part = 1; part < plan->in_parts; part++, sums += numbers) {
-        for (int64_t i = 0; i < numbers; i++) {
-            out[i] += sums[i];
-        }
-    }
-    for (int64_t i = 0; relu && i < numbers; i++) {
-        out[i] = out[i] < 0 ? 0 : out[i];
-    }
-}
-
-void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, int relu, real *sums, real *out) {
+void NAME(contract)(const Plan *plan, const real *x, const real *w, const real *bias, int relu, real *parts, real *out) {
     const int64_t *o = plan->out_sizes;
     int64_t rows = o[0] * o[1], blocks = blocks_of(plan->outs, BLOCK_ROWS), row_parts = blocks_of(rows, ROWS_TOGETHER);
-    int64_t parts = plan->in_parts * plan->groups * row_parts;
-    NAME(Work) work = {plan, x, w, bias, sums, out, relu && plan->in_parts == 1, 1, row_parts, 1};
+    int64_t tasks = plan->in_parts * plan->groups * row_parts, one = plan->in_parts == 1;
+    NAME(Work) work = {plan, x, w, bias, one ? out : parts, relu && one, 1, row_parts, 1};
     int64_t columns = least(o[2], o[2] * plan->images / (BLOCK_VECTORS * NAME(LANES))); /* that fill a block each */
-    if (parts < LEAST_TASKS && columns > 1) {
-        work.column_parts = least(columns, blocks_of(LEAST_TASKS, parts));
-        parts *= work.column_parts;
+    if (tasks < LEAST_TASKS && columns > 1) {
+        work.column_parts = least(columns, blocks_of(LEAST_TASKS, tasks));
+        tasks *= work.column_parts;
     }
-    if (parts < LEAST_TASKS) {
-        work.out_parts = least(blocks, blocks_of(LEAST_TASKS, parts));
-        parts *= work.out_parts;
+    if (tasks < LEAST_TASKS) {
+        work.out_parts = least(blocks, blocks_of(LEAST_TASKS, tasks));
+        tasks *= work.out_parts;
     }
     int64_t taps = least(plan->w_in, plan->w_out), numbers = plan->groups * plan->outs * rows * o[2] * plan->images;
-    run_if(numbers * plan->ins * taps >= WORTH_SHARING, NAME(fill_rows), &work, parts);
-    if (plan->in_parts > 1) {
-        NAME(add_parts)(plan, sums, numbers, relu, out);
+    run_if(numbers * plan->ins * taps >= WORTH_SHARING, NAME(fill_rows), &work, tasks);
+    if (!one) {
+        NAME(add_parts)(parts, plan->in_parts, numbers, out);
+    }
+    for (int64_t i = 0; !one && relu && i < numbers; i++) {
+        out[i] = out[i] < 0 ? 0 : out[i];
     }
 }
 #endif

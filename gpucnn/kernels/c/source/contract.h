@@ -43,10 +43,11 @@ void contract_part_float(const Plan *plan, const float *x, const float *w, const
 void contract_part_double(const Plan *plan, const double *x, const double *w, const double *bias, const Part *part,
                           double *out);
 
-/* `bias` may be NULL; with `relu` results below 0 become 0. `sums`: plan->in_parts - 1 arrays like out, or NULL. */
-void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, int relu, float *sums,
+/* `bias` may be NULL; with `relu` results below 0 become 0. `parts`: plan->in_parts
+ * arrays like out, or NULL where that is 1. */
+void contract_float(const Plan *plan, const float *x, const float *w, const float *bias, int relu, float *parts,
                     float *out);
-void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, int relu, double *sums,
+void contract_double(const Plan *plan, const double *x, const double *w, const double *bias, int relu, double *parts,
                      double *out);
 
 #endif

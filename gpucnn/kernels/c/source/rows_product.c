@@ -3,6 +3,7 @@
 #include "block.h"
 #include "cuts.h"
 #include "square.h"
+#include "sums.h"
 #include "threads.h"
 
 #define STRIP_BYTES 1024   /* of each row that are multiplied at a time: a panel of b stays in the first cache */
@@ -83,10 +84,8 @@ void NAME(rows_product)(const RowsPlan *plan, const real *a, const real *b, real
     int64_t numbers = plan->rows * plan->columns;
     NAME(Rows) work = {plan, a, b, plan->parts > 1 ? parts : out};
     run_if(numbers * plan->summed >= WORTH_SHARING, NAME(share), &work, plan->parts * plan->shares);
-    for (int64_t part = 0; plan->parts > 1 && part < plan->parts; part++) {
-        for (int64_t i = 0; i < numbers; i++) {
-            out[i] = part ? out[i] + parts[part * numbers + i] : parts[i];
-        }
+    if (plan->parts > 1) {
+        NAME(add_parts)(parts, plan->parts, numbers, out);
     }
 }
 #endif

@@ -71,4 +71,12 @@ void NAME(row_sums)(const real *x, int64_t rows, int64_t length, real *out) {
         NAME(sum_rows)(x + row * length, rows - row < FEW_ROWS ? rows - row : FEW_ROWS, length, out + row);
     }
 }
+
+void NAME(add_parts)(const real *restrict x, int64_t parts, int64_t length, real *restrict out) {
+    for (int64_t part = 0; part < parts; part++, x += length) {
+        for (int64_t i = 0; i < length; i++) {
+            out[i] = part ? out[i] + x[i] : x[i];
+        }
+    }
+}
 #endif

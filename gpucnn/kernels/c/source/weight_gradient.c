@@ -1,6 +1,7 @@
 #ifndef real
 #include "weight_gradient.h"
 #include "cuts.h"
+#include "sums.h"
 #include "threads.h"
 #include "vector.h"
 
@@ -321,10 +322,8 @@ static void NAME(gradient)(const NAME(Gradient) *work, real *out) {
     int64_t weights = plan->groups * plan->outs * plan->ins * k[0] * k[1] * k[2];
     int64_t products = weights * o[0] * o[1] * o[2] * plan->images;
     run_if(products >= WORTH_SHARING, NAME(share), (void *)work, plan->parts * plan->shares);
-    for (int64_t part = 0; plan->parts > 1 && part < plan->parts; part++) {
-        for (int64_t i = 0; i < weights; i++) {
-            out[i] = part ? out[i] + work->parts[part * weights + i] : work->parts[i];
-        }
+    if (plan->parts > 1) {
+        NAME(add_parts)(work->parts, plan->parts, weights, out);
     }
 }
 

@@ -32,15 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # raises BrokenPipeError if the reader has gone
         return code or DONE
     except BrokenPipeError:
-        return FAILED
+        code = FAILED
     except (KeyboardInterrupt, InputError, TrainingError, MemoryError, OSError) as error:
-        return _report(error)
-    finally:
-        _drop_what_cannot_be_written()
+        code = _report(error)
+    _drop_what_cannot_be_written()
+    return code
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Keep the interpreter's last flush from failing again, which would change the exit code."""
+    """Keep the interpreter's last flush from failing once more, which would change the exit code of a failure."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -105,6 +105,24 @@ def test_a_step_learns(request, monkeypatch, name, form):
     assert losses[-1] < losses[0] / 2
 
 
+def test_wrong_gradients_are_told_from_rounding(torch):
+    from bench.with_torch import check_gradients
+
+    convolution = torch.nn.Conv2d(3, 4, 3)  # the gradient by its bias is rounding: the mean is taken away
+    net = torch.nn.Sequential(convolution, torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(144, 10))
+    images, labels = torch.randn(16, 3, 8, 8), torch.randint(10, (16,))
+
+    def loss():
+        return torch.nn.functional.cross_entropy(net(images), labels)
+
+    check_gradients(net, images, labels, loss)
+    check_gradients(net, images, labels, lambda: torch.nn.functional.cross_entropy(net(images.flip(0)), labels.flip(0)))
+    wrong = torch.zeros_like(convolution.weight)
+    wrong[0, 0, 0, 0] = 0.01
+    with pytest.raises(RuntimeError, match="compiled gradients are wrong by up to 0.01"):
+        check_gradients(net, images, labels, lambda: loss() + (convolution.weight * wrong).sum())
+
+
 def test_the_work_of_layers():
     from bench.layers import measure, without_biases
 

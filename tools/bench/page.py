@@ -22,12 +22,6 @@ channels, up to 256 channels, wide six of 3 x 3 with 64 to 256 channels, and res
 resnet_cifar has it. Everything is in float32, which OpenVINO is asked for. Rivals choose their own threads. From the
 second process on, compiled PyTorch finds its code compiled. What a GPU does is in
 [benchmarks_gpu.md](benchmarks_gpu.md), and what a CPU with AVX2 does in [benchmarks_avx2.md](benchmarks_avx2.md).
-
-Other guests share this machine's cores, of which one computed 158 and the other 111 GFLOP/s at times: look at the
-lowest and the highest ratio too. Rows were measured one after the other, each by itself. Compiled PyTorch failed in
-four of them because its gradients were held against each parameter's own largest one, and those by a bias before a
-normalisation are rounding alone. They are held against the largest of all since: separable-64 then came to 111 ms,
-1.88 times gpucnn's 58.7 (3 processes in turns; 1.63 to 2.45), the other three are not measured.
 """
 
 AVX2 = """# gpucnn on a CPU with AVX2

@@ -103,7 +103,8 @@ def circumstances(results: Results, names: Sequence[str]) -> str:
         else NOT_MEASURED
     )
     failures = "".join(f"\nFailed: {what}: {why}" for what, why in found(results, "failures").items())
-    return f"{text}{failures}\n\n{table(['', *_KNOWN], (_contestant(results, name) for name in names))}"
+    remarks = "".join(f"\n\n{remark}" for remark in known.get("remarks", ()))
+    return f"{text}{failures}{remarks}\n\n{table(['', *_KNOWN], (_contestant(results, name) for name in names))}"
 
 
 def _contestant(results: Results, name: str) -> list[str]:
